@@ -1,0 +1,68 @@
+// Package chunking says where chunks end, so that bytes that were stored before
+// are found again after the bytes around them moved.
+//
+// Cutting is that of [github.com/restic/chunker]: a Rabin fingerprint over a
+// window of 64 bytes, by the repository's secret polynomial.
+package chunking
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/restic/chunker"
+)
+
+// Sizes bounds the chunks of a stream, in bytes.
+type Sizes struct {
+	Min, Max int
+	// Bits sets the average: it is Min + 1<<Bits.
+	Bits int
+}
+
+// Whole is the size up to which a media file is one chunk: it is written once
+// and never edited, so nothing is gained by cutting it.
+const Whole = 8 << 20
+
+var (
+	// Large cuts files above Whole: on average 1 MiB.
+	Large = Sizes{Min: 512 << 10, Max: 8 << 20, Bits: 19}
+	// Rows cuts streams of rows, which move: on average 10 KiB.
+	Rows = Sizes{Min: 2 << 10, Max: 64 << 10, Bits: 13}
+	// Lines cuts the listing. New files fall all over it, and each costs the
+	// chunk around it: on average 2.5 KiB.
+	Lines = Sizes{Min: 512, Max: 16 << 10, Bits: 11}
+)
+
+// Cutter cuts one stream.
+type Cutter struct {
+	chunker *chunker.Chunker
+	buf     []byte
+}
+
+// window is the chunker's: a minimum below it makes it count backwards.
+const window = 64
+
+// NewCutter cuts r. Chunks are returned in buf, which must hold Max bytes.
+func NewCutter(r io.Reader, p chunker.Pol, s Sizes, buf []byte) (*Cutter, error) {
+	switch {
+	case !p.Irreducible():
+		return nil, errors.New("cut: the polynomial is not irreducible")
+	case s.Min < window || s.Max < s.Min+1<<s.Bits:
+		return nil, fmt.Errorf("cut: sizes %+v are out of order", s)
+	case len(buf) < s.Max:
+		return nil, fmt.Errorf("cut: a buffer of %d bytes can't hold a chunk of %d", len(buf), s.Max)
+	}
+	c := chunker.NewWithBoundaries(r, p, uint(s.Min), uint(s.Max))
+	c.SetAverageBits(s.Bits)
+	return &Cutter{c, buf}, nil
+}
+
+// Next returns the next chunk, valid until the call after; io.EOF at the end.
+func (c *Cutter) Next() ([]byte, error) {
+	chunk, err := c.chunker.Next(c.buf[:0])
+	if err != nil {
+		return nil, err
+	}
+	return chunk.Data, nil
+}

@@ -1,0 +1,156 @@
+package instance_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/instance"
+)
+
+func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		name, file, text string
+		env              []string
+		key, value       string
+		origin           instance.Origin
+	}{
+		{"default", "c.yaml", "host: a.example", nil, "storage-local-base-path", "/gotosocial/storage", instance.FromDefault},
+		{"yaml", "c.yaml", "host: a.example", nil, "host", "a.example", instance.FromFile},
+		{"json", "c.json", `{"host": "a.example", "port": 8080}`, nil, "port", "8080", instance.FromFile},
+		{"capitals", "c.yml", "Host: a.example", nil, "host", "a.example", instance.FromFile},
+		{"environment over file", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE=sqlite"}, "db-type", "sqlite", instance.FromEnvironment},
+		{"empty variable is none", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE="}, "db-type", "postgres", instance.FromFile},
+		{"other variables", "c.yaml", "", []string{"DB_TYPE=sqlite", "GTS_", "PATH"}, "db-type", "", instance.FromDefault},
+		{"environment alone", "", "", []string{"GTS_HOST=a.example"}, "host", "a.example", instance.FromEnvironment},
+		{"nested is ignored", "c.yaml", "db: {type: sqlite}", nil, "db-type", "", instance.FromDefault},
+		{"nested groups are flattened", "c.yaml", "advanced: {rate-limit: {requests: 5}}", nil, "advanced-rate-limit-requests", "5", instance.FromFile},
+		{"lists", "c.yaml", "trusted-proxies: [a, b]", nil, "trusted-proxies", "a,b", instance.FromFile},
+		{"null", "c.yaml", "smtp-host:", nil, "smtp-host", "", instance.FromFile},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := c.file
+			if file != "" {
+				file = filepath.Join(t.TempDir(), file)
+				write(t, filepath.Dir(file), c.file, c.text)
+			}
+			cfg, err := instance.Load(file, c.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := slices.IndexFunc(cfg.Settings(), func(s instance.Setting) bool { return s.Key == c.key })
+			if n < 0 {
+				t.Fatalf("no setting %q", c.key)
+			}
+			if s := cfg.Settings()[n]; s.Value != c.value || s.Origin != c.origin {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+func TestPathsAreTheServers(t *testing.T) {
+	dir := t.TempDir()
+	for address, want := range map[string]string{
+		"sqlite.db":                      "/srv/sqlite.db",
+		"file:data/sqlite.db?cache=none": "/srv/data/sqlite.db",
+		"/var/lib/gts.db?x":              "/var/lib/gts.db",
+	} {
+		write(t, dir, "c.yaml", "db-address: \""+address+"\"\nstorage-local-base-path: storage")
+		c, err := instance.Load(filepath.Join(dir, "c.yaml"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Storage(); got != filepath.Join(dir, "storage") {
+			t.Errorf("storage %s", got)
+		}
+		c.WorkingDir = "/srv"
+		if got := c.Database(); got != want {
+			t.Errorf("%s is %s, want %s", address, got, want)
+		}
+	}
+}
+
+func TestSecretsAreMarked(t *testing.T) {
+	c, err := instance.Load("", []string{"GTS_SMTP_PASSWORD=x", "GTS_OIDC_CLIENT_SECRET=x", "GTS_STORAGE_S3_ACCESS_KEY=x", "GTS_DB_POSTGRES_CONNECTION_STRING=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range c.Settings() {
+		if s.Secret() != (s.Origin == instance.FromEnvironment) {
+			t.Errorf("%s: secret %v", s.Key, s.Secret())
+		}
+	}
+}
+
+func TestUnusableConfigurationsNameTheFix(t *testing.T) {
+	for _, c := range []struct {
+		name, file, text, want string
+		unsupported            bool
+	}{
+		{"no host", "config.yaml", "db-type: sqlite", "sets no host", false},
+		{"host of another domain", "config.yaml", "host: a.example\naccount-domain: b.example", "no subdomain", false},
+		{"no engine", "config.yaml", "host: a.example", "sets no db-type", false},
+		{"postgres", "config.yaml", "host: a.example\ndb-type: postgres", "PostgreSQL follows", true},
+		{"no address", "config.yaml", "host: a.example\ndb-type: sqlite", "names no file", false},
+		{"in memory", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: ':memory:'", "names no file", false},
+		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3", "storage-backend s3", true},
+		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "no database", false},
+		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "no regular file", false},
+		{"toml", "config.toml", "host = 'a'", "TOML", true},
+		{"unknown ending", "config.txt", "host: a", `ends in ".txt"`, false},
+		{"too large", "config.yaml", "#" + strings.Repeat("x", 1<<20), "larger than", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, c.file, c.text)
+			cfg, err := instance.Load(filepath.Join(dir, c.file), nil)
+			if err == nil {
+				_, err = instance.Open(cfg, instance.Options{})
+			}
+			var p *instance.Problem
+			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+			if errors.Is(err, errors.ErrUnsupported) != c.unsupported {
+				t.Errorf("unsupported: %v", !c.unsupported)
+			}
+		})
+	}
+}
+
+func TestMissingConfigurationIsNotExist(t *testing.T) {
+	if _, err := instance.Load(filepath.Join(t.TempDir(), "config.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+// FuzzConfig: no configuration makes Load or Open panic, and what Load takes
+// always says where each setting is from.
+func FuzzConfig(f *testing.F) {
+	for _, text := range []string{"host: a\n", "{}", "a: [1, {b: c}]", "media: {x: {y: z}}", "&a a: *a", "? [a]: b", "- a", "advanced: {1: 2}", "\xff", "a: !!binary x", "0: 1", "<<: {a: b}"} {
+		f.Add(text)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		file := filepath.Join(dir, "config.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := instance.Load(file, []string{"GTS_STORAGE_BACKEND=nowhere"})
+		if err != nil {
+			return
+		}
+		for _, s := range c.Settings() {
+			if s.Origin == "" {
+				t.Errorf("%q has no origin", s.Key)
+			}
+		}
+		if _, err := instance.Open(c, instance.Options{}); err == nil {
+			t.Error("opened")
+		}
+	})
+}

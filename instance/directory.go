@@ -1,0 +1,182 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"holdfast/manifest"
+)
+
+// Directory is what a restore makes: a folder with sqlite.db, storage/KEY,
+// files/ABSOLUTE/PATH, and a run.env that makes a server start over them.
+type Directory struct {
+	Path string // the folder's final, absolute path
+	// Verbatim leaves the database as it was, byte for byte. Otherwise remote
+	// media, which no backup holds, are marked as not cached: the server would
+	// answer 404 for them for ever.
+	Verbatim bool
+	// Thorough compares every index entry with its row, whatever the size of
+	// the database. Otherwise that is done up to 128 MiB, a second or two of
+	// work, and above only the structure of every page is checked.
+	Thorough bool
+}
+
+// Place is where a file belongs in the folder.
+func (d *Directory) Place(f manifest.File) (string, error) {
+	if !manifest.ValidPath(f.Path) {
+		return "", fmt.Errorf("%q is no path of a listing", f.Path)
+	}
+	switch f.Part {
+	case manifest.Database:
+		if f.Path != databaseName || f.PageSize == 0 {
+			return "", fmt.Errorf("database file %q is not the %s of a SQLite instance: a newer Holdfast may know it", f.Path, databaseName)
+		}
+		return databaseName, nil
+	case manifest.Media:
+		return path.Join("storage", f.Path), nil
+	case manifest.Files:
+		return path.Join("files", f.Path), nil
+	}
+	return "", fmt.Errorf("part %q has no place in a folder", f.Part)
+}
+
+// Finish checks the database, mends it, and writes run.env. Nothing but these
+// two files is written, both are durable, and no log or journal is left.
+// Without the database part there is nothing to do.
+func (d *Directory) Finish(ctx context.Context, staging *os.Root, s manifest.Restored) (notes []string, err error) {
+	if !s.Parts[manifest.Database] {
+		return nil, nil
+	}
+	file := filepath.Join(staging.Name(), databaseName)
+	note, err := checkDatabase(ctx, file, d.Thorough)
+	if err != nil {
+		return nil, err
+	}
+	notes = append(notes, note)
+	if !d.Verbatim {
+		n, err := uncache(ctx, file)
+		if err != nil {
+			return nil, fmt.Errorf("mark remote media as not cached: %w", err)
+		}
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("%d remote media marked as not cached: the server fetches them again when somebody looks", n))
+		}
+	}
+	if err := staging.Mkdir("storage", 0o755); err != nil && !os.IsExist(err) {
+		return nil, err
+	}
+	if !s.Parts[manifest.Media] {
+		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
+	}
+	if err := d.writeEnvironment(staging, s); err != nil {
+		return nil, fmt.Errorf("write %s: %w", environmentName, err)
+	}
+	return append(notes, "to start the server: see "+filepath.Join(d.Path, environmentName)), nil
+}
+
+const environmentName = "run.env"
+
+func (d *Directory) writeEnvironment(staging *os.Root, s manifest.Restored) error {
+	f, err := staging.OpenFile(environmentName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteString(d.environment(staging.FS(), s)); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// environment is what makes a server start over the folder, in the form that
+// both systemd's EnvironmentFile= and a shell read.
+func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
+	config, found := d.findConfig(staging, s.Domain)
+	var b strings.Builder
+	b.WriteString("# GoToSocial over this restored folder. To start it in a shell, as the server's user:\n#\n")
+	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", quote(filepath.Join(d.Path, environmentName)))
+	if found {
+		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(config.File))
+	} else {
+		b.WriteString("#   gotosocial --config-path YOUR-CONFIG server start\n#\n")
+		b.WriteString("# No configuration file was restored: set account-domain and all else as it was\n")
+		b.WriteString("# before the first start. They are never to change.\n")
+	}
+	b.WriteString("#\n# As a service: EnvironmentFile= with this file. The folder must belong to the\n# server's user: chown -R gotosocial: FOLDER\n")
+	if s.Facts.GoToSocial != "" || s.Facts.Migration != "" {
+		fmt.Fprintf(&b, "# Use GoToSocial %s or newer (last migration %s).\n", orUnknown(s.Facts.GoToSocial), orUnknown(s.Facts.Migration))
+	}
+	set := func(key, value string) {
+		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), quote(value))
+	}
+	set("host", s.Domain)
+	if found && config.Get("account-domain") != "" {
+		set("account-domain", config.Get("account-domain"))
+	}
+	set("db-type", "sqlite")
+	set("db-address", filepath.Join(d.Path, databaseName))
+	set("storage-backend", "local")
+	set("storage-local-base-path", filepath.Join(d.Path, "storage"))
+	if found {
+		for _, key := range []string{"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir"} {
+			place := filepath.Join("files", config.absolute(config.Get(key)))
+			if _, err := fs.Stat(staging, place); err == nil && place != "files" {
+				set(key, filepath.Join(d.Path, place))
+			}
+		}
+	}
+	return b.String()
+}
+
+// findConfig looks through the restored files for the configuration of the
+// domain. Its File is where it will lie, its WorkingDir where it lay, so that
+// relative paths lead where they led.
+func (d *Directory) findConfig(staging fs.FS, domain string) (config *Config, found bool) {
+	fs.WalkDir(staging, "files", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil
+		}
+		switch path.Ext(name) {
+		case ".yaml", ".yml", ".json":
+		default:
+			return nil
+		}
+		if info, err := entry.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
+			return nil
+		}
+		text, err := fs.ReadFile(staging, name)
+		if err != nil {
+			return nil
+		}
+		c, err := Load("", nil)
+		if err != nil || c.parse(text) != nil || c.Domain() != domain {
+			return nil
+		}
+		c.File = filepath.Join(d.Path, name)
+		c.WorkingDir = strings.TrimPrefix(path.Dir(name), "files")
+		config, found = c, true
+		return fs.SkipAll
+	})
+	return config, found
+}
+
+// quote puts a value in double quotes, with the escapes that systemd and a
+// shell agree on.
+func quote(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "(unknown)"
+	}
+	return s
+}

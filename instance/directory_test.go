@@ -1,0 +1,169 @@
+package instance_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/instance"
+	"holdfast/manifest"
+)
+
+var update = flag.Bool("update", false, "write golden files")
+
+var whole = manifest.Restored{
+	Domain: "social.example.org",
+	Facts:  manifest.Facts{Engine: "sqlite", GoToSocial: "0.20.0", Migration: "20250715095446"},
+	Parts:  map[manifest.Part]bool{manifest.Database: true, manifest.Files: true, manifest.Media: true},
+}
+
+// staged is a staging folder that holds what a restore of the small instance
+// brings, from the folder /srv/gts.
+func staged(t *testing.T, journal string) *os.Root {
+	t.Helper()
+	source, dir := small(t, journal), t.TempDir()
+	for from, to := range map[string]string{"sqlite.db": "sqlite.db", "config.yaml": "files/srv/gts/config.yaml"} {
+		b, err := os.ReadFile(filepath.Join(source, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, to, string(b))
+	}
+	write(t, dir, "files/srv/gts/web/assets/own.css", "css")
+	write(t, dir, "files/etc/other.yaml", "host: other.example.org")
+	write(t, dir, "storage/01B/attachment/original/01M.png", "png")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func TestPlacesStayInTheFolder(t *testing.T) {
+	d := &instance.Directory{Path: "/target"}
+	for _, c := range []struct {
+		file manifest.File
+		want string
+	}{
+		{manifest.File{Part: manifest.Database, Path: "sqlite.db", PageSize: 4096}, "sqlite.db"},
+		{manifest.File{Part: manifest.Media, Path: "a/b.png"}, "storage/a/b.png"},
+		{manifest.File{Part: manifest.Files, Path: "etc/gts/config.yaml"}, "files/etc/gts/config.yaml"},
+		{manifest.File{Part: manifest.Database, Path: "sqlite.db"}, ""},
+		{manifest.File{Part: manifest.Database, Path: "run.env", PageSize: 4096}, ""},
+		{manifest.File{Part: manifest.Database, Path: "../sqlite.db", PageSize: 4096}, ""},
+		{manifest.File{Part: manifest.Media, Path: "../sqlite.db"}, ""},
+		{manifest.File{Part: manifest.Media, Path: "/etc/passwd"}, ""},
+		{manifest.File{Part: manifest.Files, Path: "a/../../b"}, ""},
+		{manifest.File{Part: manifest.Files, Path: ""}, ""},
+		{manifest.File{Part: manifest.Listing, Path: "a"}, ""},
+	} {
+		got, err := d.Place(c.file)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s %q: %q, %v", c.file.Part, c.file.Path, got, err)
+		}
+	}
+}
+
+func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
+	for _, journal := range []string{"WAL", "DELETE"} {
+		t.Run(journal, func(t *testing.T) {
+			root := staged(t, journal)
+			before := entries(t, root.Name())
+			notes, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(strings.Join(notes, "\n"), "2 remote media marked") {
+				t.Errorf("%q", notes)
+			}
+			if after := entries(t, root.Name()); !slices.Equal(after, slices.Insert(before, 1, "run.env")) {
+				t.Errorf("%q, before %q", after, before)
+			}
+			b, err := root.ReadFile("sqlite.db")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wal := b[18] == 2 && b[19] == 2; wal != (journal == "WAL") {
+				t.Errorf("journal mode %s became %d/%d", journal, b[18], b[19])
+			}
+			db := stored(t, b)
+			if got := query[string](t, db, "SELECT group_concat(id) FROM media_attachments WHERE cached"); got != "01M,01N" {
+				t.Errorf("media cached: %s", got)
+			}
+			if got := query[string](t, db, "SELECT group_concat(id) FROM emojis WHERE cached"); got != "01E" {
+				t.Errorf("emojis cached: %s", got)
+			}
+		})
+	}
+}
+
+func TestVerbatimChangesNoByte(t *testing.T) {
+	root := staged(t, "WAL")
+	db := filepath.Join(root.Name(), "sqlite.db")
+	before := hashes(t, db)
+	if _, err := (&instance.Directory{Path: "/target", Verbatim: true}).Finish(t.Context(), root, whole); err != nil {
+		t.Fatal(err)
+	}
+	if after := hashes(t, db); after != before {
+		t.Errorf("%s became %s", before, after)
+	}
+}
+
+func TestDamageIsFound(t *testing.T) {
+	root := staged(t, "WAL")
+	f, err := root.OpenFile("sqlite.db", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, 4096), 3*4096); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	var damage *instance.DamageError
+	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole); !errors.As(err, &damage) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestPartsAloneNeedNothingElse(t *testing.T) {
+	for _, part := range []manifest.Part{manifest.Files, manifest.Media} {
+		root, err := os.OpenRoot(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		s := manifest.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
+		if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil || len(entries(t, root.Name())) > 0 {
+			t.Errorf("%s: %v, %v", part, err, entries(t, root.Name()))
+		}
+	}
+}
+
+func TestRunEnvStartsTheServer(t *testing.T) {
+	root := staged(t, "WAL")
+	if _, err := (&instance.Directory{Path: `/srv/new $place`}).Finish(t.Context(), root, whole); err != nil {
+		t.Fatal(err)
+	}
+	got, err := root.ReadFile("run.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/run.env"
+	if *update {
+		write(t, "testdata", "run.env", string(got))
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || string(want) != string(got) {
+		t.Errorf("%v, got\n%s", err, got)
+	}
+	out, err := exec.Command("sh", "-c", `set -a; . "$0"; env | grep ^GTS_ | sort`, filepath.Join(root.Name(), "run.env")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "GTS_DB_ADDRESS=/srv/new $place/sqlite.db\n") || !strings.Contains(string(out), "GTS_ACCOUNT_DOMAIN=example.org\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,116 @@
+package instance_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/instance"
+	"holdfast/manifest"
+)
+
+func files(t *testing.T, i *instance.Instance) (paths []string, byPath map[string]manifest.File) {
+	t.Helper()
+	byPath = map[string]manifest.File{}
+	for f, err := range i.Files(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, f.Path)
+		byPath[f.Path] = f
+	}
+	return paths, byPath
+}
+
+func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
+	dir := small(t, "WAL")
+	other := t.TempDir()
+	write(t, dir, "storage/certs/social.example.org", "certificate")
+	write(t, dir, "web/template/index.tmpl", "template")
+	write(t, dir, "web/assets/themes/own.css", "css")
+	write(t, dir, "gotosocial.service", "[Service]")
+	write(t, dir, "gotosocial.service.d/override.conf", "[Service]")
+	write(t, other, "archive/key1.pem", "key")
+	write(t, other, "extra/notes", "notes")
+	for link, to := range map[string]string{
+		"live.pem":     "archive/key1.pem",
+		"extra/link":   "notes",
+		"extra/socket": "/dev/null",
+		"extra/loop":   ".",
+		"extra/dbalso": dir + "/sqlite.db",
+	} {
+		if err := os.Symlink(to, filepath.Join(other, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(dir, "sqlite.db"), filepath.Join(other, "extra/linked.db")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: "+other+"/live.pem\n")
+
+	i := openInstance(t, dir, instance.Options{
+		Unit: filepath.Join(dir, "gotosocial.service"),
+		// The whole folder: neither the live database nor media come with it.
+		Extra: []string{other + "/extra", dir, dir + "/config.yaml"},
+	})
+	begin(t, i)
+	paths, byPath := files(t, i)
+	var want []string
+	for _, p := range []string{
+		dir + "/config.yaml", dir + "/gotosocial.service", dir + "/gotosocial.service.d/override.conf",
+		dir + "/storage/certs/social.example.org", dir + "/web/assets/themes/own.css", dir + "/web/template/index.tmpl",
+		other + "/extra/notes", other + "/live.pem",
+	} {
+		want = append(want, p[1:])
+	}
+	slices.Sort(want)
+	if !slices.Equal(paths, want) {
+		t.Fatalf("got\n%s\nwant\n%s", strings.Join(paths, "\n"), strings.Join(want, "\n"))
+	}
+	for path, f := range byPath {
+		r, err := i.Open(t.Context(), manifest.Files, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		r.Close()
+		if err != nil || int64(len(b)) != f.Size || f.Mode != 0o644 || f.Modified.IsZero() || !strings.Contains(f.Owner, ":") {
+			t.Errorf("%+v, %d bytes, %v", f, len(b), err)
+		}
+	}
+	for _, path := range []string{dir[1:] + "/sqlite.db", other[1:] + "/extra/linked.db", other[1:] + "/extra/dbalso"} {
+		if r, err := i.Open(t.Context(), manifest.Files, path); err == nil {
+			r.Close()
+			t.Errorf("%s was opened: that drops SQLite's locks", path)
+		}
+	}
+}
+
+func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
+	dir := fixture(t)
+	paths, _ := files(t, openInstance(t, dir, instance.Options{}))
+	want := []string{dir[1:] + "/config.yaml", dir[1:] + "/storage/certs/social.backup.test"}
+	if !slices.Equal(paths, want) {
+		t.Errorf("%q", paths)
+	}
+}
+
+func TestMissingExtraPathIsNamed(t *testing.T) {
+	dir := small(t, "WAL")
+	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/gone"}})
+	for _, err := range i.Files(t.Context()) {
+		var p *instance.Problem
+		if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &p) || !strings.Contains(err.Error(), dir+"/gone") {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+// Package instance is the GoToSocial instance, read and written: its
+// configuration, its SQLite database, its media directory, its other files,
+// and the folder that a restore makes of them. Nothing here changes a byte of
+// the instance that it reads.
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"holdfast/manifest"
+)
+
+// Instance is an instance on this machine. Its methods may be called
+// concurrently.
+type Instance struct {
+	config  *Config
+	options Options
+	path    string // of the database, without symbolic links
+	storage *os.Root
+}
+
+// Options add to GoToSocial's own configuration. The zero value is right for an
+// ordinary installation.
+type Options struct {
+	Extra  []string // more files and folders for the files part, absolute
+	Binary string   // GoToSocial's binary; default: on PATH, else beside its configuration
+	Unit   string   // its systemd unit; default: /etc/systemd/system/gotosocial.service
+}
+
+// Open checks the configuration and that database and media directory are
+// there. It opens no connection yet.
+func Open(c *Config, o Options) (*Instance, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if o.Unit == "" {
+		o.Unit = "/etc/systemd/system/gotosocial.service"
+	}
+	for _, path := range o.Extra {
+		if !filepath.IsAbs(path) {
+			return nil, &Problem{What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
+		}
+	}
+	relative := fmt.Sprintf("correct %%s; a relative path starts at the server's working directory, taken to be %s", c.WorkingDir)
+	path, err := filepath.EvalSymlinks(c.Database())
+	if err == nil {
+		err = regular(os.Stat(path))
+	}
+	if err != nil {
+		return nil, &Problem{What: "no database", Err: err, Fix: fmt.Sprintf(relative, "db-address")}
+	}
+	storage, err := os.OpenRoot(c.Storage())
+	if err != nil {
+		return nil, &Problem{What: "no media directory", Err: err, Fix: fmt.Sprintf(relative, "storage-local-base-path")}
+	}
+	return &Instance{config: c, options: o, path: path, storage: storage}, nil
+}
+
+// Close lets go of the media directory.
+func (i *Instance) Close() error { return i.storage.Close() }
+
+// Config is the configuration that the instance was opened with.
+func (i *Instance) Config() *Config { return i.config }
+
+// Domain is the instance's host.
+func (i *Instance) Domain() string { return i.config.Domain() }
+
+// Stat describes a file of the media or files part. One that isn't there is
+// fs.ErrNotExist; what is no regular file is an error too.
+func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (fs.FileInfo, error) {
+	if err := check(ctx, path); err != nil {
+		return nil, err
+	}
+	var info fs.FileInfo
+	var err error
+	switch part {
+	case manifest.Media:
+		info, err = i.storage.Stat(path)
+	case manifest.Files:
+		info, err = i.statFile("/" + path)
+	default:
+		err = fmt.Errorf("part %q has no files on disk", part)
+	}
+	return info, regular(info, err)
+}
+
+// Open reads a file of the media or files part. A media file lies within the
+// media directory, wherever symbolic links in it point.
+func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
+	if err := check(ctx, path); err != nil {
+		return nil, err
+	}
+	switch part {
+	case manifest.Media:
+		return opened(i.storage.Open(path))
+	case manifest.Files:
+		if _, err := i.Stat(ctx, part, path); err != nil {
+			return nil, err
+		}
+		f, err := opened(os.Open("/" + path))
+		if errors.Is(err, fs.ErrPermission) {
+			err = unreadable("/"+path, err)
+		}
+		return f, err
+	}
+	return nil, fmt.Errorf("part %q has no files on disk", part)
+}
+
+func check(ctx context.Context, path string) error {
+	if !manifest.ValidPath(path) {
+		return fmt.Errorf("%q is no path of a listing", path)
+	}
+	return ctx.Err()
+}
+
+func opened(f *os.File, err error) (io.ReadCloser, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(f.Stat()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func regular(info fs.FileInfo, err error) error {
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", info.Name())
+	}
+	return err
+}
+
+// statFile describes a file outside of the media directory. The database is
+// none, by whatever name: closing it here would drop the locks that SQLite
+// holds on it for this process.
+func (i *Instance) statFile(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if of, err := os.Stat(i.path + suffix); err == nil && os.SameFile(of, info) {
+			return nil, fmt.Errorf("%s: %w", path, errDatabase)
+		}
+	}
+	return info, nil
+}
+
+var errDatabase = errors.New("the live database belongs to the database part")
+
+// Named reports which of the media paths a local row of the live database
+// still names.
+func (i *Instance) Named(ctx context.Context, paths []string) (map[string]bool, error) {
+	named := make(map[string]bool, len(paths))
+	if len(paths) == 0 {
+		return named, nil
+	}
+	asked := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		asked[path] = true
+	}
+	c, err := i.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	// No index leads from a path to its row, so one pass answers for all.
+	err = c.each(ctx, localKeys, nil, func(row *stmt) error {
+		if key := row.blob(0); asked[string(key)] {
+			named[string(key)] = true
+		}
+		return nil
+	})
+	return named, i.explain(err)
+}
+
+// localKeys are the storage keys of local media, as `gotosocial admin media
+// list-attachments --local-only` and `list-emojis --local-only` select them.
+const localKeys = `
+	SELECT file_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND file_path<>'' UNION
+	SELECT thumbnail_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND thumbnail_path<>'' UNION
+	SELECT image_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_path<>'' UNION
+	SELECT image_static_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_static_path<>''
+	ORDER BY 1 COLLATE BINARY`
+
+// journal is the configured journal mode, in capitals.
+func (i *Instance) journal() string {
+	return strings.ToUpper(i.config.Get("db-sqlite-journal-mode"))
+}

@@ -1,0 +1,88 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// connect opens the live database for reading.
+func (i *Instance) connect() (*conn, error) {
+	if err := i.mayRead(); err != nil {
+		return nil, err
+	}
+	c, err := open(i.path, readLive)
+	return c, i.explain(err)
+}
+
+// mayRead refuses what could harm the server or mislead us.
+func (i *Instance) mayRead() error {
+	if name := network(filepath.Dir(i.path)); name != "" {
+		return &Problem{What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", i.path, name),
+			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one", Err: fs.ErrPermission}
+	}
+	info, err := os.Stat(i.path)
+	if err != nil {
+		return err
+	}
+	owner := ownerID(info)
+	if me := os.Geteuid(); me == 0 || me == owner || i.journal() != "WAL" {
+		return nil
+	}
+	// Without the server a reader makes these files, and then they are ours:
+	// the server could not open its own database.
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(i.path + suffix); errors.Is(err, fs.ErrNotExist) {
+			name := userName(owner)
+			return &Problem{What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", i.path, name),
+				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name), Err: fs.ErrPermission}
+		}
+	}
+	return nil
+}
+
+// explain adds to an error of SQLite what can be done about it.
+func (i *Instance) explain(err error) error {
+	var e *sqliteError
+	if errors.Is(err, context.Canceled) || !errors.As(err, &e) {
+		return err
+	}
+	p := &Problem{What: "database " + i.path, Err: err}
+	switch e.code & 0xff {
+	case sqlite3.SQLITE_NOTADB:
+		p.What += " is no SQLite database, or an encrypted one"
+		p.Fix = "correct db-address"
+	case sqlite3.SQLITE_CORRUPT:
+		p.What += " is damaged"
+		p.Fix = "stop the server, keep a copy of the file, and restore an earlier snapshot or try: sqlite3 FILE .recover"
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		p.What += " can't be opened"
+		p.Fix = "run Holdfast as the file's owner or as root, where it may write to the file's folder"
+	case sqlite3.SQLITE_READONLY:
+		p.What += " was left unfinished by a server that died"
+		p.Fix = "start GoToSocial once: it finishes what is there"
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
+		p.Fix = "see which process holds it: fuser -v " + i.path
+	default:
+		p.Fix = "see the system's log for errors of the disk"
+	}
+	return p
+}
+
+func ownerID(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+
+func userName(id int) string {
+	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
+		return u.Username
+	}
+	return "#" + strconv.Itoa(id) // as sudo takes it
+}

@@ -1,0 +1,18 @@
+package manifest
+
+// Facts describe the instance at the moment of a view.
+type Facts struct {
+	Engine     string `json:"engine"`               // "sqlite"
+	GoToSocial string `json:"gotosocial,omitempty"` // version, or "" where it can't be known
+	Migration  string `json:"migration,omitempty"`  // the last applied row of bun_migrations
+	Accounts   int64  `json:"accounts,omitempty"`   // local accounts, the instance's own not counted
+	Statuses   int64  `json:"statuses,omitempty"`   // local statuses; 0 where counting them would mean reading the whole table
+}
+
+// Restored is what a restore brought into a staging folder.
+type Restored struct {
+	Facts  Facts
+	Domain string
+	Parts  map[Part]bool // the parts that were chosen
+	Whole  bool          // the chosen parts are there whole, not single paths of them
+}

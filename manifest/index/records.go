@@ -1,0 +1,180 @@
+package index
+
+import (
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"holdfast/manifest"
+)
+
+// Records returns the bytes of every record seen, by name.
+func (x *Index) Records() (map[manifest.Hash][]byte, error) {
+	rows, err := x.db.Query(`SELECT name, text FROM records`)
+	if err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	defer rows.Close()
+	out := map[manifest.Hash][]byte{}
+	for rows.Next() {
+		var name, text []byte
+		if err := rows.Scan(&name, &text); err != nil {
+			return nil, fmt.Errorf("read index: %w", err)
+		}
+		out[manifest.Hash(name)] = text
+	}
+	return out, rows.Err()
+}
+
+// PutRecord remembers a record's bytes.
+func (x *Index) PutRecord(name manifest.Hash, text []byte) error {
+	if _, err := x.db.Exec(`INSERT OR REPLACE INTO records VALUES (?,?)`, name[:], text); err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	return nil
+}
+
+// ForgetRecord forgets a record that the remote no longer has.
+func (x *Index) ForgetRecord(name manifest.Hash) error {
+	if _, err := x.db.Exec(`DELETE FROM records WHERE name=?`, name[:]); err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	return nil
+}
+
+// Head is the newest record that this host wrote or built upon; zero before
+// the first. A remote that lacks it has lost its end.
+func (x *Index) Head() (head manifest.Hash, err error) {
+	text, err := x.fact("head")
+	copy(head[:], text)
+	return head, err
+}
+
+func (x *Index) fact(key string) (value []byte, err error) {
+	err = x.db.QueryRow(`SELECT value FROM facts WHERE key=?`, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	return value, nil
+}
+
+// MapLine is a stored map line of the newest snapshot.
+type MapLine struct {
+	Segment int
+	Night   int64
+	Packs   []uint32
+	Line    []byte
+}
+
+// Maps returns the map lines of one segment of a paged file, old before new.
+func (x *Index) Maps(path string, segment int) ([]MapLine, error) {
+	rows, err := x.db.Query(`SELECT night, packs, line FROM maps WHERE path=? AND segment=? ORDER BY night`, path, segment)
+	if err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	defer rows.Close()
+	var out []MapLine
+	for rows.Next() {
+		m := MapLine{Segment: segment}
+		var packs []byte
+		if err := rows.Scan(&m.Night, &packs, &m.Line); err != nil {
+			return nil, fmt.Errorf("read index: %w", err)
+		}
+		m.Packs = numbers(packs)
+		out = append(out, m)
+	}
+	return out, rows.Err()
+}
+
+// Snapshot is what changes in the index when a record was acknowledged.
+type Snapshot struct {
+	Name   manifest.Hash
+	Text   []byte
+	Packs  []uint32          // that the record names
+	Trails map[string]string // of paged files: path to the new trail's file, made by CreateTrail
+	Maps   []NewMap
+}
+
+// NewMap is a map line to remember; a base line replaces its segment's others.
+type NewMap struct {
+	Path string
+	Line manifest.MapLine
+}
+
+// Commit moves the index on to a snapshot, all of it or nothing.
+func (x *Index) Commit(s Snapshot) error {
+	err := x.change(func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`INSERT OR REPLACE INTO records VALUES (?,?)`, s.Name[:], s.Text); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT OR REPLACE INTO facts VALUES ('head',?)`, s.Name[:]); err != nil {
+			return err
+		}
+		for path, trail := range s.Trails {
+			if _, err := tx.Exec(`INSERT OR REPLACE INTO facts VALUES ('trail '||?,?)`, path, filepath.Base(trail)); err != nil {
+				return err
+			}
+		}
+		for _, m := range s.Maps {
+			if err := putMap(tx, m); err != nil {
+				return err
+			}
+		}
+		for _, n := range s.Packs {
+			if _, err := tx.Exec(`UPDATE packs SET state=? WHERE number=? AND state<>?`, Committed, n, Committed); err != nil {
+				return err
+			}
+		}
+		// The trail is newer than what any pack's pages say.
+		_, err := tx.Exec(`UPDATE packs SET pages=NULL WHERE pages IS NOT NULL`)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return x.sweepTrails()
+}
+
+func putMap(tx *sql.Tx, m NewMap) error {
+	if m.Line.Base {
+		if _, err := tx.Exec(`DELETE FROM maps WHERE path=? AND segment=?`, m.Path, m.Line.Segment); err != nil {
+			return err
+		}
+	}
+	line, err := manifest.Line{Map: &m.Line}.Append(nil)
+	if err != nil {
+		return err
+	}
+	packs := []byte{}
+	for _, r := range m.Line.Runs {
+		packs = binary.LittleEndian.AppendUint32(packs, r.Pack)
+	}
+	_, err = tx.Exec(`INSERT OR REPLACE INTO maps VALUES (?,?,?,?,?)`, m.Path, m.Line.Segment, m.Line.Night, packs, line)
+	return err
+}
+
+// sweepTrails removes trail files that no snapshot stands for.
+func (x *Index) sweepTrails() error {
+	entries, err := os.ReadDir(filepath.Join(x.dir, "trail"))
+	if err != nil {
+		return fmt.Errorf("sweep trails: %w", err)
+	}
+	for _, e := range entries {
+		var n int
+		if err := x.db.QueryRow(`SELECT count(*) FROM facts WHERE key LIKE 'trail %' AND value=?`, e.Name()).Scan(&n); err != nil {
+			return fmt.Errorf("sweep trails: %w", err)
+		}
+		if n == 0 {
+			if err := os.Remove(filepath.Join(x.dir, "trail", e.Name())); err != nil {
+				return fmt.Errorf("sweep trails: %w", err)
+			}
+		}
+	}
+	return nil
+}

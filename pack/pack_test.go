@@ -1,0 +1,333 @@
+package pack
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
+
+	"holdfast/seal"
+)
+
+func keys(t testing.TB) (*seal.Sealer, *seal.Opener) {
+	t.Helper()
+	k, err := seal.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := k.Certify("example.org", 1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := seal.NewSealer(host.Recipient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := k.Opener()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, o
+}
+
+func random(seed uint64, n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)}).Read(b)
+	return b
+}
+
+func fill(t testing.TB, s *seal.Sealer, chunks ...[]byte) Sealed {
+	t.Helper()
+	w, err := NewWriter(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Start(make([]byte, 0, Size)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range chunks {
+		if !w.Fits(len(c)) {
+			t.Fatal("does not fit")
+		}
+		if _, err := w.Add(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func read(t testing.TB, o *seal.Opener, sealed []byte, name Name, size int64) ([]byte, error) {
+	t.Helper()
+	r, err := NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Open(bytes.NewReader(sealed), name, size, o); err != nil {
+		return nil, err
+	}
+	got, err := io.ReadAll(r)
+	return got, errors.Join(err, r.Close())
+}
+
+func TestPackReadsBackInOrder(t *testing.T) {
+	s, o := keys(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		var chunks [][]byte
+		for range rapid.IntRange(0, 20).Draw(rt, "chunks") {
+			n := rapid.IntRange(1, 600<<10).Draw(rt, "size")
+			if rapid.Bool().Draw(rt, "dense") {
+				chunks = append(chunks, random(uint64(n), n))
+			} else {
+				chunks = append(chunks, bytes.Repeat([]byte("text "), n/5+1))
+			}
+		}
+		p := fill(t, s, chunks...)
+		got, err := read(t, o, p.Bytes, p.Name, int64(len(p.Bytes)))
+		if err != nil || !bytes.Equal(got, bytes.Join(chunks, nil)) {
+			rt.Fatalf("read %d of %d bytes, %v", len(got), p.Plain, err)
+		}
+		if sha256.Sum256(p.Bytes) != p.Name {
+			rt.Fatal("the name is not the hash of the bytes")
+		}
+	})
+}
+
+func TestPackNeverOutgrowsItsBuffer(t *testing.T) {
+	s, _ := keys(t)
+	for _, size := range []int{8 << 20, 1 << 20, 300_001, 70_000, 4096} {
+		w, _ := NewWriter(s)
+		if err := w.Start(make([]byte, 0, Size)); err != nil {
+			t.Fatal(err)
+		}
+		all, at := random(1, Size+size), 0
+		if !w.Fits(8 << 20) {
+			t.Fatal("8 MiB don't fit an empty pack")
+		}
+		for w.Fits(size) {
+			if _, err := w.Add(all[at : at+size]); err != nil {
+				t.Fatal(err)
+			}
+			at += size
+		}
+		p, err := w.Finish()
+		if err != nil {
+			t.Fatalf("chunks of %d: %v", size, err)
+		}
+		if len(p.Bytes) > Size || len(p.Bytes) < Size-size-64<<10 {
+			t.Errorf("chunks of %d: pack of %d bytes", size, len(p.Bytes))
+		}
+	}
+}
+
+func TestPlainBytesAreBounded(t *testing.T) {
+	s, _ := keys(t)
+	w, _ := NewWriter(s)
+	if err := w.Start(make([]byte, 0, Size)); err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	n := 0
+	for w.Fits(len(zeros)) {
+		w.Add(zeros)
+		n++
+	}
+	if n != MaxPlain>>20 {
+		t.Errorf("%d MiB of zeros fit, want %d", n, MaxPlain>>20)
+	}
+}
+
+func TestSizesAreRoundedByPadding(t *testing.T) {
+	s, o := keys(t)
+	sizes := map[int]bool{}
+	for n := 100; n < 2000; n += 100 {
+		p := fill(t, s, random(uint64(n), n))
+		sizes[len(p.Bytes)] = true
+		if _, err := read(t, o, p.Bytes, p.Name, int64(len(p.Bytes))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(sizes) != 1 {
+		t.Errorf("packs of 100 to 1,900 bytes have %d sizes, want one", len(sizes))
+	}
+}
+
+func TestContentsFindEveryFrame(t *testing.T) {
+	s, o := keys(t)
+	want := append(random(1, 700_000), bytes.Repeat([]byte("a row\n"), 100_000)...)
+	p := fill(t, s, want[:300_000], want[300_000:])
+	r, err := o.Open(bytes.NewReader(p.Bytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames, plain, err := Contents(payload)
+	if err != nil || plain != int64(len(want)) {
+		t.Fatalf("%d plain bytes, %v", plain, err)
+	}
+	d, _ := newDecoder()
+	for i, f := range frames {
+		got, err := d.DecodeAll(payload[f.Offset:f.Offset+f.Length], nil)
+		if err != nil || !bytes.Equal(got, want[i*FrameSize:min(len(want), (i+1)*FrameSize)]) {
+			t.Fatalf("frame %d: %v", i, err)
+		}
+	}
+}
+
+func TestDamageIsNoticed(t *testing.T) {
+	s, o := keys(t)
+	p := fill(t, s, []byte("one chunk"), []byte("and another"))
+	size := int64(len(p.Bytes))
+	for at := 0; at < len(p.Bytes); at += 7 {
+		bad := bytes.Clone(p.Bytes)
+		bad[at] ^= 1 << (at % 8)
+		if _, err := read(t, o, bad, p.Name, size); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("bit flipped in byte %d: %v", at, err)
+		}
+		if _, err := read(t, o, p.Bytes[:at], p.Name, size); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("cut after %d bytes: %v", at, err)
+		}
+	}
+	if _, err := read(t, o, append(bytes.Clone(p.Bytes), 0), p.Name, size); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("a byte more: %v", err)
+	}
+	other := fill(t, s, []byte("one chunk"), []byte("and another"))
+	if _, err := read(t, o, other.Bytes, p.Name, int64(len(other.Bytes))); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("another pack under the name: %v", err)
+	}
+}
+
+func TestBrokenStreamIsNotDamage(t *testing.T) {
+	s, o := keys(t)
+	p := fill(t, s, random(1, 3<<20))
+	gone := errors.New("connection reset")
+	r, _ := NewReader()
+	err := r.Open(io.MultiReader(bytes.NewReader(p.Bytes[:1<<20]), failing{gone}), p.Name, int64(len(p.Bytes)), o)
+	if err == nil {
+		_, err = io.Copy(io.Discard, r)
+	}
+	if !errors.Is(err, gone) || errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v, want the stream's own error", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// sealPayload makes a pack of a payload that no Writer would write.
+func sealPayload(t testing.TB, s *seal.Sealer, payload []byte) Sealed {
+	var b bytes.Buffer
+	w, err := s.Seal(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write(payload)
+	w.Close()
+	return Sealed{Name: sha256.Sum256(b.Bytes()), Bytes: b.Bytes()}
+}
+
+func TestBombIsRefused(t *testing.T) {
+	s, o := keys(t)
+	big, _ := zstd.NewWriter(nil)
+	for name, payload := range map[string][]byte{
+		"one frame of a gigabyte":   big.EncodeAll(make([]byte, 1<<30), nil),
+		"frames that never end":     bytes.Repeat(big.EncodeAll(make([]byte, 200<<10), nil), 2000),
+		"a window of a gigabyte":    {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00},
+		"a skippable length beyond": append(binary.LittleEndian.AppendUint32(nil, magicPadding), 0xff, 0xff, 0xff, 0xff),
+	} {
+		p := sealPayload(t, s, payload)
+		r, _ := NewReader()
+		err := r.Open(bytes.NewReader(p.Bytes), p.Name, int64(len(p.Bytes)), o)
+		var n int64
+		if err == nil {
+			n, err = io.Copy(io.Discard, r)
+		}
+		if !errors.Is(err, ErrDamaged) || n > MaxPlain {
+			t.Errorf("%s: %d bytes came out, %v", name, n, err)
+		}
+	}
+}
+
+func FuzzContents(f *testing.F) {
+	s, o := keys(f)
+	p := fill(f, s, []byte("seed"))
+	r, _ := o.Open(bytes.NewReader(p.Bytes))
+	payload, _ := io.ReadAll(r)
+	f.Add(payload)
+	f.Fuzz(func(t *testing.T, tail []byte) {
+		frames, plain, err := Contents(tail)
+		if err == nil && int64(len(frames)) != (plain+FrameSize-1)/FrameSize {
+			t.Fatal("frames and plain bytes disagree")
+		}
+	})
+}
+
+func FuzzPayload(f *testing.F) {
+	s, o := keys(f)
+	p := fill(f, s, []byte("seed"), bytes.Repeat([]byte("row "), 1000))
+	r, _ := o.Open(bytes.NewReader(p.Bytes))
+	payload, _ := io.ReadAll(r)
+	f.Add(payload)
+	reader, _ := NewReader()
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		p := sealPayload(t, s, payload)
+		if err := reader.Open(bytes.NewReader(p.Bytes), p.Name, int64(len(p.Bytes)), o); err != nil {
+			return
+		}
+		if n, _ := io.Copy(io.Discard, reader); n > MaxPlain {
+			t.Fatal("more than MaxPlain")
+		}
+	})
+}
+
+func BenchmarkWriter(b *testing.B) {
+	s, _ := keys(b)
+	text := bytes.Repeat(random(1, 1000), 1000)
+	for name, chunk := range map[string][]byte{"dense": random(1, 1<<20), "text": text} {
+		b.Run(name, func(b *testing.B) {
+			w, _ := NewWriter(s)
+			buf := make([]byte, 0, Size)
+			b.SetBytes(int64(8 * len(chunk)))
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Start(buf)
+				for range 8 {
+					w.Add(chunk)
+				}
+				if _, err := w.Finish(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
+	s, o := keys(b)
+	p := fill(b, s, random(1, 8<<20))
+	r, _ := NewReader()
+	b.SetBytes(8 << 20)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := r.Open(bytes.NewReader(p.Bytes), p.Name, int64(len(p.Bytes)), o); err != nil {
+			b.Fatal(err)
+		}
+		io.Copy(io.Discard, r)
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

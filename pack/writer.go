@@ -1,0 +1,195 @@
+package pack
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"holdfast/seal"
+)
+
+// Writer fills packs, one after another, each in a buffer of the caller. It
+// holds about 1 MiB beside that buffer. It is not for concurrent use.
+type Writer struct {
+	sealer  *seal.Sealer
+	encoder *zstd.Encoder
+	decoder *zstd.Decoder
+	sum     hash.Hash
+
+	sink    sink
+	sealed  io.WriteCloser
+	frame   []byte // plaintext that awaits compression, less than FrameSize
+	packed  []byte // scratch: the compressed frame
+	check   []byte // scratch: the frame decompressed again
+	plain   int64  // decompressed bytes, the waiting frame's included
+	payload int64  // bytes given to age
+	lengths []int  // of compressed frames
+}
+
+// Sealed is a finished pack. Bytes is the buffer that Start was given.
+type Sealed struct {
+	Name  Name
+	Bytes []byte
+	Plain int64 // decompressed bytes
+}
+
+// NewWriter returns a writer that awaits Start.
+func NewWriter(s *seal.Sealer) (*Writer, error) {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(FrameSize), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, fmt.Errorf("make compressor: %w", err)
+	}
+	decoder, err := newDecoder()
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{sealer: s, encoder: encoder, decoder: decoder, sum: sha256.New(), frame: make([]byte, 0, FrameSize)}, nil
+}
+
+// newDecoder returns a decoder that refuses a frame larger than ours.
+func newDecoder() (*zstd.Decoder, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(FrameSize), zstd.WithDecoderMaxMemory(FrameSize))
+	if err != nil {
+		return nil, fmt.Errorf("make decompressor: %w", err)
+	}
+	return d, nil
+}
+
+// Start begins a pack in buf, whose capacity must be at least Size.
+func (w *Writer) Start(buf []byte) error {
+	if cap(buf) < Size {
+		return fmt.Errorf("start pack: a buffer of %d bytes, want %d", cap(buf), Size)
+	}
+	w.sum.Reset()
+	w.sink = sink{buf: buf[:0], sum: w.sum}
+	w.frame, w.lengths, w.plain, w.payload = w.frame[:0], w.lengths[:0], 0, 0
+	var err error
+	if w.sealed, err = w.sealer.Seal(&w.sink); err != nil {
+		return fmt.Errorf("start pack: %w", err)
+	}
+	return nil
+}
+
+// Len is the decompressed size so far: the offset of the next chunk.
+func (w *Writer) Len() int64 { return w.plain }
+
+// Fits reports whether n more bytes surely fit, however badly they compress.
+// A chunk of up to 8 MiB always fits an empty pack.
+func (w *Writer) Fits(n int) bool {
+	rest := len(w.frame) + n
+	frames := len(w.lengths) + rest/FrameSize + 1
+	// A frame that does not compress grows by its header and 3 bytes for each
+	// block of 128 KiB. A length in the table takes 3 bytes, or 5 for the sum.
+	payload := w.payload + int64(rest) + int64(rest/FrameSize+1)*32 + int64(frames)*3 + 64 + paddedTo + skippableHead
+	const headRoom = 4 << 10 // the age header of one recipient of any kind
+	return w.plain+int64(n) <= MaxPlain && payload+payload/(64<<10)*16+16+headRoom <= Size
+}
+
+// Add appends a chunk and returns the offset of its first byte. The caller has
+// asked Fits.
+func (w *Writer) Add(chunk []byte) (offset int64, err error) {
+	offset = w.plain
+	w.plain += int64(len(chunk))
+	for len(chunk) > 0 {
+		n := min(len(chunk), FrameSize-len(w.frame))
+		w.frame = append(w.frame, chunk[:n]...)
+		chunk = chunk[n:]
+		if len(w.frame) == FrameSize {
+			if err := w.flush(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return offset, nil
+}
+
+// flush compresses the waiting frame, makes sure that it reads back, and seals
+// it.
+func (w *Writer) flush() error {
+	if len(w.frame) == 0 {
+		return nil
+	}
+	w.packed = w.encoder.EncodeAll(w.frame, w.packed[:0])
+	// Compressors had bugs, and a backup that can't be read is found too late.
+	var err error
+	if w.check, err = w.decoder.DecodeAll(w.packed, w.check[:0]); err != nil || !bytes.Equal(w.check, w.frame) {
+		return fmt.Errorf("compress frame %d: it does not decompress to what went in (%v); nothing of it was stored", len(w.lengths), err)
+	}
+	w.lengths = append(w.lengths, len(w.packed))
+	w.frame = w.frame[:0]
+	return w.write(w.packed)
+}
+
+func (w *Writer) write(p []byte) error {
+	w.payload += int64(len(p))
+	if _, err := w.sealed.Write(p); err != nil {
+		return fmt.Errorf("seal pack: %w", err)
+	}
+	return nil
+}
+
+// Finish ends the pack. Start begins the next.
+func (w *Writer) Finish() (Sealed, error) {
+	if err := w.flush(); err != nil {
+		return Sealed{}, err
+	}
+	contents := w.contents()
+	if pad := int(-(w.payload + int64(len(contents))) & (paddedTo - 1)); pad > 0 {
+		if pad < skippableHead {
+			pad += paddedTo
+		}
+		if err := w.write(skippable(magicPadding, make([]byte, pad-skippableHead))); err != nil {
+			return Sealed{}, err
+		}
+	}
+	if err := w.write(contents); err != nil {
+		return Sealed{}, err
+	}
+	if err := w.sealed.Close(); err != nil {
+		return Sealed{}, fmt.Errorf("seal pack: %w", err)
+	}
+	return Sealed{Name: Name(w.sum.Sum(nil)), Bytes: w.sink.buf, Plain: w.plain}, nil
+}
+
+// contents is the skippable frame with the table of contents. It ends with its
+// own length, so that a reader finds it from the end.
+func (w *Writer) contents() []byte {
+	table := []byte("HFPK\x01")
+	table = binary.AppendUvarint(table, FrameSize)
+	table = binary.AppendUvarint(table, uint64(w.plain))
+	table = binary.AppendUvarint(table, uint64(len(w.lengths)))
+	for _, n := range w.lengths {
+		table = binary.AppendUvarint(table, uint64(n))
+	}
+	table = binary.LittleEndian.AppendUint32(table, uint32(skippableHead+len(table)+4))
+	return skippable(magicContents, table)
+}
+
+func skippable(magic uint32, content []byte) []byte {
+	out := binary.LittleEndian.AppendUint32(make([]byte, 0, skippableHead+len(content)), magic)
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(content)))
+	return append(out, content...)
+}
+
+// sink collects sealed bytes in a buffer that never grows, and hashes them.
+type sink struct {
+	buf []byte
+	sum hash.Hash
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	if len(s.buf)+len(p) > cap(s.buf) {
+		return 0, errors.New("pack outgrew its buffer")
+	}
+	s.buf = append(s.buf, p...)
+	s.sum.Write(p)
+	return len(p), nil
+}

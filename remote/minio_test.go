@@ -1,0 +1,101 @@
+package remote_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"holdfast/remote"
+	"holdfast/remote/remotetest"
+)
+
+func TestMinIORefusals(t *testing.T) {
+	endpoint, access, secret := remotetest.StartMinIO(t)
+	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
+	data := make([]byte, 16<<20)
+	name := remotetest.Name("packs", data)
+
+	t.Run("WrongSecretKey", func(t *testing.T) {
+		cfg := remote.Config{AccessKey: access, SecretKey: "hunter2hunter2"}
+		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+			t.Errorf("Create = %v, want ErrCredentials", err)
+		}
+		s, err := remote.Open(t.Context(), "s3+http://"+endpoint+"/bucket", cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		_, statErr := s.Stat(t.Context(), name)
+		for op, err := range map[remotetest.Op]error{
+			remotetest.Put: s.Put(t.Context(), name, bytes.NewReader(data), int64(len(data))), remotetest.Stat: statErr,
+			remotetest.List: listErr(t.Context(), s), remotetest.Delete: s.Delete(t.Context(), name),
+		} {
+			if !errors.Is(err, remote.ErrCredentials) || strings.Contains(fmt.Sprint(err), "hunter2") {
+				t.Errorf("%v = %v, want ErrCredentials", op, err)
+			}
+		}
+	})
+	t.Run("WrongAccessKey", func(t *testing.T) {
+		cfg := remote.Config{AccessKey: "nobody", SecretKey: secret}
+		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+			t.Errorf("Create = %v, want ErrCredentials", err)
+		}
+	})
+	t.Run("MissingBucket", func(t *testing.T) {
+		cfg := remote.Config{AccessKey: access, SecretKey: secret}
+		_, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/nowhere", cfg)
+		if err == nil || !strings.Contains(err.Error(), `no bucket "nowhere"`) {
+			t.Errorf("Create = %v, want a word about the bucket", err)
+		}
+	})
+}
+
+func TestMinIORequestsPerCall(t *testing.T) {
+	endpoint, access, secret := remotetest.StartMinIO(t)
+	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
+	var requests atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: endpoint})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+
+	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/bucket/prefix", remote.Config{AccessKey: access, SecretKey: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var name string
+	for _, call := range []struct {
+		op remotetest.Op
+		do func() error
+	}{
+		{remotetest.Put, func() error { name = put(t, s, "data"); return nil }},
+		{remotetest.Stat, func() error { _, err := s.Stat(t.Context(), name); return err }},
+		{remotetest.Get, func() error {
+			body, err := s.Get(t.Context(), name)
+			if err == nil {
+				err = body.Close()
+			}
+			return err
+		}},
+		{remotetest.List, func() error { return listErr(t.Context(), s) }},
+		{remotetest.Delete, func() error { return s.Delete(t.Context(), name) }},
+	} {
+		before := requests.Load()
+		if err := call.do(); err != nil {
+			t.Fatal(err)
+		}
+		if n := requests.Load() - before; n != 1 {
+			t.Errorf("%v made %d requests, want 1", call.op, n)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// Package remote puts objects where they outlive the server: a directory, an
+// S3 bucket. It knows names and bytes, nothing of what they mean.
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+)
+
+// Object is one stored object as a listing shows it.
+type Object struct {
+	Name     string    // "KIND/SHA256", relative to the remote's root
+	Size     int64     // bytes
+	Modified time.Time // by the remote's clock
+}
+
+// Store holds write-once objects named "KIND/SHA256", where SHA256 is the
+// lower-case hexadecimal SHA-256 of the object's own bytes.
+//
+// A missing object is [fs.ErrNotExist]. Other failures wrap one of
+// [ErrCredentials], [ErrUnreachable] or [ErrFull] where the cause is known.
+// All methods may be called concurrently. A cancelled context ends a call
+// soon, and leaves either the whole object or nothing.
+type Store interface {
+	// Put returns once the object is durable. Putting the same bytes again
+	// succeeds. body is read from its start on each attempt. The store may
+	// verify the bytes against the name, and fails where they differ.
+	Put(ctx context.Context, name string, body io.ReaderAt, size int64) error
+
+	// Get streams the object's bytes. The caller closes the stream. Bytes are
+	// not verified: the caller knows the name and hashes on the way.
+	Get(ctx context.Context, name string) (io.ReadCloser, error)
+
+	// List yields every object whose name starts with prefix ("" or "KIND/"),
+	// in no particular order. Things that are no objects of ours are yielded
+	// too, with their names relative to the root; unfinished uploads are not.
+	// An error ends the sequence: what came before it is not the whole.
+	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
+
+	// Delete removes an object; a missing one is no error.
+	Delete(ctx context.Context, name string) error
+
+	// Stat returns the object's size and time without its bytes.
+	Stat(ctx context.Context, name string) (Object, error)
+
+	// String is the remote's URL without secrets, for messages.
+	String() string
+
+	// Close lets go of connections.
+	Close() error
+}
+
+// What a remote's failures mean for the person who runs it. The command line
+// gives each its exit code.
+var (
+	ErrCredentials = errors.New("storage refused the credentials")
+	ErrUnreachable = errors.New("storage unreachable")
+	ErrFull        = errors.New("storage full")
+)

@@ -1,0 +1,60 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// fail says what could not be done to which object, and what that means.
+func (b *bucket) fail(ctx context.Context, verb, name string, err error) error {
+	var answer minio.ErrorResponse
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil: // asked of ctx: a dial that timed out is a context.DeadlineExceeded, too
+		return fmt.Errorf("%s %s: %w", verb, name, ctx.Err())
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%s %s: %w: %s speaks no TLS: use s3+http:// if you must: %w", verb, name, ErrUnreachable, b.url.Host, err)
+	case errors.As(err, &answer):
+		if answer.StatusCode == http.StatusOK && verb == "delete" { // not every store says 204
+			return nil
+		}
+		return fmt.Errorf("%s %s: %w", verb, name, b.meaning(answer))
+	}
+	return fmt.Errorf("%s %s: %w: %w", verb, name, ErrUnreachable, err)
+}
+
+// meaning translates a server's answer. The codes come from AWS's "Error
+// responses", MinIO's cmd/api-errors.go and Ceph's rgw_http_errors.h.
+func (b *bucket) meaning(answer minio.ErrorResponse) error {
+	switch answer.Code {
+	case "NoSuchKey":
+		return fs.ErrNotExist
+	case "NoSuchBucket":
+		return fmt.Errorf("%s has no bucket %q: make it there, or correct the URL", b.url.Host, b.name)
+	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
+		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
+	case "RequestTimeTooSkewed":
+		return fmt.Errorf("%w: the clocks of this machine and %s differ too much: %w", ErrCredentials, b.url.Host, answer)
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion":
+		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w", b.name, answer.Region, answer)
+	case "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "BadDigest":
+		return fmt.Errorf("the bytes' SHA-256 is another: %w", answer)
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling", "ServiceUnavailable":
+		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
+	}
+	switch code := answer.StatusCode; {
+	case code == http.StatusInsufficientStorage:
+		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fmt.Errorf("%w: %s: %w", ErrCredentials, answer.Code, answer)
+	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
+		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
+	}
+	return fmt.Errorf("%s: %w", answer.Code, answer)
+}

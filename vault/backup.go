@@ -1,0 +1,250 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/seal"
+)
+
+// BackupConfig is how to back up. The zero value is the documented default.
+type BackupConfig struct {
+	State   string // the folder of the spool and of temporary files; required
+	Spool   int64  // bytes of packs that may wait on disk for the remote; 0: 1 GiB
+	Workers int    // 0: 2
+	Version string // of the program, for the record
+	// Progress, if set, is kept up to date.
+	Progress *Progress
+}
+
+// BackupReport is what a backup did.
+type BackupReport struct {
+	Record *manifest.Record
+	// Missing are media paths that the database names and the storage lacks:
+	// the snapshot is saved, and incomplete.
+	Missing  []string
+	Packs    int   // that were put
+	Passes   int   // over the database
+	NewFiles int64 // files of media and files that were read
+	// Warnings are what somebody should look at, Damage among them what the
+	// remote lost and this backup stored again.
+	Warnings []string
+	Damage   bool
+}
+
+// backup is one run.
+type backup struct {
+	repo *Repository
+	host *seal.Host
+	idx  *index.Index
+	src  Source
+	cfg  BackupConfig
+	ship *shipper
+
+	known  map[uint32]index.Pack // the packs that may be named, when a pass began
+	report BackupReport
+
+	read, readBytes atomic.Int64 // files of media and files that were read, and their bytes
+}
+
+// Backup stores the instance as a new snapshot on top of the repository's
+// newest record. The record is put last, after a LIST showed everything that it
+// names; a run that fails before leaves packs that the next run finds again.
+func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.Index, src Source, cfg BackupConfig) (*BackupReport, error) {
+	if cfg.Workers == 0 {
+		cfg.Workers = 2
+	}
+	if host.Repository != repo.ID {
+		return nil, fmt.Errorf("back up: this host's key is for %s: %w", host.Repository, ErrOtherRoot)
+	}
+	if g := repo.Head().Certificate.Generation; g > host.Certificate.Generation {
+		return nil, fmt.Errorf("back up: this host's key is of generation %d, and another of generation %d has taken over: %w", host.Certificate.Generation, g, ErrRefused)
+	}
+	sealer, err := seal.NewSealer(host.Recipient)
+	if err != nil {
+		return nil, err
+	}
+	b := &backup{repo: repo, host: host, idx: idx, src: src, cfg: cfg}
+	b.report.Warnings = slices.Clone(repo.Warnings)
+	if err := b.settle(); err != nil {
+		return nil, err
+	}
+	if b.ship, err = newShipper(repo.store, idx, sealer, cfg); err != nil {
+		return nil, err
+	}
+	rec := &manifest.Record{
+		Format: manifest.RecordFormat, Kind: manifest.KindBackup, Repository: host.Repository, Instance: host.Instance,
+		Started: now(), Holdfast: cfg.Version, Epoch: host.Epoch, Parts: map[manifest.Part]manifest.Total{},
+	}
+
+	g, gctx := errgroup.WithContext(ctx)
+	for range b.ship.uploaders {
+		g.Go(func() error { return b.ship.upload(gctx) })
+	}
+	var snap index.Snapshot
+	g.Go(func() (err error) {
+		defer b.ship.end()
+		snap, err = b.store(gctx, rec)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	b.report.Packs = b.ship.count
+	if err := b.commit(ctx, rec, snap); err != nil {
+		return nil, err
+	}
+	b.report.Record = rec
+	return &b.report, nil
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// settle brings the index to what the remote's LIST shows.
+func (b *backup) settle() error {
+	packs, err := b.idx.Packs()
+	if err != nil {
+		return err
+	}
+	spooled := spooledPacks(b.cfg.State)
+	var gone []uint32
+	lost := 0
+	for _, p := range packs {
+		o, there := b.repo.objects[p.Object()]
+		whole := there && o.Size == p.Size
+		_, named := b.repo.named[p.Name]
+		switch {
+		case whole && named && p.State != index.Committed:
+			// Its record arrived, and the run died before it heard so.
+			err = b.idx.SetState(p.Number, index.Committed)
+		case whole && p.State == index.Pending:
+			err = b.idx.SetState(p.Number, index.Stored)
+		case p.State == index.Committed && !named:
+			// Every record that named it was retired: it may be deleted.
+			gone = append(gone, p.Number)
+		case whole, p.State == index.Pending && spooled[p.Name] == p.Size:
+		default:
+			if p.State == index.Committed {
+				lost++
+			}
+			gone = append(gone, p.Number)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if lost > 0 {
+		b.report.Damage = true
+		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("%d packs that earlier snapshots need are gone from the remote or have another size; what this backup needs of them was stored again; run holdfast verify", lost))
+	}
+	head, err := b.idx.Head()
+	if err != nil {
+		return err
+	}
+	if _, there := b.repo.objects[manifest.RecordObject(head)]; !head.IsZero() && !there && !b.repo.mentions(head) {
+		b.report.Damage = true
+		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("snapshot %s, the newest this host knew, is gone from the remote: somebody deleted it or rolled the remote back", head))
+	}
+	return b.idx.Drop(gone)
+}
+
+// store brings every part into the remote and fills the record.
+func (b *backup) store(ctx context.Context, rec *manifest.Record) (index.Snapshot, error) {
+	var snap index.Snapshot
+	if err := b.ship.resume(ctx); err != nil {
+		return snap, err
+	}
+	l, err := b.newListing(rec)
+	if err != nil {
+		return snap, err
+	}
+	defer l.close()
+	if err := b.database(ctx, rec, l); err != nil {
+		return snap, err
+	}
+	if err := b.files(ctx, l); err != nil {
+		return snap, err
+	}
+	if err := b.media(ctx, l); err != nil {
+		return snap, err
+	}
+	return l.finish(ctx)
+}
+
+// commit puts the record, once a LIST showed everything that it names.
+func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Snapshot) error {
+	b.cfg.Progress.begin("commit", 0, 0)
+	// Where this run put nothing, the opening LIST still speaks for all.
+	if b.report.Packs > 0 {
+		if err := b.repo.list(ctx, ""); err != nil {
+			return err
+		}
+		if err := b.repo.readNew(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.shown(rec); err != nil {
+		return err
+	}
+	heads := b.repo.heads()
+	rec.Previous, rec.Kept, rec.Retired, rec.Keys = nil, nil, nil, heads[0].Keys
+	for _, head := range heads {
+		rec.Previous = append(rec.Previous, head.Name())
+		rec.Sequence = max(rec.Sequence, head.Sequence+1)
+		for _, name := range head.Retired {
+			if _, there := b.repo.objects[manifest.RecordObject(name)]; there && !slices.Contains(rec.Retired, name) {
+				rec.Retired = append(rec.Retired, name)
+			}
+		}
+	}
+	for name := range b.repo.kept() {
+		rec.Kept = append(rec.Kept, name)
+	}
+	slices.SortFunc(rec.Kept, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
+	rec.Stored = b.ship.bytes
+	rec.Finished = now()
+	text, err := rec.Sign(b.host)
+	if err != nil {
+		return err
+	}
+	if err := b.repo.store.Put(ctx, manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
+		return fmt.Errorf("store record: %w", err)
+	}
+	if err := b.repo.list(ctx, manifest.RecordObjectPrefix); err != nil {
+		return err
+	}
+	if _, there := b.repo.objects[manifest.RecordObject(rec.Name())]; !there {
+		return fmt.Errorf("store record: the remote took it and does not list it: %w", ErrDamage)
+	}
+	for _, name := range b.repo.recordNames() {
+		if name != rec.Name() && b.repo.records[name] == nil && b.repo.bad[name] == nil {
+			b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("another snapshot, %s, appeared meanwhile: the log is forked, and the next backup joins it", name))
+		}
+	}
+	snap.Name, snap.Text = rec.Name(), text
+	return b.idx.Commit(snap)
+}
+
+// shown checks that the last LIST shows every pack and key of the record.
+func (b *backup) shown(rec *manifest.Record) error {
+	for _, packs := range rec.Packs {
+		for _, p := range packs {
+			if o, ok := b.repo.objects[p.Object()]; !ok || o.Size != p.Size {
+				return fmt.Errorf("commit: %s was stored, and the remote does not list it at its size; nothing was recorded, run the backup again: %w", p.Object(), ErrDamage)
+			}
+		}
+	}
+	return nil
+}
+
+// errSpoolFull ends a pass over the database.
+var errSpoolFull = errors.New("the spool is full")

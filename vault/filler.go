@@ -1,0 +1,177 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"holdfast/chunking"
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/pack"
+)
+
+// filler fills packs of one part with chunks that the index does not know. Each
+// worker has its own.
+type filler struct {
+	b    *backup
+	part manifest.Part
+	w    *pack.Writer
+	buf  []byte // of the open pack, nil where none is open
+
+	number   uint32
+	contents index.Contents
+	local    map[manifest.Hash]manifest.Extent // chunks of the open pack
+}
+
+func (b *backup) newFiller(part manifest.Part) (*filler, error) {
+	w, err := pack.NewWriter(b.ship.sealer)
+	if err != nil {
+		return nil, err
+	}
+	return &filler{b: b, part: part, w: w, local: map[manifest.Hash]manifest.Extent{}}, nil
+}
+
+// add appends bytes to a pack, wherever else they may lie.
+func (f *filler) add(ctx context.Context, chunk []byte) (manifest.Extent, error) {
+	if f.buf != nil && !f.w.Fits(len(chunk)) {
+		if err := f.flush(ctx); err != nil {
+			return manifest.Extent{}, err
+		}
+	}
+	if f.buf == nil {
+		if err := f.start(ctx); err != nil {
+			return manifest.Extent{}, err
+		}
+	}
+	offset, err := f.w.Add(chunk)
+	return manifest.Extent{Pack: f.number, Offset: offset, Length: int64(len(chunk))}, err
+}
+
+func (f *filler) start(ctx context.Context) (err error) {
+	if f.buf, err = f.b.ship.buffer(ctx); err != nil {
+		return err
+	}
+	// Above the newest record's numbers too: a person who reads two records
+	// side by side sees no number twice.
+	if f.number, err = f.b.idx.NextPack(f.b.repo.highest()); err != nil {
+		return err
+	}
+	return f.w.Start(f.buf)
+}
+
+// store appends a chunk unless it is known, and says where it lies.
+func (f *filler) store(ctx context.Context, chunk []byte, id manifest.Hash) (manifest.Extent, error) {
+	if e, ok := f.local[id]; ok {
+		return e, nil
+	}
+	e, ok, err := f.b.idx.Find(f.part, id)
+	if err != nil || ok {
+		return e, err
+	}
+	if e, err = f.add(ctx, chunk); err != nil {
+		return e, err
+	}
+	f.local[id] = e
+	f.contents.Chunks = append(f.contents.Chunks, index.Chunk{ID: id, Offset: e.Offset, Length: e.Length})
+	return e, nil
+}
+
+// flush seals the open pack and sends it, with all that was noted for it.
+func (f *filler) flush(ctx context.Context) error {
+	contents := f.contents
+	f.contents = index.Contents{Path: contents.Path, PageSize: contents.PageSize}
+	clear(f.local)
+	if f.buf == nil {
+		return f.b.idx.PutFiles(contents.Files)
+	}
+	sealed, err := f.w.Finish()
+	if err != nil {
+		return err
+	}
+	f.buf = nil
+	p := index.Pack{Part: f.part, Pack: manifest.Pack{Number: f.number, Name: sealed.Name, Size: int64(len(sealed.Bytes))}}
+	return f.b.ship.send(ctx, p, contents, sealed.Bytes)
+}
+
+// file stores a file's bytes from r: as one chunk if they are at most
+// chunking.Whole, else cut. It fills in size, sum and extents. The row goes to
+// the index with the pack that holds the last of it. buf holds chunking.Whole
+// bytes.
+func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf []byte) error {
+	var err error
+	if file.Size <= chunking.Whole {
+		n, readErr := io.ReadFull(r, buf)
+		switch {
+		case readErr == nil:
+			// Exactly as long as the buffer, or grown since it was measured.
+			err = f.cut(ctx, &file, io.MultiReader(bytes.NewReader(bytes.Clone(buf)), r), chunking.Large, buf)
+		case errors.Is(readErr, io.EOF) || errors.Is(readErr, io.ErrUnexpectedEOF):
+			err = f.whole(ctx, &file, buf[:n])
+		default:
+			err = fmt.Errorf("read %s %q: %w: %w", file.Part, file.Path, ErrSource, readErr)
+		}
+	} else {
+		err = f.cut(ctx, &file, r, chunking.Large, buf)
+	}
+	if err != nil {
+		return err
+	}
+	f.b.cfg.Progress.did(1, file.Size)
+	f.contents.Files = append(f.contents.Files, file)
+	if f.buf == nil && len(f.contents.Files) >= 1000 {
+		return f.flush(ctx)
+	}
+	return nil
+}
+
+func (f *filler) whole(ctx context.Context, file *manifest.File, data []byte) error {
+	sum := manifest.Hash(sha256.Sum256(data))
+	file.Size, file.SHA256, file.Extents = int64(len(data)), &sum, nil
+	if len(data) == 0 {
+		return nil
+	}
+	e, err := f.store(ctx, data, sum)
+	file.Extents = []manifest.Extent{e}
+	return err
+}
+
+// cut stores a stream in chunks whose ends its content decides.
+func (f *filler) cut(ctx context.Context, file *manifest.File, r io.Reader, sizes chunking.Sizes, buf []byte) error {
+	whole := sha256.New()
+	cutter, err := chunking.NewCutter(r, f.b.host.Polynomial, sizes, buf)
+	if err != nil {
+		return err
+	}
+	file.Size, file.Extents = 0, nil
+	for {
+		chunk, err := cutter.Next()
+		if errors.Is(err, io.EOF) {
+			sum := manifest.Hash(whole.Sum(nil))
+			file.SHA256 = &sum
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s %q: %w: %w", file.Part, file.Path, ErrSource, err)
+		}
+		whole.Write(chunk)
+		e, err := f.store(ctx, chunk, sha256.Sum256(chunk))
+		if err != nil {
+			return err
+		}
+		file.Size += e.Length
+		file.Extents = join(file.Extents, e)
+	}
+}
+
+// join appends an extent, as part of the last one where it continues it.
+func join(extents []manifest.Extent, e manifest.Extent) []manifest.Extent {
+	if n := len(extents); n > 0 && extents[n-1].Pack == e.Pack && extents[n-1].Offset+extents[n-1].Length == e.Offset {
+		extents[n-1].Length += e.Length
+		return extents
+	}
+	return append(extents, e)
+}

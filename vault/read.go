@@ -1,0 +1,165 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"holdfast/manifest"
+)
+
+// Cat writes the bytes of one file, "PART/PATH", to w, and fetches no pack that
+// the file doesn't need. The bytes are checked before the first is written.
+func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
+	dir, err := os.MkdirTemp(s.temp, "holdfast-cat-*")
+	if err != nil {
+		return fmt.Errorf("read %q: %w", name, err)
+	}
+	defer os.RemoveAll(dir)
+	report, err := s.Restore(ctx, filepath.Join(dir, "out"), single(name), RestoreConfig{Paths: []string{name}})
+	if err != nil {
+		return fmt.Errorf("read %q: %w", name, err)
+	}
+	if len(report.Missing) > 0 {
+		return fmt.Errorf("read %q: it was missing from the instance when the snapshot was made: %w", name, ErrNoSnapshot)
+	}
+	f, err := os.Open(filepath.Join(dir, "out", "file"))
+	if err != nil {
+		return fmt.Errorf("read %q: %w", name, err)
+	}
+	defer f.Close()
+	if _, err := io.Copy(w, f); err != nil {
+		return fmt.Errorf("write %q: %w", name, err)
+	}
+	return nil
+}
+
+// single is a target for one file.
+type single string
+
+func (s single) Place(f manifest.File) (string, error) {
+	if name := string(f.Part) + "/" + f.Path; name != string(s) {
+		return "", fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", string(s), name, ErrNoSnapshot)
+	}
+	return "file", nil
+}
+
+func (single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
+
+// Change is a file that differs between two snapshots.
+type Change struct {
+	Kind   string // "added", "removed" or "changed"
+	A, B   *manifest.File
+	PagesN int64 // of a file of pages: how many may differ
+}
+
+// Diff yields what changed from snapshot a to snapshot b, in path order. Files
+// of pages are compared by where their pages lie.
+func Diff(ctx context.Context, a, b *Snapshot) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		nextA, stopA := iter.Pull2(withPages(a.Lines(ctx)))
+		defer stopA()
+		nextB, stopB := iter.Pull2(withPages(b.Lines(ctx)))
+		defer stopB()
+		fa, err, okA := nextA()
+		fb, errB, okB := nextB()
+		for okA || okB {
+			if err = cmp.Or(err, errB); err != nil {
+				yield(Change{}, err)
+				return
+			}
+			side := 0
+			switch {
+			case !okA:
+				side = 1
+			case !okB:
+				side = -1
+			default:
+				side = cmp.Or(cmp.Compare(fa.Part, fb.Part), cmp.Compare(fa.Path, fb.Path))
+			}
+			more := true
+			switch {
+			case side < 0:
+				more = yield(Change{Kind: "removed", A: fa.File}, nil)
+			case side > 0:
+				more = yield(Change{Kind: "added", B: fb.File}, nil)
+			default:
+				if pages, differ := fa.differs(fb); differ {
+					more = yield(Change{Kind: "changed", A: fa.File, B: fb.File, PagesN: pages}, nil)
+				}
+			}
+			if !more {
+				return
+			}
+			if side <= 0 {
+				fa, err, okA = nextA()
+			}
+			if side >= 0 {
+				fb, errB, okB = nextB()
+			}
+		}
+		if err = cmp.Or(err, errB); err != nil {
+			yield(Change{}, err)
+		}
+	}
+}
+
+// mapped is a file with what its map lines say, shortened to what Diff needs:
+// how many pages each line tells of, by night and segment.
+type mapped struct {
+	*manifest.File
+	lines map[mapKey]int64
+}
+
+type mapKey struct {
+	segment int
+	night   int64
+	base    bool
+}
+
+func (a mapped) differs(b mapped) (pages int64, differ bool) {
+	if a.PageSize > 0 || b.PageSize > 0 {
+		for key, n := range b.lines {
+			if _, same := a.lines[key]; !same {
+				pages += n
+			}
+		}
+		return pages, pages > 0 || a.Size != b.Size || a.PageSize != b.PageSize
+	}
+	same := a.Missing == b.Missing && a.Size == b.Size && (a.SHA256 == b.SHA256 || a.SHA256 != nil && b.SHA256 != nil && *a.SHA256 == *b.SHA256)
+	return 0, !same || a.Mode != b.Mode || a.Owner != b.Owner
+}
+
+// withPages joins map lines to their file.
+func withPages(lines iter.Seq2[manifest.Line, error]) iter.Seq2[mapped, error] {
+	return func(yield func(mapped, error) bool) {
+		var last mapped
+		for line, err := range lines {
+			switch {
+			case err != nil:
+				yield(mapped{}, err)
+				return
+			case line.Map != nil:
+				var n int64
+				for _, r := range line.Map.Runs {
+					for i := 2; i < len(r.Steps); i += 3 {
+						n += int64(r.Steps[i])
+					}
+				}
+				last.lines[mapKey{line.Map.Segment, line.Map.Night, line.Map.Base}] = n
+			default:
+				if last.File != nil && !yield(last, nil) {
+					return
+				}
+				last = mapped{line.File, map[mapKey]int64{}}
+			}
+		}
+		if last.File != nil {
+			yield(last, nil)
+		}
+	}
+}

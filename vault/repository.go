@@ -1,0 +1,372 @@
+// Package vault is the mechanism: it backs up an instance into a repository,
+// restores it from there, and verifies what the repository holds.
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/remote"
+	"holdfast/seal"
+)
+
+// What a person has to know to act; the command line gives each its exit code.
+var (
+	ErrNoRepository = errors.New("there is no repository")
+	ErrNoSnapshot   = errors.New("no such snapshot")
+	ErrOtherRoot    = errors.New("the repository is another one")
+	ErrWrongKey     = errors.New("the identity opens no key of the repository")
+	ErrDamage       = errors.New("damage found")
+	ErrRefused      = errors.New("refused for safety")
+	ErrSource       = errors.New("the instance could not be read")
+)
+
+// Repository is a remote as its records tell it at one moment.
+type Repository struct {
+	// ID is the root that every record of it descends from.
+	ID seal.RepositoryID
+	// Warnings are things that don't stop any work and that somebody should
+	// look at: records that don't count, forks.
+	Warnings []string
+
+	store   remote.Store
+	index   *index.Index // or nil, away from the host
+	objects map[string]remote.Object
+	records map[manifest.Hash]*manifest.Record
+	newest  *manifest.Record        // of records, by sequence: the only one with its packs
+	named   map[manifest.Hash]int64 // packs that any record names, and their sizes
+	bad     map[manifest.Hash]error // objects among the records that don't count
+}
+
+// Open lists the remote and reads the records that it takes to know the head.
+// A zero pin accepts whatever one root the records agree on: the caller shows
+// the ID and asks. idx caches records; nil away from the host.
+func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *index.Index) (*Repository, error) {
+	r := &Repository{ID: pin, store: store, index: idx,
+		records: map[manifest.Hash]*manifest.Record{}, named: map[manifest.Hash]int64{}, bad: map[manifest.Hash]error{}}
+	if err := r.list(ctx, ""); err != nil {
+		return nil, err
+	}
+	if err := r.readNew(ctx); err != nil {
+		return nil, err
+	}
+	if len(r.records) == 0 {
+		return nil, r.whyNone()
+	}
+	for name, err := range r.bad {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s does not count as a record: %v", manifest.RecordObject(name), err))
+	}
+	slices.Sort(r.Warnings)
+	if heads := r.heads(); len(heads) > 1 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s continue it side by side; did two hosts back up at once, or is a copy of the host's key in use?", heads[0].ID(), heads[1].ID()))
+	}
+	return r, nil
+}
+
+// list replaces what is known of the objects below prefix by a new LIST.
+func (r *Repository) list(ctx context.Context, prefix string) error {
+	objects := map[string]remote.Object{}
+	for name, o := range r.objects {
+		if !strings.HasPrefix(name, prefix) {
+			objects[name] = o
+		}
+	}
+	for o, err := range r.store.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", r.store, err)
+		}
+		objects[o.Name] = o
+	}
+	r.objects = objects
+	return nil
+}
+
+// recordNames returns the names of all objects that lie where records lie.
+func (r *Repository) recordNames() []manifest.Hash {
+	var names []manifest.Hash
+	for object := range r.objects {
+		hex, ok := strings.CutPrefix(object, manifest.RecordObjectPrefix)
+		if name, err := manifest.ParseHex(hex); ok && err == nil {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
+	return names
+}
+
+// readNew reads the records that were not seen yet, all of them: only a
+// record's own certificate tells whether it is of the newest generation, so
+// none can be skipped on another's word.
+func (r *Repository) readNew(ctx context.Context) error {
+	cached := map[manifest.Hash][]byte{}
+	if r.index != nil {
+		var err error
+		if cached, err = r.index.Records(); err != nil {
+			return err
+		}
+	}
+	var unseen []manifest.Hash
+	for _, name := range r.recordNames() {
+		switch text := cached[name]; {
+		case r.records[name] != nil || r.bad[name] != nil:
+		case text != nil:
+			r.accept(name, text)
+		default:
+			unseen = append(unseen, name)
+		}
+	}
+	texts := make([][]byte, len(unseen))
+	const atOnce = 8
+	for from := 0; from < len(unseen); from += atOnce {
+		to := min(from+atOnce, len(unseen))
+		g, gctx := errgroup.WithContext(ctx)
+		for i := from; i < to; i++ {
+			g.Go(func() (err error) {
+				texts[i], err = r.get(gctx, manifest.RecordObject(unseen[i]), manifest.MaxRecord)
+				if errors.Is(err, ErrDamage) {
+					return nil // accept will say so
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		for i := from; i < to; i++ {
+			ok := r.accept(unseen[i], texts[i])
+			if ok && r.index != nil {
+				if err := r.index.PutRecord(unseen[i], texts[i]); err != nil {
+					return err
+				}
+			}
+			texts[i] = nil
+		}
+	}
+	return nil
+}
+
+// superseded reports whether a record that counts as much names this one.
+func (r *Repository) superseded(old *manifest.Record) bool {
+	for _, rec := range r.records {
+		if rec.Certificate.Generation >= old.Certificate.Generation &&
+			(slices.Contains(rec.Kept, old.Name()) || slices.Contains(rec.Retired, old.Name())) {
+			return true
+		}
+	}
+	return false
+}
+
+// accept takes a record in if it counts. Of all but the newest it keeps no
+// pack lists, which Load reads again: memory grows with the packs there are,
+// not with the nights that named them.
+func (r *Repository) accept(name manifest.Hash, text []byte) bool {
+	rec, err := r.check(name, text)
+	if err != nil {
+		r.bad[name] = err
+		return false
+	}
+	r.ID = rec.Repository
+	for _, packs := range rec.Packs {
+		for _, p := range packs {
+			r.named[p.Name] = p.Size
+		}
+	}
+	r.records[name] = rec
+	if r.newest == nil || rec.Sequence > r.newest.Sequence {
+		rec, r.newest = r.newest, rec
+	}
+	if rec != nil {
+		rec.Packs, rec.ListingAt = nil, nil
+	}
+	return true
+}
+
+func (r *Repository) check(name manifest.Hash, text []byte) (*manifest.Record, error) {
+	if sha256.Sum256(text) != name {
+		return nil, fmt.Errorf("its bytes don't hash to its name: %w", ErrDamage)
+	}
+	rec, err := manifest.ParseRecord(text)
+	if err != nil {
+		return nil, err
+	}
+	if !r.ID.IsZero() && rec.Repository != r.ID {
+		return nil, fmt.Errorf("%w: it belongs to %s, not to %s", ErrOtherRoot, rec.Repository, r.ID)
+	}
+	return rec, nil
+}
+
+// Load returns a record whole, with its packs.
+func (r *Repository) Load(ctx context.Context, rec *manifest.Record) (*manifest.Record, error) {
+	if rec == r.newest || rec.Kind != manifest.KindBackup {
+		return rec, nil
+	}
+	text, err := r.get(ctx, manifest.RecordObject(rec.Name()), manifest.MaxRecord)
+	if err != nil {
+		return nil, err
+	}
+	return r.check(rec.Name(), text)
+}
+
+// whyNone says why there is no record that counts.
+func (r *Repository) whyNone() error {
+	for _, err := range r.bad {
+		if errors.Is(err, ErrOtherRoot) {
+			return fmt.Errorf("open %s: %w", r.store, err)
+		}
+	}
+	for name, err := range r.bad {
+		return fmt.Errorf("open %s: none of its %d records counts: %s: %w: %w", r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
+	}
+	return fmt.Errorf("open %s: %w", r.store, ErrNoRepository)
+}
+
+// get reads a whole small object and checks that it hashes to its name.
+func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
+	body, err := r.store.Get(ctx, object)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read %s: it is gone: %w: %w", object, ErrDamage, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", object, err)
+	}
+	defer body.Close()
+	var text bytes.Buffer
+	n, err := io.Copy(&text, io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", object, err)
+	}
+	_, want, _ := strings.Cut(object, "/")
+	if n > limit || manifest.Hash(sha256.Sum256(text.Bytes())).Hex() != want {
+		return nil, fmt.Errorf("read %s: its bytes don't hash to its name: %w", object, ErrDamage)
+	}
+	return text.Bytes(), nil
+}
+
+// heads are the records that no other continues, the best first. A record of
+// an older generation of the host's key is none: it counts only as far as a
+// record of a newer generation lists it.
+func (r *Repository) heads() []*manifest.Record {
+	generation := 0
+	for _, rec := range r.records {
+		generation = max(generation, rec.Certificate.Generation)
+	}
+	var heads []*manifest.Record
+	for _, rec := range r.records {
+		if rec.Certificate.Generation == generation && !r.superseded(rec) {
+			heads = append(heads, rec)
+		}
+	}
+	slices.SortFunc(heads, newestFirst)
+	return heads
+}
+
+func newestFirst(a, b *manifest.Record) int {
+	an, bn := a.Name(), b.Name()
+	return cmp.Or(cmp.Compare(b.Sequence, a.Sequence), bytes.Compare(an[:], bn[:]))
+}
+
+// Head is the newest record.
+func (r *Repository) Head() *manifest.Record { return r.heads()[0] }
+
+// Records are all records that are still kept, newest first, without their
+// packs (Load has them). Those that are gone or damaged are left out; Verify
+// tells of them.
+func (r *Repository) Records() []*manifest.Record {
+	var all []*manifest.Record
+	for name := range r.kept() {
+		if rec := r.records[name]; rec != nil {
+			all = append(all, rec)
+		}
+	}
+	slices.SortFunc(all, newestFirst)
+	return all
+}
+
+// kept are the names of all records that the heads keep, and of the heads.
+func (r *Repository) kept() map[manifest.Hash]bool {
+	kept := map[manifest.Hash]bool{}
+	for _, head := range r.heads() {
+		kept[head.Name()] = true
+		for _, name := range head.Kept {
+			kept[name] = true
+		}
+	}
+	return kept
+}
+
+// Find returns a snapshot, whole: "latest" or "" for the newest backup, else
+// the start of a record's name, at least 4 digits, or its sequence number.
+func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, error) {
+	latest := which == "" || which == "latest"
+	var found []*manifest.Record
+	for _, rec := range r.Records() {
+		if rec.Kind != manifest.KindBackup {
+			continue
+		}
+		if latest {
+			return r.Load(ctx, rec)
+		}
+		if fmt.Sprint(rec.Sequence) == which || len(which) >= 4 && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
+			found = append(found, rec)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return r.Load(ctx, found[0])
+	case len(found) > 1:
+		return nil, fmt.Errorf("find snapshot %q: it names %s and %s; write more of the one you mean: %w", which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
+	case latest:
+		return nil, fmt.Errorf("find snapshot: the repository has none yet: %w", ErrNoSnapshot)
+	}
+	return nil, fmt.Errorf("find snapshot %q: %w", which, ErrNoSnapshot)
+}
+
+// mentions reports whether any record knows this one: as kept, or as retired.
+func (r *Repository) mentions(name manifest.Hash) bool {
+	for _, rec := range r.records {
+		if slices.Contains(rec.Kept, name) || slices.Contains(rec.Retired, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// highest is the highest pack number of the newest record.
+func (r *Repository) highest() uint32 { return r.newest.MaxPack() }
+
+// maxKeyObject bounds a sealed key object.
+const maxKeyObject = 2 << 20
+
+// Unlock opens the repository's keys with any of the identities.
+func (r *Repository) Unlock(ctx context.Context, identities []age.Identity) (*seal.Keys, error) {
+	var broken error
+	for _, k := range r.Head().Keys {
+		object, err := r.get(ctx, k.Object(), maxKeyObject)
+		if err == nil {
+			var keys *seal.Keys
+			if keys, err = seal.OpenKeys(object, r.ID, identities); err == nil {
+				return keys, nil
+			}
+		}
+		if !errors.Is(err, seal.ErrNotOwner) {
+			broken = err
+		}
+	}
+	if broken != nil {
+		return nil, fmt.Errorf("unlock: %w", broken)
+	}
+	return nil, fmt.Errorf("unlock: tried %d key objects: %w", len(r.Head().Keys), ErrWrongKey)
+}

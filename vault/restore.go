@@ -1,0 +1,492 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+)
+
+// RestoreConfig is what to restore. The zero value is everything.
+type RestoreConfig struct {
+	Parts []manifest.Part // none: all
+	// Paths are "PART/PATH" of files, or of folders with everything below.
+	Paths []string
+	// Salvage restores what is whole where packs are damaged, and leaves out
+	// the files that are not. A damaged database is never restored.
+	Salvage  bool
+	Progress *Progress
+}
+
+// chosen reports whether a file is to be restored.
+func (c RestoreConfig) chosen(f *manifest.File) bool {
+	if len(c.Parts) > 0 && !slices.Contains(c.Parts, f.Part) {
+		return false
+	}
+	if len(c.Paths) == 0 {
+		return true
+	}
+	name := string(f.Part) + "/" + f.Path
+	for _, p := range c.Paths {
+		if p = strings.TrimSuffix(p, "/"); name == p || strings.HasPrefix(name, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// RestoreReport is what a restore did.
+type RestoreReport struct {
+	Files, Bytes int64
+	Packs        int // fetched
+	Resumed      bool
+	Missing      []string // in the snapshot itself: the backup did not find them
+	Lost         []string // left out by Salvage
+	Notes        []string // by the target
+}
+
+// The staging folder lies inside the target, so that renaming is enough. Its
+// name is never that of an instance's file.
+const (
+	staging = ".holdfast-restore"
+	tree    = "tree"
+)
+
+// restore is one run.
+type restore struct {
+	snap   *Snapshot
+	cfg    RestoreConfig
+	target Target
+	root   *os.Root // of the target folder
+	tree   *os.Root // of the staged files
+	plan   *index.Plan
+	report RestoreReport
+
+	mu      sync.Mutex // guards what follows
+	done    []uint32
+	damaged map[uint32]error
+}
+
+// Restore writes a snapshot into dir, which must be empty, or hold what an
+// earlier run of the same restore left. Nothing stands under its final name
+// before everything was fetched, checked and made durable.
+func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg RestoreConfig) (_ *RestoreReport, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	r := &restore{snap: s, cfg: cfg, target: target, damaged: map[uint32]error{}}
+	if r.root, err = os.OpenRoot(dir); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	defer r.root.Close()
+	if err := r.prepare(dir); err != nil {
+		return nil, err
+	}
+	defer r.tree.Close()
+	defer func() {
+		if r.plan != nil {
+			r.plan.Close()
+		}
+	}()
+	finished, err := r.plan.Fact("finished")
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	if finished == "" {
+		if err := r.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.publish(); err != nil {
+		return nil, err
+	}
+	return &r.report, nil
+}
+
+// prepare makes or finds the staging folder.
+func (r *restore) prepare(dir string) error {
+	entries, err := fs.ReadDir(r.root.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	staged := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == staging })
+	if len(entries) > 0 && !staged {
+		return fmt.Errorf("restore into %q: it is not empty (%s is there); choose a folder that is empty or does not exist: %w", dir, entries[0].Name(), ErrRefused)
+	}
+	if info, err := r.root.Lstat(staging); err == nil && !info.IsDir() {
+		return fmt.Errorf("restore into %q: %s is no folder: %w", dir, staging, ErrRefused)
+	}
+	if err := r.root.MkdirAll(staging+"/"+tree, 0o700); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if r.tree, err = r.root.OpenRoot(staging + "/" + tree); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if r.plan, err = index.OpenPlan(filepath.Join(dir, staging)); err != nil {
+		return err
+	}
+	want, err := r.purpose()
+	if err != nil {
+		return err
+	}
+	have, err := r.plan.Fact("purpose")
+	if err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	finished, err := r.plan.Fact("finished")
+	if err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	switch {
+	case have != "" && have != want:
+		return fmt.Errorf("restore into %q: an earlier restore of another snapshot or selection was left unfinished there; finish it, or delete the folder: %w", dir, ErrRefused)
+	case finished == "" && len(entries) > 1:
+		return fmt.Errorf("restore into %q: it is not empty; choose a folder that is empty or does not exist: %w", dir, ErrRefused)
+	}
+	r.report.Resumed = have != ""
+	return nil
+}
+
+// purpose tells restores apart: only the same one may be gone on with.
+func (r *restore) purpose() (string, error) {
+	text, err := json.Marshal([]any{r.snap.Record.Name(), r.cfg.Parts, r.cfg.Paths})
+	return string(text), err
+}
+
+// run fills the staging folder and has the target check it.
+func (r *restore) run(ctx context.Context) error {
+	if !r.report.Resumed {
+		if err := r.makePlan(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.distrust(); err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	if err := r.fetch(ctx); err != nil {
+		return err
+	}
+	if err := r.loose(); err != nil {
+		return err
+	}
+	if err := r.lost(); err != nil {
+		return err
+	}
+	parts := map[manifest.Part]bool{}
+	for _, p := range manifest.Parts {
+		parts[p] = len(r.cfg.Parts) == 0 || slices.Contains(r.cfg.Parts, p)
+	}
+	stage := "check"
+	r.cfg.Progress.begin(stage, 0, 0)
+	notes, err := r.target.Finish(ctx, r.tree, manifest.Restored{
+		Facts: r.snap.Record.Facts, Domain: r.snap.Record.Instance, Parts: parts, Whole: len(r.cfg.Paths) == 0,
+	})
+	if err != nil {
+		return fmt.Errorf("finish restore: %w", err)
+	}
+	r.report.Notes = notes
+	return r.sync()
+}
+
+// makePlan reads the listing and notes which bytes of which pack belong where.
+func (r *restore) makePlan(ctx context.Context) error {
+	r.cfg.Progress.begin("plan", 0, 0)
+	w, err := r.plan.Begin()
+	if err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	p := planner{restore: r, w: w}
+	for line, err := range r.snap.Lines(ctx) {
+		if err == nil {
+			err = p.line(line)
+		}
+		if err != nil {
+			return errors.Join(err, w.Rollback())
+		}
+	}
+	if err := p.endFile(); err != nil {
+		return errors.Join(err, w.Rollback())
+	}
+	if p.files == 0 {
+		return errors.Join(fmt.Errorf("restore: nothing in snapshot %s matches: %w", r.snap.Record.ID(), ErrNoSnapshot), w.Rollback())
+	}
+	purpose, err := r.purpose()
+	if err != nil {
+		return errors.Join(err, w.Rollback())
+	}
+	missing, err := json.Marshal(r.report.Missing)
+	if err != nil {
+		return errors.Join(err, w.Rollback())
+	}
+	if err := w.Commit(map[string]string{"purpose": purpose, "boot": bootID(), "missing": string(missing)}); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	return nil
+}
+
+// distrust starts over where the machine was started anew since: what was
+// written then may never have reached the disk.
+func (r *restore) distrust() error {
+	missing, err := r.plan.Fact("missing")
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(missing), &r.report.Missing); err != nil {
+		return err
+	}
+	boot, err := r.plan.Fact("boot")
+	if err != nil || boot != "" && boot == bootID() {
+		return err
+	}
+	entries, err := fs.ReadDir(r.tree.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := r.tree.RemoveAll(e.Name()); err != nil {
+			return err
+		}
+	}
+	if err := r.plan.Undo(); err != nil {
+		return err
+	}
+	return r.plan.SetFact("boot", bootID())
+}
+
+// bootID names the time since the kernel was started; "" where that is unknown.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// fetch brings the packs that are not done, each once, and spreads their bytes
+// over the files. A damaged pack does not stop the others: a person who has to
+// act needs the whole list.
+func (r *restore) fetch(ctx context.Context) error {
+	todo, err := r.plan.Packs()
+	if err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	files, bytes, err := r.plan.Sum()
+	if err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	r.report.Files, r.report.Bytes, r.report.Packs = files, bytes, len(todo)
+	r.cfg.Progress.begin("restore", files, bytes)
+	g, gctx := errgroup.WithContext(ctx)
+	queue := make(chan uint32)
+	g.Go(func() error {
+		defer close(queue)
+		for _, n := range todo {
+			select {
+			case queue <- n:
+			case <-gctx.Done():
+				return gctx.Err()
+			}
+		}
+		return nil
+	})
+	for range atOnce {
+		g.Go(func() error {
+			w, err := newSpreader(r)
+			if err != nil {
+				return err
+			}
+			defer w.close()
+			for n := range queue {
+				if err := r.finished(n, w.pack(gctx, n)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	if markErr := r.mark(); err == nil {
+		err = markErr
+	}
+	return err
+}
+
+// markEvery is how many packs a killed restore fetches again at most.
+const markEvery = 8
+
+func (r *restore) finished(number uint32, err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if errors.Is(err, ErrDamage) {
+		r.damaged[number] = err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.cfg.Progress.moved(r.snap.packs[number].Size)
+	if r.done = append(r.done, number); len(r.done) < markEvery {
+		return nil
+	}
+	return r.markLocked()
+}
+
+func (r *restore) mark() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.markLocked()
+}
+
+func (r *restore) markLocked() error {
+	if err := r.plan.Done(r.done); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	r.done = r.done[:0]
+	return nil
+}
+
+// loose finishes the files that no single piece finished.
+func (r *restore) loose() error {
+	for f, err := range r.plan.Loose() {
+		if err != nil {
+			return fmt.Errorf("read plan: %w", err)
+		}
+		if err := r.looseFile(f); err != nil {
+			return fmt.Errorf("restore %q: %w", f.Place, err)
+		}
+	}
+	return nil
+}
+
+func (r *restore) looseFile(f index.Planned) error {
+	file, err := createIn(r.tree, f.Place)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(file.Truncate(f.Size), file.Chmod(fs.FileMode(f.Mode)), file.Close())
+	if err != nil {
+		return err
+	}
+	return r.tree.Chtimes(f.Place, f.Modified, f.Modified)
+}
+
+// createIn opens a file for writing below root, with the folders above it.
+func createIn(root *os.Root, place string) (*os.File, error) {
+	f, err := root.OpenFile(place, os.O_WRONLY|os.O_CREATE, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := root.MkdirAll(path.Dir(place), 0o755); err != nil {
+		return nil, err
+	}
+	return root.OpenFile(place, os.O_WRONLY|os.O_CREATE, 0o600)
+}
+
+// lost says which files damaged packs hurt, and with Salvage leaves them out.
+func (r *restore) lost() error {
+	if len(r.damaged) == 0 {
+		return nil
+	}
+	var problems []string
+	database := false
+	hurt := map[string]bool{}
+	const limit = 1 << 20
+	for number, err := range r.damaged {
+		problems = append(problems, err.Error())
+		places, err := r.plan.HurtBy(number, limit)
+		if err != nil {
+			return fmt.Errorf("read plan: %w", err)
+		}
+		for _, p := range places {
+			hurt[p] = true
+		}
+		for _, p := range r.snap.Record.Packs[manifest.Database] {
+			database = database || p.Number == number
+		}
+	}
+	slices.Sort(problems)
+	for p := range hurt {
+		r.report.Lost = append(r.report.Lost, p)
+	}
+	slices.Sort(r.report.Lost)
+	if !r.cfg.Salvage || database {
+		return &DamageError{Problems: problems, Lost: r.report.Lost, Database: database}
+	}
+	for _, p := range r.report.Lost {
+		if err := r.tree.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("leave out %q: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// DamageError tells what a restore could not bring back.
+type DamageError struct {
+	Problems []string // damaged objects, and how
+	Lost     []string // files that need them
+	Database bool     // the database is among them
+}
+
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("restore: %d packs are damaged, which %d files need: %s", len(e.Problems), len(e.Lost), strings.Join(e.Problems, "; "))
+}
+
+// Unwrap is [ErrDamage].
+func (e *DamageError) Unwrap() error { return ErrDamage }
+
+// sync makes everything in the target durable.
+func (r *restore) sync() error {
+	d, err := r.root.Open(".")
+	if err != nil {
+		return fmt.Errorf("sync restore: %w", err)
+	}
+	defer d.Close()
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return fmt.Errorf("sync restore: %w", err)
+	}
+	return nil
+}
+
+// publish gives the staged files their final names. From the mark on it only
+// ever goes forward, however often it is stopped.
+func (r *restore) publish() error {
+	if err := r.plan.SetFact("finished", "yes"); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	entries, err := fs.ReadDir(r.tree.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	for _, e := range entries {
+		if _, err := r.root.Lstat(e.Name()); err == nil {
+			return fmt.Errorf("restore: %q appeared in the target meanwhile: %w", e.Name(), ErrRefused)
+		}
+		if err := r.root.Rename(staging+"/"+tree+"/"+e.Name(), e.Name()); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	if err := r.sync(); err != nil {
+		return err
+	}
+	if err := r.plan.Close(); err != nil {
+		return fmt.Errorf("close plan: %w", err)
+	}
+	r.plan = nil
+	if err := r.root.RemoveAll(staging); err != nil {
+		return fmt.Errorf("clear staging: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/pack"
+	"holdfast/remote"
+	"holdfast/seal"
+)
+
+const (
+	defaultSpool = 1 << 30
+	// spoolReserve of the disk is left to the instance.
+	spoolReserve = 2 << 30
+	uploaders    = 2
+)
+
+// shipper takes sealed packs to the remote. It owns the pack buffers: one for
+// each worker that fills one and one for each uploader, which bounds the
+// memory. While a database transaction is held, a pack that no uploader is
+// free for goes to the spool on disk instead of waiting.
+type shipper struct {
+	store     remote.Store
+	idx       *index.Index
+	sealer    *seal.Sealer
+	dir       string // of the spool
+	limit     int64  // of the spool, bytes
+	room      int64  // that the packs in hand may still need
+	progress  *Progress
+	uploaders int
+
+	buffers chan []byte
+	queue   chan parcel
+	sent    sync.WaitGroup // parcels in the queue or under way
+	busy    atomic.Int64   // parcels in the queue or under way
+	holding atomic.Bool    // a transaction is held
+	spooled atomic.Int64   // bytes on disk
+
+	mu    sync.Mutex // guards count and bytes
+	count int
+	bytes int64
+}
+
+// parcel is a pack on its way: in memory, or in the spool where buf is nil.
+type parcel struct {
+	manifest.Pack
+	buf []byte
+}
+
+// maxQueue is more packs than any spool holds.
+const maxQueue = 1 << 14
+
+func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg BackupConfig) (*shipper, error) {
+	dir := filepath.Join(cfg.State, "spool")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make spool: %w", err)
+	}
+	limit := cfg.Spool
+	if limit == 0 {
+		limit = defaultSpool
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return nil, fmt.Errorf("measure spool: %w", err)
+	}
+	limit = min(limit, int64(disk.Bavail)*disk.Bsize-spoolReserve)
+	s := &shipper{
+		store: store, idx: idx, sealer: sealer, dir: dir, limit: limit, room: int64(cfg.Workers) * pack.Size,
+		progress: cfg.Progress, uploaders: uploaders,
+		buffers: make(chan []byte, cfg.Workers+uploaders), queue: make(chan parcel, maxQueue),
+	}
+	for range cap(s.buffers) {
+		s.buffers <- nil // made when first needed
+	}
+	return s, nil
+}
+
+// buffer returns a pack buffer; send takes it back. It waits for an upload to
+// end only while no transaction is held: then one is always free.
+func (s *shipper) buffer(ctx context.Context) ([]byte, error) {
+	select {
+	case buf := <-s.buffers:
+		if buf == nil {
+			buf = make([]byte, 0, pack.Size)
+		}
+		return buf[:0], nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// send notes a sealed pack in the index and gives it to an uploader, or to the
+// spool. errSpoolFull says that this pack was taken and that the next may not
+// be: the transaction has to end.
+func (s *shipper) send(ctx context.Context, p index.Pack, c index.Contents, buf []byte) error {
+	if err := s.idx.AddPack(p, c); err != nil {
+		return err
+	}
+	parcel := parcel{p.Pack, buf}
+	full := false
+	if s.holding.Load() && s.busy.Load() >= int64(s.uploaders) {
+		if err := s.spool(p.Pack, buf); err != nil {
+			return err
+		}
+		s.buffers <- buf
+		parcel.buf = nil
+		full = s.spooled.Load()+s.room > s.limit
+	}
+	if err := s.enqueue(ctx, parcel); err != nil {
+		return err
+	}
+	if full {
+		return errSpoolFull
+	}
+	return nil
+}
+
+func (s *shipper) enqueue(ctx context.Context, p parcel) error {
+	s.sent.Add(1)
+	s.busy.Add(1)
+	select {
+	case s.queue <- p:
+		return nil
+	case <-ctx.Done():
+		s.sent.Done()
+		return ctx.Err()
+	}
+}
+
+func (s *shipper) spool(p manifest.Pack, buf []byte) error {
+	s.spooled.Add(p.Size)
+	path := s.path(p.Name)
+	if err := os.WriteFile(path+".part", buf, 0o600); err != nil {
+		return fmt.Errorf("spool pack: %w", err)
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		return fmt.Errorf("spool pack: %w", err)
+	}
+	return nil
+}
+
+func (s *shipper) path(name manifest.Hash) string { return filepath.Join(s.dir, name.Hex()) }
+
+// upload puts parcels until the queue ends. After a failure it goes on taking
+// them without putting, so that nobody waits for it.
+func (s *shipper) upload(ctx context.Context) error {
+	var failed error
+	for p := range s.queue {
+		if failed == nil && ctx.Err() == nil {
+			failed = s.put(ctx, p)
+		}
+		if p.buf != nil {
+			s.buffers <- p.buf
+		}
+		s.busy.Add(-1)
+		s.sent.Done()
+		if failed != nil {
+			break
+		}
+	}
+	if failed == nil {
+		return ctx.Err()
+	}
+	// The errgroup cancels the others only once this returns; the rest of the
+	// queue is theirs to pass over.
+	return failed
+}
+
+func (s *shipper) put(ctx context.Context, p parcel) error {
+	var body io.ReaderAt = bytes.NewReader(p.buf)
+	if p.buf == nil {
+		f, err := os.Open(s.path(p.Name))
+		if err != nil {
+			return fmt.Errorf("read spool: %w", err)
+		}
+		defer f.Close()
+		body = f
+	}
+	if err := s.store.Put(ctx, p.Object(), body, p.Size); err != nil {
+		return fmt.Errorf("store %s: %w", p.Object(), err)
+	}
+	if err := s.idx.SetState(p.Number, index.Stored); err != nil {
+		return err
+	}
+	s.progress.moved(p.Size)
+	s.mu.Lock()
+	s.count++
+	s.bytes += p.Size
+	s.mu.Unlock()
+	if p.buf == nil {
+		s.spooled.Add(-p.Size)
+		if err := os.Remove(s.path(p.Name)); err != nil {
+			return fmt.Errorf("clear spool: %w", err)
+		}
+	}
+	return nil
+}
+
+// drain waits until everything that was sent is in the remote.
+func (s *shipper) drain(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { // ends when the uploaders do, which the errgroup waits for
+		s.sent.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end lets the uploaders finish.
+func (s *shipper) end() { close(s.queue) }
+
+// resume sends what an earlier run left in the spool, and removes what nobody
+// needs any more.
+func (s *shipper) resume(ctx context.Context) error {
+	packs, err := s.idx.Packs()
+	if err != nil {
+		return err
+	}
+	waiting := map[string]manifest.Pack{}
+	for _, p := range packs {
+		if p.State == index.Pending {
+			waiting[p.Name.Hex()] = p.Pack
+		}
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("read spool: %w", err)
+	}
+	for _, e := range entries {
+		p, ok := waiting[e.Name()]
+		if !ok {
+			if err := os.Remove(filepath.Join(s.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("clear spool: %w", err)
+			}
+			continue
+		}
+		s.spooled.Add(p.Size)
+		if err := s.enqueue(ctx, parcel{p, nil}); err != nil {
+			return err
+		}
+	}
+	return s.drain(ctx)
+}
+
+// spooledPacks are the whole packs that lie in the spool, and their sizes.
+func spooledPacks(state string) map[manifest.Hash]int64 {
+	found := map[manifest.Hash]int64{}
+	entries, err := os.ReadDir(filepath.Join(state, "spool"))
+	if err != nil {
+		return found
+	}
+	for _, e := range entries {
+		name, err := manifest.ParseHex(e.Name())
+		info, err2 := e.Info()
+		if err == nil && err2 == nil {
+			found[name] = info.Size()
+		}
+	}
+	return found
+}

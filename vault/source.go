@@ -1,0 +1,55 @@
+package vault
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"iter"
+
+	"holdfast/manifest"
+)
+
+// Source is the instance that a backup reads.
+type Source interface {
+	// Domain is the instance's own domain: its name in the repository.
+	Domain() string
+
+	// Begin opens one consistent view of the database.
+	Begin(ctx context.Context) (View, error)
+
+	// Stat and Open reach a file of the media or files part. A file that is
+	// not there is fs.ErrNotExist.
+	Stat(ctx context.Context, part manifest.Part, path string) (fs.FileInfo, error)
+	Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error)
+
+	// Files yields the files part in path order: Path, Size, Mode, Modified
+	// and Owner are set.
+	Files(ctx context.Context) iter.Seq2[manifest.File, error]
+
+	// Named reports which of the media paths a row of the live database still
+	// names, in a transaction of its own.
+	Named(ctx context.Context, paths []string) (map[string]bool, error)
+}
+
+// View is the database at one moment. It holds a read transaction, which makes
+// the server's write-ahead log grow: read it, close it, and only then wait for
+// anything else.
+type View interface {
+	// Facts are what the snapshot's record tells of the instance.
+	Facts() manifest.Facts
+
+	// Database lists the files of the database part, in path order: Path,
+	// Size, Mode and Modified are set, and PageSize for a file of pages.
+	Database() []manifest.File
+
+	// OpenDatabase reads one of them from its start. A file of pages yields
+	// exactly Size bytes, pages in order.
+	OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error)
+
+	// Media yields the storage keys of local media, by the rows of this view:
+	// in byte order, each once.
+	Media(ctx context.Context) iter.Seq2[string, error]
+
+	// Close ends the transaction.
+	Close() error
+}
