@@ -13,6 +13,5 @@ type Facts struct {
 type Restored struct {
 	Facts  Facts
 	Domain string
-	Parts  map[Part]bool // the parts that were chosen
-	Whole  bool          // the chosen parts are there whole, not single paths of them
+	Parts  map[Part]bool // the parts of which something was chosen
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +42,9 @@ func TestS3AnswersSayWhatTheyMean(t *testing.T) {
 		{400, "XAmzContentSHA256Mismatch", nil, "SHA-256"},
 	} {
 		t.Run(answer.code, func(t *testing.T) {
+			var requests atomic.Int32
 			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
 				io.Copy(io.Discard, r.Body)
 				w.WriteHeader(answer.status)
 				if answer.code != "" {
@@ -61,6 +64,9 @@ func TestS3AnswersSayWhatTheyMean(t *testing.T) {
 				if strings.Contains(fmt.Sprint(err), "hunter2") {
 					t.Errorf("%s tells the secret: %v", verb, err)
 				}
+			}
+			if n := requests.Load(); n != 2 {
+				t.Errorf("%d requests, want 2: the client retried by itself", n)
 			}
 		})
 	}
@@ -161,11 +167,15 @@ func TestS3PutIsOnePlainRequest(t *testing.T) {
 	}
 }
 
-// TestS3PutGivesTheBodyBack: an early answer ends Put while the client may still
-// read. The race detector judges.
+// TestS3PutGivesTheBodyBack: an early answer ends Put while the client still
+// sends. The race detector judges.
 func TestS3PutGivesTheBodyBack(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusServiceUnavailable)
+		http.NewResponseController(w).Flush()
+		io.Copy(io.Discard, r.Body)
 	})
 	for range 20 {
 		data := make([]byte, 8<<20)

@@ -13,17 +13,23 @@ import (
 	"holdfast/seal"
 )
 
-// Init makes a repository in an empty remote: a key object for each owner, and
-// the first record. It returns what the host keeps.
-func Init(ctx context.Context, store remote.Store, instance, version string, owners []seal.Owner) (*seal.Host, error) {
-	for o, err := range store.List(ctx, "") {
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", store, err)
-		}
-		if strings.HasPrefix(o.Name, "snapshots/") || strings.HasPrefix(o.Name, "keys/") {
-			return nil, fmt.Errorf("%s holds a repository already (%s): %w", store, o.Name, ErrRefused)
-		}
-	}
+// Founding is a new repository before the remote knows of it: what the host
+// keeps, a key object for each owner, and the first record.
+type Founding struct {
+	// Host is to be saved before Publish: without it nothing can be added to
+	// the repository.
+	Host *seal.Host
+
+	objects []sealed // the record last
+}
+
+type sealed struct {
+	name  string
+	bytes []byte
+}
+
+// Found makes the keys of a new repository, and puts nothing yet.
+func Found(instance, version string, owners []seal.Owner) (*Founding, error) {
 	keys, err := seal.NewKeys()
 	if err != nil {
 		return nil, err
@@ -32,6 +38,7 @@ func Init(ctx context.Context, store remote.Store, instance, version string, own
 	if err != nil {
 		return nil, err
 	}
+	f := &Founding{Host: host}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	rec := &manifest.Record{
 		Format: manifest.RecordFormat, Kind: manifest.KindInit, Repository: host.Repository, Instance: instance,
@@ -43,17 +50,41 @@ func Init(ctx context.Context, store remote.Store, instance, version string, own
 			return nil, err
 		}
 		k := manifest.Key{Name: sha256.Sum256(object), Size: int64(len(object))}
-		if err := store.Put(ctx, k.Object(), bytes.NewReader(object), k.Size); err != nil {
-			return nil, fmt.Errorf("store key: %w", err)
-		}
 		rec.Keys = append(rec.Keys, k)
+		f.objects = append(f.objects, sealed{k.Object(), object})
 	}
 	text, err := rec.Sign(host)
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Put(ctx, manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
-		return nil, fmt.Errorf("store record: %w", err)
+	f.objects = append(f.objects, sealed{manifest.RecordObject(rec.Name()), text})
+	return f, nil
+}
+
+// Publish puts the new repository into a remote that holds none. The record
+// goes last: key objects alone, of a try that failed, are in nobody's way.
+func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
+	for o, err := range store.List(ctx, "") {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", store, err)
+		}
+		if strings.HasPrefix(o.Name, "snapshots/") || strings.HasPrefix(o.Name, "packs/") {
+			return fmt.Errorf("%s holds a repository already (%s): %w", store, o.Name, ErrRefused)
+		}
 	}
-	return host, nil
+	for _, o := range f.objects {
+		if err := store.Put(ctx, o.name, bytes.NewReader(o.bytes), int64(len(o.bytes))); err != nil {
+			return fmt.Errorf("store %s: %w", o.name, err)
+		}
+	}
+	return nil
+}
+
+// Init makes a repository in an empty remote and returns what the host keeps.
+func Init(ctx context.Context, store remote.Store, instance, version string, owners []seal.Owner) (*seal.Host, error) {
+	f, err := Found(instance, version, owners)
+	if err != nil {
+		return nil, err
+	}
+	return f.Host, f.Publish(ctx, store)
 }

@@ -48,6 +48,16 @@ func (c RestoreConfig) chosen(f *manifest.File) bool {
 	return false
 }
 
+// parts are the parts of which something is chosen.
+func (c RestoreConfig) parts() map[manifest.Part]bool {
+	parts := map[manifest.Part]bool{}
+	for _, part := range manifest.Parts {
+		parts[part] = (len(c.Parts) == 0 || slices.Contains(c.Parts, part)) &&
+			(len(c.Paths) == 0 || slices.ContainsFunc(c.Paths, func(p string) bool { return strings.HasPrefix(p+"/", string(part)+"/") }))
+	}
+	return parts
+}
+
 // RestoreReport is what a restore did.
 type RestoreReport struct {
 	Files, Bytes int64
@@ -185,14 +195,9 @@ func (r *restore) run(ctx context.Context) error {
 	if err := r.lost(); err != nil {
 		return err
 	}
-	parts := map[manifest.Part]bool{}
-	for _, p := range manifest.Parts {
-		parts[p] = len(r.cfg.Parts) == 0 || slices.Contains(r.cfg.Parts, p)
-	}
-	stage := "check"
-	r.cfg.Progress.begin(stage, 0, 0)
+	r.cfg.Progress.begin("check", 0, 0)
 	notes, err := r.target.Finish(ctx, r.tree, manifest.Restored{
-		Facts: r.snap.Record.Facts, Domain: r.snap.Record.Instance, Parts: parts, Whole: len(r.cfg.Paths) == 0,
+		Facts: r.snap.Record.Facts, Domain: r.snap.Record.Instance, Parts: r.cfg.parts(),
 	})
 	if err != nil {
 		return fmt.Errorf("finish restore: %w", err)

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"holdfast/instance"
+	"holdfast/remote"
+	"holdfast/vault"
+)
+
+// The exit codes. They are an interface: scripts and units act on them.
+const (
+	exitUnexpected   = 1
+	exitUsage        = 2
+	exitIncomplete   = 3
+	exitNoRepository = 10
+	exitBusy         = 11
+	exitKey          = 12
+	exitCredentials  = 13
+	exitUnreachable  = 14
+	exitFull         = 15
+	exitSource       = 16
+	exitDamage       = 17
+	exitRefused      = 20
+	exitInterrupted  = 130
+)
+
+// problem is an error as a person needs it: what happened, what that means, and
+// what to do about it.
+type problem struct {
+	exit   int
+	err    error
+	effect string // "" where there is nothing to add
+	fix    string
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// usage is a problem of the command line or the configuration.
+func usage(err error, fix string) error { return &problem{exit: exitUsage, err: err, fix: fix} }
+
+// withEffect adds to an error what it means, where nothing said so yet.
+func withEffect(err error, effect string) error {
+	if err == nil {
+		return nil
+	}
+	p := *explain(context.Background(), err)
+	if p.effect == "" {
+		p.effect = effect
+	}
+	return &p
+}
+
+// explain gives an error its exit code and its remedy. What a layer below said
+// about the remedy wins.
+func explain(ctx context.Context, err error) *problem {
+	p := &problem{exit: exitUnexpected, err: err}
+	for _, k := range known {
+		if errors.Is(err, k.is) {
+			p.exit, p.fix = k.exit, k.fix
+			break
+		}
+	}
+	var source *instance.Problem
+	if errors.As(err, &source) {
+		p.fix = source.Fix
+		if p.exit == exitUnexpected {
+			p.exit = exitSource
+			// Nothing outside went wrong: a setting is not as it must be.
+			if source.Err == nil || errors.Is(source.Err, errors.ErrUnsupported) {
+				p.exit = exitUsage
+			}
+		}
+	}
+	var damage *vault.DamageError
+	if errors.As(err, &damage) {
+		p.fix = "copy the damaged objects back from a mirror, or restore another snapshot; holdfast verify --data all names them all"
+		if !damage.Database {
+			p.fix += "; --salvage restores everything but the files above"
+		}
+	}
+	var said *problem
+	if errors.As(err, &said) {
+		p.exit, p.effect = said.exit, said.effect
+		if said.fix != "" {
+			p.fix = said.fix
+		}
+	}
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		p.exit, p.fix = exitInterrupted, "run it again: it goes on with what is there already"
+		p.err = errInterrupted
+	}
+	return p
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// known are the failures that have an exit code of their own. The first that
+// an error is decides.
+var known = []struct {
+	is   error
+	exit int
+	fix  string
+}{
+	{vault.ErrWrongKey, exitKey, "use an owner's identity: the recovery kit of this repository, or the file that holdfast key new wrote"},
+	{vault.ErrOtherRoot, exitRefused, "correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
+	{vault.ErrNoRepository, exitNoRepository, "correct the URL; on an instance's server holdfast init makes a repository"},
+	{vault.ErrNoSnapshot, exitUsage, "holdfast list shows the snapshots, holdfast ls SNAP what is in one"},
+	{vault.ErrRefused, exitRefused, ""},
+	{remote.ErrCredentials, exitCredentials, "correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},
+	{remote.ErrFull, exitFull, "make room or raise the quota, then run it again: what arrived is kept"},
+	{remote.ErrUnreachable, exitUnreachable, "check the URL and the network, then run it again: what arrived is kept"},
+	{vault.ErrDamage, exitDamage, "run holdfast verify --data all: it names what is damaged and which snapshots that hurts"},
+	{vault.ErrSource, exitSource, ""},
+	{fs.ErrPermission, exitUnexpected, "run Holdfast as root or as the user who owns the file"},
+}

@@ -1,0 +1,345 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/remote/remotetest"
+	"holdfast/vault"
+)
+
+// sample has every kind of file: small, several in a frame, larger than a
+// chunk, empty, twice the same.
+func sample() *fake {
+	f := newFake(700)
+	for i := range 30 {
+		f.add(fmt.Sprintf("01A/attachment/original/M%03d.jpeg", i), noise(uint64(i), 1000+i*7000))
+	}
+	f.add("01A/attachment/original/video.mp4", noise(99, 21<<20))
+	f.add("01A/attachment/original/exact.mp4", noise(98, 8<<20))
+	f.add("01B/emoji/static/empty.png", nil)
+	f.add("01B/emoji/static/twin.png", noise(3, 1000+3*7000))
+	return f
+}
+
+func TestRestoreGivesTheInstanceBack(t *testing.T) {
+	w := newWorld(t, sample())
+	report := w.backup()
+	if report.Record.Parts[manifest.Media].Files != 34 || report.Record.Parts[manifest.Database].Bytes != int64(len(w.src.database)) {
+		t.Errorf("totals %+v", report.Record.Parts)
+	}
+	w.check("latest", w.src.image())
+	if v := w.verify(1); len(v.Problems) != 0 || v.Unneeded != 0 || v.Hashed != v.Bytes-int64(recordBytes(w)) {
+		t.Errorf("verify: %+v", v)
+	}
+}
+
+func recordBytes(w *world) (n int) {
+	for o, err := range w.store.List(w.t.Context(), "snapshots/") {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		n += int(o.Size)
+	}
+	return n
+}
+
+func TestEveryNightCanBeRestored(t *testing.T) {
+	w := newWorld(t, sample())
+	images := map[string]map[string]string{}
+	for n := range 40 {
+		if n > 0 {
+			w.src.night(n, 9)
+		}
+		if n == 20 {
+			w.src.database = w.src.database[:len(w.src.database)/2/4096*4096] // VACUUM
+			delete(w.src.rows, "01A/attachment/original/M003.jpeg")
+		}
+		id := w.backup().Record.ID()
+		if n%5 == 0 || n > 30 {
+			images[id] = w.src.image()
+		}
+	}
+	for id, image := range images {
+		w.check(id, image)
+	}
+	if v := w.verify(1); len(v.Problems) != 0 || v.Snapshots != 41 {
+		t.Errorf("verify: %+v", v)
+	}
+}
+
+func TestNothingChangedCostsThreeRequestsAndOneRecord(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	counted := remotetest.NewFaulty(w.store, nil)
+	w.store = counted
+	report := w.backup()
+	total := 0
+	for _, op := range []remotetest.Op{remotetest.Put, remotetest.Get, remotetest.List, remotetest.Delete, remotetest.Stat} {
+		total += counted.Count(op)
+	}
+	if total > 3 || counted.Count(remotetest.Put) != 1 || report.Packs != 0 || report.NewFiles != 0 {
+		t.Errorf("%d requests, %d puts, %d packs, %d files read", total, counted.Count(remotetest.Put), report.Packs, report.NewFiles)
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestPacksNeverMixParts(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	seen := map[manifest.Hash]manifest.Part{}
+	for part, packs := range rec.Packs {
+		for _, p := range packs {
+			if other, ok := seen[p.Name]; ok {
+				t.Errorf("%s is of %s and of %s", p.Object(), part, other)
+			}
+			seen[p.Name] = part
+		}
+	}
+	if len(rec.Packs) != 4 {
+		t.Errorf("packs of %d parts, want 4", len(rec.Packs))
+	}
+}
+
+func TestMissingMediumIsNamedAndTheRestSaved(t *testing.T) {
+	w := newWorld(t, sample())
+	delete(w.src.media, "01A/attachment/original/M005.jpeg")
+	report := w.backup()
+	if len(report.Missing) != 1 || report.Missing[0] != "01A/attachment/original/M005.jpeg" || report.Record.Missing != 1 {
+		t.Errorf("missing %v", report.Missing)
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestMediumDeletedMeanwhileIsNotMissing(t *testing.T) {
+	w := newWorld(t, sample())
+	delete(w.src.media, "01A/attachment/original/M005.jpeg")
+	src := &deletedLater{w.src}
+	idx, _, err := index.Open(w.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idx.Close()
+	report, err := vault.Backup(t.Context(), w.open(), w.host, idx, src, vault.BackupConfig{State: w.state})
+	if err != nil || len(report.Missing) != 0 {
+		t.Fatalf("missing %v, %v", report.Missing, err)
+	}
+	w.check("latest", w.src.image())
+}
+
+// deletedLater is an instance whose rows are gone once somebody asks again.
+type deletedLater struct{ *fake }
+
+func (d *deletedLater) Named(context.Context, []string) (map[string]bool, error) { return nil, nil }
+
+func TestFullSpoolMakesPassesNotFailures(t *testing.T) {
+	f := newFake(0)
+	f.database = noise(1, 160<<20) // packs of 16 MiB each
+	w := newWorld(t, f)
+	// Every Put waits until the pass that sent it is over.
+	slow := remotetest.NewFaulty(w.store, nil)
+	w.store = &remotetest.Slow{Store: slow, BytesPerSecond: 100 << 20}
+	w.cfg.Spool = 64 << 20
+	report := w.backup()
+	if report.Passes < 2 {
+		t.Errorf("%d passes", report.Passes)
+	}
+	if entries, _ := os.ReadDir(filepath.Join(w.state, "spool")); len(entries) != 0 {
+		t.Errorf("%d packs are left in the spool", len(entries))
+	}
+	if stored := report.Record.Stored; stored > 170<<20 {
+		t.Errorf("%d MiB stored: passes stored pages again", stored>>20)
+	}
+	w.check("latest", f.image())
+}
+
+func TestLostIndexCostsAnUploadNotASnapshot(t *testing.T) {
+	w := newWorld(t, sample())
+	first := w.backup()
+	if err := os.RemoveAll(w.state); err != nil {
+		t.Fatal(err)
+	}
+	w.state = t.TempDir()
+	w.src.night(1, 9)
+	second := w.backup()
+	if second.Record.Sequence != first.Record.Sequence+1 || second.Record.Previous[0] != first.Record.Name() {
+		t.Error("the log was not continued")
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestPackGoneFromTheRemoteIsStoredAgain(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	for _, part := range []manifest.Part{manifest.Database, manifest.Media, manifest.Listing} {
+		p := rec.Packs[part][0]
+		if err := w.store.Delete(t.Context(), p.Object()); err != nil {
+			t.Fatal(err)
+		}
+		if v := w.verify(0); !slices.ContainsFunc(v.Problems, func(found vault.Problem) bool {
+			return found.Object == p.Object() && slices.Contains(found.Hurts, rec.ID())
+		}) {
+			t.Errorf("%s: verify says %+v", part, v.Problems)
+		}
+		report := w.backup()
+		if !report.Damage || len(report.Warnings) == 0 {
+			t.Errorf("%s: the loss was not told", part)
+		}
+		w.check("latest", w.src.image())
+		rec = report.Record
+	}
+}
+
+func TestAnotherHostsRecordInBetweenIsBuiltUpon(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	other := *w
+	other.state = t.TempDir()
+	w.src.night(1, 9)
+	// The other host commits while this one is between its two LISTs.
+	var theirs *manifest.Record
+	w.src.onView = func() {
+		w.src.onView = nil
+		theirs = other.backup().Record
+	}
+	ours := w.backup().Record
+	if ours.Sequence != theirs.Sequence+1 || ours.Previous[0] != theirs.Name() {
+		t.Errorf("ours is %d after %v, theirs %d", ours.Sequence, ours.Previous, theirs.Sequence)
+	}
+	w.check("latest", w.src.image())
+	w.check(theirs.ID(), w.src.image())
+}
+
+func TestForkIsToldAndJoined(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	other := *w
+	other.state = t.TempDir()
+	// Both put their record before either lists again.
+	gate := remotetest.NewFaulty(w.store, func(r remotetest.Request) remotetest.Fault { return remotetest.Fault{} })
+	var theirs *manifest.Record
+	gate.SetPlan(func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Put && strings.HasPrefix(r.Name, "snapshots/") && theirs == nil {
+			theirs = other.backup().Record
+		}
+		return remotetest.Fault{}
+	})
+	w.store = gate
+	report := w.backup()
+	if !strings.Contains(strings.Join(report.Warnings, "\n"), "fork") {
+		t.Errorf("warnings %q", report.Warnings)
+	}
+	joined := w.backup()
+	if len(joined.Record.Previous) != 2 {
+		t.Errorf("the next record continues %d heads, want 2", len(joined.Record.Previous))
+	}
+	if repo := w.open(); len(repo.Warnings) != 0 {
+		t.Errorf("after the join: %q", repo.Warnings)
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestRolledBackRemoteIsTold(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	w.src.night(1, 9)
+	last := w.backup().Record
+	if err := w.store.Delete(t.Context(), manifest.RecordObject(last.Name())); err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.open().Verify(t.Context(), vault.VerifyConfig{ExpectHead: last.ID()})
+	if err != nil || len(v.Problems) != 1 {
+		t.Errorf("--expect-head: %+v, %v", v, err)
+	}
+	report := w.backup()
+	if !report.Damage || !strings.Contains(strings.Join(report.Warnings, "\n"), last.ID()) {
+		t.Errorf("warnings %q", report.Warnings)
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestForgedRecordDoesNotCount(t *testing.T) {
+	w := newWorld(t, sample())
+	head := w.backup().Record
+	thief := newWorld(t, newFake(10))
+	forged := *head
+	forged.Sequence += 5
+	text, err := forged.Sign(thief.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.Put(t.Context(), manifest.RecordObject(forged.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
+		t.Fatal(err)
+	}
+	repo := w.open()
+	if repo.Head().Name() != head.Name() || len(repo.Warnings) == 0 {
+		t.Errorf("head %s, warnings %q", repo.Head().ID(), repo.Warnings)
+	}
+	if v := w.verify(0); len(v.Problems) != 1 {
+		t.Errorf("verify: %+v", v.Problems)
+	}
+}
+
+func TestPinnedToAnotherRootIsRefused(t *testing.T) {
+	w, other := newWorld(t, newFake(10)), newWorld(t, newFake(10))
+	_, err := vault.Open(t.Context(), w.store, other.host.Repository, nil)
+	if !errors.Is(err, vault.ErrOtherRoot) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWrongIdentityIsToldApart(t *testing.T) {
+	w, other := newWorld(t, newFake(10)), newWorld(t, newFake(10))
+	w.backup()
+	w.identity = other.identity
+	if _, err := w.snapshot("latest"); !errors.Is(err, vault.ErrWrongKey) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLostReplyAndFailureOfEachPut(t *testing.T) {
+	f := newFake(300)
+	for i := range 5 {
+		f.add(fmt.Sprintf("01A/attachment/original/M%03d.jpeg", i), noise(uint64(i), 9<<20))
+	}
+	puts := func() int {
+		w := newWorld(t, f)
+		counted := remotetest.NewFaulty(w.store, nil)
+		w.store = counted
+		w.backup()
+		return counted.Count(remotetest.Put)
+	}()
+	for _, lost := range []bool{false, true} {
+		for nth := 1; nth <= puts; nth++ {
+			w := newWorld(t, f)
+			inner := w.store
+			faulty := remotetest.NewFaulty(inner, remotetest.On(remotetest.Put, nth, remotetest.Fault{Err: remotetest.ErrInjected, Lost: lost}))
+			w.store = faulty
+			if _, err := w.try(t.Context()); !errors.Is(err, remotetest.ErrInjected) {
+				t.Fatalf("put %d lost %v: %v", nth, lost, err)
+			}
+			w.store = inner
+			if v := w.verify(1); len(v.Problems) != 0 {
+				t.Fatalf("put %d lost %v: a record names what is not there: %+v", nth, lost, v.Problems)
+			}
+			counted := remotetest.NewFaulty(inner, nil)
+			w.store = counted
+			w.backup()
+			// What arrived is not sent again. Up to two more packs were under
+			// way or cut short when the fault struck.
+			if again := counted.Count(remotetest.Put); again > puts-nth+5 {
+				t.Errorf("put %d lost %v: %d puts in the next run, %d in a whole one", nth, lost, again, puts)
+			}
+			w.check("latest", f.image())
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"holdfast/manifest"
+	"holdfast/remote"
+	"holdfast/remote/remotetest"
+	"holdfast/vault"
+)
+
+// small is the smallest instance that has everything.
+func small(t testing.TB) *world {
+	f := newFake(3)
+	f.add("01A/attachment/original/M.jpeg", noise(1, 500))
+	w := newWorld(t, f)
+	w.backup()
+	f.night(1, 2)
+	w.backup()
+	return w
+}
+
+// objects reads the whole remote.
+func objects(t testing.TB, s remote.Store) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	for o, err := range s.List(context.Background(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := s.Get(context.Background(), o.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out[o.Name], err = io.ReadAll(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// detected checks that damage to one object is found by verify, which names
+// it, and that a restore of the newest snapshot gives the right bytes or
+// nothing.
+func (w *world) detected(object, how string, needed bool) {
+	w.t.Helper()
+	repo, err := vault.Open(w.t.Context(), w.store, w.host.Repository, nil)
+	if err != nil {
+		if !errors.Is(err, vault.ErrDamage) && !errors.Is(err, vault.ErrNoRepository) {
+			w.t.Fatalf("%s %s: open: %v", object, how, err)
+		}
+	} else {
+		report, err := repo.Verify(w.t.Context(), vault.VerifyConfig{Data: 1})
+		if err != nil {
+			w.t.Fatalf("%s %s: verify: %v", object, how, err)
+		}
+		if !slices.ContainsFunc(report.Problems, func(p vault.Problem) bool { return p.Object == object && p.What != "" && p.Fix != "" }) {
+			w.t.Fatalf("%s %s: verify does not name it: %+v", object, how, report.Problems)
+		}
+	}
+	dir := filepath.Join(w.t.TempDir(), "out")
+	_, err = w.restore("latest", dir, vault.RestoreConfig{})
+	switch {
+	case err == nil && needed:
+		w.t.Fatalf("%s %s: the restore did not notice", object, how)
+	case err == nil:
+		os.RemoveAll(dir)
+		return
+	}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != ".holdfast-restore" {
+			w.t.Fatalf("%s %s: %s stands under its final name", object, how, e.Name())
+		}
+	}
+	os.RemoveAll(dir)
+}
+
+// Every bit and every length takes minutes; by default a sample of both does,
+// another one of each object's start, where the headers are.
+func step(at int) int {
+	if os.Getenv("HOLDFAST_EVERY_BIT") != "" || at < 8 {
+		return 1
+	}
+	return 97
+}
+
+func TestEveryFlippedBitIsDetected(t *testing.T) {
+	w := small(t)
+	head := w.open().Head()
+	for name, data := range objects(t, w.store) {
+		needed := neededBy(head, name)
+		for at := 0; at < len(data); at += step(at) {
+			bad := bytes.Clone(data)
+			bad[at] ^= 1 << (at % 8)
+			w.plant(name, bad)
+			w.detected(name, fmt.Sprintf("with a bit of byte %d flipped", at), needed)
+		}
+		w.plant(name, data)
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestEveryTruncationIsDetected(t *testing.T) {
+	w := small(t)
+	head := w.open().Head()
+	for name, data := range objects(t, w.store) {
+		needed := neededBy(head, name)
+		for n := 0; n < len(data); n += step(n) {
+			w.plant(name, data[:n])
+			w.detected(name, fmt.Sprintf("cut to %d bytes", n), needed)
+		}
+		w.plant(name, data)
+	}
+	w.check("latest", w.src.image())
+}
+
+// neededBy reports whether a restore of the record reads the object.
+func neededBy(rec *manifest.Record, object string) bool {
+	for _, p := range rec.Inventory() {
+		if p.Object() == object {
+			return true
+		}
+	}
+	return strings.HasPrefix(object, "keys/")
+}
+
+// plant puts bytes under a name that is not theirs.
+func (w *world) plant(name string, data []byte) {
+	w.store.(*remotetest.Memory).Plant(name, data)
+}
+
+func TestSalvageBringsBackWhatIsWhole(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	packs := rec.Packs[manifest.Media]
+	victim := packs[len(packs)-1]
+	if err := w.store.Delete(t.Context(), victim.Object()); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	_, err := w.restore("latest", dir, vault.RestoreConfig{})
+	var damage *vault.DamageError
+	if !errors.As(err, &damage) || len(damage.Lost) == 0 || damage.Database {
+		t.Fatalf("got %v", err)
+	}
+	os.RemoveAll(dir)
+	report, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})
+	if err != nil || !slices.Equal(report.Lost, damage.Lost) {
+		t.Fatalf("salvage: %v, lost %v", err, report)
+	}
+	want := w.src.image()
+	for _, p := range report.Lost {
+		delete(want, p)
+	}
+	compare(t, dir, want)
+}
+
+func TestDamagedDatabaseIsNeverSalvaged(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	if err := w.store.Delete(t.Context(), rec.Packs[manifest.Database][0].Object()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Salvage: true})
+	var damage *vault.DamageError
+	if !errors.As(err, &damage) || !damage.Database {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestTransientFaultsDoNotStopARestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sample())
+		w.backup()
+		inner := w.store
+		// The body of every pack breaks once.
+		w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
+			if r.Op == remotetest.Get && strings.HasPrefix(r.Name, "packs/") && r.Try == 1 {
+				return remotetest.Fault{CutGet: 4_000, Err: remotetest.ErrInjected}
+			}
+			return remotetest.Fault{}
+		})
+		w.check("latest", w.src.image())
+	})
+}

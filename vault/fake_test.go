@@ -1,0 +1,341 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/remote"
+	"holdfast/remote/remotetest"
+	"holdfast/seal"
+	"holdfast/vault"
+)
+
+// fake is an instance in memory. Its media have the database's word: a view
+// names what is in rows.
+type fake struct {
+	pageSize int
+	database []byte
+	rows     map[string]bool
+	media    map[string]entry
+	files    map[string]entry
+
+	opened     map[string]int // how often each file was read
+	views      int
+	onView     func() // called when a view begins
+	onPages    func(at int64) error
+	longestRun int64
+}
+
+type entry struct {
+	data     []byte
+	modified time.Time
+}
+
+func (e entry) Name() string       { return "" }
+func (e entry) Size() int64        { return int64(len(e.data)) }
+func (e entry) Mode() fs.FileMode  { return 0o644 }
+func (e entry) ModTime() time.Time { return e.modified }
+func (e entry) IsDir() bool        { return false }
+func (e entry) Sys() any           { return nil }
+
+var day = time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC)
+
+func newFake(pages int) *fake {
+	f := &fake{
+		pageSize: 4096, rows: map[string]bool{}, media: map[string]entry{}, opened: map[string]int{},
+		files: map[string]entry{"etc/gotosocial/config.yaml": {[]byte("host: example.org\n"), day}},
+	}
+	for i := range pages {
+		f.database = append(f.database, text(uint64(i), f.pageSize)...)
+	}
+	return f
+}
+
+// text is bytes that compress about as a database does.
+func text(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = "etaoin shrdlu\x00\x00"[r.IntN(15)]
+	}
+	return out
+}
+
+func noise(seed uint64, n int) []byte {
+	out := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), 7}).Read(out)
+	return out
+}
+
+func (f *fake) add(path string, data []byte) {
+	f.rows[path] = true
+	f.media[path] = entry{data, day.Add(time.Duration(len(f.media)) * time.Second)}
+}
+
+// night changes every nth page, and adds a medium.
+func (f *fake) night(n int, every int) {
+	r := rand.New(rand.NewPCG(uint64(n), 2))
+	for p := r.IntN(every); p*f.pageSize < len(f.database); p += 1 + r.IntN(2*every) {
+		copy(f.database[p*f.pageSize:], text(r.Uint64(), f.pageSize))
+	}
+	f.database = append(f.database, text(r.Uint64(), f.pageSize*3)...)
+	f.add(fmt.Sprintf("01A/attachment/original/N%04d.jpeg", n), noise(r.Uint64(), 20_000+r.IntN(100_000)))
+}
+
+func (f *fake) Domain() string { return "example.org" }
+
+func (f *fake) Begin(context.Context) (vault.View, error) {
+	f.views++
+	if f.onView != nil {
+		f.onView()
+	}
+	return &fakeView{f, bytes.Clone(f.database), slices.Sorted(maps.Keys(f.rows))}, nil
+}
+
+func (f *fake) get(part manifest.Part, path string) (entry, error) {
+	from := f.media
+	if part == manifest.Files {
+		from = f.files
+	}
+	e, ok := from[path]
+	if !ok {
+		return e, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return e, nil
+}
+
+func (f *fake) Stat(_ context.Context, part manifest.Part, path string) (fs.FileInfo, error) {
+	return f.get(part, path)
+}
+
+func (f *fake) Open(_ context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
+	e, err := f.get(part, path)
+	return io.NopCloser(bytes.NewReader(e.data)), err
+}
+
+func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
+	return func(yield func(manifest.File, error) bool) {
+		for _, p := range slices.Sorted(maps.Keys(f.files)) {
+			e := f.files[p]
+			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: e.Size(), Mode: 0o640, Modified: e.modified, Owner: "root:root"}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fake) Named(_ context.Context, paths []string) (map[string]bool, error) {
+	named := map[string]bool{}
+	for _, p := range paths {
+		named[p] = f.rows[p]
+	}
+	return named, nil
+}
+
+type fakeView struct {
+	f        *fake
+	database []byte
+	media    []string
+}
+
+func (v *fakeView) Facts() manifest.Facts { return manifest.Facts{Engine: "sqlite", Migration: "20250715095446"} }
+
+func (v *fakeView) Database() []manifest.File {
+	return []manifest.File{{Path: "sqlite.db", Size: int64(len(v.database)), Mode: 0o600, Modified: day, PageSize: v.f.pageSize}}
+}
+
+func (v *fakeView) OpenDatabase(context.Context, string) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(v.database)), nil
+}
+
+func (v *fakeView) Media(context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, p := range v.media {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (v *fakeView) Close() error { return nil }
+
+// world is a repository, its host and its owner.
+type world struct {
+	t        testing.TB
+	store    remote.Store
+	src      *fake
+	host     *seal.Host
+	identity age.Identity
+	state    string
+	cfg      vault.BackupConfig
+}
+
+func newWorld(t testing.TB, src *fake) *world {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := seal.ParseOwner(identity.Recipient().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, store: &remotetest.Memory{}, src: src, identity: identity, state: t.TempDir()}
+	if w.host, err = vault.Init(t.Context(), w.store, "example.org", "test", []seal.Owner{owner}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// try backs up as one process would: index opened, used, closed.
+func (w *world) try(ctx context.Context) (*vault.BackupReport, error) {
+	w.t.Helper()
+	idx, _, err := index.Open(w.state)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer idx.Close()
+	repo, err := vault.Open(ctx, w.store, w.host.Repository, idx)
+	if err != nil {
+		return nil, err
+	}
+	cfg := w.cfg
+	cfg.State = w.state
+	return vault.Backup(ctx, repo, w.host, idx, w.src, cfg)
+}
+
+func (w *world) backup() *vault.BackupReport {
+	w.t.Helper()
+	report, err := w.try(w.t.Context())
+	if err != nil {
+		w.t.Fatal("backup:", err)
+	}
+	return report
+}
+
+func (w *world) open() *vault.Repository {
+	w.t.Helper()
+	repo, err := vault.Open(w.t.Context(), w.store, w.host.Repository, nil)
+	if err != nil {
+		w.t.Fatal("open:", err)
+	}
+	return repo
+}
+
+func (w *world) snapshot(which string) (*vault.Snapshot, error) {
+	repo, err := vault.Open(w.t.Context(), w.store, w.host.Repository, nil)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := repo.Find(w.t.Context(), which)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := repo.Unlock(w.t.Context(), []age.Identity{w.identity})
+	if err != nil {
+		return nil, err
+	}
+	return repo.OpenSnapshot(rec, keys, w.t.TempDir())
+}
+
+// folder is a target that puts files where the design does and mends nothing.
+type folder struct{}
+
+func (folder) Place(f manifest.File) (string, error) {
+	switch f.Part {
+	case manifest.Media:
+		return "storage/" + f.Path, nil
+	case manifest.Files:
+		return "files/" + f.Path, nil
+	}
+	return f.Path, nil
+}
+
+func (folder) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
+
+func (w *world) restore(which, dir string, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
+	s, err := w.snapshot(which)
+	if err != nil {
+		return nil, err
+	}
+	return s.Restore(w.t.Context(), dir, folder{}, cfg)
+}
+
+// image is the instance as a restore must show it.
+func (f *fake) image() map[string]string {
+	out := map[string]string{"sqlite.db": string(f.database)}
+	for p := range f.rows {
+		if e, ok := f.media[p]; ok {
+			out["storage/"+p] = string(e.data)
+		}
+	}
+	for p, e := range f.files {
+		out["files/"+p] = string(e.data)
+	}
+	return out
+}
+
+// check restores a snapshot and compares every byte.
+func (w *world) check(which string, want map[string]string) {
+	w.t.Helper()
+	dir := filepath.Join(w.t.TempDir(), "out")
+	if _, err := w.restore(which, dir, vault.RestoreConfig{}); err != nil {
+		w.t.Fatalf("restore %s: %v", which, err)
+	}
+	compare(w.t, dir, want)
+}
+
+func compare(t testing.TB, dir string, want map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		got[strings.TrimPrefix(path, dir+"/")] = string(data)
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for p, data := range want {
+		if g, ok := got[p]; !ok {
+			t.Errorf("%s was not restored", p)
+		} else if g != data {
+			t.Errorf("%s differs: %d bytes, want %d", p, len(g), len(data))
+		}
+	}
+	for p := range got {
+		if _, ok := want[p]; !ok {
+			t.Errorf("%s was restored and was not to be", p)
+		}
+	}
+}
+
+func (w *world) verify(data float64) *vault.VerifyReport {
+	w.t.Helper()
+	report, err := w.open().Verify(w.t.Context(), vault.VerifyConfig{Data: data})
+	if err != nil {
+		w.t.Fatal("verify:", err)
+	}
+	return report
+}

@@ -1,0 +1,190 @@
+package vault_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/manifest"
+	"holdfast/remote/remotetest"
+	"holdfast/vault"
+)
+
+func TestTargetThatIsNotEmptyIsRefused(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "precious"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Error("something was written")
+	}
+}
+
+func TestStoppedRestoreGoesOnWhereItWas(t *testing.T) {
+	f := newFake(100)
+	for i := range 12 {
+		f.add(strings.Repeat("0", i+1)+"/attachment/original/M.jpeg", noise(uint64(i), 9<<20))
+	}
+	w := newWorld(t, f)
+	w.backup()
+	inner := w.store
+	counted := remotetest.NewFaulty(inner, nil)
+	w.store = counted
+	w.check("latest", f.image())
+	whole := counted.Count(remotetest.Get)
+
+	faulty := remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && r.Nth > whole-2 {
+			return remotetest.Fault{Err: remotetest.ErrInjected}
+		}
+		return remotetest.Fault{}
+	})
+	w.store = faulty
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); err == nil {
+		t.Fatal("the restore did not stop")
+	}
+	counted = remotetest.NewFaulty(inner, nil)
+	w.store = counted
+	report, err := w.restore("latest", dir, vault.RestoreConfig{})
+	if err != nil || !report.Resumed {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if got := counted.Count(remotetest.Get); got > whole/2 {
+		t.Errorf("%d gets to go on, %d for all", got, whole)
+	}
+	compare(t, dir, f.image())
+}
+
+func TestUnfinishedRestoreOfAnotherSnapshotIsRefused(t *testing.T) {
+	w := newWorld(t, sample())
+	first := w.backup().Record
+	w.src.night(1, 9)
+	w.backup()
+	inner := w.store
+	w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && strings.HasPrefix(r.Name, "packs/") && r.Nth > 8 {
+			return remotetest.Fault{Err: remotetest.ErrInjected}
+		}
+		return remotetest.Fault{}
+	})
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
+		t.Fatal(err)
+	}
+	w.store = inner
+	if _, err := w.restore(first.ID(), dir, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestChosenPartsAndPathsFetchOnlyTheirPacks(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	image := w.src.image()
+	for _, c := range []struct {
+		cfg   vault.RestoreConfig
+		want  func(place string) bool
+		packs int
+	}{
+		{vault.RestoreConfig{Parts: []manifest.Part{manifest.Database}}, func(p string) bool { return p == "sqlite.db" }, len(rec.Packs[manifest.Database])},
+		{vault.RestoreConfig{Parts: []manifest.Part{manifest.Media}}, func(p string) bool { return strings.HasPrefix(p, "storage/") }, len(rec.Packs[manifest.Media])},
+		{vault.RestoreConfig{Paths: []string{"media/01B"}}, func(p string) bool { return strings.HasPrefix(p, "storage/01B/") }, 1},
+		{vault.RestoreConfig{Paths: []string{"files/etc/gotosocial/config.yaml"}}, func(p string) bool { return strings.HasPrefix(p, "files/") }, 1},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		report, err := w.restore("latest", dir, c.cfg)
+		if err != nil {
+			t.Fatalf("%+v: %v", c.cfg, err)
+		}
+		if report.Packs > c.packs {
+			t.Errorf("%+v: %d packs fetched, want %d", c.cfg, report.Packs, c.packs)
+		}
+		want := map[string]string{}
+		for p, data := range image {
+			if c.want(p) {
+				want[p] = data
+			}
+		}
+		compare(t, dir, want)
+	}
+	if _, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Paths: []string{"media/nowhere"}}); !errors.Is(err, vault.ErrNoSnapshot) {
+		t.Errorf("a path that is not there: %v", err)
+	}
+}
+
+func TestCatGivesOneFile(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	s, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", &got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), w.src.media["01A/attachment/original/video.mp4"].data) {
+		t.Error("other bytes")
+	}
+	if err := s.Cat(t.Context(), "media/01A", &got); err == nil {
+		t.Error("a folder was printed")
+	}
+}
+
+func TestModesAndTimesComeBack(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{"sqlite.db": 0o600, "storage/01A/attachment/original/video.mp4": 0o644, "storage/01B/emoji/static/empty.png": 0o644, "files/etc/gotosocial/config.yaml": 0o640} {
+		info, err := os.Stat(filepath.Join(dir, path))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, want %v (%v)", path, info.Mode(), want, err)
+		}
+		if key, ok := strings.CutPrefix(path, "storage/"); ok && !info.ModTime().Equal(w.src.media[key].modified) {
+			t.Errorf("%s: time %v, want %v", path, info.ModTime(), w.src.media[key].modified)
+		}
+	}
+}
+
+func TestDiffTellsWhatANightChanged(t *testing.T) {
+	w := newWorld(t, sample())
+	first := w.backup().Record
+	w.src.night(1, 50)
+	delete(w.src.rows, "01A/attachment/original/M003.jpeg")
+	w.backup()
+	a, err := w.snapshot(first.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	var pages int64
+	for c, err := range vault.Diff(t.Context(), a, b) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[c.Kind]++
+		pages += c.PagesN
+	}
+	if got["added"] != 1 || got["removed"] != 1 || got["changed"] != 1 || pages == 0 || pages > 60 {
+		t.Errorf("%v, %d pages", got, pages)
+	}
+	for c, err := range vault.Diff(t.Context(), b, b) {
+		t.Errorf("against itself: %+v, %v", c, err)
+	}
+}
