@@ -186,6 +186,21 @@ func TestS3PutGivesTheBodyBack(t *testing.T) {
 	}
 }
 
+// net/http says that it may read on until it closes the body.
+func TestLoanEnds(t *testing.T) {
+	body := strings.NewReader("abcdef")
+	loan := &loan{body: body, left: 6}
+	if _, err := loan.Read(make([]byte, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := loan.end(); err != nil {
+		t.Errorf("end = %v", err)
+	}
+	if n, err := loan.Read(make([]byte, 2)); n != 0 || err == nil || body.Len() != 4 {
+		t.Errorf("after its end %d bytes are read, %v", n, err)
+	}
+}
+
 func TestS3UnreachableHost(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"holdfast/seal"
+)
+
+// unlocking is how an owner proves to be one.
+type unlocking struct {
+	file       string // of the identity; "-" is standard input
+	passphrase string // "ask" or a secret's place; "" for none
+}
+
+func (u *unlocking) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&u.file, "identity", "", "an owner's identity or recovery kit: `FILE`, or - to type it")
+	passphraseFlag(cmd, &u.passphrase, "an owner's passphrase: asked for, or from `file:PATH` or env:NAME")
+}
+
+func passphraseFlag(cmd *cobra.Command, to *string, usage string) {
+	cmd.Flags().StringVar(to, "passphrase", "", usage)
+	cmd.Flags().Lookup("passphrase").NoOptDefVal = "ask"
+}
+
+// identities reads what the flags name, and the repository that the identity
+// file says it belongs to.
+func (a *app) identities(ctx context.Context, u unlocking) ([]age.Identity, seal.RepositoryID, error) {
+	if u.passphrase != "" {
+		passphrase, err := a.passphrase(ctx, u.passphrase, "Passphrase: ")
+		if err != nil {
+			return nil, seal.RepositoryID{}, err
+		}
+		identity, err := seal.PassphraseIdentity(passphrase)
+		return []age.Identity{identity}, seal.RepositoryID{}, err
+	}
+	if u.file == "" {
+		return nil, seal.RepositoryID{}, &problem{exit: exitKey, err: errors.New("this needs an owner's identity, and none was given"),
+			fix: "--identity FILE with the recovery kit, or --identity - to type the key that starts with AGE-SECRET-KEY-1"}
+	}
+	text, err := a.identityText(ctx, u.file)
+	if err != nil {
+		return nil, seal.RepositoryID{}, &problem{exit: exitKey, err: err}
+	}
+	identities, id, err := seal.ReadIdentities(strings.NewReader(text), func() ([]byte, error) {
+		passphrase, err := a.secretLine(ctx, "Passphrase of the identity: ")
+		return []byte(passphrase), err
+	})
+	if err != nil && ctx.Err() == nil {
+		return nil, id, &problem{exit: exitKey, err: err, fix: "name the recovery kit, or the file that holdfast key new wrote"}
+	}
+	return identities, id, err
+}
+
+// maxIdentity bounds an identity file, in bytes.
+const maxIdentity = 64 << 10
+
+func (a *app) identityText(ctx context.Context, file string) (string, error) {
+	var r io.Reader = a.in
+	switch {
+	case file == "-" && term.IsTerminal(int(a.in.Fd())):
+		line, err := a.secretLine(ctx, "Identity (AGE-SECRET-KEY-1…), not shown; spaces and small letters are fine: ")
+		return typed(line), err
+	case file != "-":
+		f, err := os.Open(file)
+		if err != nil {
+			return "", fmt.Errorf("read identity: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxIdentity))
+	if err != nil {
+		return "", fmt.Errorf("read identity: %w", err)
+	}
+	if file == "-" {
+		return typed(string(text)), nil
+	}
+	return string(text), nil
+}
+
+// typed puts a key together that somebody typed from paper, in groups and over
+// several lines. Keys that come from a file stay as they are.
+func typed(text string) string {
+	if strings.Contains(text, "-----BEGIN") || strings.HasPrefix(text, "age-encryption.org/") {
+		return text
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			lines = append(lines, strings.TrimSpace(line))
+			continue
+		}
+		key := strings.Map(func(r rune) rune {
+			if unicode.IsSpace(r) {
+				return -1
+			}
+			return r
+		}, line)
+		begins := strings.HasPrefix(strings.ToUpper(key), "AGE-")
+		if last := len(lines) - 1; !begins && last >= 0 && !strings.HasPrefix(lines[last], "#") {
+			lines[last] += key
+		} else if key != "" {
+			lines = append(lines, key)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// passphrase asks for a passphrase, or reads it from where it is kept.
+func (a *app) passphrase(ctx context.Context, from, prompt string) (string, error) {
+	if from == "ask" {
+		return a.secretLine(ctx, prompt)
+	}
+	s := secret(from)
+	if err := s.check("--passphrase"); err != nil {
+		return "", usage(errors.New("--passphrase holds a passphrase itself, which other users see in the list of processes"),
+			"give --passphrase alone to be asked, or --passphrase=file:PATH")
+	}
+	value, warning, err := s.read(ctx)
+	if warning != "" {
+		a.warn("%s", warning)
+	}
+	return value, err
+}
+
+// secretLine asks for a line that isn't shown.
+func (a *app) secretLine(ctx context.Context, prompt string) (string, error) {
+	fd := int(a.in.Fd())
+	if !term.IsTerminal(fd) {
+		return "", &problem{exit: exitKey, err: errors.New("a passphrase is needed, and there is no terminal to ask for it"),
+			fix: "run it on a terminal, or use an identity without a passphrase"}
+	}
+	fmt.Fprint(a.err, prompt)
+	line, err := a.prompt(ctx, func() (string, error) {
+		text, err := term.ReadPassword(fd)
+		return string(text), err
+	})
+	fmt.Fprintln(a.err)
+	return strings.TrimSpace(line), err
+}
+
+// prompt reads from the terminal. A read there can't be called off, so Ctrl-C
+// ends the program on the spot, with the terminal as it was.
+func (a *app) prompt(ctx context.Context, read func() (string, error)) (string, error) {
+	before, err := term.GetState(int(a.in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	stop := context.AfterFunc(ctx, func() {
+		term.Restore(int(a.in.Fd()), before)
+		fmt.Fprintln(a.err)
+		os.Exit(exitInterrupted)
+	})
+	defer stop()
+	line, err := read()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return line, err
+}

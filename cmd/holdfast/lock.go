@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// holder is who holds the state folder.
+type holder struct {
+	PID   int       `json:"pid"`
+	Verb  string    `json:"verb"`
+	Host  string    `json:"host"`
+	Since time.Time `json:"since"`
+}
+
+// lock takes the state folder for one verb, and makes it where it is missing.
+// The kernel lets go of the lock when the process ends, however it ends.
+func (a *app) lock(verb string) (unlock func() error, err error) {
+	if err := os.MkdirAll(a.state, 0o700); err != nil {
+		return nil, &problem{exit: exitUnexpected, err: fmt.Errorf("make state folder: %w", err),
+			fix: "run Holdfast as the user who owns it, or name another by --state"}
+	}
+	f, err := os.OpenFile(filepath.Join(a.state, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock state folder: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		defer f.Close()
+		return nil, busy(f, a.state)
+	}
+	if err == nil {
+		err = sign(f, verb)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())
+	}
+	return f.Close, nil
+}
+
+// sign writes into the lock who holds it.
+func sign(f *os.File, verb string) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "this host"
+	}
+	text, err := json.Marshal(holder{os.Getpid(), verb, host, time.Now().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text, 0)
+	return err
+}
+
+func busy(f *os.File, state string) error {
+	var by holder
+	// Its owner may be writing it just now.
+	if err := json.NewDecoder(f).Decode(&by); err != nil {
+		return &problem{exit: exitBusy, err: fmt.Errorf("another holdfast holds %s", state), fix: "wait until it ends"}
+	}
+	return &problem{
+		exit: exitBusy,
+		err: fmt.Errorf("%s is held by holdfast %s, process %d on %s, since %s (%s)",
+			state, by.Verb, by.PID, by.Host, stamp(by.Since), age(by.Since)),
+		fix: fmt.Sprintf("wait until it ends; if it hangs, kill %d: the next run goes on from there", by.PID),
+	}
+}

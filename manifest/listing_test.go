@@ -1,0 +1,167 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func read(text string) (lines []Line, err error) {
+	for line, err := range Lines(strings.NewReader(text)) {
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+const paged = `{"part":"database","path":"sqlite.db","size":40960,"mode":"0600","modified":"2026-11-22T03:00:00Z","page_size":4096}` + "\n"
+
+func TestLinesReadBackAsWritten(t *testing.T) {
+	sum := Hash{1, 2, 3}
+	want := []Line{
+		{File: &File{Part: Database, Path: "sqlite.db", Size: 40960, Mode: 0o600, Modified: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), PageSize: 4096}},
+		{Map: &MapLine{Part: Database, Path: "sqlite.db", Night: 7, Base: true, Runs: []Runs{{Pack: 1, Offset: 0, Steps: []int{0, 0, 10}}}}},
+		{File: &File{Part: Files, Path: "etc/gotosocial/config.yaml", Size: 5, Mode: 0o640, Owner: "root:gts", SHA256: &sum, Extents: []Extent{{2, 0, 5}}}},
+		{File: &File{Part: Media, Path: "01A/attachment/original/é \"x\".jpeg", Size: 12, Mode: 0o644, SHA256: &sum, Extents: []Extent{{3, 9, 7}, {4, 0, 5}}}},
+		{File: &File{Part: Media, Path: "01B/gone.webp", Missing: true}},
+	}
+	var text []byte
+	for _, l := range want {
+		var err error
+		if text, err = l.Append(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := read(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHostileListingIsRefused(t *testing.T) {
+	file := func(fields string) string {
+		return `{"part":"media","path":"a","size":0,"mode":"0644","modified":"2026-11-22T03:00:00Z"` + fields + "}\n"
+	}
+	path := func(p string) string { return strings.Replace(file(""), `"a"`, fmt.Sprintf("%q", p), 1) }
+	runs := func(segment int, runs string) string {
+		return paged + fmt.Sprintf(`{"part":"database","path":"sqlite.db","segment":%d,"night":1,"runs":[%s]}`+"\n", segment, runs)
+	}
+	for name, text := range map[string]string{
+		"climbs":               path("../etc/passwd"),
+		"climbs inside":        path("a/../../b"),
+		"absolute":             path("/etc/passwd"),
+		"empty path":           path(""),
+		"dot":                  path("."),
+		"a newline in a path":  path("a\nb"),
+		"a NUL in a path":      path("a\x00b"),
+		"unknown part":         strings.Replace(file(""), "media", "kitchen", 1),
+		"the listing's part":   strings.Replace(file(""), "media", "listing", 1),
+		"out of order":         path("b") + path("a"),
+		"twice":                path("a") + path("a"),
+		"size without extents": strings.Replace(file(""), `"size":0`, `"size":5`, 1),
+		"negative size":        strings.Replace(file(""), `"size":0`, `"size":-5`, 1),
+		"extents lie":          file(`,"extents":[[1,0,5]]`),
+		"negative extent":      file(`,"extents":[[1,0,5],[1,0,-5]]`),
+		"extent before pack":   file(`,"extents":[[1,-1,0]]`),
+		"extent of two fields": file(`,"extents":[[1,2]]`),
+		"a huge mode":          strings.Replace(file(""), "0644", "77777777", 1),
+		"missing with bytes":   strings.Replace(file(`,"missing":true,"extents":[[1,0,5]]`), `"size":0`, `"size":5`, 1),
+		"page size of zero":    strings.Replace(paged, `4096}`, `-4096}`, 1),
+		"odd page size":        strings.Replace(paged, `4096}`, `4000}`, 1),
+		"half a page":          strings.Replace(paged, "40960", "40961", 1),
+		"map of nothing":       `{"part":"database","path":"sqlite.db","segment":0,"night":1,"runs":[]}` + "\n",
+		"map of another file":  strings.Replace(runs(0, ""), `"path":"sqlite.db","segment"`, `"path":"other.db","segment"`, 1),
+		"segment beyond":       runs(1, ""),
+		"segment before":       runs(-1, ""),
+		"steps of two":         runs(0, `{"pack":1,"offset":0,"steps":[0,0]}`),
+		"steps back":           runs(0, `{"pack":1,"offset":0,"steps":[-1,0,1]}`),
+		"steps nowhere":        runs(0, `{"pack":1,"offset":0,"steps":[0,0,0]}`),
+		"steps out of segment": runs(0, `{"pack":1,"offset":0,"steps":[16384,0,1]}`),
+		"steps overflow":       runs(0, `{"pack":1,"offset":0,"steps":[9223372036854775807,0,9223372036854775807]}`),
+		"offset before pack":   runs(0, `{"pack":1,"offset":-4096,"steps":[0,0,1]}`),
+		"cut off":              strings.TrimSuffix(file(""), "\n"),
+		"no JSON":              "hello\n",
+		"an endless line":      strings.Repeat("x", MaxLine+1) + "\n",
+	} {
+		if _, err := read(text); !errors.Is(err, ErrListing) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMapRunsIsTheReverseOfApply(t *testing.T) {
+	const pageSize, pages = 4096, 200
+	rapid.Check(t, func(t *rapid.T) {
+		want := make([]PageAt, SegmentSize/pageSize)
+		for i := range pages {
+			if pack := rapid.IntRange(0, 3).Draw(t, "pack"); pack > 0 {
+				want[i] = PageAt{uint32(pack), int64(rapid.IntRange(0, 50).Draw(t, "at")) * pageSize}
+			}
+		}
+		m := MapLine{Part: Database, Path: "sqlite.db", Runs: MapRuns(want, pageSize)}
+		f := File{Part: Database, Path: "sqlite.db", PageSize: pageSize, Size: pages * pageSize}
+		if err := m.validate(&f); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]PageAt, len(want))
+		m.Apply(got, pageSize)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestLaterMapLineWins(t *testing.T) {
+	table := make([]PageAt, SegmentSize/4096)
+	for _, m := range []MapLine{
+		{Runs: []Runs{{Pack: 9, Steps: []int{0, 0, 100}}}},
+		{Base: true, Runs: []Runs{{Pack: 1, Steps: []int{0, 0, 10}}}},
+		{Runs: []Runs{{Pack: 2, Offset: 8192, Steps: []int{3, 0, 1, 2, 1, 2}}}},
+	} {
+		m.Apply(table, 4096)
+	}
+	want := make([]PageAt, len(table))
+	for i := range 10 {
+		want[i] = PageAt{1, int64(i) * 4096}
+	}
+	want[3], want[6], want[7] = PageAt{2, 8192}, PageAt{2, 16384}, PageAt{2, 20480}
+	if diff := cmp.Diff(want, table); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzListing(f *testing.F) {
+	f.Add([]byte(paged + `{"part":"database","path":"sqlite.db","segment":0,"night":1,"base":true,"runs":[{"pack":1,"offset":0,"steps":[0,0,10]}]}` + "\n"))
+	f.Add([]byte(`{"part":"media","path":"a","size":5,"mode":"0644","modified":"2026-11-22T03:00:00Z","extents":[[1,0,5]]}` + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var paged *File
+		var table []PageAt
+		for line, err := range Lines(bytes.NewReader(text)) {
+			if err != nil {
+				return
+			}
+			if line.Map != nil {
+				line.Map.Apply(table, paged.PageSize)
+				continue
+			}
+			if !ValidPath(line.File.Path) {
+				t.Fatalf("path %q came through", line.File.Path)
+			}
+			if line.File.PageSize > 0 {
+				paged = line.File
+				table = make([]PageAt, SegmentSize/paged.PageSize)
+			}
+		}
+	})
+}
