@@ -30,8 +30,8 @@ var (
 	// Rows cuts streams of rows, which move: on average 10 KiB.
 	Rows = Sizes{Min: 2 << 10, Max: 64 << 10, Bits: 13}
 	// Lines cuts the listing. New files fall all over it, and each costs the
-	// chunk around it: on average 2.5 KiB.
-	Lines = Sizes{Min: 512, Max: 16 << 10, Bits: 11}
+	// chunk around it: on average 1.25 KiB, four lines.
+	Lines = Sizes{Min: 256, Max: 8 << 10, Bits: 10}
 )
 
 // Cutter cuts one stream.

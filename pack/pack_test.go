@@ -44,7 +44,7 @@ func random(seed uint64, n int) []byte {
 
 func fill(t testing.TB, s *seal.Sealer, chunks ...[]byte) Sealed {
 	t.Helper()
-	w, err := NewWriter(s)
+	w, err := NewWriter(s, Fast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestPackReadsBackInOrder(t *testing.T) {
 func TestPackNeverOutgrowsItsBuffer(t *testing.T) {
 	s, _ := keys(t)
 	for _, size := range []int{8 << 20, 1 << 20, 300_001, 70_000, 4096} {
-		w, _ := NewWriter(s)
+		w, _ := NewWriter(s, Fast)
 		if err := w.Start(make([]byte, 0, Size)); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestPackNeverOutgrowsItsBuffer(t *testing.T) {
 
 func TestPlainBytesAreBounded(t *testing.T) {
 	s, _ := keys(t)
-	w, _ := NewWriter(s)
+	w, _ := NewWriter(s, Fast)
 	if err := w.Start(make([]byte, 0, Size)); err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func BenchmarkWriter(b *testing.B) {
 	text := bytes.Repeat(random(1, 1000), 1000)
 	for name, chunk := range map[string][]byte{"dense": random(1, 1<<20), "text": text} {
 		b.Run(name, func(b *testing.B) {
-			w, _ := NewWriter(s)
+			w, _ := NewWriter(s, Fast)
 			buf := make([]byte, 0, Size)
 			b.SetBytes(int64(8 * len(chunk)))
 			b.ReportAllocs()

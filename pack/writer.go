@@ -39,9 +39,24 @@ type Sealed struct {
 	Plain int64 // decompressed bytes
 }
 
+// Effort is how hard a Writer tries to make frames small.
+type Effort int
+
+const (
+	// Fast is for the instance's bytes: twice the time would save 0.7 % of a
+	// database and nothing of media.
+	Fast Effort = iota
+	// Thorough is for the listing, of which there is little.
+	Thorough
+)
+
 // NewWriter returns a writer that awaits Start.
-func NewWriter(s *seal.Sealer) (*Writer, error) {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+func NewWriter(s *seal.Sealer, e Effort) (*Writer, error) {
+	level := zstd.SpeedFastest
+	if e == Thorough {
+		level = zstd.SpeedBestCompression
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(FrameSize), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)

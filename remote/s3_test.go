@@ -177,7 +177,7 @@ func TestS3PutGivesTheBodyBack(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		io.Copy(io.Discard, r.Body)
 	})
-	for range 20 {
+	for range 5 {
 		data := make([]byte, 8<<20)
 		if err := s.Put(t.Context(), name("x"), bytes.NewReader(data), int64(len(data))); !errors.Is(err, ErrUnreachable) {
 			t.Errorf("Put = %v, want ErrUnreachable", err)

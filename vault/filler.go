@@ -28,7 +28,11 @@ type filler struct {
 }
 
 func (b *backup) newFiller(part manifest.Part) (*filler, error) {
-	w, err := pack.NewWriter(b.ship.sealer)
+	effort := pack.Fast
+	if part == manifest.Listing {
+		effort = pack.Thorough
+	}
+	w, err := pack.NewWriter(b.ship.sealer, effort)
 	if err != nil {
 		return nil, err
 	}

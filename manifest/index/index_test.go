@@ -1,0 +1,204 @@
+package index
+
+import (
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"holdfast/manifest"
+)
+
+func opened(t *testing.T, dir string) *Index {
+	t.Helper()
+	x, _, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	return x
+}
+
+func sum(n int) manifest.Hash { return sha256.Sum256([]byte{byte(n), byte(n >> 8)}) }
+
+// addPages adds a pack of pages.
+func addPages(t *testing.T, x *Index, number uint32, pages ...int64) {
+	t.Helper()
+	c := Contents{Path: "sqlite.db", PageSize: 4096}
+	for _, p := range pages {
+		c.Pages = append(c.Pages, Page{p, SumOf(sum(int(number)*1000 + int(p)))})
+	}
+	if err := x.AddPack(Pack{Pack: manifest.Pack{Number: number, Name: sum(int(number)), Size: 1}, Part: manifest.Database}, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPackNumbersNeverComeBack(t *testing.T) {
+	dir := t.TempDir()
+	x := opened(t, dir)
+	last, err := x.NextPack(40)
+	if err != nil || last != 41 {
+		t.Fatalf("%d, %v", last, err)
+	}
+	if err := x.AddPack(Pack{Pack: manifest.Pack{Number: last, Name: sum(1), Size: 1}, Part: manifest.Media}, Contents{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Drop([]uint32{last}); err != nil {
+		t.Fatal(err)
+	}
+	x.Close()
+	if next, err := opened(t, dir).NextPack(0); err != nil || next != 42 {
+		t.Errorf("%d, %v", next, err)
+	}
+}
+
+func TestWhatPointsIntoADroppedPackIsUnknown(t *testing.T) {
+	x := opened(t, t.TempDir())
+	file := manifest.File{Part: manifest.Media, Path: "a", Size: 5, Extents: []manifest.Extent{{Pack: 1, Offset: 0, Length: 5}}}
+	err := x.AddPack(Pack{Pack: manifest.Pack{Number: 1, Name: sum(1), Size: 1}, Part: manifest.Media},
+		Contents{Chunks: []Chunk{{sum(9), 0, 5}}, Files: []manifest.File{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		for _, err := range x.Files(manifest.Media) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	if _, ok, err := x.Find(manifest.Media, sum(9)); !ok || err != nil || count() != 1 {
+		t.Fatal("not found at first")
+	}
+	if _, ok, _ := x.Find(manifest.Files, sum(9)); ok {
+		t.Error("found for another part")
+	}
+	if err := x.Drop([]uint32{1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := x.Find(manifest.Media, sum(9)); ok || count() != 0 {
+		t.Error("found in a pack that is gone")
+	}
+}
+
+func TestDamagedIndexIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.db"), []byte("this is no database, and longer than a header"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x, fresh, err := Open(dir)
+	if err != nil || !fresh {
+		t.Fatalf("fresh %v, %v", fresh, err)
+	}
+	defer x.Close()
+	if _, err := x.NextPack(0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDamagedTrailBlockReadsAsUnknown(t *testing.T) {
+	x := opened(t, t.TempDir())
+	trail, err := x.CreateTrail(4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trail.Close()
+	var want, got [BlockPages]Entry
+	for i := range want {
+		want[i] = Entry{SumOf(sum(i)), 7, uint32(i * 4096)}
+	}
+	for block := range int64(3) {
+		if err := trail.Write(block, &want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := trail.Read(1, &got); err != nil || got != want {
+		t.Fatalf("block 1 does not read back: %v", err)
+	}
+	for at := range int64(blockSize) {
+		var b [1]byte
+		trail.f.ReadAt(b[:], trailHead+blockSize+at)
+		trail.f.WriteAt([]byte{b[0] ^ 4}, trailHead+blockSize+at)
+		if err := trail.Read(1, &got); err != nil || got != [BlockPages]Entry{} {
+			t.Fatalf("a flipped bit of byte %d was believed", at)
+		}
+		trail.f.WriteAt(b[:], trailHead+blockSize+at)
+	}
+	for _, block := range []int64{0, 2} {
+		if err := trail.Read(block, &got); err != nil || got != want {
+			t.Errorf("block %d: %v", block, err)
+		}
+	}
+	if err := trail.Read(3, &got); err != nil || got != [BlockPages]Entry{} {
+		t.Errorf("past the end: %v", err)
+	}
+}
+
+func TestResumeLaysLaterPacksOverTheTrail(t *testing.T) {
+	dir := t.TempDir()
+	x := opened(t, dir)
+	addPages(t, x, 1, 0, 1, 2, 100)
+	trail, err := x.Resume("sqlite.db", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Commit(Snapshot{Name: sum(500), Text: []byte("x"), Packs: []uint32{1}, Trails: map[string]string{"sqlite.db": trail.Name()}}); err != nil {
+		t.Fatal(err)
+	}
+	trail.Close()
+	addPages(t, x, 2, 1, 200)
+	addPages(t, x, 3, 100)
+	x.Close()
+
+	x = opened(t, dir) // as after a crash
+	trail, err = x.Resume("sqlite.db", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trail.Close()
+	for page, pack := range map[int64]uint32{0: 1, 1: 2, 2: 1, 3: 0, 100: 3, 200: 2} {
+		var e [BlockPages]Entry
+		if err := trail.Read(page/BlockPages, &e); err != nil {
+			t.Fatal(err)
+		}
+		got := e[page%BlockPages]
+		if got.Pack != pack || pack != 0 && got.Sum != SumOf(sum(int(pack)*1000+int(page))) {
+			t.Errorf("page %d: %+v, want pack %d", page, got, pack)
+		}
+	}
+	if other, err := x.Resume("sqlite.db", 8192); err != nil {
+		t.Error(err)
+	} else {
+		var e [BlockPages]Entry
+		if other.Read(0, &e); e != [BlockPages]Entry{} {
+			t.Error("pages of another size were believed")
+		}
+		other.Close()
+	}
+}
+
+func TestTrailsThatNoSnapshotStandsForAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	x := opened(t, dir)
+	var last *Trail
+	for i := range 3 {
+		trail, err := x.CreateTrail(4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = trail
+		if err := x.Commit(Snapshot{Name: sum(i), Text: []byte("x"), Trails: map[string]string{"sqlite.db": trail.Name()}}); err != nil {
+			t.Fatal(err)
+		}
+		trail.Close()
+	}
+	entries, _ := os.ReadDir(filepath.Join(dir, "trail"))
+	if len(entries) != 1 || entries[0].Name() != filepath.Base(last.Name()) {
+		t.Errorf("%d trails are left", len(entries))
+	}
+	if head, err := x.Head(); err != nil || head != sum(2) {
+		t.Errorf("head %v, %v", head, err)
+	}
+}
