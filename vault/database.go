@@ -86,7 +86,7 @@ func (b *backup) databaseFile(ctx context.Context, view View, f manifest.File, l
 		return err
 	}
 	fill.contents.Files = append(fill.contents.Files, f)
-	return fill.flush(ctx)
+	return fill.end(ctx)
 }
 
 // run is a block of pages on its way from the reader to a worker.
@@ -194,7 +194,7 @@ func (p *pass) work(ctx context.Context, runs <-chan run, free chan<- []byte) er
 			return err
 		}
 	}
-	return p.unlessFull(fill.flush(ctx))
+	return p.unlessFull(fill.end(ctx))
 }
 
 // unlessFull notes a full spool, which ends the pass in good order: what is

@@ -155,7 +155,9 @@ type fakeView struct {
 	media    []string
 }
 
-func (v *fakeView) Facts() manifest.Facts { return manifest.Facts{Engine: "sqlite", Migration: "20250715095446"} }
+func (v *fakeView) Facts() manifest.Facts {
+	return manifest.Facts{Engine: "sqlite", Migration: "20250715095446"}
+}
 
 func (v *fakeView) Database() []manifest.File {
 	return []manifest.File{{Path: "sqlite.db", Size: int64(len(v.database)), Mode: 0o600, Modified: day, PageSize: v.f.pageSize}}

@@ -178,5 +178,5 @@ func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan 
 		b.read.Add(1)
 		b.readBytes.Add(f.Size)
 	}
-	return fill.flush(ctx)
+	return fill.end(ctx)
 }

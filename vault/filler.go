@@ -21,6 +21,7 @@ type filler struct {
 	part manifest.Part
 	w    *pack.Writer
 	buf  []byte // of the open pack, nil where none is open
+	next []byte // for the pack after, where send gave one
 
 	number   uint32
 	contents index.Contents
@@ -56,8 +57,10 @@ func (f *filler) add(ctx context.Context, chunk []byte) (manifest.Extent, error)
 }
 
 func (f *filler) start(ctx context.Context) (err error) {
-	if f.buf, err = f.b.ship.buffer(ctx); err != nil {
-		return err
+	if f.buf, f.next = f.next, nil; f.buf == nil {
+		if f.buf, err = f.b.ship.buffer(ctx); err != nil {
+			return err
+		}
 	}
 	// Above the newest record's numbers too: a person who reads two records
 	// side by side sees no number twice.
@@ -98,7 +101,16 @@ func (f *filler) flush(ctx context.Context) error {
 	}
 	f.buf = nil
 	p := index.Pack{Part: f.part, Pack: manifest.Pack{Number: f.number, Name: sealed.Name, Size: int64(len(sealed.Bytes))}}
-	return f.b.ship.send(ctx, p, contents, sealed.Bytes)
+	f.next, err = f.b.ship.send(ctx, p, contents, sealed.Bytes)
+	return err
+}
+
+// end seals what is left and gives the buffer back.
+func (f *filler) end(ctx context.Context) error {
+	err := f.flush(ctx)
+	f.b.ship.keep(f.next)
+	f.next = nil
+	return err
 }
 
 // file stores a file's bytes from r: as one chunk if they are at most

@@ -354,7 +354,7 @@ func (l *listing) store(ctx context.Context) error {
 	if err := fill.cut(ctx, &file, l.text, chunking.Lines, make([]byte, chunking.Lines.Max)); err != nil {
 		return err
 	}
-	if err := fill.flush(ctx); err != nil {
+	if err := fill.end(ctx); err != nil {
 		return err
 	}
 	if file.Size != size {

@@ -29,9 +29,9 @@ const (
 )
 
 // shipper takes sealed packs to the remote. It owns the pack buffers: one for
-// each worker that fills one and one for each uploader, which bounds the
-// memory. While a database transaction is held, a pack that no uploader is
-// free for goes to the spool on disk instead of waiting.
+// each worker and one to spare, which bounds the memory. While a database
+// transaction is held, a pack that would have to wait for an uploader or leave
+// its worker without a buffer goes to the spool on disk.
 type shipper struct {
 	store     remote.Store
 	idx       *index.Index
@@ -44,10 +44,10 @@ type shipper struct {
 
 	buffers chan []byte
 	queue   chan parcel
-	sent    sync.WaitGroup // parcels in the queue or under way
-	busy    atomic.Int64   // parcels in the queue or under way
-	holding atomic.Bool    // a transaction is held
-	spooled atomic.Int64   // bytes on disk
+	busy    atomic.Int64  // parcels in the queue or under way
+	settled chan struct{} // told when busy came down to zero
+	holding atomic.Bool   // a transaction is held
+	spooled atomic.Int64  // bytes on disk
 
 	mu    sync.Mutex // guards count and bytes
 	count int
@@ -80,7 +80,7 @@ func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg B
 	s := &shipper{
 		store: store, idx: idx, sealer: sealer, dir: dir, limit: limit, room: int64(cfg.Workers) * pack.Size,
 		progress: cfg.Progress, uploaders: uploaders,
-		buffers: make(chan []byte, cfg.Workers+uploaders), queue: make(chan parcel, maxQueue),
+		buffers: make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), settled: make(chan struct{}, 1),
 	}
 	for range cap(s.buffers) {
 		s.buffers <- nil // made when first needed
@@ -88,55 +88,70 @@ func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg B
 	return s, nil
 }
 
-// buffer returns a pack buffer; send takes it back. It waits for an upload to
-// end only while no transaction is held: then one is always free.
+// buffer returns an empty pack buffer, which send takes back. It waits until an
+// upload gives one back, if it must.
 func (s *shipper) buffer(ctx context.Context) ([]byte, error) {
 	select {
 	case buf := <-s.buffers:
-		if buf == nil {
-			buf = make([]byte, 0, pack.Size)
-		}
-		return buf[:0], nil
+		return fresh(buf), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
+// fresh makes a buffer when it is first needed.
+func fresh(buf []byte) []byte {
+	if buf == nil {
+		return make([]byte, 0, pack.Size)
+	}
+	return buf[:0]
+}
+
 // send notes a sealed pack in the index and gives it to an uploader, or to the
-// spool. errSpoolFull says that this pack was taken and that the next may not
-// be: the transaction has to end.
-func (s *shipper) send(ctx context.Context, p index.Pack, c index.Contents, buf []byte) error {
+// spool. While a transaction is held it never waits, and returns the buffer for
+// the next pack. errSpoolFull says that this pack was taken and that the next
+// may not be: the transaction has to end.
+func (s *shipper) send(ctx context.Context, p index.Pack, c index.Contents, buf []byte) (next []byte, err error) {
 	if err := s.idx.AddPack(p, c); err != nil {
-		return err
+		return nil, err
 	}
-	parcel := parcel{p.Pack, buf}
-	full := false
-	if s.holding.Load() && s.busy.Load() >= int64(s.uploaders) {
-		if err := s.spool(p.Pack, buf); err != nil {
-			return err
+	if !s.holding.Load() {
+		return nil, s.enqueue(ctx, parcel{p.Pack, buf})
+	}
+	if s.busy.Load() < int64(s.uploaders) {
+		select {
+		case next = <-s.buffers:
+			return fresh(next), s.enqueue(ctx, parcel{p.Pack, buf})
+		default:
 		}
-		s.buffers <- buf
-		parcel.buf = nil
-		full = s.spooled.Load()+s.room > s.limit
 	}
-	if err := s.enqueue(ctx, parcel); err != nil {
-		return err
+	if err := s.spool(p.Pack, buf); err != nil {
+		return nil, err
 	}
-	if full {
-		return errSpoolFull
+	if err := s.enqueue(ctx, parcel{p.Pack, nil}); err != nil {
+		return nil, err
 	}
-	return nil
+	if s.spooled.Load()+s.room > s.limit {
+		return buf[:0], errSpoolFull
+	}
+	return buf[:0], nil
 }
 
 func (s *shipper) enqueue(ctx context.Context, p parcel) error {
-	s.sent.Add(1)
 	s.busy.Add(1)
 	select {
 	case s.queue <- p:
 		return nil
 	case <-ctx.Done():
-		s.sent.Done()
+		s.busy.Add(-1)
 		return ctx.Err()
+	}
+}
+
+// keep takes back a buffer that no pack was begun in.
+func (s *shipper) keep(buf []byte) {
+	if buf != nil {
+		s.buffers <- buf
 	}
 }
 
@@ -154,29 +169,24 @@ func (s *shipper) spool(p manifest.Pack, buf []byte) error {
 
 func (s *shipper) path(name manifest.Hash) string { return filepath.Join(s.dir, name.Hex()) }
 
-// upload puts parcels until the queue ends. After a failure it goes on taking
-// them without putting, so that nobody waits for it.
+// upload puts parcels until the queue ends or a Put fails.
 func (s *shipper) upload(ctx context.Context) error {
-	var failed error
 	for p := range s.queue {
-		if failed == nil && ctx.Err() == nil {
-			failed = s.put(ctx, p)
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		if p.buf != nil {
-			s.buffers <- p.buf
+		if err := s.put(ctx, p); err != nil {
+			return err
 		}
-		s.busy.Add(-1)
-		s.sent.Done()
-		if failed != nil {
-			break
+		s.keep(p.buf)
+		if s.busy.Add(-1) == 0 {
+			select {
+			case s.settled <- struct{}{}:
+			default:
+			}
 		}
 	}
-	if failed == nil {
-		return ctx.Err()
-	}
-	// The errgroup cancels the others only once this returns; the rest of the
-	// queue is theirs to pass over.
-	return failed
+	return nil
 }
 
 func (s *shipper) put(ctx context.Context, p parcel) error {
@@ -211,17 +221,14 @@ func (s *shipper) put(ctx context.Context, p parcel) error {
 
 // drain waits until everything that was sent is in the remote.
 func (s *shipper) drain(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { // ends when the uploaders do, which the errgroup waits for
-		s.sent.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
+	for s.busy.Load() > 0 {
+		select {
+		case <-s.settled:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }
 
 // end lets the uploaders finish.
