@@ -71,6 +71,16 @@ func NewIdentity() (identity, recipient string, err error) {
 	return i.String(), i.Recipient().String(), nil
 }
 
+// NewHybridIdentity makes one that withstands quantum computers, too. Its
+// recipient has 1,959 characters.
+func NewHybridIdentity() (identity, recipient string, err error) {
+	i, err := age.GenerateHybridIdentity()
+	if err != nil {
+		return "", "", fmt.Errorf("make identity: %w", err)
+	}
+	return i.String(), i.Recipient().String(), nil
+}
+
 // SaveIdentity writes an owner's identity to a new file of mode 0600. The ID,
 // if there is one yet, goes into a comment, so that the file alone pins the
 // repository it belongs to.

@@ -258,6 +258,16 @@ func (w *world) snapshot(which string) (*vault.Snapshot, error) {
 	return repo.OpenSnapshot(rec, keys, w.t.TempDir())
 }
 
+// keys opens the repository's keys as the owner.
+func (w *world) keys() *seal.Keys {
+	w.t.Helper()
+	keys, err := w.open().Unlock(w.t.Context(), []age.Identity{w.identity})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return keys
+}
+
 // folder is a target that puts files where the design does and mends nothing.
 type folder struct{}
 

@@ -77,3 +77,8 @@ func defaultState() string {
 	}
 	return filepath.Join(home, ".local", "state", "holdfast")
 }
+
+// The files of the state folder, beside the index: the host's key, and the
+// identity where init was told to keep it.
+func (a *app) hostFile() string     { return filepath.Join(a.state, "host.json") }
+func (a *app) identityFile() string { return filepath.Join(a.state, "identity.txt") }

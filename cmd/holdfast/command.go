@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -31,6 +32,10 @@ from there: from the bucket, an age identity and nothing else.
 			}
 			if !slices.Contains([]string{"auto", "plain", "none"}, a.progress) {
 				return fmt.Errorf("--progress %q is none of auto, plain, none", a.progress)
+			}
+			slog.SetLogLoggerLevel(slog.LevelWarn)
+			if a.verbose {
+				slog.SetLogLoggerLevel(slog.LevelDebug)
 			}
 			a.ready = true
 			return nil
@@ -67,8 +72,13 @@ func group(cmd *cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return nil
 		}
-		cmd.SuggestionsMinimumDistance = 2
-		return fmt.Errorf("unknown verb %q%s", args[0], didYouMean(cmd.SuggestionsFor(args[0])))
+		var names []string
+		for _, c := range cmd.Commands() {
+			if !c.Hidden && near(args[0], c.Name()) {
+				names = append(names, c.Name())
+			}
+		}
+		return fmt.Errorf("unknown verb %q%s", args[0], didYouMean(names))
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SetOut(cmd.ErrOrStderr())

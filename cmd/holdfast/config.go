@@ -101,17 +101,20 @@ func nearKey(err error) string {
 func (c *config) check() error {
 	for i, r := range c.Remotes {
 		at := fmt.Sprintf("remotes[%d]", i)
-		if r.URL == "" {
-			return fmt.Errorf("%s has no url", at)
+		if !filepath.IsAbs(r.URL) && !strings.Contains(r.URL, "://") {
+			return fmt.Errorf("%s.url: %q is no remote: write s3://ENDPOINT/BUCKET/PREFIX, or a folder from the root", at, r.URL)
 		}
-		if err := r.AccessKey.check(at + ".access_key"); err != nil {
-			return err
-		}
-		if err := r.SecretKey.check(at + ".secret_key"); err != nil {
-			return err
+		for key, s := range map[string]secret{"access_key": r.AccessKey, "secret_key": r.SecretKey} {
+			if err := s.check(at + "." + key); err != nil {
+				return err
+			}
+			if s != s.absolute() {
+				return fmt.Errorf("%s.%s: path %q is relative: write it from the root", at, key, s)
+			}
 		}
 	}
-	for _, path := range []string{c.Instance.GoToSocial, c.Instance.WorkingDir, c.Instance.Binary} {
+	paths := append([]string{c.Instance.GoToSocial, c.Instance.WorkingDir, c.Instance.Binary}, c.Instance.Extra...)
+	for _, path := range paths {
 		if path != "" && !filepath.IsAbs(path) {
 			return fmt.Errorf("instance: path %q is relative: write it from the root", path)
 		}

@@ -31,18 +31,18 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// age is how long ago something was: "26 h".
-func age(t time.Time) string {
+// elapsed is how long ago something was: "26 h".
+func elapsed(t time.Time) string {
 	d := time.Since(t)
 	switch {
 	case d < time.Minute:
-		return "less than a minute"
+		return fmt.Sprintf("%d s", int(max(0, d.Seconds())))
 	case d < 2*time.Hour:
-		return count(int64(d.Minutes()), "minute")
+		return fmt.Sprintf("%d min", int(d.Minutes()))
 	case d < 48*time.Hour:
-		return count(int64(d.Hours()), "hour")
+		return fmt.Sprintf("%d h", int(d.Hours()))
 	}
-	return count(int64(d.Hours()/24), "day")
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // stamp is a date and time in the machine's own zone.

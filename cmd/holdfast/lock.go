@@ -70,7 +70,7 @@ func busy(f *os.File, state string) error {
 	return &problem{
 		exit: exitBusy,
 		err: fmt.Errorf("%s is held by holdfast %s, process %d on %s, since %s (%s)",
-			state, by.Verb, by.PID, by.Host, stamp(by.Since), age(by.Since)),
+			state, by.Verb, by.PID, by.Host, stamp(by.Since), elapsed(by.Since)),
 		fix: fmt.Sprintf("wait until it ends; if it hangs, kill %d: the next run goes on from there", by.PID),
 	}
 }

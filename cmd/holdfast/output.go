@@ -82,7 +82,8 @@ func (p *problem) render(verb string) string {
 		}
 	}
 	what := p.Error()
-	if verb != "" {
+	// Some errors of the layers below begin with the verb themselves.
+	if verb != "" && !strings.HasPrefix(what, verb+" ") && !strings.HasPrefix(what, verb+": ") {
 		what = verb + ": " + what
 	}
 	fmt.Fprintf(&b, "✗ %s\n", what)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/instance"
 	"holdfast/remote"
 	"holdfast/vault"
@@ -26,6 +28,27 @@ const (
 	exitRefused      = 20
 	exitInterrupted  = 130
 )
+
+// exits says what the codes mean.
+var exits = []struct {
+	code  int
+	means string
+}{
+	{0, "it went well"},
+	{exitUnexpected, "something unexpected"},
+	{exitUsage, "the command line or the configuration is wrong"},
+	{exitIncomplete, "saved, but incomplete: media that the database names were missing"},
+	{exitNoRepository, "there is no repository at that place"},
+	{exitBusy, "another holdfast holds the state folder"},
+	{exitKey, "wrong or missing key"},
+	{exitCredentials, "the storage refused the credentials"},
+	{exitUnreachable, "the storage could not be reached"},
+	{exitFull, "the storage is full"},
+	{exitSource, "the instance could not be read"},
+	{exitDamage, "damage was found"},
+	{exitRefused, "refused for safety"},
+	{exitInterrupted, "interrupted"},
+}
 
 // problem is an error as a person needs it: what happened, what that means, and
 // what to do about it.
@@ -67,7 +90,10 @@ func explain(ctx context.Context, err error) *problem {
 	var source *instance.Problem
 	if errors.As(err, &source) {
 		p.fix = source.Fix
-		if p.exit == exitUnexpected {
+		switch {
+		case source.Err == fs.ErrPermission: // our own refusal; the system's is wrapped
+			p.exit = exitRefused
+		case p.exit == exitUnexpected:
 			p.exit = exitSource
 			// Nothing outside went wrong: a setting is not as it must be.
 			if source.Err == nil || errors.Is(source.Err, errors.ErrUnsupported) {
@@ -112,6 +138,7 @@ var known = []struct {
 	{vault.ErrRefused, exitRefused, ""},
 	{remote.ErrCredentials, exitCredentials, "correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},
 	{remote.ErrFull, exitFull, "make room or raise the quota, then run it again: what arrived is kept"},
+	{unix.ENOSPC, exitFull, "make room on this machine's disk, then run it again"},
 	{remote.ErrUnreachable, exitUnreachable, "check the URL and the network, then run it again: what arrived is kept"},
 	{vault.ErrDamage, exitDamage, "run holdfast verify --data all: it names what is damaged and which snapshots that hurts"},
 	{vault.ErrSource, exitSource, ""},

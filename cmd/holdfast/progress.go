@@ -135,9 +135,9 @@ func (v *view) line() string {
 // environment's GOMEMLIMIT and GOGC win.
 func frugal() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(100 << 20)
+		debug.SetMemoryLimit(96 << 20)
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
+		debug.SetGCPercent(100)
 	}
 }

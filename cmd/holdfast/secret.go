@@ -35,6 +35,24 @@ func (s secret) check(key string) error {
 		key, key[strings.LastIndex(key, ".")+1:])
 }
 
+// absolute is the secret's place as it is from any working directory.
+func (s secret) absolute() secret {
+	if path, ok := strings.CutPrefix(string(s), "file:"); ok {
+		if abs, err := filepath.Abs(path); err == nil {
+			return secret("file:" + abs)
+		}
+	}
+	return s
+}
+
+// String is where the secret is. A command line may hold one itself.
+func (s secret) String() string {
+	if strings.HasPrefix(string(s), "cmd:") {
+		return "cmd:…"
+	}
+	return string(s)
+}
+
 // maxSecret bounds a secret, in bytes.
 const maxSecret = 64 << 10
 
@@ -52,13 +70,11 @@ func (s secret) read(ctx context.Context) (value, warning string, err error) {
 		}
 		text, _, err = readSecretFile(filepath.Join(dir, filepath.Base(rest)))
 	case "cmd":
-		// The line may hold a secret of its own: errors don't show it.
 		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", rest)
 		cmd.Stderr = os.Stderr
 		if text, err = cmd.Output(); err != nil {
 			err = fmt.Errorf("its command: %w", err)
 		}
-		s = "cmd:…"
 	default:
 		text, warning, err = readSecretFile(rest)
 	}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/instance"
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/seal"
+	"holdfast/vault"
+)
+
+func (a *app) backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup",
+		Short: "Back up the instance as a new snapshot",
+		Long: `Back up the instance as a new snapshot, while the server runs. What an earlier
+snapshot holds is not uploaded again.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := a.backup(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.tellBackup(report)
+		},
+	}
+}
+
+// backup makes one snapshot.
+func (a *app) backup(ctx context.Context) (*backupReport, error) {
+	frugal()
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	host, err := a.host()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := a.lock("backup")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	idx, _, err := index.Open(a.state)
+	if err != nil {
+		return nil, err
+	}
+	defer idx.Close()
+	report, err := a.backupOver(ctx, c, host, idx)
+	if err != nil {
+		return nil, withEffect(err, standing(lastKnown(idx)))
+	}
+	return report, nil
+}
+
+func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *index.Index) (*backupReport, error) {
+	began := time.Now()
+	i, err := c.Instance.open()
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	if host.Instance != i.Domain() {
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("this host's key is for %s, GoToSocial's configuration is of %s", host.Instance, i.Domain()),
+			fix: "correct instance.gotosocial; another instance needs its own state folder and repository (holdfast init)"}
+	}
+	repo, err := a.openHome(ctx, c, host, idx)
+	if err != nil {
+		return nil, err
+	}
+	defer repo.close()
+	before := latest(repo.Repository)
+	p := new(vault.Progress)
+	var report *vault.BackupReport
+	err = a.watch(ctx, "uploaded", p, func(ctx context.Context) (err error) {
+		report, err = vault.Backup(ctx, repo.Repository, host, idx, source{i}, vault.BackupConfig{
+			State: a.state, Spool: int64(c.Spool), Workers: c.Workers, Version: version(), Progress: p,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &backupReport{report, before, time.Since(began)}, nil
+}
+
+type backupReport struct {
+	*vault.BackupReport
+	before *manifest.Record // the snapshot before this one, or nil
+	took   time.Duration
+}
+
+// host reads the host's key.
+func (a *app) host() (*seal.Host, error) {
+	host, err := seal.LoadHost(a.hostFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &problem{exit: exitKey, err: fmt.Errorf("this host has no key: %s is missing", a.hostFile()),
+			fix: "name the right folder by --state, bring the file back, or set up with holdfast init"}
+	}
+	if err != nil {
+		return nil, &problem{exit: exitKey, err: err, fix: "bring the file back as holdfast init wrote it"}
+	}
+	return host, nil
+}
+
+// openHome opens the repository that this host adds to.
+func (a *app) openHome(ctx context.Context, c *config, host *seal.Host, idx *index.Index) (*repository, error) {
+	if len(c.Remotes) == 0 {
+		return nil, usage(fmt.Errorf("%s names no remote", a.configFile), "add one under remotes")
+	}
+	if len(c.Remotes) > 1 {
+		a.warn("this version uses the first remote only")
+	}
+	at, err := a.configured(ctx, c.Remotes[0])
+	if err != nil {
+		return nil, err
+	}
+	at.pin = cmp.Or(at.pin, host.Repository)
+	return at.open(ctx, idx)
+}
+
+// source makes an instance a vault.Source.
+type source struct{ *instance.Instance }
+
+func (s source) Begin(ctx context.Context) (vault.View, error) {
+	view, err := s.Instance.Begin(ctx)
+	if err != nil {
+		return nil, err // not a View that holds nil
+	}
+	return view, nil
+}
+
+// latest is the newest snapshot, or nil.
+func latest(repo *vault.Repository) *manifest.Record {
+	for _, rec := range repo.Records() {
+		if rec.Kind == manifest.KindBackup {
+			return rec
+		}
+	}
+	return nil
+}
+
+// lastKnown is the newest record that this host knows of, or nil: what there is
+// to fall back on when the storage can't be asked.
+func lastKnown(idx *index.Index) *manifest.Record {
+	head, err := idx.Head()
+	if err != nil || head.IsZero() {
+		return nil
+	}
+	texts, err := idx.Records()
+	if err != nil {
+		return nil
+	}
+	rec, err := manifest.ParseRecord(texts[head])
+	if err != nil {
+		return nil
+	}
+	return rec
+}
+
+// standing says what there is to fall back on.
+func standing(rec *manifest.Record) string {
+	if rec == nil || rec.Kind != manifest.KindBackup {
+		return "there is no complete snapshot yet"
+	}
+	return fmt.Sprintf("the last complete snapshot, %s, is %s old", rec.ID(), elapsed(rec.Time))
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print a script that completes verbs and flags in a shell",
+		Long: `Print a script that completes verbs and flags in a shell:
+
+  holdfast completion bash > /etc/bash_completion.d/holdfast
+  holdfast completion zsh  > /usr/local/share/zsh/site-functions/_holdfast
+  holdfast completion fish > ~/.config/fish/completions/holdfast.fish`,
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(a.out, true)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(a.out)
+			case "fish":
+				return cmd.Root().GenFishCompletion(a.out, true)
+			}
+			return usage(fmt.Errorf("no completion for %s", args[0]), "bash, zsh or fish")
+		},
+	}
+}

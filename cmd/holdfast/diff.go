@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/manifest"
+	"holdfast/vault"
+)
+
+// change is one difference, for --json.
+type change struct {
+	Change string        `json:"change"` // "added", "removed", "changed"
+	Part   manifest.Part `json:"part"`
+	Path   string        `json:"path"`
+	Before int64         `json:"before"` // bytes
+	After  int64         `json:"after"`
+	Pages  int64         `json:"pages,omitempty"` // of a database: how many may differ
+}
+
+type diffResult struct {
+	Added   int64 `json:"added"`
+	Removed int64 `json:"removed"`
+	Changed int64 `json:"changed"`
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	var from string
+	var u unlocking
+	cmd := &cobra.Command{
+		Use:   "diff SNAP SNAP",
+		Short: "Show which files differ between two snapshots",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			repo, err := a.openOwned(cmd.Context(), from, u)
+			if err != nil {
+				return err
+			}
+			defer repo.close()
+			before, err := repo.snapshot(cmd.Context(), args[0], os.TempDir())
+			if err != nil {
+				return err
+			}
+			after, err := repo.snapshot(cmd.Context(), args[1], os.TempDir())
+			if err != nil {
+				return err
+			}
+			var result diffResult
+			for c, err := range vault.Diff(cmd.Context(), before, after) {
+				if err != nil {
+					return err
+				}
+				result.count(c)
+				a.item("change", newChange(c), changeLine(newChange(c)))
+			}
+			a.result = result
+			a.say("%s added, %d removed, %d changed", count(result.Added, "file"), result.Removed, result.Changed)
+			return nil
+		},
+	}
+	fromFlag(cmd, &from)
+	u.flags(cmd)
+	return cmd
+}
+
+func (r *diffResult) count(c vault.Change) {
+	switch c.Kind {
+	case "added":
+		r.Added++
+	case "removed":
+		r.Removed++
+	default:
+		r.Changed++
+	}
+}
+
+func newChange(c vault.Change) change {
+	out := change{Change: c.Kind, Pages: c.PagesN}
+	for f, n := range map[*manifest.File]*int64{c.A: &out.Before, c.B: &out.After} {
+		if f != nil {
+			out.Part, out.Path, *n = f.Part, f.Path, f.Size
+		}
+	}
+	return out
+}
+
+func changeLine(c change) string {
+	sign, detail := "~", size(c.Before)
+	switch {
+	case c.Change == "added":
+		sign, detail = "+", size(c.After)
+	case c.Change == "removed":
+		sign = "-"
+	case c.Before != c.After:
+		detail += " -> " + size(c.After)
+	}
+	if c.Pages > 0 {
+		detail += fmt.Sprintf(", up to %s", count(c.Pages, "page"))
+	}
+	return fmt.Sprintf("%s %s/%s  (%s)", sign, c.Part, c.Path, detail)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"holdfast/manifest"
+	"holdfast/remote"
+	"holdfast/vault"
+)
+
+// check refuses what can be refused without looking at anything outside.
+func (v *initVerb) check(mustNotExist ...string) error {
+	if v.kit != "" {
+		mustNotExist = append(mustNotExist, v.kit)
+	}
+	if err := vacant(mustNotExist...); err != nil {
+		return err
+	}
+	if len(v.owners) > 0 && (v.kit != "" || v.keepIdentity) {
+		return usage(errors.New("--kit and --keep-identity go with an identity that init makes, --owner with one that exists"), "leave out --owner, or the others")
+	}
+	if err := v.remote.AccessKey.check("--access-key"); err != nil {
+		return usage(err, "")
+	}
+	if err := v.remote.SecretKey.check("--secret-key"); err != nil {
+		return usage(err, "")
+	}
+	v.remote.AccessKey, v.remote.SecretKey = v.remote.AccessKey.absolute(), v.remote.SecretKey.absolute()
+	for _, path := range []*string{&v.instance.GoToSocial, &v.instance.WorkingDir, &v.instance.Binary} {
+		if err := absolute(path); err != nil {
+			return err
+		}
+	}
+	for i := range v.instance.Extra {
+		if err := absolute(&v.instance.Extra[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func absolute(path *string) (err error) {
+	if *path != "" {
+		*path, err = filepath.Abs(*path)
+	}
+	return err
+}
+
+// look opens the instance and one view of its database: the first checks.
+func (v *initVerb) look(ctx context.Context) (domain string, facts manifest.Facts, err error) {
+	i, err := v.instance.open()
+	if err != nil {
+		if v.instance.GoToSocial == "" {
+			err = usage(err, "name GoToSocial's configuration file by --gotosocial")
+		}
+		return "", facts, err
+	}
+	defer i.Close()
+	view, err := i.Begin(ctx)
+	if err != nil {
+		return "", facts, fmt.Errorf("%w: %w", vault.ErrSource, err)
+	}
+	return i.Domain(), view.Facts(), view.Close()
+}
+
+func (v *initVerb) create(ctx context.Context, a *app) (place, remote.Store, error) {
+	at, err := a.configured(ctx, v.remote)
+	if err != nil {
+		return at, nil, err
+	}
+	if !at.pin.IsZero() {
+		return at, nil, usage(errors.New("the URL carries a pin: that repository exists already"), "leave out the pin to make a new repository elsewhere")
+	}
+	store, err := remote.Create(ctx, at.url, at.cfg)
+	if err != nil {
+		return at, nil, badRemote(err)
+	}
+	return at, store, nil
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strings"
+	"text/template"
+	"time"
+
+	"holdfast/seal"
+)
+
+// kit is the recovery kit: a page to print. All but the key itself are
+// comments, so that the file works as an identity, and pins its repository.
+type kit struct {
+	Instance            string
+	Repository          seal.RepositoryID
+	Remote              string // with its pin
+	Identity, Recipient string
+}
+
+var kitText = template.Must(template.New("kit").Parse(`#
+#   HOLDFAST RECOVERY KIT                                 {{.Date}}
+#   {{.Instance}}
+#
+#   Print this page. Keep it where the server can't burn it down.
+#   Whoever holds it and the storage can read every backup.
+#
+# repository: {{.Repository}}
+# public key: {{.Recipient}}
+#
+#   The key:
+#
+{{.Identity}}
+#
+#   The storage:
+#
+#     {{.Remote}}
+#
+#   AT THREE IN THE MORNING
+#
+#   1. Breathe. The backups are in the storage above, not on the server.
+#   2. Don't let a second server answer for {{.Instance}}.
+#      Don't start GoToSocial with an empty database under that name.
+#   3. On any Linux machine with Holdfast{{if .S3}}, with the storage's own keys:
+#
+#        export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…{{else}}:
+#{{end}}
+#        holdfast restore latest --to ./restored --identity {{.File}} \
+#          --from '{{.Remote}}'
+#
+#      Only this paper left? Write --identity - and type the key: spaces and
+#      small letters are fine. The storage's address must be exact up to the
+#      #; behind it stands the repository's ID, as above.
+#   4. ./restored/run.env says how to start GoToSocial over the folder.
+#   5. Without Holdfast: age, zstd and jq can do it. See restore-by-hand.md.
+#
+`))
+
+func (k kit) save(path string) error {
+	var b strings.Builder
+	err := kitText.Execute(&b, struct {
+		kit
+		Date, File string
+		S3         bool
+	}{k, time.Now().Format(time.DateOnly), base(path), strings.HasPrefix(k.Remote, "s3")})
+	if err != nil {
+		return err
+	}
+	return writeNew(path, b.String())
+}
+
+// base is the name that the file has wherever it is carried.
+func base(path string) string {
+	return path[strings.LastIndex(path, "/")+1:]
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/manifest"
+)
+
+func (a *app) lsCommand() *cobra.Command {
+	var from string
+	var u unlocking
+	cmd := &cobra.Command{
+		Use:   "ls SNAP [PART/PATH]",
+		Short: "List the files of a snapshot, all or those below a path",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			repo, err := a.openOwned(cmd.Context(), from, u)
+			if err != nil {
+				return err
+			}
+			defer repo.close()
+			snap, err := repo.snapshot(cmd.Context(), args[0], os.TempDir())
+			if err != nil {
+				return err
+			}
+			below := strings.TrimSuffix(first(args[1:]), "/")
+			var total manifest.Total
+			for f, err := range snap.Files(cmd.Context()) {
+				if err != nil {
+					return err
+				}
+				name := string(f.Part) + "/" + f.Path
+				if below != "" && name != below && !strings.HasPrefix(name, below+"/") {
+					continue
+				}
+				total.Files++
+				total.Bytes += f.Size
+				f.Extents = nil
+				a.item("file", f, fileLine(f, name))
+			}
+			a.result = total
+			if total.Files == 0 {
+				return usage(fmt.Errorf("nothing in snapshot %s is named %q", snap.Record.ID(), below), "a path starts with database, files or media")
+			}
+			return nil
+		},
+	}
+	fromFlag(cmd, &from)
+	u.flags(cmd)
+	return cmd
+}
+
+func fileLine(f manifest.File, name string) string {
+	if f.Missing {
+		return fmt.Sprintf("%-10s  %12s  %-16s  %s", "missing", "-", "-", name)
+	}
+	return fmt.Sprintf("%-10s  %12d  %s  %s", fs.FileMode(f.Mode), f.Size, f.Modified.Local().Format("2006-01-02 15:04"), name)
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"holdfast/instance"
+	"holdfast/manifest"
+	"holdfast/vault"
+)
+
+// restoreVerb rebuilds an instance.
+type restoreVerb struct {
+	from       string
+	unlock     unlocking
+	to         string
+	only       []string
+	paths      []string
+	verbatim   bool
+	salvage    bool
+	plan       bool
+	expectHead string
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var v restoreVerb
+	cmd := &cobra.Command{
+		Use:   "restore [SNAP|latest] --identity FILE --to DIR",
+		Short: "Rebuild the instance, or parts of it, in a folder",
+		Long: `Rebuild the instance, or parts of it, in a folder that is empty or does not
+exist: DIR/sqlite.db, DIR/storage, DIR/files, and DIR/run.env, which makes the
+server start over them. It needs the storage, an owner's identity, and nothing
+else. A restore that was interrupted goes on when it is run again.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			result, err := v.run(cmd.Context(), a, first(args))
+			if err != nil {
+				return err
+			}
+			return a.tellRestore(result)
+		},
+	}
+	f := cmd.Flags()
+	fromFlag(cmd, &v.from)
+	v.unlock.flags(cmd)
+	f.StringVar(&v.to, "to", "", "restore into `DIR`")
+	f.StringArrayVar(&v.only, "only", nil, "restore this `PART` only: database, media or files; may be repeated")
+	f.StringArrayVar(&v.paths, "path", nil, "restore this `PART/PATH` only, with all below it; may be repeated")
+	f.BoolVar(&v.verbatim, "verbatim", false, "leave the database as it was, byte for byte; else remote media, which no backup holds, are marked as not cached")
+	f.BoolVar(&v.salvage, "salvage", false, "where packs are damaged, restore the files that are whole")
+	f.BoolVar(&v.plan, "plan", false, "print what would be restored, and stop")
+	f.StringVar(&v.expectHead, "expect-head", "", "refuse unless the newest record is, or descends from, the one whose `ID` starts so")
+	return cmd
+}
+
+// restoreResult is what restore did, for --json.
+type restoreResult struct {
+	Snapshot snapshot `json:"snapshot"`
+	To       string   `json:"to"`
+	Files    int64    `json:"files"`
+	Bytes    int64    `json:"bytes"`
+	Packs    int      `json:"packs"`
+	Resumed  bool     `json:"resumed,omitempty"`
+	Seconds  float64  `json:"seconds"`
+	Missing  []string `json:"missing,omitempty"` // in the snapshot itself
+	Lost     []string `json:"lost,omitempty"`    // left out by --salvage
+	Notes    []string `json:"notes,omitempty"`
+	Planned  bool     `json:"planned,omitempty"` // nothing was done
+}
+
+func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreResult, error) {
+	frugal()
+	began := time.Now()
+	cfg, err := v.config()
+	if err != nil {
+		return nil, err
+	}
+	repo, err := a.openOwned(ctx, v.from, v.unlock)
+	if err != nil {
+		return nil, err
+	}
+	defer repo.close()
+	if err := expect(repo.Repository, v.expectHead); err != nil {
+		return nil, err
+	}
+	snap, err := repo.snapshot(ctx, which, besides(v.to))
+	if err != nil {
+		return nil, err
+	}
+	result := &restoreResult{Snapshot: newSnapshot(snap.Record), To: v.to}
+	v.tellPlan(a, result.Snapshot, cfg.Parts, snap.Record.Name() == latest(repo.Repository).Name())
+	if v.plan {
+		result.Planned = true
+		return result, nil
+	}
+	p := new(vault.Progress)
+	cfg.Progress = p
+	var report *vault.RestoreReport
+	err = a.watch(ctx, "fetched", p, func(ctx context.Context) (err error) {
+		report, err = snap.Restore(ctx, v.to, &instance.Directory{Path: v.to, Verbatim: v.verbatim}, cfg)
+		return err
+	})
+	if err != nil {
+		a.tellLost(err)
+		if errors.Is(err, vault.ErrRefused) {
+			return nil, err
+		}
+		return nil, withEffect(err, fmt.Sprintf("the restore into %s is unfinished; what was fetched is kept there, in a hidden folder", v.to))
+	}
+	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
+	result.Missing, result.Lost, result.Notes = report.Missing, report.Lost, report.Notes
+	result.Seconds = time.Since(began).Seconds()
+	return result, nil
+}
+
+// besides is a folder for scratch files on the target's own disk, where that
+// can be had: a rescue system keeps its temporary folder in memory.
+func besides(to string) string {
+	if dir := filepath.Dir(to); to != "" && unix.Access(dir, unix.W_OK) == nil {
+		return dir
+	}
+	return os.TempDir()
+}
+
+// config checks the flags.
+func (v *restoreVerb) config() (vault.RestoreConfig, error) {
+	cfg := vault.RestoreConfig{Paths: v.paths, Salvage: v.salvage}
+	if v.to == "" && !v.plan {
+		return cfg, usage(errors.New("a restore in place, over the paths of GoToSocial's configuration, comes with the next release"),
+			"--to DIR restores everything into a folder, ready for the server to start over it")
+	}
+	if err := absolute(&v.to); err != nil {
+		return cfg, err
+	}
+	for _, name := range v.only {
+		for part := range strings.SplitSeq(name, ",") {
+			if !slices.Contains(manifest.Parts, manifest.Part(part)) {
+				return cfg, usage(fmt.Errorf("--only %s: there is no such part", part), "the parts are database, media and files")
+			}
+			cfg.Parts = append(cfg.Parts, manifest.Part(part))
+		}
+	}
+	for _, path := range v.paths {
+		part, _, _ := strings.Cut(path, "/")
+		if !slices.Contains(manifest.Parts, manifest.Part(part)) {
+			return cfg, usage(fmt.Errorf("--path %s does not start with a part", path), "write --path media/… or files/…; holdfast ls shows the paths")
+		}
+	}
+	return cfg, nil
+}
+
+// expect refuses a repository whose newest records are gone.
+func expect(repo *vault.Repository, head string) error {
+	if head == "" {
+		return nil
+	}
+	newest := repo.Head()
+	for _, name := range append([]manifest.Hash{newest.Name()}, newest.Kept...) {
+		if strings.HasPrefix(name.Hex(), strings.ToLower(head)) {
+			return nil
+		}
+	}
+	return &problem{exit: exitRefused, err: fmt.Errorf("record %s was expected, and the newest one, %s of %s, does not know it", head, newest.ID(), stamp(newest.Time)),
+		effect: "newer snapshots were removed, or the storage was rolled back",
+		fix:    "look for a mirror with the newer ones; without --expect-head what is there can be restored"}
+}
+
+// tellPlan says what is about to be restored, before anything is.
+func (v *restoreVerb) tellPlan(a *app, s snapshot, parts []manifest.Part, newest bool) {
+	if a.json {
+		a.line("plan", s)
+	}
+	which := ""
+	if newest {
+		which = ", the newest"
+	}
+	a.say("snapshot %s of %s%s", s.ID, s.Instance, which)
+	a.say("  shows     %s, %s ago", stamp(s.Time), elapsed(s.Time))
+	for _, part := range manifest.Parts {
+		chosen := len(parts) == 0 || slices.Contains(parts, part)
+		if total := s.Parts[part]; chosen && total.Files > 0 {
+			a.say("  %-9s %s in %s", part, size(total.Bytes), count(total.Files, "file"))
+		}
+	}
+	if len(v.paths) > 0 {
+		a.say("  only      %s", strings.Join(v.paths, ", "))
+	}
+	if v.to != "" {
+		a.say("  into      %s", v.to)
+	}
+	if s.Missing > 0 {
+		a.warn("the snapshot is incomplete: %s were missing when it was made", count(s.Missing, "media file"))
+	}
+}
+
+// tellLost names the files that damaged packs hurt.
+func (a *app) tellLost(err error) {
+	var damage *vault.DamageError
+	if !errors.As(err, &damage) {
+		return
+	}
+	a.warnAll("can't be restored: %s", damage.Lost)
+}
+
+// warnAll warns of each, or of the first without --verbose.
+func (a *app) warnAll(format string, all []string) {
+	for i, one := range all {
+		if i == shown && !a.verbose {
+			a.warn("and %d more; -v names them all", len(all)-i)
+			return
+		}
+		a.warn(format, one)
+	}
+}
+
+// tellRestore prints what a restore did.
+func (a *app) tellRestore(r *restoreResult) error {
+	a.result = r
+	if r.Planned {
+		return nil
+	}
+	resumed := ""
+	if r.Resumed {
+		resumed = ", going on from an earlier run"
+	}
+	a.say("✓ restored %s, %s, in %s%s; every byte was checked", count(r.Files, "file"), size(r.Bytes), took(time.Duration(r.Seconds*1e9)), resumed)
+	for _, note := range r.Notes {
+		a.say("  %s", note)
+	}
+	a.warnAll("was missing when the snapshot was made: %s", r.Missing)
+	a.warnAll("damaged, left out: %s", r.Lost)
+	if len(r.Lost) > 0 {
+		return &problem{exit: exitDamage, err: fmt.Errorf("%s were left out: their packs are damaged", count(int64(len(r.Lost)), "file")),
+			effect: "everything else is restored", fix: "look for these files in another snapshot or a mirror"}
+	}
+	return nil
+}

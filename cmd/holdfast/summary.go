@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"holdfast/manifest"
+)
+
+// snapshot is a snapshot as the output shows it.
+type snapshot struct {
+	ID         string                           `json:"id"`
+	Name       string                           `json:"name"` // what --expect-head takes whole
+	Sequence   int64                            `json:"sequence"`
+	Instance   string                           `json:"instance"`
+	Time       time.Time                        `json:"time"`
+	Finished   time.Time                        `json:"finished"`
+	Engine     string                           `json:"engine,omitempty"`
+	GoToSocial string                           `json:"gotosocial,omitempty"`
+	Migration  string                           `json:"migration,omitempty"`
+	Accounts   int64                            `json:"accounts,omitempty"`
+	Statuses   int64                            `json:"statuses,omitempty"`
+	Parts      map[manifest.Part]manifest.Total `json:"parts"`
+	Stored     int64                            `json:"stored"`
+	Read       int64                            `json:"read"`
+	Missing    int64                            `json:"missing"`
+}
+
+func newSnapshot(r *manifest.Record) snapshot {
+	return snapshot{
+		ID: r.ID(), Name: r.Name().Hex(), Sequence: r.Sequence, Instance: r.Instance, Time: r.Time, Finished: r.Finished,
+		Engine: r.Facts.Engine, GoToSocial: r.Facts.GoToSocial, Migration: r.Facts.Migration, Accounts: r.Facts.Accounts, Statuses: r.Facts.Statuses,
+		Parts: r.Parts, Stored: r.Stored, Read: r.Read, Missing: r.Missing,
+	}
+}
+
+// bytes is the snapshot's size: what a restore of all of it writes.
+func (s snapshot) bytes() int64 {
+	var n int64
+	for _, total := range s.Parts {
+		n += total.Bytes
+	}
+	return n
+}
+
+// backupResult is what backup did, for --json.
+type backupResult struct {
+	Snapshot snapshot `json:"snapshot"`
+	Before   string   `json:"before,omitempty"` // the snapshot before it
+	Packs    int      `json:"packs"`
+	Passes   int      `json:"passes"`
+	NewFiles int64    `json:"new_files"`
+	Seconds  float64  `json:"seconds"`
+	Missing  []string `json:"missing,omitempty"`
+	Damage   bool     `json:"damage,omitempty"`
+}
+
+// shown bounds the lists that people have to read.
+const shown = 20
+
+// tellBackup prints what a backup did, and returns the problem that comes with
+// a snapshot that is saved and not quite right.
+func (a *app) tellBackup(r *backupReport) error {
+	s := newSnapshot(r.Record)
+	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
+		Seconds: r.took.Seconds(), Missing: r.Missing, Damage: r.Damage}
+	a.say("✓ snapshot %s of %s saved in %s", s.ID, s.Instance, took(r.took))
+	for _, part := range manifest.Parts {
+		if total := s.Parts[part]; total.Files > 0 {
+			a.say("  %-9s %10s   %s", part, size(total.Bytes), count(total.Files, "file"))
+		}
+	}
+	a.say("  read      %10s   %s of media and configuration new or changed", size(s.Read), count(r.NewFiles, "file"))
+	a.say("  uploaded  %10s   %s", size(s.Stored), count(int64(r.Packs), "pack"))
+	if r.before != nil {
+		result.Before = r.before.ID()
+		a.say("  before    %10s   %s older, %s", r.before.ID(), took(s.Time.Sub(r.before.Time)), growth(s.bytes()-newSnapshot(r.before).bytes()))
+	}
+	if r.Passes > 1 {
+		a.say("  the database was read in %d passes: the storage was slower than the spool is large", r.Passes)
+	}
+	a.say("  head      %s", s.Name)
+	a.result = result
+	for _, w := range r.Warnings {
+		a.warn("%s", w)
+	}
+	if r.Damage {
+		return &problem{exit: exitDamage, err: fmt.Errorf("snapshot %s is saved and whole, but the storage lost what earlier ones need", s.ID),
+			effect: "older snapshots may not be restorable", fix: "holdfast verify --data all names what is damaged and which snapshots that hurts"}
+	}
+	if len(r.Missing) > 0 {
+		for i, path := range r.Missing {
+			if i == shown && !a.verbose {
+				a.warn("and %d more; -v names them all", len(r.Missing)-i)
+				break
+			}
+			a.warn("missing from the media directory: %s", path)
+		}
+		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is saved, but %s that the database names could not be found", s.ID, count(int64(len(r.Missing)), "media file")),
+			effect: "everything else is in the snapshot; a restore brings it back without these",
+			fix:    "put the files back into the media directory, if you have them elsewhere, and run it again"}
+	}
+	return nil
+}
+
+func growth(bytes int64) string {
+	if bytes < 0 {
+		return size(-bytes) + " smaller"
+	}
+	return size(bytes) + " larger"
+}

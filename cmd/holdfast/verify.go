@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/seal"
+	"holdfast/vault"
+)
+
+// verifyVerb checks what a repository holds.
+type verifyVerb struct {
+	from       string
+	data       string
+	expectHead string
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var v verifyVerb
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that the storage holds what the snapshots need; needs no key",
+		Long: `Check that the storage holds every object that a snapshot needs, at its size.
+With --data also that a share of them, drawn anew each time, or all of them,
+still have the bytes that were stored. No key is needed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return v.run(cmd.Context(), a) },
+	}
+	fromFlag(cmd, &v.from)
+	cmd.Flags().StringVar(&v.data, "data", "", "read and hash this `SHARE` of the bytes: 5%, or all")
+	cmd.Flags().StringVar(&v.expectHead, "expect-head", "", "the newest record must be, or descend from, the one whose `ID` starts so")
+	return cmd
+}
+
+// verifyResult is what verify saw, for --json.
+type verifyResult struct {
+	Snapshots     int       `json:"snapshots"`
+	Head          string    `json:"head"`
+	HeadTime      time.Time `json:"head_time"`
+	Objects       int       `json:"objects"`
+	Bytes         int64     `json:"bytes"`
+	HashedObjects int       `json:"hashed_objects"`
+	HashedBytes   int64     `json:"hashed_bytes"`
+	Unneeded      int       `json:"unneeded"`
+	UnneededBytes int64     `json:"unneeded_bytes"`
+	Foreign       []string  `json:"foreign,omitempty"`
+	Problems      int       `json:"problems"`
+}
+
+type verifyProblem struct {
+	Object string   `json:"object"`
+	What   string   `json:"what"`
+	Hurts  []string `json:"hurts,omitempty"`
+	Fix    string   `json:"fix"`
+}
+
+func (v *verifyVerb) run(ctx context.Context, a *app) error {
+	frugal()
+	share, err := parseShare(v.data)
+	if err != nil {
+		return usage(err, "write --data 5% or --data all")
+	}
+	repo, err := a.open(ctx, v.from, seal.RepositoryID{})
+	if err != nil {
+		return err
+	}
+	defer repo.close()
+	p := new(vault.Progress)
+	var report *vault.VerifyReport
+	err = a.watch(ctx, "read", p, func(ctx context.Context) (err error) {
+		report, err = repo.Verify(ctx, vault.VerifyConfig{Data: share, ExpectHead: v.expectHead, Progress: p})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	head := repo.Head()
+	a.result = verifyResult{
+		report.Snapshots, head.Name().Hex(), head.Time, report.Objects, report.Bytes, report.HashedN, report.Hashed,
+		report.Unneeded, report.UnneededBytes, report.Foreign, len(report.Problems),
+	}
+	a.tellVerify(report)
+	if n := len(report.Problems); n > 0 {
+		return &problem{exit: exitDamage, err: fmt.Errorf("%s damaged", count(int64(n), "object")),
+			effect: "the snapshots named above can't be restored whole", fix: "follow the lines above, then verify again"}
+	}
+	if head := latest(repo.Repository); head != nil {
+		a.say("✓ nothing is damaged; the newest snapshot, %s, is %s old", head.ID(), elapsed(head.Time))
+	}
+	return nil
+}
+
+// parseShare reads "", "all" or "5%".
+func parseShare(s string) (float64, error) {
+	switch s {
+	case "":
+		return 0, nil
+	case "all":
+		return 1, nil
+	}
+	number, ok := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(n > 0 && n <= 100) {
+		return 0, fmt.Errorf("--data %q is no share", s)
+	}
+	return n / 100, nil
+}
+
+func (a *app) tellVerify(r *vault.VerifyReport) {
+	a.say("%s need %s, %s: all compared with what the storage lists", count(int64(r.Snapshots), "record"), count(int64(r.Objects), "object"), size(r.Bytes))
+	if r.HashedN > 0 {
+		a.say("%s, %s, were read and hashed", count(int64(r.HashedN), "object"), size(r.Hashed))
+	}
+	if r.Unneeded > 0 {
+		a.say("%s, %s, are needed by no snapshot: interrupted runs left them, the next backup uses what it can", count(int64(r.Unneeded), "pack"), size(r.UnneededBytes))
+	}
+	a.warnAll("no object of Holdfast's: %s", r.Foreign)
+	for _, p := range r.Problems {
+		if a.json {
+			a.line("problem", verifyProblem{p.Object, p.What, p.Hurts, p.Fix})
+			continue
+		}
+		fmt.Fprintf(a.err, "✗ %s %s\n", p.Object, p.What)
+		if len(p.Hurts) > 0 {
+			fmt.Fprintf(a.err, "  hurts    %s\n", strings.Join(p.Hurts, ", "))
+		}
+		fmt.Fprintf(a.err, "  fix      %s\n", p.Fix)
+	}
+}

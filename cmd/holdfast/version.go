@@ -1,0 +1,51 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/manifest"
+)
+
+// release is this version's name where the build doesn't know a better one.
+const release = "0.1.0"
+
+// version is the program's version, as records carry it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || !strings.HasPrefix(info.Main.Version, "v") || strings.HasPrefix(info.Main.Version, "v0.0.0-") {
+		return release
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
+}
+
+type versionResult struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Go      string `json:"go"`
+	Record  int    `json:"record_format"`
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of the program and of its formats",
+		Args:  cobra.NoArgs,
+		Run: func(*cobra.Command, []string) {
+			v := versionResult{Version: version(), Record: manifest.RecordFormat}
+			if info, ok := debug.ReadBuildInfo(); ok {
+				v.Go = info.GoVersion
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						v.Commit = s.Value
+					}
+				}
+			}
+			a.result = v
+			a.say("holdfast %s", join(v.Version, v.Commit))
+			a.say("record format %d, %s", v.Record, v.Go)
+		},
+	}
+}

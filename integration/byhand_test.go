@@ -1,0 +1,307 @@
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/instance"
+	"holdfast/instance/sample"
+	"holdfast/manifest/index"
+	"holdfast/remote"
+	"holdfast/seal"
+	"holdfast/vault"
+)
+
+// The document itself is the program under test.
+func TestRestoreByHandGivesEveryByteBack(t *testing.T) {
+	program(t, "age", "zstd", "jq", "openssl", "sqlite3")
+	w := byhandWorld(t)
+	for night := range 6 {
+		if night > 0 {
+			w.night(night)
+		}
+		w.backup()
+	}
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	w.restoreByHand(out, filepath.Join(dir, "work"))
+
+	w.compareTree("storage", out)
+	w.compareFiles(out)
+	w.compareFile(w.sample.Database(), filepath.Join(out, "sqlite.db"))
+
+	// The last step is SQL.
+	answer := run(t, strings.NewReader(block(t, "sql")[0]), nil, "sqlite3", filepath.Join(out, "sqlite.db"))
+	if strings.TrimSpace(answer) != "ok" {
+		t.Errorf("integrity_check: %s", answer)
+	}
+	for _, query := range []string{
+		"SELECT count(*) FROM media_attachments WHERE cached AND COALESCE(remote_url,'')<>''",
+		"SELECT count(*) FROM emojis WHERE cached AND domain IS NOT NULL",
+	} {
+		if left := run(t, nil, nil, "sqlite3", filepath.Join(out, "sqlite.db"), query); strings.TrimSpace(left) != "0" {
+			t.Errorf("%s: %s", query, left)
+		}
+	}
+}
+
+// A bucket that anyone wrote to must not lead the script astray.
+func TestRestoreByHandPassesForgeryOver(t *testing.T) {
+	program(t, "age", "zstd", "jq", "openssl")
+	w := byhandWorld(t)
+	w.backup()
+	var newest []byte
+	for _, o := range w.objects("snapshots") {
+		if text := read(t, o); bytes.Contains(text, []byte(`"kind":"backup"`)) {
+			newest = text
+		}
+	}
+	// Another sequence, the signature as it was; a name that fits the bytes.
+	forged := bytes.Replace(newest, []byte(`"sequence":1,`), []byte(`"sequence":9,`), 1)
+	if bytes.Equal(forged, newest) {
+		t.Fatal("nothing was forged")
+	}
+	name := sha256.Sum256(forged)
+	write(t, filepath.Join(w.repo, "snapshots", hex.EncodeToString(name[:])), forged)
+	// A damaged record: its name does not fit.
+	write(t, filepath.Join(w.repo, "snapshots", strings.Repeat("0", 64)), newest)
+
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	w.restoreByHand(out, filepath.Join(dir, "work"))
+	w.compareFile(w.sample.Database(), filepath.Join(out, "sqlite.db"))
+}
+
+// byhand is an instance, the host that backs it up, and its repository.
+type byhand struct {
+	t        *testing.T
+	sample   *sample.Instance
+	source   source
+	repo     string // the directory remote
+	identity string
+	host     *seal.Host
+	index    *index.Index
+	state    string
+}
+
+// source makes instance's own view type the interface's.
+type source struct{ *instance.Instance }
+
+func (s source) Begin(ctx context.Context) (vault.View, error) { return s.Instance.Begin(ctx) }
+
+func byhandWorld(t *testing.T) *byhand {
+	t.Helper()
+	dir := t.TempDir()
+	w := &byhand{t: t, repo: filepath.Join(dir, "repo"), identity: filepath.Join(dir, "owner.txt"), state: filepath.Join(dir, "state")}
+	var err error
+	w.sample, err = sample.Make(filepath.Join(dir, "instance"), sample.Config{VideoBytes: 9 << 20})
+	ok(t, err)
+	// A file without bytes, and names that a shell could trip over.
+	odd := filepath.Join(dir, "extra", "it's $HOME; `x` \\ a\ttab")
+	ok(t, os.MkdirAll(odd, 0o755))
+	write(t, filepath.Join(odd, "-n"), nil)
+	write(t, filepath.Join(odd, "ä \"quoted\" *"), []byte("not much\n"))
+
+	config, err := instance.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
+	ok(t, err)
+	in, err := instance.Open(config, instance.Options{Extra: []string{filepath.Join(dir, "extra")}})
+	ok(t, err)
+	t.Cleanup(func() { in.Close() })
+	w.source = source{in}
+
+	identity, recipient, err := seal.NewIdentity()
+	ok(t, err)
+	owner, err := seal.ParseOwner(recipient)
+	ok(t, err)
+	_, stranger, err := seal.NewIdentity()
+	ok(t, err)
+	other, err := seal.ParseOwner(stranger)
+	ok(t, err)
+	store, err := remote.Create(t.Context(), w.repo, remote.Config{})
+	ok(t, err)
+	w.host, err = vault.Init(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
+	ok(t, err)
+	ok(t, seal.SaveIdentity(w.identity, identity, recipient, w.host.Repository))
+	ok(t, os.MkdirAll(w.state, 0o700))
+	w.index, _, err = index.Open(w.state)
+	ok(t, err)
+	t.Cleanup(func() { w.index.Close() })
+	return w
+}
+
+func (w *byhand) night(n int) {
+	w.t.Helper()
+	ok(w.t, w.sample.Night(n))
+}
+
+func (w *byhand) backup() {
+	w.t.Helper()
+	store, err := remote.Open(w.t.Context(), w.repo, remote.Config{})
+	ok(w.t, err)
+	repo, err := vault.Open(w.t.Context(), store, w.host.Repository, w.index)
+	ok(w.t, err)
+	report, err := vault.Backup(w.t.Context(), repo, w.host, w.index, w.source, vault.BackupConfig{State: w.state, Version: "test"})
+	ok(w.t, err)
+	if len(report.Missing) > 0 || len(report.Warnings) > 0 {
+		w.t.Errorf("missing %q, warnings %q", report.Missing, report.Warnings)
+	}
+}
+
+func (w *byhand) objects(kind string) []string {
+	w.t.Helper()
+	names, err := filepath.Glob(filepath.Join(w.repo, kind, "*"))
+	ok(w.t, err)
+	return names
+}
+
+// restoreByHand runs the document's script.
+func (w *byhand) restoreByHand(out, work string) {
+	w.t.Helper()
+	script := filepath.Join(w.t.TempDir(), "restore.sh")
+	write(w.t, script, []byte(strings.Join(block(w.t, "sh"), "")))
+	environment := append(os.Environ(), "REPO="+w.repo, "IDENTITY="+w.identity, "OUT="+out, "WORK="+work)
+	w.t.Log(run(w.t, nil, environment, "sh", "-eu", script))
+}
+
+// compareTree compares the media with the sample's own account of them.
+func (w *byhand) compareTree(folder, out string) {
+	w.t.Helper()
+	want, err := w.sample.LocalMedia()
+	ok(w.t, err)
+	if len(want) < 20 {
+		w.t.Fatalf("a sample of %d media proves little", len(want))
+	}
+	for key := range want {
+		w.compareFile(filepath.Join(w.sample.Storage(), key), filepath.Join(out, folder, key))
+	}
+	found := 0
+	ok(w.t, filepath.WalkDir(filepath.Join(out, folder), func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			found++
+		}
+		return err
+	}))
+	if found != len(want) {
+		w.t.Errorf("%s has %d files, want %d", folder, found, len(want))
+	}
+}
+
+// compareFiles compares the files part with what the source lists.
+func (w *byhand) compareFiles(out string) {
+	w.t.Helper()
+	n := 0
+	for f, err := range w.source.Files(w.t.Context()) {
+		ok(w.t, err)
+		w.compareFile("/"+f.Path, filepath.Join(out, "files", f.Path))
+		n++
+	}
+	if n < 4 {
+		w.t.Errorf("%d files, want the configuration, a certificate and two extra ones", n)
+	}
+}
+
+// compareFile compares bytes, mode and time.
+func (w *byhand) compareFile(want, got string) {
+	w.t.Helper()
+	a, b := read(w.t, want), read(w.t, got)
+	if !bytes.Equal(a, b) {
+		w.t.Errorf("%s has %d bytes and differs from %s with %d", got, len(b), want, len(a))
+	}
+	wantInfo, err := os.Stat(want)
+	ok(w.t, err)
+	gotInfo, err := os.Stat(got)
+	ok(w.t, err)
+	if wantInfo.Mode() != gotInfo.Mode() {
+		w.t.Errorf("%s has mode %v, want %v", got, gotInfo.Mode(), wantInfo.Mode())
+	}
+	// The database counts as changed when its log was.
+	if d := gotInfo.ModTime().Sub(wantInfo.ModTime()); d != 0 && (filepath.Base(got) != "sqlite.db" || d.Abs() > time.Minute) {
+		w.t.Errorf("%s is of %v, want %v", got, gotInfo.ModTime(), wantInfo.ModTime())
+	}
+}
+
+const document = "../docs/restore-by-hand.md"
+
+// block returns the document's fenced blocks of a language.
+func block(t *testing.T, language string) []string {
+	t.Helper()
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(read(t, document), -1) {
+		blocks = append(blocks, string(m[1]))
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("%s has no %s block", document, language)
+	}
+	return blocks
+}
+
+// What the document tells people to type is what the tests run.
+func TestRestoreByHandTellsHowToTakeItsScriptOut(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^    (sed .*) > restore\.sh$`).FindSubmatch(read(t, document))
+	if line == nil {
+		t.Fatal("the sed line is gone")
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", string(line[1]))
+	cmd.Dir = filepath.Dir(document)
+	got, err := cmd.Output()
+	ok(t, err)
+	if want := strings.Join(block(t, "sh"), ""); string(got) != want {
+		t.Errorf("it takes out %d bytes, want %d", len(got), len(want))
+	}
+}
+
+// program skips a test that needs what this machine lacks, but never in CI.
+func program(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%s is not installed: apt install %s", name, name)
+			}
+			t.Skipf("%s is not installed: apt install %s", name, name)
+		}
+	}
+}
+
+func run(t *testing.T, stdin *strings.Reader, environment []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	cmd.Env = environment
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	ok(t, err)
+	return data
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	ok(t, os.WriteFile(path, data, 0o644))
+}

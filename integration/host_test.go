@@ -1,0 +1,268 @@
+package integration_test
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/instance/sample"
+	"holdfast/manifest"
+	"holdfast/remote/remotetest"
+)
+
+// host is an instance's server, as far as Holdfast sees it: the instance, and
+// Holdfast's own files.
+type host struct {
+	t      *testing.T
+	dir    string
+	inst   *sample.Instance // nil where it is no sample
+	config string           // GoToSocial's
+	remote string
+	env    []string // of Holdfast, beside the host's own
+}
+
+// newHost makes a sample instance and sets up Holdfast for it.
+func newHost(t *testing.T, at place, cfg sample.Config) *host {
+	t.Helper()
+	dir := t.TempDir()
+	inst, err := sample.Make(filepath.Join(dir, "instance"), cfg)
+	ok(t, err)
+	h := &host{t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: at.url, env: at.env}
+	h.init()
+	return h
+}
+
+func (h *host) init() {
+	h.t.Helper()
+	h.holdfast("init", h.remote, "--gotosocial", h.config, "--kit", h.kit()).start().expect(0)
+}
+
+func (h *host) kit() string   { return filepath.Join(h.dir, "kit.txt") }
+func (h *host) state() string { return filepath.Join(h.dir, "state") }
+func (h *host) yaml() string  { return filepath.Join(h.dir, "holdfast.yaml") }
+
+// set adds lines to Holdfast's configuration.
+func (h *host) set(lines string) {
+	h.t.Helper()
+	ok(h.t, os.WriteFile(h.yaml(), append(read(h.t, h.yaml()), lines...), 0o600))
+}
+
+// holdfast prepares a run on the host.
+func (h *host) holdfast(args ...string) *command {
+	h.t.Helper()
+	return newCommand(h.t, append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "HOLDFAST_CONFIG=" + h.yaml(), "HOLDFAST_STATE=" + h.state(),
+	}, h.env...), args...)
+}
+
+func (h *host) backup() saved {
+	h.t.Helper()
+	var s saved
+	h.holdfast("backup").start().expect(0).result(&s)
+	return s
+}
+
+// restore restores a snapshot, byte for byte, and returns the folder.
+func (h *host) restore(snapshot string) string {
+	h.t.Helper()
+	to := filepath.Join(h.t.TempDir(), "restored")
+	h.restoring(snapshot, to).start().expect(0)
+	return to
+}
+
+func (h *host) restoring(snapshot, to string) *command {
+	h.t.Helper()
+	return h.holdfast("restore", snapshot, "--identity", h.kit(), "--verbatim", "--to", to)
+}
+
+// verified is what verify says in its summary.
+type verified struct {
+	Snapshots, Objects, Unneeded int
+}
+
+// verify reads all that the remote holds.
+func (h *host) verify() verified {
+	h.t.Helper()
+	var v verified
+	h.holdfast("verify", "--data", "all").start().expect(0).result(&v)
+	return v
+}
+
+// image is an instance at one moment: what a snapshot of it must give back.
+type image struct {
+	database string            // SHA-256
+	media    map[string]string // storage key to SHA-256
+	config   string            // SHA-256
+	bytes    int64
+}
+
+// image is the instance now. Its server must be stopped.
+func (h *host) image() image {
+	h.t.Helper()
+	media, err := h.inst.LocalMedia()
+	ok(h.t, err)
+	i := image{database: sum(h.t, h.inst.Database()), media: media, config: sum(h.t, h.config)}
+	for key := range media {
+		i.bytes += fileSize(h.t, filepath.Join(h.inst.Storage(), key))
+	}
+	i.bytes += fileSize(h.t, h.inst.Database()) + fileSize(h.t, h.config)
+	return i
+}
+
+// compare wants a restored folder to hold the image and nothing else.
+func (h *host) compare(dir string, want image) {
+	h.t.Helper()
+	if got := sum(h.t, filepath.Join(dir, "sqlite.db")); got != want.database {
+		h.t.Errorf("%s: the database differs", dir)
+	}
+	compareMedia(h.t, filepath.Join(dir, "storage"), want.media)
+	if got := sum(h.t, filepath.Join(dir, "files", h.config)); got != want.config {
+		h.t.Errorf("%s: the configuration differs", dir)
+	}
+	if got, want := names(h.t, dir), []string{"files", "run.env", "sqlite.db", "storage"}; !slices.Equal(got, want) {
+		h.t.Errorf("%s holds %v, want %v", dir, got, want)
+	}
+}
+
+// compareAway restores a snapshot, compares it, and removes the folder.
+func (h *host) compareAway(snapshot string, want image) {
+	h.t.Helper()
+	to := h.restore(snapshot)
+	h.compare(to, want)
+	ok(h.t, os.RemoveAll(to))
+}
+
+// latest is the ID of the newest snapshot.
+func (h *host) latest() string {
+	h.t.Helper()
+	var s struct{ ID string }
+	h.holdfast("show").start().expect(0).result(&s)
+	return s.ID
+}
+
+// compareMedia wants exactly these files in a folder.
+func compareMedia(t *testing.T, dir string, want map[string]string) {
+	t.Helper()
+	got := tree(t, dir)
+	if maps.Equal(got, want) {
+		return
+	}
+	for key, sum := range want {
+		switch have, there := got[key]; {
+		case !there:
+			t.Errorf("%s lacks %s", dir, key)
+		case have != sum:
+			t.Errorf("%s has %s with other bytes", dir, key)
+		}
+	}
+	for key := range got {
+		if _, wanted := want[key]; !wanted {
+			t.Errorf("%s has %s, which is no local media", dir, key)
+		}
+	}
+}
+
+// tree is every file below dir, and its SHA-256.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	ok(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		key, err := filepath.Rel(dir, path)
+		found[key] = sum(t, path)
+		return err
+	}))
+	return found
+}
+
+// names are the entries of a folder.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	ok(t, err)
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
+func sum(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	ok(t, err)
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	ok(t, err)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	ok(t, err)
+	return info.Size()
+}
+
+// place is where a remote can be.
+type place struct {
+	url string
+	env []string
+}
+
+// folder is a place on this disk.
+func folder(t *testing.T) place { return place{url: filepath.Join(t.TempDir(), "remote")} }
+
+// stored are the objects of a kind in a folder, and their sizes.
+func (h *host) stored(kind string) map[string]int64 {
+	h.t.Helper()
+	sizes := map[string]int64{}
+	dir := filepath.Join(h.remote, kind)
+	for _, name := range names(h.t, dir) {
+		sizes[kind+"/"+name] = fileSize(h.t, filepath.Join(dir, name))
+	}
+	return sizes
+}
+
+// record reads a record out of a folder.
+func (h *host) record(name string) *manifest.Record {
+	h.t.Helper()
+	rec, err := manifest.ParseRecord(read(h.t, filepath.Join(h.remote, "snapshots", name)))
+	ok(h.t, err)
+	return rec
+}
+
+// minioPlace is a real server, behind a proxy that counts and can misbehave.
+func minioPlace(t *testing.T) (place, *proxy) {
+	t.Helper()
+	endpoint, accessKey, secretKey := remotetest.StartMinIO(t)
+	remotetest.MakeBucket(t, endpoint, accessKey, secretKey, "backups")
+	p := newProxy(t, endpoint)
+	return place{
+		url: "s3+http://" + strings.TrimPrefix(p.server.URL, "http://") + "/backups/example",
+		env: []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey},
+	}, p
+}
+
+// query is the first column of the last row, from a file that no one writes to.
+func query(t *testing.T, database, text string) (answer string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&immutable=1")
+	ok(t, err)
+	defer db.Close()
+	ok(t, db.QueryRowContext(t.Context(), text).Scan(&answer))
+	return answer
+}
+
+func keys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

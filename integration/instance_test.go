@@ -1,0 +1,190 @@
+package integration_test
+
+import (
+	"bufio"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/instance/sample"
+)
+
+// remotes runs a test against each kind of remote.
+func remotes(t *testing.T, test func(t *testing.T, at place)) {
+	t.Run("folder", func(t *testing.T) {
+		t.Parallel()
+		test(t, folder(t))
+	})
+	t.Run("MinIO", func(t *testing.T) {
+		t.Parallel()
+		at, _ := minioPlace(t)
+		test(t, at)
+	})
+}
+
+// recorded is a real instance that somebody used.
+const recorded = "../../shared/gotosocial"
+
+func TestRecordedInstanceComesBack(t *testing.T) {
+	if _, err := os.Stat(recorded); err != nil {
+		t.Skip(err)
+	}
+	remotes(t, func(t *testing.T, at place) {
+		dir := t.TempDir()
+		inst := filepath.Join(dir, "gotosocial")
+		ok(t, os.CopyFS(inst, os.DirFS(filepath.Join(recorded, "sqlite"))))
+		before := tree(t, inst)
+		h := &host{t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: at.url, env: at.env}
+		h.init()
+		h.backup()
+		h.verify()
+
+		verbatim := h.restore("latest")
+		media := recordedMedia(t)
+		compareMedia(t, filepath.Join(verbatim, "storage"), media)
+		// The server is stopped: the file is the consistent copy.
+		if sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
+			t.Error("the database is not equal page for page")
+		}
+		files := tree(t, filepath.Join(verbatim, "files", inst))
+		if want := []string{"config.yaml", "storage/certs/social.backup.test"}; !slices.Equal(keys(files), want) {
+			t.Errorf("files are %v, want %v", keys(files), want)
+		}
+		for name, sum := range files {
+			if sum != before[name] {
+				t.Errorf("%s differs", name)
+			}
+		}
+
+		mended := filepath.Join(dir, "mended")
+		h.holdfast("restore", "--identity", h.kit(), "--to", mended).start().expect(0)
+		compareMedia(t, filepath.Join(mended, "storage"), media)
+		sound(t, filepath.Join(mended, "sqlite.db"))
+		noneCached(t, filepath.Join(mended, "sqlite.db"))
+		if after := tree(t, inst); !maps.Equal(before, after) {
+			t.Errorf("the instance has %v, had %v", keys(after), keys(before))
+		}
+	})
+}
+
+// recordedMedia are the files that GoToSocial itself lists as local.
+func recordedMedia(t *testing.T) map[string]string {
+	t.Helper()
+	f, err := os.Open(filepath.Join(recorded, "expected/sqlite/local_media.sha256"))
+	ok(t, err)
+	defer f.Close()
+	media := map[string]string{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		sum, name, _ := strings.Cut(lines.Text(), "  ")
+		media[strings.TrimPrefix(name, "storage/")] = sum
+	}
+	if len(media) < 10 {
+		t.Fatalf("only %d media", len(media))
+	}
+	return media
+}
+
+func TestSampleInstanceComesBack(t *testing.T) {
+	remotes(t, func(t *testing.T, at place) {
+		h := newHost(t, at, sample.Config{VideoBytes: 9 << 20})
+		first := h.backup()
+		want := h.image()
+		// The second is taken beside the server, and lies in its log.
+		srv := startServer(t, h.inst)
+		ok(t, h.inst.Night(1))
+		if fileSize(t, h.inst.Database()+"-wal") == 0 {
+			t.Fatal("the night is not in the log")
+		}
+		second := h.backup()
+		srv.stop()
+
+		h.compare(h.restore(first.Snapshot.ID), want)
+		h.compare(h.restore(second.Snapshot.ID), h.image())
+		mended := filepath.Join(t.TempDir(), "mended")
+		h.holdfast("restore", "--identity", h.kit(), "--to", mended).start().expect(0)
+		sound(t, filepath.Join(mended, "sqlite.db"))
+		noneCached(t, filepath.Join(mended, "sqlite.db"))
+	})
+}
+
+// A person with the recovery kit, the storage's keys and the program, on a
+// machine that knows nothing.
+func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
+	t.Parallel()
+	at, _ := minioPlace(t)
+	h := newHost(t, at, sample.Config{})
+	h.backup()
+	want := h.image()
+	kit := string(read(t, h.kit()))
+	ok(t, os.Rename(h.dir, h.dir+"-burnt"))
+	t.Cleanup(func() { os.RemoveAll(h.dir + "-burnt") })
+
+	machine := t.TempDir()
+	write(t, filepath.Join(machine, "kit.txt"), []byte(kit))
+	var pinned, key string
+	for line := range strings.Lines(kit) {
+		line = strings.TrimSpace(line)
+		if at := strings.Index(line, h.remote+"#hf1"); at >= 0 && pinned == "" {
+			pinned = line[at:]
+		}
+		if strings.HasPrefix(line, "AGE-SECRET-KEY-1") {
+			key = line
+		}
+	}
+	holdfast := func(args ...string) *command {
+		c := newCommand(t, append([]string{"HOME=" + machine}, h.env...), args...)
+		c.Dir = machine
+		return c
+	}
+
+	// The key alone does not say which repository is the right one.
+	write(t, filepath.Join(machine, "key.txt"), []byte(key+"\n"))
+	refused := holdfast("restore", "--from", h.remote, "--identity", "key.txt", "--to", "restored").start().expect(20)
+	if !strings.Contains(refused.summary.Fix, "--from") {
+		t.Errorf("fix: %s", refused.summary.Fix)
+	}
+	if got := names(t, machine); slices.Contains(got, "restored") {
+		t.Errorf("a refused restore left %v", got)
+	}
+
+	holdfast("restore", "latest", "--to", "./restored", "--identity", "kit.txt", "--from", pinned, "--verbatim").start().expect(0)
+	h.compare(filepath.Join(machine, "restored"), want)
+	typed := holdfast("restore", "--to", "typed", "--identity", "-", "--from", pinned, "--only", "database")
+	typed.Stdin = strings.NewReader(strings.ToLower(key[:30]) + " \n" + key[30:] + "\n")
+	typed.start().expect(0)
+	if got, want := names(t, machine), []string{"key.txt", "kit.txt", "restored", "typed"}; !slices.Equal(got, want) {
+		t.Errorf("the machine has %v, want %v", got, want)
+	}
+}
+
+// sound wants a database to pass SQLite's own check.
+func sound(t *testing.T, database string) {
+	t.Helper()
+	if got := query(t, database, "PRAGMA integrity_check"); got != "ok" {
+		t.Errorf("integrity_check of %s: %s", database, got)
+	}
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if _, err := os.Lstat(database + suffix); err == nil {
+			t.Errorf("%s%s was left", database, suffix)
+		}
+	}
+}
+
+// noneCached wants no row to say that a remote file is in the storage.
+func noneCached(t *testing.T, database string) {
+	t.Helper()
+	for _, of := range []string{
+		"media_attachments WHERE cached AND COALESCE(remote_url,'')<>''",
+		"emojis WHERE cached AND domain IS NOT NULL",
+	} {
+		if got := query(t, database, "SELECT count(*) FROM "+of); got != "0" {
+			t.Errorf("%s: %s rows", of, got)
+		}
+	}
+	if got := query(t, database, "SELECT count(*)>0 FROM media_attachments WHERE cached AND COALESCE(remote_url,'')=''"); got != "1" {
+		t.Error("local media are marked as not cached")
+	}
+}

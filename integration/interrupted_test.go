@@ -1,0 +1,264 @@
+package integration_test
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/instance/sample"
+)
+
+// big has a first backup of several packs.
+var big = sample.Config{Media: 40, MediaBytes: 32 << 10, VideoBytes: 90 << 20}
+
+// What was stored before a run ended, however it ended, is stored once.
+func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			at, p := minioPlace(t)
+			h := newHost(t, at, big)
+			reached, release := p.holdAfter(2)
+			c := h.holdfast("backup").start()
+			<-reached
+			ok(t, c.Process.Signal(signal))
+			if signal == syscall.SIGKILL {
+				if exit := c.end(); exit != -1 {
+					t.Fatalf("exit %d", exit)
+				}
+			} else {
+				c.expect(130)
+				if !strings.Contains(c.stderr.String(), "✗ backup: interrupted") || !strings.Contains(c.summary.Fix, "run it again") {
+					t.Errorf("it says %q, fix %q", &c.stderr, c.summary.Fix)
+				}
+			}
+			release()
+			goesOn(t, h, p)
+		})
+	}
+}
+
+func TestBackupGoesOnWhenTheNetworkComesBack(t *testing.T) {
+	t.Parallel()
+	at, p := minioPlace(t)
+	h := newHost(t, at, big)
+	reached, release := p.holdAfter(2)
+	c := h.holdfast("backup").start()
+	<-reached
+	p.leave()
+	release()
+	p.comeBack()
+	c.expect(0)
+	goesOn(t, h, p)
+}
+
+// It tries for a minute or two before it gives up.
+func TestBackupWithoutNetworkGivesUpAndTheNextGoesOn(t *testing.T) {
+	t.Parallel()
+	at, p := minioPlace(t)
+	h := newHost(t, at, big)
+	reached, release := p.holdAfter(2)
+	c := h.holdfast("backup").start()
+	<-reached
+	p.leave()
+	release()
+	c.expect(14)
+	if !strings.Contains(c.summary.Fix, "run it again") || !strings.Contains(c.summary.Effect, "no snapshot was made") {
+		t.Errorf("it says %+v", c.summary)
+	}
+	p.comeBack()
+	goesOn(t, h, p)
+}
+
+// goesOn wants the next backup to succeed, and everything that arrived to be of
+// use to it: nothing was stored twice.
+func goesOn(t *testing.T, h *host, p *proxy) {
+	t.Helper()
+	before := arrived(p.take(), "packs")
+	s := h.backup()
+	after := arrived(p.take(), "packs")
+	for name := range after {
+		if _, there := before[name]; there {
+			t.Errorf("%s was put again", name)
+		}
+	}
+	v := h.verify()
+	if v.Unneeded > 0 {
+		t.Errorf("%d packs arrived and are of no use", v.Unneeded)
+	}
+	want := h.image()
+	if stored := total(before) + total(after); stored > want.bytes {
+		t.Errorf("%d bytes were stored of an instance of %d", stored, want.bytes)
+	}
+	t.Logf("%d packs had arrived, %d followed", len(before), len(after))
+	h.compare(h.restore(s.Snapshot.ID), want)
+}
+
+// dice are thrown the same way again with HOLDFAST_SEED.
+func dice(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("HOLDFAST_SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		ok(t, err)
+	}
+	t.Logf("HOLDFAST_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// killed starts a run and kills it at a random moment of the time that such a
+// run takes. It reports whether that came before the run's own end.
+func (c *command) killed(rnd *rand.Rand, takes time.Duration) bool {
+	c.t.Helper()
+	c.start()
+	timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(takes))), func() { c.Process.Kill() })
+	defer timer.Stop()
+	return c.end() == -1
+}
+
+// A host backs up night after night, and is killed again and again.
+func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
+	t.Parallel()
+	rnd := dice(t)
+	h := newHost(t, folder(t), sample.Config{})
+	first := h.holdfast("backup").start().expect(0)
+	takes := first.took
+	snapshots := map[string]image{h.latest(): h.image()}
+	for kills, night := 0, 0; kills < times(8, 160); {
+		if rnd.IntN(3) > 0 {
+			night++
+			ok(t, h.inst.Night(night))
+		}
+		now := h.image()
+		c := h.holdfast("backup")
+		died := c.killed(rnd, takes)
+		if died {
+			kills++
+		} else if c.ProcessState.ExitCode() != 0 {
+			t.Fatalf("after %d kills: exit %d\n%s", kills, c.ProcessState.ExitCode(), &c.stderr)
+		}
+		// It was reported saved if its last line got out, killed or not.
+		if c.summary.Type == "summary" && c.summary.Exit == 0 {
+			var s saved
+			c.result(&s)
+			snapshots[s.Snapshot.ID] = now
+		}
+		v := h.verify()
+		if v.Snapshots < len(snapshots) {
+			t.Fatalf("after %d kills: %d snapshots of %d", kills, v.Snapshots, len(snapshots))
+		}
+		some := slices.Sorted(maps.Keys(snapshots))[rnd.IntN(len(snapshots))]
+		h.compareAway(some, snapshots[some])
+		if died && rnd.IntN(2) > 0 {
+			continue // and is killed before it recovers
+		}
+		next := h.holdfast("backup").start().expect(0)
+		takes = max(takes/2, next.took)
+		snapshots[h.latest()] = now
+		h.compareAway("latest", now)
+	}
+	for id, want := range snapshots {
+		h.compareAway(id, want)
+	}
+	t.Logf("%d snapshots", len(snapshots))
+}
+
+// A first backup over a line that isn't fast is killed until it is through.
+func TestKilledUploadsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	rnd := dice(t)
+	for kills := 0; kills < times(4, 40); {
+		at, p := minioPlace(t)
+		p.rate.Store(40 << 20)
+		h := newHost(t, at, big)
+		for range 4 {
+			// Less than the whole takes: most of it is time to upload.
+			if !h.holdfast("backup").killed(rnd, 2*time.Second) {
+				break
+			}
+			kills++
+		}
+		p.rate.Store(0)
+		goesOn(t, h, p)
+	}
+}
+
+func TestKilledRestoreGoesOnAndShowsNothingUnfinished(t *testing.T) {
+	t.Parallel()
+	rnd := dice(t)
+	h := newHost(t, folder(t), big)
+	h.backup()
+	want := h.image()
+	takes := h.restoring("latest", filepath.Join(t.TempDir(), "whole")).start().expect(0).took
+	resumed := 0
+	for kills := 0; kills < times(6, 50); {
+		to := filepath.Join(t.TempDir(), "restored")
+		for {
+			c := h.restoring("latest", to)
+			if !c.killed(rnd, takes) {
+				if c.ProcessState.ExitCode() != 0 {
+					t.Fatalf("after %d kills: exit %d\n%s", kills, c.ProcessState.ExitCode(), &c.stderr)
+				}
+				break
+			}
+			kills++
+			h.compareVisible(to, want)
+			if rnd.IntN(3) == 0 {
+				break
+			}
+		}
+		var r struct{ Resumed bool }
+		if c := h.restoring("latest", to).start(); c.end() == 0 {
+			c.result(&r)
+			if r.Resumed {
+				resumed++
+			}
+		} else if c.summary.Exit != 20 { // it was through: the folder is not empty
+			t.Fatalf("exit %d\n%s", c.summary.Exit, &c.stderr)
+		}
+		h.compare(to, want)
+		ok(t, os.RemoveAll(to))
+	}
+	t.Logf("%d restores went on where they were", resumed)
+	if resumed == 0 {
+		t.Error("none went on: this shows nothing")
+	}
+}
+
+// compareVisible wants whatever stands under its final name to be whole.
+func (h *host) compareVisible(to string, want image) {
+	h.t.Helper()
+	entries, err := os.ReadDir(to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	ok(h.t, err)
+	for _, e := range entries {
+		path := filepath.Join(to, e.Name())
+		switch e.Name() {
+		case ".holdfast-restore", "run.env":
+		case "sqlite.db":
+			if sum(h.t, path) != want.database {
+				h.t.Errorf("%s is partial", path)
+			}
+		case "storage":
+			compareMedia(h.t, path, want.media)
+		case "files":
+			if sum(h.t, filepath.Join(path, h.config)) != want.config {
+				h.t.Errorf("%s is partial", path)
+			}
+		default:
+			h.t.Errorf("%s appeared", path)
+		}
+	}
+}

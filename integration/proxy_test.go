@@ -1,0 +1,212 @@
+package integration_test
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// proxy stands before a storage server. It counts what passes, can be slow, can
+// hold uploads back, and can be gone.
+type proxy struct {
+	server *httptest.Server
+	behind *httputil.ReverseProxy
+	gone   atomic.Bool
+	rate   atomic.Int64 // bytes a second, of all bodies together; 0: any
+	line   line
+
+	mu       sync.Mutex // guards all below
+	requests []request
+	held     *hold
+}
+
+// request is one that was answered.
+type request struct {
+	method, object string
+	status         int
+	sent, answered int64 // bytes of the bodies
+}
+
+// hold stops uploads of packs.
+type hold struct {
+	pass    int // so many packs pass first
+	reached chan struct{}
+	release chan struct{}
+}
+
+func newProxy(t *testing.T, endpoint string) *proxy {
+	p := &proxy{}
+	p.behind = &httputil.ReverseProxy{
+		// The client signed the name of the host that it knows: leave it.
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: endpoint})
+			r.Out.Host = r.In.Host
+		},
+		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16},
+		ErrorLog:  log.New(io.Discard, "", 0),
+	}
+	p.server = httptest.NewUnstartedServer(p)
+	p.server.Config.ErrorLog = p.behind.ErrorLog
+	p.server.Start()
+	t.Cleanup(func() {
+		p.server.CloseClientConnections()
+		p.server.Close()
+	})
+	return p
+}
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.wait(r)
+	if p.gone.Load() {
+		panic(http.ErrAbortHandler) // no answer: the connection ends
+	}
+	in := &body{ReadCloser: r.Body, proxy: p}
+	r.Body = in
+	out := &answer{ResponseWriter: w, proxy: p}
+	defer func() { // also where the client went away
+		_, object, _ := strings.Cut(r.URL.Path, "/example/")
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.requests = append(p.requests, request{r.Method, object, out.status, in.n, out.n})
+	}()
+	p.behind.ServeHTTP(out, r)
+}
+
+// wait keeps the upload of a pack that is to be held.
+func (p *proxy) wait(r *http.Request) {
+	p.mu.Lock()
+	h := p.held
+	if h == nil || r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/packs/") {
+		p.mu.Unlock()
+		return
+	}
+	h.pass--
+	if h.pass == -1 {
+		close(h.reached)
+	}
+	stopped := h.pass < 0
+	p.mu.Unlock()
+	if stopped {
+		select {
+		case <-h.release:
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// holdAfter lets so many packs through and keeps those that follow, until
+// release. reached is closed when the first is kept.
+func (p *proxy) holdAfter(packs int) (reached <-chan struct{}, release func()) {
+	h := &hold{pass: packs, reached: make(chan struct{}), release: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = h
+	return h.reached, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.held = nil
+		close(h.release)
+	}
+}
+
+// leave makes the server disappear, in the middle of what it does.
+func (p *proxy) leave() {
+	p.gone.Store(true)
+	p.server.CloseClientConnections()
+}
+
+func (p *proxy) comeBack() { p.gone.Store(false) }
+
+// take returns the requests since the last call.
+func (p *proxy) take() []request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.requests
+	p.requests = nil
+	return all
+}
+
+// arrived are the objects of a kind that were put, and their sizes.
+func arrived(requests []request, kind string) map[string]int64 {
+	sizes := map[string]int64{}
+	for _, r := range requests {
+		if r.method == http.MethodPut && r.status == http.StatusOK && strings.HasPrefix(r.object, kind+"/") {
+			sizes[r.object] = r.sent
+		}
+	}
+	return sizes
+}
+
+func total(sizes map[string]int64) (n int64) {
+	for _, size := range sizes {
+		n += size
+	}
+	return n
+}
+
+// line is thin: carry returns when it has carried n more bytes.
+type line struct {
+	mu   sync.Mutex // guards free
+	free time.Time
+}
+
+func (l *line) carry(n int, rate int64) {
+	l.mu.Lock()
+	if now := time.Now(); l.free.Before(now) {
+		l.free = now
+	}
+	l.free = l.free.Add(time.Duration(float64(n) / float64(rate) * 1e9))
+	until := time.Until(l.free)
+	l.mu.Unlock()
+	time.Sleep(until)
+}
+
+func (p *proxy) carry(n int) {
+	if rate := p.rate.Load(); rate > 0 {
+		p.line.carry(n, rate)
+	}
+}
+
+// body is a request's.
+type body struct {
+	io.ReadCloser
+	proxy *proxy
+	n     int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += int64(n)
+	b.proxy.carry(n)
+	return n, err
+}
+
+// answer is a response's.
+type answer struct {
+	http.ResponseWriter
+	proxy  *proxy
+	status int
+	n      int64
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	n, err := a.ResponseWriter.Write(p)
+	a.n += int64(n)
+	a.proxy.carry(n)
+	return n, err
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

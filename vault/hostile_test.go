@@ -1,0 +1,173 @@
+package vault_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"holdfast/manifest"
+	"holdfast/pack"
+	"holdfast/seal"
+	"holdfast/vault"
+)
+
+// forge puts a snapshot as somebody who stole the host's key could: signed as
+// it should be, with a listing and a media pack of the thief's choice.
+func (w *world) forge(listing string, payload []byte) {
+	w.t.Helper()
+	sealer, err := seal.NewSealer(w.host.Recipient)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	put := func(data []byte) manifest.Pack {
+		p := manifest.Pack{Name: sha256.Sum256(data), Size: int64(len(data))}
+		if err := w.store.Put(w.t.Context(), p.Object(), bytes.NewReader(data), p.Size); err != nil {
+			w.t.Fatal(err)
+		}
+		return p
+	}
+	pw, err := pack.NewWriter(sealer, pack.Fast)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := pw.Start(make([]byte, 0, pack.Size)); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := pw.Add([]byte(listing)); err != nil {
+		w.t.Fatal(err)
+	}
+	sealed, err := pw.Finish()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	lines := put(sealed.Bytes)
+	lines.Number = 901
+	var hostile bytes.Buffer
+	s, err := sealer.Seal(&hostile)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.Write(payload)
+	s.Close()
+	media := put(hostile.Bytes())
+	media.Number = 900
+	head := w.open().Head()
+	now := time.Now()
+	rec := &manifest.Record{
+		Format: 1, Kind: manifest.KindBackup, Repository: w.host.Repository, Instance: "example.org", Sequence: head.Sequence + 1,
+		Previous: []manifest.Hash{head.Name()}, Kept: append(head.Kept, head.Name()), Started: now, Time: now, Finished: now, Keys: head.Keys, Epoch: 1,
+		Packs:     map[manifest.Part][]manifest.Pack{manifest.Media: {media}, manifest.Listing: {lines}},
+		ListingAt: &manifest.ListingAt{Size: int64(len(listing)), SHA256: sha256.Sum256([]byte(listing)), Extents: []manifest.Extent{{Pack: 901, Length: int64(len(listing))}}},
+	}
+	text, err := rec.Sign(w.host)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.store.Put(w.t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestSignedLiesWriteNothing(t *testing.T) {
+	frames, _ := zstd.NewWriter(nil)
+	honest := frames.EncodeAll([]byte("hello"), nil)
+	bomb := frames.EncodeAll(make([]byte, 1<<30), nil)
+	medium := func(path string, size int64, extents string) string {
+		return fmt.Sprintf(`{"part":"media","path":%q,"size":%d,"mode":"0644","modified":"2026-11-22T03:00:00Z","extents":%s}`+"\n", path, size, extents)
+	}
+	for name, c := range map[string]struct {
+		listing string
+		payload []byte
+	}{
+		"a path that climbs":           {medium("../../evil", 5, "[[900,0,5]]"), honest},
+		"an absolute path":             {medium("/evil", 5, "[[900,0,5]]"), honest},
+		"a path through a file":        {medium("a", 5, "[[900,0,5]]") + medium("a/b", 5, "[[900,0,5]]"), honest},
+		"a pack that is not named":     {medium("a", 5, "[[899,0,5]]"), honest},
+		"bytes beyond the pack":        {medium("a", 50, "[[900,0,50]]"), honest},
+		"a pack of gigabytes":          {medium("a", 1<<30, "[[900,0,1073741824]]"), bomb},
+		"bytes of a frame too large":   {medium("a", 5, "[[900,0,5]]"), bomb},
+		"a payload that is no zstd":    {medium("a", 5, "[[900,0,5]]"), []byte("not compressed at all")},
+		"a file of an exabyte":         {medium("a", 1<<60, "[[900,0,1152921504606846976]]"), honest},
+		"a database without pages":     {strings.Replace(medium("a", 4096, "[]"), `"media"`, `"database"`, 1), honest},
+		"a map that leaves out a page": {`{"part":"database","path":"sqlite.db","size":8192,"mode":"0600","modified":"2026-11-22T03:00:00Z","page_size":4096}` + "\n" + `{"part":"database","path":"sqlite.db","segment":0,"night":1,"runs":[{"pack":900,"offset":0,"steps":[0,0,1]}]}` + "\n", honest},
+	} {
+		w := newWorld(t, newFake(2))
+		w.backup()
+		w.forge(c.listing, c.payload)
+		dir := filepath.Join(t.TempDir(), "out")
+		_, err := w.restore("latest", dir, vault.RestoreConfig{})
+		if err == nil {
+			t.Errorf("%s: was restored", name)
+		}
+		entries, _ := os.ReadDir(dir)
+		if len(entries) > 1 || len(entries) == 1 && entries[0].Name() != ".holdfast-restore" {
+			t.Errorf("%s: %v stands under a final name", name, entries)
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "evil")); err == nil {
+			t.Errorf("%s: a file was written outside", name)
+		}
+	}
+}
+
+func TestLinksInTheTargetLeadNowhere(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	outside := t.TempDir()
+	for _, link := range []string{".holdfast-restore", ".holdfast-restore/tree", ".holdfast-restore/tree/storage"} {
+		dir := t.TempDir()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, link)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(outside, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.restore("latest", dir, vault.RestoreConfig{}); err == nil {
+			t.Errorf("%s: a link was followed", link)
+		}
+		if entries, _ := os.ReadDir(outside); len(entries) != 0 {
+			t.Fatalf("%s: %v was written outside", link, entries)
+		}
+	}
+}
+
+func TestOldGenerationCountsOnlyAsFarAsANewerListsIt(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	w.backup()
+	keys := w.keys()
+	thief := *w
+	thief.state = t.TempDir()
+	// The owner certified a new key: the old one ends at the head.
+	next, err := keys.Certify("example.org", 2, w.open().Head().Name().Hex())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.host, w.state = next, t.TempDir()
+	w.src.night(1, 2)
+	ours := w.backup().Record
+	// The old key goes on signing, and claims to supersede the new head.
+	stolen := *ours
+	stolen.Sequence += 10
+	stolen.Previous, stolen.Kept = []manifest.Hash{ours.Name()}, append([]manifest.Hash{ours.Name()}, ours.Kept...)
+	text, err := stolen.Sign(thief.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.Put(t.Context(), manifest.RecordObject(stolen.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
+		t.Fatal(err)
+	}
+	if head := w.open().Head(); head.Name() != ours.Name() {
+		t.Errorf("head %s, want %s", head.ID(), ours.ID())
+	}
+	if _, err := thief.try(t.Context()); !errors.Is(err, vault.ErrRefused) {
+		t.Errorf("the old key's host: %v", err)
+	}
+	w.check("latest", w.src.image())
+}
