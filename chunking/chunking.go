@@ -53,8 +53,7 @@ func NewCutter(r io.Reader, p chunker.Pol, s Sizes, buf []byte) (*Cutter, error)
 	case len(buf) < s.Max:
 		return nil, fmt.Errorf("cut: a buffer of %d bytes can't hold a chunk of %d", len(buf), s.Max)
 	}
-	c := chunker.NewWithBoundaries(r, p, uint(s.Min), uint(s.Max))
-	c.SetAverageBits(s.Bits)
+	c := chunker.New(r, p, chunker.WithBoundaries(uint(s.Min), uint(s.Max)), chunker.WithAverageBits(s.Bits))
 	return &Cutter{c, buf}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -153,7 +154,7 @@ func TestSecondRunNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	at, p := minioPlace(t)
 	h := newHost(t, at, sample.Config{})
-	reached, release := p.holdAfter(0)
+	reached, release := p.holdAfter(http.MethodPut, 0)
 	first := h.holdfast("backup").start()
 	<-reached
 	second := h.holdfast("backup").start().expect(11)

@@ -26,9 +26,10 @@ import (
 func TestRestoreByHandGivesEveryByteBack(t *testing.T) {
 	program(t, "age", "zstd", "jq", "openssl", "sqlite3")
 	w := byhandWorld(t)
-	for night := range 6 {
+	// Long enough for the map to be folded once, and to be laid over again.
+	for night := range 34 {
 		if night > 0 {
-			w.night(night)
+			ok(t, w.sample.Night(night))
 		}
 		w.backup()
 	}
@@ -66,19 +67,29 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 			newest = text
 		}
 	}
-	// Another sequence, the signature as it was; a name that fits the bytes.
-	forged := bytes.Replace(newest, []byte(`"sequence":1,`), []byte(`"sequence":9,`), 1)
-	if bytes.Equal(forged, newest) {
-		t.Fatal("nothing was forged")
+	damaged := strings.Repeat("0", 64) // its bytes are a record's, its name is not
+	write(t, filepath.Join(w.repo, "snapshots", damaged), newest)
+	bad := []string{damaged}
+	// The signature as it was, the name made to fit: another record, and another
+	// host's certificate.
+	for old, other := range map[string]string{`"sequence":1,`: `"sequence":9,`, `"generation":1,`: `"generation":2,`} {
+		forged := bytes.Replace(newest, []byte(old), []byte(other), 1)
+		if bytes.Equal(forged, newest) {
+			t.Fatal("nothing was forged")
+		}
+		name := sha256.Sum256(forged)
+		bad = append(bad, hex.EncodeToString(name[:]))
+		write(t, filepath.Join(w.repo, "snapshots", bad[len(bad)-1]), forged)
 	}
-	name := sha256.Sum256(forged)
-	write(t, filepath.Join(w.repo, "snapshots", hex.EncodeToString(name[:])), forged)
-	// A damaged record: its name does not fit.
-	write(t, filepath.Join(w.repo, "snapshots", strings.Repeat("0", 64)), newest)
 
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
-	w.restoreByHand(out, filepath.Join(dir, "work"))
+	said := w.restoreByHand(out, filepath.Join(dir, "work"))
+	for _, name := range bad {
+		if strings.Count(said, name) != 1 || !strings.Contains(said, "passed over, damaged or not signed: snapshots/"+name) {
+			t.Errorf("%s was not passed over:\n%s", name, said)
+		}
+	}
 	w.compareFile(w.sample.Database(), filepath.Join(out, "sqlite.db"))
 }
 
@@ -104,7 +115,7 @@ func byhandWorld(t *testing.T) *byhand {
 	dir := t.TempDir()
 	w := &byhand{t: t, repo: filepath.Join(dir, "repo"), identity: filepath.Join(dir, "owner.txt"), state: filepath.Join(dir, "state")}
 	var err error
-	w.sample, err = sample.Make(filepath.Join(dir, "instance"), sample.Config{VideoBytes: 9 << 20})
+	w.sample, err = sample.Make(filepath.Join(dir, "instance"), sample.Config{Accounts: 20, Statuses: 400, Media: 6, VideoBytes: 9 << 20})
 	ok(t, err)
 	// A file without bytes, and names that a shell could trip over.
 	odd := filepath.Join(dir, "extra", "it's $HOME; `x` \\ a\ttab")
@@ -139,11 +150,6 @@ func byhandWorld(t *testing.T) *byhand {
 	return w
 }
 
-func (w *byhand) night(n int) {
-	w.t.Helper()
-	ok(w.t, w.sample.Night(n))
-}
-
 func (w *byhand) backup() {
 	w.t.Helper()
 	store, err := remote.Open(w.t.Context(), w.repo, remote.Config{})
@@ -164,13 +170,13 @@ func (w *byhand) objects(kind string) []string {
 	return names
 }
 
-// restoreByHand runs the document's script.
-func (w *byhand) restoreByHand(out, work string) {
+// restoreByHand runs the document's script and returns what it said.
+func (w *byhand) restoreByHand(out, work string) string {
 	w.t.Helper()
 	script := filepath.Join(w.t.TempDir(), "restore.sh")
 	write(w.t, script, []byte(strings.Join(block(w.t, "sh"), "")))
 	environment := append(os.Environ(), "REPO="+w.repo, "IDENTITY="+w.identity, "OUT="+out, "WORK="+work)
-	w.t.Log(run(w.t, nil, environment, "sh", "-eu", script))
+	return run(w.t, nil, environment, "sh", "-eu", script)
 }
 
 // compareTree compares the media with the sample's own account of them.

@@ -15,6 +15,7 @@ import (
 
 	"holdfast/instance/sample"
 	"holdfast/manifest"
+	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
 )
 
@@ -132,6 +133,21 @@ func (h *host) compare(dir string, want image) {
 	}
 }
 
+// newest is the newest record, out of the index, where a backup leaves it.
+func (h *host) newest() *manifest.Record {
+	h.t.Helper()
+	idx, _, err := index.Open(h.state())
+	ok(h.t, err)
+	defer idx.Close()
+	head, err := idx.Head()
+	ok(h.t, err)
+	text, err := idx.Record(head)
+	ok(h.t, err)
+	newest, err := manifest.ParseRecord(text)
+	ok(h.t, err)
+	return newest
+}
+
 // compareAway restores a snapshot, compares it, and removes the folder.
 func (h *host) compareAway(snapshot string, want image) {
 	h.t.Helper()
@@ -223,25 +239,6 @@ type place struct {
 
 // folder is a place on this disk.
 func folder(t *testing.T) place { return place{url: filepath.Join(t.TempDir(), "remote")} }
-
-// stored are the objects of a kind in a folder, and their sizes.
-func (h *host) stored(kind string) map[string]int64 {
-	h.t.Helper()
-	sizes := map[string]int64{}
-	dir := filepath.Join(h.remote, kind)
-	for _, name := range names(h.t, dir) {
-		sizes[kind+"/"+name] = fileSize(h.t, filepath.Join(dir, name))
-	}
-	return sizes
-}
-
-// record reads a record out of a folder.
-func (h *host) record(name string) *manifest.Record {
-	h.t.Helper()
-	rec, err := manifest.ParseRecord(read(h.t, filepath.Join(h.remote, "snapshots", name)))
-	ok(h.t, err)
-	return rec
-}
 
 // minioPlace is a real server, behind a proxy that counts and can misbehave.
 func minioPlace(t *testing.T) (place, *proxy) {

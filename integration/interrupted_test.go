@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +28,7 @@ func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
 			t.Parallel()
 			at, p := minioPlace(t)
 			h := newHost(t, at, big)
-			reached, release := p.holdAfter(2)
+			reached, release := p.holdAfter(http.MethodPut, 2)
 			c := h.holdfast("backup").start()
 			<-reached
 			ok(t, c.Process.Signal(signal))
@@ -47,15 +48,37 @@ func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
 	}
 }
 
+func TestInterruptedRestoreSaysSoAndTheNextGoesOn(t *testing.T) {
+	t.Parallel()
+	at, p := minioPlace(t)
+	h := newHost(t, at, big)
+	h.backup()
+	want := h.image()
+	to := filepath.Join(t.TempDir(), "restored")
+	reached, release := p.holdAfter(http.MethodGet, 8)
+	c := h.restoring("latest", to).start()
+	<-reached
+	ok(t, c.Process.Signal(syscall.SIGTERM))
+	c.expect(130)
+	release()
+	h.compareVisible(to, want)
+	var r struct{ Resumed bool }
+	if h.restoring("latest", to).start().expect(0).result(&r); !r.Resumed {
+		t.Error("it began anew")
+	}
+	h.compare(to, want)
+}
+
 func TestBackupGoesOnWhenTheNetworkComesBack(t *testing.T) {
 	t.Parallel()
 	at, p := minioPlace(t)
 	h := newHost(t, at, big)
-	reached, release := p.holdAfter(2)
+	reached, release := p.holdAfter(http.MethodPut, 2)
 	c := h.holdfast("backup").start()
 	<-reached
-	p.leave()
+	refused := p.leave()
 	release()
+	<-refused
 	p.comeBack()
 	c.expect(0)
 	goesOn(t, h, p)
@@ -66,13 +89,13 @@ func TestBackupWithoutNetworkGivesUpAndTheNextGoesOn(t *testing.T) {
 	t.Parallel()
 	at, p := minioPlace(t)
 	h := newHost(t, at, big)
-	reached, release := p.holdAfter(2)
+	reached, release := p.holdAfter(http.MethodPut, 2)
 	c := h.holdfast("backup").start()
 	<-reached
 	p.leave()
 	release()
 	c.expect(14)
-	if !strings.Contains(c.summary.Fix, "run it again") || !strings.Contains(c.summary.Effect, "no snapshot was made") {
+	if !strings.Contains(c.summary.Fix, "run it again") || !strings.Contains(c.summary.Effect, "no complete snapshot") {
 		t.Errorf("it says %+v", c.summary)
 	}
 	p.comeBack()
@@ -200,38 +223,32 @@ func TestKilledRestoreGoesOnAndShowsNothingUnfinished(t *testing.T) {
 	h.backup()
 	want := h.image()
 	takes := h.restoring("latest", filepath.Join(t.TempDir(), "whole")).start().expect(0).took
-	resumed := 0
-	for kills := 0; kills < times(6, 50); {
+	kills, resumed := 0, 0
+	for kills < times(6, 50) {
 		to := filepath.Join(t.TempDir(), "restored")
-		for {
-			c := h.restoring("latest", to)
-			if !c.killed(rnd, takes) {
-				if c.ProcessState.ExitCode() != 0 {
-					t.Fatalf("after %d kills: exit %d\n%s", kills, c.ProcessState.ExitCode(), &c.stderr)
-				}
-				break
-			}
+		c := h.restoring("latest", to)
+		for c.killed(rnd, takes) {
 			kills++
 			h.compareVisible(to, want)
-			if rnd.IntN(3) == 0 {
-				break
-			}
+			c = h.restoring("latest", to)
 		}
-		var r struct{ Resumed bool }
-		if c := h.restoring("latest", to).start(); c.end() == 0 {
-			c.result(&r)
-			if r.Resumed {
+		if exit := c.ProcessState.ExitCode(); exit == 20 {
+			// It was killed between its last step and its end: all is there.
+			t.Log(c.summary.Error)
+		} else if exit != 0 {
+			t.Fatalf("after %d kills: exit %d\n%s", kills, exit, &c.stderr)
+		} else {
+			var r struct{ Resumed bool }
+			if c.result(&r); r.Resumed {
 				resumed++
 			}
-		} else if c.summary.Exit != 20 { // it was through: the folder is not empty
-			t.Fatalf("exit %d\n%s", c.summary.Exit, &c.stderr)
 		}
 		h.compare(to, want)
 		ok(t, os.RemoveAll(to))
 	}
-	t.Logf("%d restores went on where they were", resumed)
-	if resumed == 0 {
-		t.Error("none went on: this shows nothing")
+	t.Logf("%d kills; %d restores went on where they were", kills, resumed)
+	if full && resumed == 0 {
+		t.Error("none went on: this shows little")
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 )
 
 // proxy stands before a storage server. It counts what passes, can be slow, can
-// hold uploads back, and can be gone.
+// hold packs back, and can be gone.
 type proxy struct {
 	server *httptest.Server
 	behind *httputil.ReverseProxy
-	gone   atomic.Bool
+	gone   atomic.Pointer[absence]
 	rate   atomic.Int64 // bytes a second, of all bodies together; 0: any
 	line   line
 
@@ -35,8 +35,9 @@ type request struct {
 	sent, answered int64 // bytes of the bodies
 }
 
-// hold stops uploads of packs.
+// hold stops uploads or downloads of packs.
 type hold struct {
+	method  string
 	pass    int // so many packs pass first
 	reached chan struct{}
 	release chan struct{}
@@ -65,7 +66,8 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.wait(r)
-	if p.gone.Load() {
+	if refused := p.gone.Load(); refused != nil {
+		refused.once.Do(func() { close(refused.first) })
 		panic(http.ErrAbortHandler) // no answer: the connection ends
 	}
 	in := &body{ReadCloser: r.Body, proxy: p}
@@ -80,11 +82,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.behind.ServeHTTP(out, r)
 }
 
-// wait keeps the upload of a pack that is to be held.
+// wait keeps a request for a pack that is to be held.
 func (p *proxy) wait(r *http.Request) {
 	p.mu.Lock()
 	h := p.held
-	if h == nil || r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/packs/") {
+	if h == nil || r.Method != h.method || !strings.Contains(r.URL.Path, "/packs/") {
 		p.mu.Unlock()
 		return
 	}
@@ -102,10 +104,11 @@ func (p *proxy) wait(r *http.Request) {
 	}
 }
 
-// holdAfter lets so many packs through and keeps those that follow, until
-// release. reached is closed when the first is kept.
-func (p *proxy) holdAfter(packs int) (reached <-chan struct{}, release func()) {
-	h := &hold{pass: packs, reached: make(chan struct{}), release: make(chan struct{})}
+// holdAfter lets so many uploads (PUT) or downloads (GET) of packs through and
+// keeps those that follow, until release. reached is closed when the first is
+// kept.
+func (p *proxy) holdAfter(method string, packs int) (reached <-chan struct{}, release func()) {
+	h := &hold{method: method, pass: packs, reached: make(chan struct{}), release: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = h
@@ -117,13 +120,22 @@ func (p *proxy) holdAfter(packs int) (reached <-chan struct{}, release func()) {
 	}
 }
 
-// leave makes the server disappear, in the middle of what it does.
-func (p *proxy) leave() {
-	p.gone.Store(true)
-	p.server.CloseClientConnections()
+// absence is the time that the server is gone.
+type absence struct {
+	once  sync.Once
+	first chan struct{}
 }
 
-func (p *proxy) comeBack() { p.gone.Store(false) }
+// leave makes the server disappear, in the middle of what it does. refused is
+// closed when somebody asks for it in vain.
+func (p *proxy) leave() (refused <-chan struct{}) {
+	a := &absence{first: make(chan struct{})}
+	p.gone.Store(a)
+	p.server.CloseClientConnections()
+	return a.first
+}
+
+func (p *proxy) comeBack() { p.gone.Store(nil) }
 
 // take returns the requests since the last call.
 func (p *proxy) take() []request {

@@ -56,7 +56,7 @@ func recordBytes(w *world) (n int) {
 func TestEveryNightCanBeRestored(t *testing.T) {
 	w := newWorld(t, sample())
 	images := map[string]map[string]string{}
-	for n := range 40 {
+	for n := range 36 {
 		if n > 0 {
 			w.src.night(n, 9)
 		}
@@ -72,7 +72,7 @@ func TestEveryNightCanBeRestored(t *testing.T) {
 	for id, image := range images {
 		w.check(id, image)
 	}
-	if v := w.verify(1); len(v.Problems) != 0 || v.Snapshots != 41 {
+	if v := w.verify(1); len(v.Problems) != 0 || v.Snapshots != 37 {
 		t.Errorf("verify: %+v", v)
 	}
 }
@@ -143,12 +143,12 @@ func (d *deletedLater) Named(context.Context, []string) (map[string]bool, error)
 
 func TestFullSpoolMakesPassesNotFailures(t *testing.T) {
 	f := newFake(0)
-	f.database = noise(1, 160<<20) // packs of 16 MiB each
+	f.database = noise(1, 112<<20) // packs of 16 MiB each
 	w := newWorld(t, f)
 	// Every Put waits until the pass that sent it is over.
 	slow := remotetest.NewFaulty(w.store, nil)
 	w.store = &remotetest.Slow{Store: slow, BytesPerSecond: 100 << 20}
-	w.cfg.Spool = 64 << 20
+	w.cfg.Spool = 48 << 20
 	report := w.backup()
 	if report.Passes < 2 {
 		t.Errorf("%d passes", report.Passes)
@@ -156,7 +156,7 @@ func TestFullSpoolMakesPassesNotFailures(t *testing.T) {
 	if entries, _ := os.ReadDir(filepath.Join(w.state, "spool")); len(entries) != 0 {
 		t.Errorf("%d packs are left in the spool", len(entries))
 	}
-	if stored := report.Record.Stored; stored > 170<<20 {
+	if stored := report.Record.Stored; stored > 122<<20 {
 		t.Errorf("%d MiB stored: passes stored pages again", stored>>20)
 	}
 	w.check("latest", f.image())

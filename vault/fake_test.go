@@ -36,11 +36,9 @@ type fake struct {
 	media    map[string]entry
 	files    map[string]entry
 
-	opened     map[string]int // how often each file was read
-	views      int
-	onView     func() // called when a view begins
-	onPages    func(at int64) error
-	longestRun int64
+	opened map[string]int // how often each file was read
+	views  int
+	onView func() // called when a view begins
 }
 
 type entry struct {

@@ -111,20 +111,16 @@ func (r *Repository) recordNames() []manifest.Hash {
 // record's own certificate tells whether it is of the newest generation, so
 // none can be skipped on another's word.
 func (r *Repository) readNew(ctx context.Context) error {
-	cached := map[manifest.Hash][]byte{}
-	if r.index != nil {
-		var err error
-		if cached, err = r.index.Records(); err != nil {
-			return err
-		}
-	}
 	var unseen []manifest.Hash
 	for _, name := range r.recordNames() {
-		switch text := cached[name]; {
-		case r.records[name] != nil || r.bad[name] != nil:
-		case text != nil:
+		if r.records[name] != nil || r.bad[name] != nil {
+			continue
+		}
+		if text, err := r.cached(name); err != nil {
+			return err
+		} else if text != nil {
 			r.accept(name, text)
-		default:
+		} else {
 			unseen = append(unseen, name)
 		}
 	}
@@ -156,6 +152,14 @@ func (r *Repository) readNew(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// cached is a record's bytes as this host saw them, or nil.
+func (r *Repository) cached(name manifest.Hash) ([]byte, error) {
+	if r.index == nil {
+		return nil, nil
+	}
+	return r.index.Record(name)
 }
 
 // superseded reports whether a record that counts as much names this one.
@@ -213,9 +217,14 @@ func (r *Repository) Load(ctx context.Context, rec *manifest.Record) (*manifest.
 	if rec == r.newest || rec.Kind != manifest.KindBackup {
 		return rec, nil
 	}
-	text, err := r.get(ctx, manifest.RecordObject(rec.Name()), manifest.MaxRecord)
+	text, err := r.cached(rec.Name())
 	if err != nil {
 		return nil, err
+	}
+	if text == nil {
+		if text, err = r.get(ctx, manifest.RecordObject(rec.Name()), manifest.MaxRecord); err != nil {
+			return nil, err
+		}
 	}
 	return r.check(rec.Name(), text)
 }

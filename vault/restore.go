@@ -163,6 +163,9 @@ func (r *restore) prepare(dir string) error {
 	switch {
 	case have != "" && have != want:
 		return fmt.Errorf("restore into %q: an earlier restore of another snapshot or selection was left unfinished there; finish it, or delete the folder: %w", dir, ErrRefused)
+	case have == "" && len(entries) > 1:
+		// A restore was through and was killed while it cleared up.
+		return errors.Join(r.clear(), fmt.Errorf("restore into %q: it is not empty; choose a folder that is empty or does not exist: %w", dir, ErrRefused))
 	case finished == "" && len(entries) > 1:
 		return fmt.Errorf("restore into %q: it is not empty; choose a folder that is empty or does not exist: %w", dir, ErrRefused)
 	}
@@ -485,6 +488,15 @@ func (r *restore) publish() error {
 	}
 	if err := r.sync(); err != nil {
 		return err
+	}
+	return r.clear()
+}
+
+// clear removes the staging folder, the plan last: a run that is killed before
+// can be told from one that has not begun.
+func (r *restore) clear() error {
+	if err := r.root.RemoveAll(staging + "/" + tree); err != nil {
+		return fmt.Errorf("clear staging: %w", err)
 	}
 	if err := r.plan.Close(); err != nil {
 		return fmt.Errorf("close plan: %w", err)

@@ -156,11 +156,11 @@ func lastKnown(idx *index.Index) *manifest.Record {
 	if err != nil || head.IsZero() {
 		return nil
 	}
-	texts, err := idx.Records()
+	text, err := idx.Record(head)
 	if err != nil {
 		return nil
 	}
-	rec, err := manifest.ParseRecord(texts[head])
+	rec, err := manifest.ParseRecord(text)
 	if err != nil {
 		return nil
 	}

@@ -11,35 +11,18 @@ import (
 	"holdfast/manifest"
 )
 
-// Records returns the bytes of every record seen, by name.
-func (x *Index) Records() (map[manifest.Hash][]byte, error) {
-	rows, err := x.db.Query(`SELECT name, text FROM records`)
-	if err != nil {
+// Record returns the bytes of a record that was seen, or nil.
+func (x *Index) Record(name manifest.Hash) (text []byte, err error) {
+	err = x.db.QueryRow(`SELECT text FROM records WHERE name=?`, name[:]).Scan(&text)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
-	defer rows.Close()
-	out := map[manifest.Hash][]byte{}
-	for rows.Next() {
-		var name, text []byte
-		if err := rows.Scan(&name, &text); err != nil {
-			return nil, fmt.Errorf("read index: %w", err)
-		}
-		out[manifest.Hash(name)] = text
-	}
-	return out, rows.Err()
+	return text, nil
 }
 
 // PutRecord remembers a record's bytes.
 func (x *Index) PutRecord(name manifest.Hash, text []byte) error {
 	if _, err := x.db.Exec(`INSERT OR REPLACE INTO records VALUES (?,?)`, name[:], text); err != nil {
-		return fmt.Errorf("write index: %w", err)
-	}
-	return nil
-}
-
-// ForgetRecord forgets a record that the remote no longer has.
-func (x *Index) ForgetRecord(name manifest.Hash) error {
-	if _, err := x.db.Exec(`DELETE FROM records WHERE name=?`, name[:]); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil

@@ -1,0 +1,110 @@
+package integration_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/instance/sample"
+	"holdfast/manifest"
+)
+
+// A month of nights: each can be restored, costs what changed, and leaves no
+// trail of half-used packs that a restore must fetch.
+func TestNightsCostWhatChangedAndRestoresStaySmall(t *testing.T) {
+	t.Parallel()
+	at, p := minioPlace(t)
+	h := newHost(t, at, sample.Config{})
+	h.backup()
+	var most int64
+	for night := 1; night <= times(5, 30); night++ {
+		ok(t, h.inst.Night(night))
+		p.take()
+		s := h.backup()
+		put := p.take()
+		beside := total(arrived(put, "snapshots")) + total(listings(t, h, arrived(put, "packs")))
+		t.Logf("night %d: %d bytes stored, %d of them listing and record", night, s.Snapshot.Stored, beside)
+		most = max(most, beside)
+		h.compareAway(s.Snapshot.ID, h.image())
+	}
+	if most > 100_000 {
+		t.Errorf("listing and record took up to %d bytes a night, want at most 100 kB", most)
+	}
+
+	p.take()
+	want := h.image()
+	h.compareAway("latest", want)
+	var fetched int64
+	for _, r := range p.take() {
+		fetched += r.answered
+	}
+	t.Logf("the restore fetched %d bytes of an instance of %d: %.2f times", fetched, want.bytes, float64(fetched)/float64(want.bytes))
+	if float64(fetched) > 2.5*float64(want.bytes) {
+		t.Error("the promise is 2.5 times at most")
+	}
+}
+
+// listings are those of the packs that hold listings, by the newest record.
+func listings(t *testing.T, h *host, packs map[string]int64) map[string]int64 {
+	t.Helper()
+	rec := h.newest()
+	found := map[string]int64{}
+	for _, p := range rec.Packs[manifest.Listing] {
+		if size, new := packs[p.Object()]; new {
+			found[p.Object()] = size
+		}
+	}
+	return found
+}
+
+func TestDemoTellsItsStory(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	c := newCommand(t, []string{"HOME=" + home, "PATH=/nowhere"}, "demo")
+	c.Args = append(c.Args[:1], "demo")
+	c.Dir = home
+	if c.start(); c.end() != 0 {
+		t.Fatalf("%s%s", &c.stdout, &c.stderr)
+	}
+	t.Log(&c.stdout)
+	for _, words := range []string{"a small instance", "recovery kit", "A day goes by", "nothing is damaged", "burns down", "media files equal", "Every byte is back"} {
+		if !strings.Contains(c.stdout.String(), words) {
+			t.Errorf("it says nothing of %q", words)
+		}
+	}
+	if left := names(t, home); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}
+
+// The server beside it has one or two gigabytes.
+func TestMemoryStaysSmall(t *testing.T) {
+	if !full {
+		t.Skip("HOLDFAST_FULL=1 has the hundreds of megabytes that this takes")
+	}
+	h := newHost(t, folder(t), sample.Config{Statuses: 60_000, Media: 1200, MediaBytes: 128 << 10, VideoBytes: 200 << 20})
+	var c *command
+	peak := func(verb string) {
+		t.Helper()
+		c.expect(0)
+		t.Logf("%s: %d MiB, %v", verb, c.peak()>>20, c.took)
+		if c.peak() > 128<<20 {
+			t.Errorf("%s took %d bytes of memory, want at most 128 MiB", verb, c.peak())
+		}
+	}
+	c = h.holdfast("backup").start()
+	peak("first backup")
+	c = h.holdfast("backup").start()
+	peak("unchanged backup")
+	ok(t, h.inst.Night(1))
+	c = h.holdfast("backup").start()
+	peak("night")
+	c = h.holdfast("verify", "--data", "all").start()
+	peak("verify")
+	to := filepath.Join(t.TempDir(), "restored")
+	c = h.restoring("latest", to).start()
+	peak("restore")
+	want := h.image()
+	t.Logf("an instance of %d MiB", want.bytes>>20)
+	h.compare(to, want)
+}
