@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/instance/sample"
 )
@@ -58,7 +59,7 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 	at, p := minioPlace(t)
 	h := newHost(t, at, sample.Config{Media: 4})
 	// Four times as many bytes as come out of compression.
-	ballast(t, h.inst, times(40, 140), 3)
+	ballast(t, h.inst, times(40, 145), 3)
 	h.set(fmt.Sprintf("spool: %dMiB\n", times(40, 64)))
 	database := fileSize(t, h.inst.Database())
 	if full && database < 576<<20 {
@@ -157,7 +158,9 @@ func TestSecondRunNamesTheFirst(t *testing.T) {
 	reached, release := p.holdAfter(http.MethodPut, 0)
 	first := h.holdfast("backup").start()
 	<-reached
-	second := h.holdfast("backup").start().expect(11)
+	second := h.holdfast("backup").start()
+	defer time.AfterFunc(time.Minute, func() { second.Process.Kill() }).Stop() // it would wait for the first
+	second.expect(11)
 	if want := fmt.Sprintf("held by holdfast backup, process %d", first.Process.Pid); !strings.Contains(second.summary.Error, want) {
 		t.Errorf("it says %q, want %q", second.summary.Error, want)
 	}

@@ -3,8 +3,11 @@ package integration_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -67,20 +70,24 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 			newest = text
 		}
 	}
-	damaged := strings.Repeat("0", 64) // its bytes are a record's, its name is not
-	write(t, filepath.Join(w.repo, "snapshots", damaged), newest)
-	bad := []string{damaged}
-	// The signature as it was, the name made to fit: another record, and another
-	// host's certificate.
-	for old, other := range map[string]string{`"sequence":1,`: `"sequence":9,`, `"generation":1,`: `"generation":2,`} {
-		forged := bytes.Replace(newest, []byte(old), []byte(other), 1)
-		if bytes.Equal(forged, newest) {
-			t.Fatal("nothing was forged")
-		}
-		name := sha256.Sum256(forged)
+	// Its bytes are a record's, its name is not.
+	bad := []string{strings.Repeat("0", 64)}
+	write(t, filepath.Join(w.repo, "snapshots", bad[0]), newest)
+	forge := func(text []byte) {
+		name := sha256.Sum256(text)
 		bad = append(bad, hex.EncodeToString(name[:]))
-		write(t, filepath.Join(w.repo, "snapshots", bad[len(bad)-1]), forged)
+		write(t, filepath.Join(w.repo, "snapshots", bad[len(bad)-1]), text)
 	}
+	// A later record, signed as the other one was; and signed well, with a key
+	// that the root never certified.
+	later := replace(t, newest, `"sequence":1,`, `"sequence":9,`)
+	forge(later)
+	public, private, err := ed25519.GenerateKey(nil)
+	ok(t, err)
+	line, _, _ := bytes.Cut(later, []byte("\n"))
+	line = replace(t, line, base64.StdEncoding.EncodeToString(w.host.Certificate.Key), base64.StdEncoding.EncodeToString(public))
+	signature := ed25519.Sign(private, append([]byte("holdfast record 1\n"), line...))
+	forge(fmt.Appendf(nil, "%s\n%s\n", line, base64.StdEncoding.EncodeToString(signature)))
 
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
@@ -91,6 +98,14 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 		}
 	}
 	w.compareFile(w.sample.Database(), filepath.Join(out, "sqlite.db"))
+}
+
+func replace(t *testing.T, text []byte, old, with string) []byte {
+	t.Helper()
+	if bytes.Count(text, []byte(old)) != 1 {
+		t.Fatalf("%q is there %d times", old, bytes.Count(text, []byte(old)))
+	}
+	return bytes.ReplaceAll(text, []byte(old), []byte(with))
 }
 
 // byhand is an instance, the host that backs it up, and its repository.

@@ -83,27 +83,21 @@ func TestMemoryStaysSmall(t *testing.T) {
 		t.Skip("HOLDFAST_FULL=1 has the hundreds of megabytes that this takes")
 	}
 	h := newHost(t, folder(t), sample.Config{Statuses: 60_000, Media: 1200, MediaBytes: 128 << 10, VideoBytes: 200 << 20})
-	var c *command
-	peak := func(verb string) {
+	measured := func(what string, c *command) {
 		t.Helper()
-		c.expect(0)
-		t.Logf("%s: %d MiB, %v", verb, c.peak()>>20, c.took)
+		c.measured().start().expect(0)
+		t.Logf("%s: %d MiB, %v", what, c.peak()>>20, c.took)
 		if c.peak() > 128<<20 {
-			t.Errorf("%s took %d bytes of memory, want at most 128 MiB", verb, c.peak())
+			t.Errorf("%s took %d bytes of memory, want at most 128 MiB", what, c.peak())
 		}
 	}
-	c = h.holdfast("backup").start()
-	peak("first backup")
-	c = h.holdfast("backup").start()
-	peak("unchanged backup")
+	measured("first backup", h.holdfast("backup"))
+	measured("unchanged backup", h.holdfast("backup"))
 	ok(t, h.inst.Night(1))
-	c = h.holdfast("backup").start()
-	peak("night")
-	c = h.holdfast("verify", "--data", "all").start()
-	peak("verify")
+	measured("night", h.holdfast("backup"))
+	measured("verify", h.holdfast("verify", "--data", "all"))
 	to := filepath.Join(t.TempDir(), "restored")
-	c = h.restoring("latest", to).start()
-	peak("restore")
+	measured("restore", h.restoring("latest", to))
 	want := h.image()
 	t.Logf("an instance of %d MiB", want.bytes>>20)
 	h.compare(to, want)

@@ -33,7 +33,8 @@ func times(ordinary, all int) int {
 	return ordinary
 }
 
-// The test binary also plays the server that writes meanwhile.
+// The test binary also plays the server that writes meanwhile, and the one who
+// measures.
 func TestMain(m *testing.M) {
 	if os.Getenv("HOLDFAST_INTEGRATION_SERVER") != "" {
 		if err := serve(); err != nil {
@@ -41,6 +42,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if program := os.Getenv("HOLDFAST_INTEGRATION_MEASURE"); program != "" {
+		os.Exit(measure(program))
 	}
 	code := m.Run()
 	if dir, err := built(); err == nil {
@@ -146,9 +150,29 @@ func (c *command) result(v any) {
 	}
 }
 
-// peak is the most memory that the run had resident, in bytes.
-func (c *command) peak() int64 {
-	return c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+// measured runs it from a small process: a child's peak counts its parent's
+// memory, too.
+func (c *command) measured() *command {
+	c.Env = append(c.Env, "HOLDFAST_INTEGRATION_MEASURE="+c.Path)
+	c.Path = os.Args[0]
+	return c
+}
+
+// peak is the most memory that a measured run had resident, in bytes.
+func (c *command) peak() (bytes int64) {
+	c.t.Helper()
+	_, text, _ := strings.Cut(c.stderr.String(), "peak ")
+	_, err := fmt.Sscan(text, &bytes)
+	ok(c.t, err)
+	return bytes
+}
+
+func measure(program string) (exit int) {
+	cmd := exec.Command(program, os.Args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Run()
+	fmt.Fprintln(os.Stderr, "peak", cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
+	return cmd.ProcessState.ExitCode()
 }
 
 // server is another process that has a sample's database open and writes to it.

@@ -189,6 +189,9 @@ func (r *restore) run(ctx context.Context) error {
 	if err := r.distrust(); err != nil {
 		return fmt.Errorf("read plan: %w", err)
 	}
+	if err := r.unmend(); err != nil {
+		return fmt.Errorf("undo what an earlier run mended: %w", err)
+	}
 	if err := r.fetch(ctx); err != nil {
 		return err
 	}
@@ -199,6 +202,9 @@ func (r *restore) run(ctx context.Context) error {
 		return err
 	}
 	r.cfg.Progress.begin("check", 0, 0)
+	if err := r.plan.SetFact("mending", "yes"); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
 	notes, err := r.target.Finish(ctx, r.tree, manifest.Restored{
 		Facts: r.snap.Record.Facts, Domain: r.snap.Record.Instance, Parts: r.cfg.parts(),
 	})
@@ -272,6 +278,32 @@ func (r *restore) distrust() error {
 		return err
 	}
 	return r.plan.SetFact("boot", bootID())
+}
+
+// unmend brings the database back to what the snapshot holds where a run ended
+// while the target mended it: then it is neither the one nor the other, and
+// this run may want another.
+func (r *restore) unmend() error {
+	if mending, err := r.plan.Fact("mending"); err != nil || mending == "" {
+		return err
+	}
+	places, err := r.plan.UndoPart(manifest.Database)
+	if err != nil {
+		return err
+	}
+	for _, place := range places {
+		// What SQLite keeps beside a file has its name and a suffix.
+		left, err := fs.Glob(r.tree.FS(), place+"*")
+		if err != nil {
+			return err
+		}
+		for _, name := range left {
+			if err := r.tree.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	return r.plan.SetFact("mending", "")
 }
 
 // bootID names the time since the kernel was started; "" where that is unknown.

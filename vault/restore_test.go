@@ -2,7 +2,9 @@ package vault_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +64,56 @@ func TestStoppedRestoreGoesOnWhereItWas(t *testing.T) {
 		t.Errorf("%d gets to go on, %d for all", got, whole)
 	}
 	compare(t, dir, f.image())
+}
+
+// mending is a target whose mending of the database is cut short.
+type mending struct{ folder }
+
+func (mending) Finish(_ context.Context, staging *os.Root, _ manifest.Restored) ([]string, error) {
+	for name, text := range map[string]string{"sqlite.db": "half mended", "sqlite.db-wal": "the other half"} {
+		if err := staging.WriteFile(name, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return nil, context.Canceled
+}
+
+func TestRestoreStoppedWhileMendingBringsTheDatabaseAnew(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	dir := filepath.Join(t.TempDir(), "out")
+	s, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Restore(t.Context(), dir, mending{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || !report.Resumed {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	compare(t, dir, w.src.image())
+}
+
+// What a restore leaves that was killed at the very last is cleared away.
+func TestRestoreThatWasThroughIsRefusedAndLeavesNoStaging(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	staging := filepath.Join(dir, ".holdfast-restore")
+	if err := os.Mkdir(staging, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(staging); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("staging: %v", err)
+	}
+	compare(t, dir, w.src.image())
 }
 
 func TestUnfinishedRestoreOfAnotherSnapshotIsRefused(t *testing.T) {

@@ -50,19 +50,19 @@ func (a *app) backup(ctx context.Context) (*backupReport, error) {
 		return nil, err
 	}
 	defer unlock()
-	idx, _, err := index.Open(a.state)
+	idx, fresh, err := index.Open(a.state)
 	if err != nil {
 		return nil, err
 	}
 	defer idx.Close()
-	report, err := a.backupOver(ctx, c, host, idx)
+	report, err := a.backupOver(ctx, c, host, idx, fresh)
 	if err != nil {
 		return nil, withEffect(err, standing(lastKnown(idx)))
 	}
 	return report, nil
 }
 
-func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *index.Index) (*backupReport, error) {
+func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *index.Index, fresh bool) (*backupReport, error) {
 	began := time.Now()
 	i, err := c.Instance.open()
 	if err != nil {
@@ -79,6 +79,9 @@ func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *i
 	}
 	defer repo.close()
 	before := latest(repo.Repository)
+	if fresh && before != nil {
+		a.warn("the index was lost, and this host can't open its own packs: everything is uploaded once more")
+	}
 	p := new(vault.Progress)
 	var report *vault.BackupReport
 	err = a.watch(ctx, "uploaded", p, func(ctx context.Context) (err error) {

@@ -186,6 +186,27 @@ func (p *Plan) Undo() error {
 	return err
 }
 
+// UndoPart marks the packs of a part as not fetched, and returns the places of
+// its files.
+func (p *Plan) UndoPart(part manifest.Part) (places []string, err error) {
+	if _, err := p.db.Exec(`UPDATE packs SET done=0 WHERE number IN (SELECT p.pack FROM pieces p JOIN files f ON f.id=p.file WHERE f.part=?)`, part); err != nil {
+		return nil, err
+	}
+	rows, err := p.db.Query(`SELECT place FROM files WHERE part=?`, part)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var place string
+		if err := rows.Scan(&place); err != nil {
+			return nil, err
+		}
+		places = append(places, place)
+	}
+	return places, rows.Err()
+}
+
 // Pieces returns the pieces of one pack by offset, and the files they belong to.
 func (p *Plan) Pieces(pack uint32) (pieces []Piece, files map[int64]Planned, err error) {
 	rows, err := p.db.Query(`SELECT p.offset, p.length, p.file, p.at, f.part, f.place, f.size, f.mode, f.modified, f.pieces
