@@ -70,7 +70,7 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 	ok(t, h.inst.Night(1)) // begins the log
 	srv.calm()
 	log := h.inst.Database() + "-wal"
-	first := checkpoints(t, log)
+	first := restarts(t, log)
 	c := h.holdfast("--progress", "plain", "backup")
 	c.Args = append(c.Args[:1], c.Args[2:]...) // without --json, for the stages
 	stages := follow(t, c)
@@ -86,7 +86,7 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 	if exit := c.end(); exit != 0 {
 		t.Fatalf("exit %d: %s", exit, &c.stdout)
 	}
-	last := checkpoints(t, log)
+	last := restarts(t, log)
 	p.rate.Store(0)
 	srv.stop()
 
@@ -130,16 +130,17 @@ func ballast(t *testing.T, s *sample.Instance, mebibytes, zeros int) {
 
 const checksum = `SELECT count(*) || ' ' || sum(id * unicode(hex(substr(bytes, 1, 4)))) || ' ' || sum(length(bytes)) FROM ballast`
 
-// checkpoints is how often SQLite started the log anew: a count in its header.
-func checkpoints(t *testing.T, log string) uint32 {
+// restarts is a number that grows by one whenever SQLite starts the log anew:
+// the first salt in its header.
+func restarts(t *testing.T, log string) uint32 {
 	t.Helper()
 	f, err := os.Open(log)
 	ok(t, err)
 	defer f.Close()
-	header := make([]byte, 16)
+	header := make([]byte, 20)
 	_, err = io.ReadFull(f, header)
 	ok(t, err)
-	return binary.BigEndian.Uint32(header[12:])
+	return binary.BigEndian.Uint32(header[16:])
 }
 
 // follow gives the lines that a run prints to standard error, as they come.

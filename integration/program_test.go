@@ -193,6 +193,7 @@ func startServer(t *testing.T, s *sample.Instance) *server {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "HOLDFAST_INTEGRATION_SERVER="+string(text))
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	in, err := cmd.StdinPipe()
 	ok(t, err)
 	out, err := cmd.StdoutPipe()
@@ -200,7 +201,7 @@ func startServer(t *testing.T, s *sample.Instance) *server {
 	ok(t, cmd.Start())
 	// It competes with the program for the processor, and should not lose. Who
 	// may not do this competes as an equal.
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, -10)
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, -10)
 	srv := &server{t: t, cmd: cmd, in: in, out: bufio.NewScanner(out)}
 	t.Cleanup(srv.kill)
 	srv.answer()

@@ -147,7 +147,8 @@ func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq
 
 // same reports whether a file is as it was when it was last read.
 func same(row index.File, f manifest.File) bool {
-	return row.Size == f.Size && row.Modified == f.Modified.UnixNano() && row.Mode == uint32(f.Mode)
+	return row.Size == f.Size && row.Modified == f.Modified.UnixNano() && row.Mode == uint32(f.Mode) &&
+		(f.Owner == "" || row.Owner() == f.Owner)
 }
 
 // readFiles is a worker: it opens, reads, hashes and seals its own files with

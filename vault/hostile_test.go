@@ -92,7 +92,7 @@ func TestSignedLiesWriteNothing(t *testing.T) {
 		"a path through a file":        {medium("a", 5, "[[900,0,5]]") + medium("a/b", 5, "[[900,0,5]]"), honest},
 		"a pack that is not named":     {medium("a", 5, "[[899,0,5]]"), honest},
 		"bytes beyond the pack":        {medium("a", 50, "[[900,0,50]]"), honest},
-		"a frame of 256 MiB":          {medium("a", 1<<30, "[[900,0,1073741824]]"), bomb},
+		"a frame of 256 MiB":           {medium("a", 1<<30, "[[900,0,1073741824]]"), bomb},
 		"bytes of a frame too large":   {medium("a", 5, "[[900,0,5]]"), bomb},
 		"a payload that is no zstd":    {medium("a", 5, "[[900,0,5]]"), []byte("not compressed at all")},
 		"a file of an exabyte":         {medium("a", 1<<60, "[[900,0,1152921504606846976]]"), honest},

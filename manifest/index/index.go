@@ -9,6 +9,7 @@ package index
 import (
 	"database/sql"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -349,6 +350,15 @@ type File struct {
 	Mode     uint32
 	Packs    []uint32
 	Line     []byte // of the listing
+}
+
+// Owner is the file's owner, as its line tells it.
+func (f File) Owner() string {
+	var line manifest.File
+	if err := json.Unmarshal(f.Line, &line); err != nil {
+		return ""
+	}
+	return line.Owner
 }
 
 // Files yields the rows of a part in byte order of the path, those left out
