@@ -267,6 +267,7 @@ func (d *directory) root() (*os.Root, error) {
 
 // fail says what could not be done to which object, and what that means.
 func (d *directory) fail(verb, name string, err error) error {
+	what := strings.TrimSpace(verb + " " + name) // a list of everything has no name
 	var meaning error
 	var errno syscall.Errno
 	errors.As(err, &errno)
@@ -282,9 +283,9 @@ func (d *directory) fail(verb, name string, err error) error {
 	case err == nil:
 		return nil
 	case meaning != nil:
-		return fmt.Errorf("%s %s: %w: %w", verb, name, meaning, err)
+		return fmt.Errorf("%s: %w: %w", what, meaning, err)
 	}
-	return fmt.Errorf("%s %s: %w", verb, name, err)
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // makeFolder makes a folder in root that outlives a power failure.

@@ -6,27 +6,29 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 )
 
 // fail says what could not be done to which object, and what that means.
 func (b *bucket) fail(ctx context.Context, verb, name string, err error) error {
+	what := strings.TrimSpace(verb + " " + name) // a list of everything has no name
 	var answer minio.ErrorResponse
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil: // asked of ctx: a dial that timed out is a context.DeadlineExceeded, too
-		return fmt.Errorf("%s %s: %w", verb, name, ctx.Err())
+		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("%s %s: %w: %s speaks no TLS: use s3+http:// if you must: %w", verb, name, ErrUnreachable, b.url.Host, err)
+		return fmt.Errorf("%s: %w: %s speaks no TLS: use s3+http:// if you must: %w", what, ErrUnreachable, b.url.Host, err)
 	case errors.As(err, &answer):
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // not every store says 204
 			return nil
 		}
-		return fmt.Errorf("%s %s: %w", verb, name, b.meaning(answer))
+		return fmt.Errorf("%s: %w", what, b.meaning(answer))
 	}
-	return fmt.Errorf("%s %s: %w: %w", verb, name, ErrUnreachable, err)
+	return fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
 }
 
 // meaning translates a server's answer. The codes come from AWS's "Error
