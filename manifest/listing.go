@@ -18,6 +18,9 @@ const SegmentSize = 64 << 20
 // moved.
 const MaxLine = 4 << 20
 
+// maxPaged bounds a file of pages: SQLite's own limit (sqlite.org/limits.html).
+const maxPaged = 1 << 48
+
 // MapLine tells where pages of a paged file lie: those of one segment that one
 // night stored. Lines of a segment follow each other from old to new, and a
 // later line wins. A base line starts a segment anew: all pages are in it.
@@ -25,7 +28,7 @@ type MapLine struct {
 	Part    Part   `json:"part"`
 	Path    string `json:"path"`
 	Segment int    `json:"segment"` // pages from Segment*SegmentSize/PageSize on
-	Night   int64  `json:"night"`   // the sequence of the record that wrote the line
+	Night   int64  `json:"night"`   // the sequence that the writing run expected: orders lines, no more
 	Base    bool   `json:"base,omitempty"`
 	Runs    []Runs `json:"runs"`
 }
@@ -144,7 +147,7 @@ func (f *File) validate(last *File) error {
 		return nil
 	}
 	if f.PageSize != 0 {
-		if f.PageSize < 512 || f.PageSize > 64<<10 || f.PageSize&(f.PageSize-1) != 0 || f.Size < 0 || f.Size%int64(f.PageSize) != 0 || len(f.Extents) > 0 {
+		if f.PageSize < 512 || f.PageSize > 64<<10 || f.PageSize&(f.PageSize-1) != 0 || f.Size < 0 || f.Size > maxPaged || f.Size%int64(f.PageSize) != 0 || len(f.Extents) > 0 {
 			return fmt.Errorf("pages of %d bytes in a file of %d", f.PageSize, f.Size)
 		}
 		return nil

@@ -129,6 +129,9 @@ func (r *Record) Sign(host *seal.Host) ([]byte, error) {
 	return text, nil
 }
 
+// ErrNewer means that a newer version of Holdfast wrote something: update.
+var ErrNewer = errors.New("it takes a newer version of holdfast")
+
 // ParseRecord reads a record's bytes and checks everything that can be checked
 // without another object: its signature, that of its host's certificate by the
 // repository's own root, and that its numbers agree. Callers who know which
@@ -146,7 +149,7 @@ func ParseRecord(text []byte) (*Record, error) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if version.Format != RecordFormat {
-		return nil, fmt.Errorf("read record: format %d; this version of holdfast knows %d, a newer one may know more", version.Format, RecordFormat)
+		return nil, fmt.Errorf("read record: format %d, this program knows %d: %w", version.Format, RecordFormat, ErrNewer)
 	}
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
@@ -178,15 +181,18 @@ func (r *Record) validate() error {
 		return fmt.Errorf("instance %q is no domain", r.Instance)
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
 		return fmt.Errorf("a record of kind %q can't have sequence %d and %d before it", r.Kind, r.Sequence, len(r.Previous))
-	case (r.Kind == KindBackup) != (r.ListingAt != nil):
-		return fmt.Errorf("a record of kind %q with or without a listing", r.Kind)
+	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:
+		return fmt.Errorf("a record of kind %q with or without listing and packs", r.Kind)
 	}
 	seen := map[uint32]bool{}
 	names := map[Hash]bool{}
 	for part, packs := range r.Packs {
+		if part != Database && part != Files && part != Media && part != Listing {
+			return fmt.Errorf("packs of the part %q, which is not known", part)
+		}
 		for _, p := range packs {
-			if p.Size <= 0 || seen[p.Number] || names[p.Name] {
-				return fmt.Errorf("pack %d of %s is listed twice or has no size", p.Number, part)
+			if p.Size <= 0 || p.Number == 0 || seen[p.Number] || names[p.Name] {
+				return fmt.Errorf("pack %d of %s is listed twice, or has no number or no size", p.Number, part)
 			}
 			seen[p.Number], names[p.Name] = true, true
 		}

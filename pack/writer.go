@@ -102,7 +102,7 @@ func (w *Writer) Fits(n int) bool {
 	rest := len(w.frame) + n
 	frames := len(w.lengths) + rest/FrameSize + 1
 	// A frame that does not compress grows by its header and 3 bytes for each
-	// block of 128 KiB. A length in the table takes 3 bytes, or 5 for the sum.
+	// block of 64 KiB. A length in the table takes 3 bytes, or 5 for the sum.
 	payload := w.payload + int64(rest) + int64(rest/FrameSize+1)*32 + int64(frames)*3 + 64 + paddedTo + skippableHead
 	const headRoom = 4 << 10 // the age header of one recipient of any kind
 	return w.plain+int64(n) <= MaxPlain && payload+payload/(64<<10)*16+16+headRoom <= Size

@@ -112,18 +112,18 @@ func OpenKeys(object []byte, id RepositoryID, identities []age.Identity) (*Keys,
 	if len(lines) != 3 || len(lines[2]) != 0 {
 		return nil, errors.New("open key object: not two lines")
 	}
-	signature, err := base64.StdEncoding.DecodeString(string(lines[1]))
-	if err != nil || !ed25519.Verify(id[:], append([]byte(keyContext), lines[0]...), signature) {
-		return nil, fmt.Errorf("open key object: %w", ErrForged)
-	}
 	var k Keys
 	if err := json.Unmarshal(lines[0], &k); err != nil {
 		return nil, errors.New("open key object: malformed") // never quote a secret
 	}
-	switch {
-	case k.Format != 1 || k.Kind != "key":
-		return nil, fmt.Errorf("open key object: format %d %q, this version knows 1 \"key\"", k.Format, k.Kind)
-	case k.Repository != id || len(k.Root) != ed25519.SeedSize || len(k.Epochs) == 0:
+	if k.Format != 1 || k.Kind != "key" {
+		return nil, fmt.Errorf("open key object: format %d %q, this program knows 1 \"key\": it takes a newer version of holdfast", k.Format, k.Kind)
+	}
+	signature, err := base64.StdEncoding.DecodeString(string(lines[1]))
+	if err != nil || !ed25519.Verify(id[:], append([]byte(keyContext), lines[0]...), signature) {
+		return nil, fmt.Errorf("open key object: %w", ErrForged)
+	}
+	if k.Repository != id || len(k.Root) != ed25519.SeedSize || len(k.Epochs) == 0 {
 		return nil, errors.New("open key object: malformed")
 	}
 	return &k, nil

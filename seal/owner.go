@@ -12,6 +12,9 @@ import (
 	"filippo.io/age/plugin"
 )
 
+// Identity opens what was sealed to an owner.
+type Identity = age.Identity
+
 // Owner is a person who can open snapshots.
 type Owner struct {
 	Name      string // the recipient as written, or "passphrase"

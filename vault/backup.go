@@ -66,8 +66,17 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	if host.Repository != repo.ID {
 		return nil, fmt.Errorf("back up: this host's key is for %s: %w", host.Repository, ErrOtherRoot)
 	}
+	for name, err := range repo.bad {
+		if errors.Is(err, manifest.ErrNewer) {
+			// Not to build on it would leave the newest snapshot aside.
+			return nil, fmt.Errorf("back up: %s: %w: %w", manifest.RecordObject(name), ErrRefused, err)
+		}
+	}
 	if g := repo.Head().Certificate.Generation; g > host.Certificate.Generation {
 		return nil, fmt.Errorf("back up: this host's key is of generation %d, and another of generation %d has taken over: %w", host.Certificate.Generation, g, ErrRefused)
+	}
+	if repo.host = host.Certificate; len(repo.heads()) == 0 {
+		return nil, fmt.Errorf("back up: snapshot %.10s, after which this host's key takes over, is gone from %s: %w", host.Certificate.After, repo.store, ErrDamage)
 	}
 	sealer, err := seal.NewSealer(host.Recipient)
 	if err != nil {
@@ -192,9 +201,6 @@ func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Sn
 			return err
 		}
 	}
-	if err := b.shown(rec); err != nil {
-		return err
-	}
 	heads := b.repo.heads()
 	rec.Previous, rec.Kept, rec.Retired, rec.Keys = nil, nil, nil, heads[0].Keys
 	for _, head := range heads {
@@ -210,6 +216,9 @@ func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Sn
 		rec.Kept = append(rec.Kept, name)
 	}
 	slices.SortFunc(rec.Kept, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
+	if err := b.shown(rec); err != nil {
+		return err
+	}
 	rec.Stored = b.ship.bytes
 	rec.Finished = now()
 	text, err := rec.Sign(b.host)
@@ -234,8 +243,16 @@ func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Sn
 	return b.idx.Commit(snap)
 }
 
-// shown checks that the last LIST shows every pack and key of the record.
+// shown checks that the last LIST shows everything that the record names.
+// Without a pack it would be no snapshot; without a key object it is one that
+// somebody has to look after.
 func (b *backup) shown(rec *manifest.Record) error {
+	for _, k := range rec.Keys {
+		if o, ok := b.repo.objects[k.Object()]; !ok || o.Size != k.Size {
+			b.report.Damage = true
+			b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("the key object %s is gone from the remote or has another size: its owner can't restore; copy it back from a mirror", k.Object()))
+		}
+	}
 	for _, packs := range rec.Packs {
 		for _, p := range packs {
 			if o, ok := b.repo.objects[p.Object()]; !ok || o.Size != p.Size {

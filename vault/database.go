@@ -69,7 +69,7 @@ func (b *backup) pass(ctx context.Context, rec *manifest.Record, l *listing) (er
 }
 
 func (b *backup) databaseFile(ctx context.Context, view View, f manifest.File, l *listing) error {
-	f.Part = manifest.Database
+	f.Part, f.Modified = manifest.Database, stamp(f.Modified)
 	r, err := view.OpenDatabase(ctx, f.Path)
 	if err != nil {
 		return fmt.Errorf("read database %q: %w: %w", f.Path, ErrSource, err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -62,8 +63,17 @@ func (b *backup) statMedia(ctx context.Context, path string) (manifest.File, err
 	if !info.Mode().IsRegular() {
 		return f, fs.ErrNotExist
 	}
-	f.Size, f.Mode, f.Modified = info.Size(), manifest.Mode(info.Mode().Perm()), info.ModTime().UTC()
+	f.Size, f.Mode, f.Modified = info.Size(), manifest.Mode(info.Mode().Perm()), stamp(info.ModTime())
 	return f, nil
+}
+
+// stamp is a file's time as the listing can hold it: in UTC, and 1970 where a
+// broken clock left a year that neither JSON nor nanoseconds know.
+func stamp(t time.Time) time.Time {
+	if year := t.Year(); year < 1700 || year > 2200 {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
 }
 
 // files stores the files part.
@@ -77,7 +87,7 @@ func (b *backup) files(ctx context.Context, l *listing) error {
 				broken = err
 				return
 			}
-			f.Part = manifest.Files
+			f.Part, f.Modified = manifest.Files, stamp(f.Modified)
 			l.files = append(l.files, f.Path)
 			if !yield(f, nil) {
 				return

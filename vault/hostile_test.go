@@ -171,3 +171,61 @@ func TestOldGenerationCountsOnlyAsFarAsANewerListsIt(t *testing.T) {
 	}
 	w.check("latest", w.src.image())
 }
+
+func TestNewGenerationStartsWhereItsCertificateSays(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	last := w.backup().Record
+	next, err := w.keys().Certify("example.org", 2, last.Name().Hex())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The thief was quicker than the new host's first backup.
+	w.src.night(1, 2)
+	stolen := w.backup().Record
+	w.host, w.state = next, t.TempDir()
+	w.src.night(2, 2)
+	ours := w.backup().Record
+	if len(ours.Previous) != 1 || ours.Previous[0] != last.Name() || ours.Sequence != stolen.Sequence {
+		t.Errorf("continues %v as %d, want %s as %d", ours.Previous, ours.Sequence, last.ID(), stolen.Sequence)
+	}
+	if head := w.open().Head(); head.Name() != ours.Name() {
+		t.Errorf("head %s, want %s", head.ID(), ours.ID())
+	}
+	w.check("latest", w.src.image())
+}
+
+func TestRecordOfANewerFormatStopsABackup(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	rec := *w.backup().Record
+	rec.Format, rec.Sequence = 2, rec.Sequence+1
+	text, err := rec.Sign(w.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.Put(t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.try(t.Context()); !errors.Is(err, vault.ErrRefused) || !errors.Is(err, manifest.ErrNewer) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	key := w.backup().Record.Keys[0]
+	if err := w.store.Delete(t.Context(), key.Object()); err != nil {
+		t.Fatal(err)
+	}
+	if report := w.backup(); !report.Damage || !strings.Contains(strings.Join(report.Warnings, "\n"), key.Object()) {
+		t.Errorf("damage %v, warnings %q", report.Damage, report.Warnings)
+	}
+}
+
+func TestFileFromTheYearOneIsSaved(t *testing.T) {
+	f := newFake(2)
+	f.add("01A/attachment/original/old.jpeg", []byte("old"))
+	f.media["01A/attachment/original/old.jpeg"] = entry{[]byte("old"), time.Time{}}
+	w := newWorld(t, f)
+	w.backup()
+	w.check("latest", f.image())
+}

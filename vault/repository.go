@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/age"
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/manifest"
@@ -49,6 +48,7 @@ type Repository struct {
 	newest  *manifest.Record        // of records, by sequence: the only one with its packs
 	named   map[manifest.Hash]int64 // packs that any record names, and their sizes
 	bad     map[manifest.Hash]error // objects among the records that don't count
+	host    seal.Certificate        // of the host that backs up, else zero
 }
 
 // Open lists the remote and reads the records that it takes to know the head.
@@ -268,7 +268,7 @@ func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byt
 // an older generation of the host's key is none: it counts only as far as a
 // record of a newer generation lists it.
 func (r *Repository) heads() []*manifest.Record {
-	generation := 0
+	generation := r.host.Generation
 	for _, rec := range r.records {
 		generation = max(generation, rec.Certificate.Generation)
 	}
@@ -276,6 +276,15 @@ func (r *Repository) heads() []*manifest.Record {
 	for _, rec := range r.records {
 		if rec.Certificate.Generation == generation && !r.superseded(rec) {
 			heads = append(heads, rec)
+		}
+	}
+	if len(heads) == 0 {
+		// The first record of a new generation goes on where the certificate
+		// says that the one before ended, whatever its key signed since.
+		for _, rec := range r.records {
+			if rec.Name().Hex() == r.host.After {
+				heads = append(heads, rec)
+			}
 		}
 	}
 	slices.SortFunc(heads, newestFirst)
@@ -360,7 +369,7 @@ func (r *Repository) highest() uint32 { return r.newest.MaxPack() }
 const maxKeyObject = 2 << 20
 
 // Unlock opens the repository's keys with any of the identities.
-func (r *Repository) Unlock(ctx context.Context, identities []age.Identity) (*seal.Keys, error) {
+func (r *Repository) Unlock(ctx context.Context, identities []seal.Identity) (*seal.Keys, error) {
 	var broken error
 	for _, k := range r.Head().Keys {
 		object, err := r.get(ctx, k.Object(), maxKeyObject)

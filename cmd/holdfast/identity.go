@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -34,14 +33,14 @@ func passphraseFlag(cmd *cobra.Command, to *string, usage string) {
 
 // identities reads what the flags name, and the repository that the identity
 // file says it belongs to.
-func (a *app) identities(ctx context.Context, u unlocking) ([]age.Identity, seal.RepositoryID, error) {
+func (a *app) identities(ctx context.Context, u unlocking) ([]seal.Identity, seal.RepositoryID, error) {
 	if u.passphrase != "" {
 		passphrase, err := a.passphrase(ctx, u.passphrase, "Passphrase: ")
 		if err != nil {
 			return nil, seal.RepositoryID{}, err
 		}
 		identity, err := seal.PassphraseIdentity(passphrase)
-		return []age.Identity{identity}, seal.RepositoryID{}, err
+		return []seal.Identity{identity}, seal.RepositoryID{}, err
 	}
 	if u.file == "" {
 		return nil, seal.RepositoryID{}, &problem{exit: exitKey, err: errors.New("this needs an owner's identity, and none was given"),
