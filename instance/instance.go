@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"holdfast/manifest"
 )
@@ -190,8 +189,3 @@ const localKeys = `
 	SELECT image_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_path<>'' UNION
 	SELECT image_static_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_static_path<>''
 	ORDER BY 1 COLLATE BINARY`
-
-// journal is the configured journal mode, in capitals.
-func (i *Instance) journal() string {
-	return strings.ToUpper(i.config.Get("db-sqlite-journal-mode"))
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -34,8 +35,11 @@ func (i *Instance) mayRead() error {
 		return err
 	}
 	owner := ownerID(info)
-	if me := os.Geteuid(); me == 0 || me == owner || i.journal() != "WAL" {
+	if me := os.Geteuid(); me == 0 || me == owner {
 		return nil
+	}
+	if wal, err := i.writeAhead(); err != nil || !wal {
+		return err
 	}
 	// Without the server a reader makes these files, and then they are ours:
 	// the server could not open its own database.
@@ -47,6 +51,24 @@ func (i *Instance) mayRead() error {
 		}
 	}
 	return nil
+}
+
+// writeAhead reads from the database's header whether it is in WAL mode, which
+// outlives what the configuration says (sqlite.org/fileformat.html, 1.3.3). To
+// close the file drops this process's locks on it: no connection may be open.
+func (i *Instance) writeAhead() (bool, error) {
+	f, err := os.Open(i.path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, 20)
+	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil // the next to read it says what it thinks of that
+	} else if err != nil {
+		return false, err
+	}
+	return head[19] == 2, nil
 }
 
 // explain adds to an error of SQLite what can be done about it.

@@ -182,17 +182,13 @@ func (p *pages) Close() error {
 	return nil
 }
 
-// Media yields the storage keys of local media in byte order, each once. Of a
-// large instance they are sorted in a temporary file, not in memory.
+// Media yields the storage keys of local media in byte order, each once, as the
+// rows have them: a key may be one that no file can have. Of a large instance
+// they are sorted in a temporary file, not in memory.
 func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := v.conn.each(ctx, localKeys, nil, func(row *stmt) error {
-			key := row.text(0)
-			if !manifest.ValidPath(key) {
-				return &Problem{What: fmt.Sprintf("the database names media %q, which is no storage key", key),
-					Fix: "correct or delete that row of media_attachments or emojis"}
-			}
-			if !yield(key, nil) {
+			if !yield(row.text(0), nil) {
 				return errEnough
 			}
 			return nil

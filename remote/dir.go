@@ -110,17 +110,23 @@ func (d *directory) Put(ctx context.Context, name string, body io.ReaderAt, size
 	return d.fail("put", name, syncFolder(root.Open(kind)))
 }
 
-// prepare makes the folders that a Put needs. An empty root is refused: it is
-// the mount point of a disk that isn't mounted, since create leaves tmp/.
+// mounted refuses an empty root: it is the mount point of a disk that isn't
+// mounted, since create leaves tmp/.
+func (d *directory) mounted(root *os.Root) error {
+	if _, err := root.Lstat(tmp); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err == nil && len(entries) == 0 {
+		err = fmt.Errorf("%w: folder %s is empty: mount its disk, or start a repository there with init", ErrUnreachable, d.path)
+	}
+	return err
+}
+
+// prepare makes the folders that a Put needs.
 func (d *directory) prepare(root *os.Root, kind string) error {
-	if _, err := root.Lstat(tmp); errors.Is(err, fs.ErrNotExist) {
-		entries, err := fs.ReadDir(root.FS(), ".")
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 {
-			return fmt.Errorf("%w: folder %s is empty: mount its disk, or start a repository there with init", ErrUnreachable, d.path)
-		}
+	if err := d.mounted(root); err != nil {
+		return err
 	}
 	if err := makeFolder(root, tmp); err != nil {
 		return err
@@ -179,6 +185,10 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 			return
 		}
 		defer root.Close()
+		if err := d.mounted(root); err != nil {
+			yield(Object{}, d.fail("list", prefix, err))
+			return
+		}
 		top := "."
 		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 			top = prefix[:i]

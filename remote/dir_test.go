@@ -23,6 +23,11 @@ func TestDirectoryOfUnmountedDiskTakesNothing(t *testing.T) {
 		if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); !errors.Is(err, ErrUnreachable) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Put = %v, want ErrUnreachable", err)
 		}
+		for _, err := range s.List(t.Context(), "") {
+			if !errors.Is(err, ErrUnreachable) {
+				t.Errorf("List = %v, want ErrUnreachable", err)
+			}
+		}
 	}
 	s := open(t, missing)
 	_, getErr := s.Get(t.Context(), name("x"))

@@ -90,6 +90,9 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	if b.ship, err = newShipper(repo.store, idx, sealer, cfg); err != nil {
 		return nil, err
 	}
+	if b.ship.limit < b.ship.room {
+		b.report.Warnings = append(b.report.Warnings, "the disk of the state folder has hardly more than the 2 GiB that are left to the instance: without room for a spool, a slow remote makes many passes over the database")
+	}
 	rec := &manifest.Record{
 		Format: manifest.RecordFormat, Kind: manifest.KindBackup, Repository: host.Repository, Instance: host.Instance,
 		Started: now(), Holdfast: cfg.Version, Epoch: host.Epoch, Parts: map[manifest.Part]manifest.Total{},

@@ -120,6 +120,47 @@ func TestMissingMediumIsNamedAndTheRestSaved(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
+func TestOneOddMediumDoesNotKeepTheRestFromBeingSaved(t *testing.T) {
+	f := sample()
+	w := newWorld(t, f)
+	f.broken = map[string]error{"01A/attachment/original/M004.jpeg": errors.New("input/output error")}
+	f.rows["/etc/passwd"], f.rows["a\nb"] = true, true
+	report := w.backup()
+	all := strings.Join(report.Missing, "\n")
+	if len(report.Missing) != 3 || !strings.Contains(all, "input/output error") || !strings.Contains(all, `"/etc/passwd"`) || report.Record.Missing != 3 {
+		t.Errorf("missing %q", report.Missing)
+	}
+	for _, p := range []string{"01A/attachment/original/M004.jpeg", "/etc/passwd", "a\nb"} {
+		delete(f.rows, p)
+	}
+	w.check("latest", f.image())
+}
+
+func TestRottenSpoolFileIsNotSent(t *testing.T) {
+	w := newWorld(t, sample())
+	idx, _, err := index.Open(w.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := index.Pack{Part: manifest.Media, Pack: manifest.Pack{Number: 7, Name: manifest.Hash{7}, Size: 4096}}
+	if err := idx.AddPack(p, index.Contents{}); err != nil {
+		t.Fatal(err)
+	}
+	idx.Close()
+	spool := filepath.Join(w.state, "spool")
+	if err := os.MkdirAll(spool, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(spool, p.Name.Hex()), make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.backup()
+	w.check("latest", w.src.image())
+	if entries, _ := os.ReadDir(spool); len(entries) != 0 {
+		t.Error("it is still there")
+	}
+}
+
 func TestMediumDeletedMeanwhileIsNotMissing(t *testing.T) {
 	w := newWorld(t, sample())
 	delete(w.src.media, "01A/attachment/original/M005.jpeg")

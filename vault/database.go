@@ -83,7 +83,7 @@ func (b *backup) databaseFile(ctx context.Context, view View, f manifest.File, l
 		return err
 	}
 	if err := fill.cut(ctx, &f, r, chunking.Rows, make([]byte, chunking.Rows.Max)); err != nil {
-		return err
+		return fmt.Errorf("read database %q: %w", f.Path, err)
 	}
 	fill.contents.Files = append(fill.contents.Files, f)
 	return fill.end(ctx)

@@ -36,9 +36,8 @@ type fake struct {
 	media    map[string]entry
 	files    map[string]entry
 
-	opened map[string]int // how often each file was read
-	views  int
-	onView func() // called when a view begins
+	broken map[string]error // media that can't be opened
+	onView func()           // called when a view begins
 }
 
 type entry struct {
@@ -57,7 +56,7 @@ var day = time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC)
 
 func newFake(pages int) *fake {
 	f := &fake{
-		pageSize: 4096, rows: map[string]bool{}, media: map[string]entry{}, opened: map[string]int{},
+		pageSize: 4096, rows: map[string]bool{}, media: map[string]entry{},
 		files: map[string]entry{"etc/gotosocial/config.yaml": {[]byte("host: example.org\n"), day}},
 	}
 	for i := range pages {
@@ -100,7 +99,6 @@ func (f *fake) night(n int, every int) {
 func (f *fake) Domain() string { return "example.org" }
 
 func (f *fake) Begin(context.Context) (vault.View, error) {
-	f.views++
 	if f.onView != nil {
 		f.onView()
 	}
@@ -124,6 +122,9 @@ func (f *fake) Stat(_ context.Context, part manifest.Part, path string) (fs.File
 }
 
 func (f *fake) Open(_ context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
+	if err := f.broken[path]; err != nil {
+		return nil, err
+	}
 	e, err := f.get(part, path)
 	return io.NopCloser(bytes.NewReader(e.data)), err
 }

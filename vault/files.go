@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,51 +18,63 @@ import (
 )
 
 // media stores those media files that the view's rows name and the index does
-// not know at their path, size and time.
+// not know at their path, size and time. A file that can't be read does not keep
+// the others from being saved.
 func (b *backup) media(ctx context.Context, l *listing) error {
 	b.cfg.Progress.begin("media", l.mediaN, 0)
 	stat := func(yield func(manifest.File, error) bool) {
 		for path, err := range l.paths(manifest.Media) {
 			f := manifest.File{Part: manifest.Media, Path: path}
 			if err == nil {
-				f, err = b.statMedia(ctx, path)
+				if f, err = b.statMedia(ctx, path); err != nil {
+					err = unreadable{err}
+				}
 			}
 			if !yield(f, err) {
 				return
 			}
 		}
 	}
-	gone, err := b.changed(ctx, manifest.Media, stat)
-	if err != nil || len(gone) == 0 {
+	lost, err := b.changed(ctx, manifest.Media, stat)
+	if err != nil {
 		return err
+	}
+	b.report.Missing = append(b.report.Missing, l.invalid...)
+	if len(lost) == 0 {
+		return nil
 	}
 	// A file may be deleted between the view and its turn: then its row is gone
 	// too, and nothing is missing.
-	named, err := b.src.Named(ctx, gone)
+	paths := slices.Sorted(maps.Keys(lost))
+	named, err := b.src.Named(ctx, paths)
 	if err != nil {
 		return fmt.Errorf("look up media: %w: %w", ErrSource, err)
 	}
-	slices.Sort(gone)
-	for _, path := range gone {
+	for _, path := range paths {
 		l.gone[path] = named[path]
 		if named[path] {
-			b.report.Missing = append(b.report.Missing, path)
+			b.report.Missing = append(b.report.Missing, describe(path, lost[path]))
 		}
 	}
 	return nil
 }
 
+// unreadable is why one file can't be saved.
+type unreadable struct{ error }
+
+// describe names a file that could not be saved, and why, unless it is not there.
+func describe(path string, err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return path
+	}
+	return fmt.Sprintf("%s (%v)", path, err)
+}
+
 func (b *backup) statMedia(ctx context.Context, path string) (manifest.File, error) {
 	f := manifest.File{Part: manifest.Media, Path: path}
-	if !manifest.ValidPath(path) {
-		return f, fs.ErrNotExist // no file that we could restore is there
-	}
 	info, err := b.src.Stat(ctx, manifest.Media, path)
 	if err != nil {
 		return f, err
-	}
-	if !info.Mode().IsRegular() {
-		return f, fs.ErrNotExist
 	}
 	f.Size, f.Mode, f.Modified = info.Size(), manifest.Mode(info.Mode().Perm()), stamp(info.ModTime())
 	return f, nil
@@ -94,29 +107,32 @@ func (b *backup) files(ctx context.Context, l *listing) error {
 			}
 		}
 	}
-	gone, err := b.changed(ctx, manifest.Files, list)
+	lost, err := b.changed(ctx, manifest.Files, list)
 	if err != nil {
 		return err
 	}
 	if broken != nil {
 		return fmt.Errorf("list files: %w: %w", ErrSource, broken)
 	}
-	for _, path := range gone {
+	for _, path := range slices.Sorted(maps.Keys(lost)) {
 		l.gone[path] = true
-		b.report.Missing = append(b.report.Missing, "/"+path)
+		b.report.Missing = append(b.report.Missing, describe("/"+path, lost[path]))
 	}
 	return nil
 }
 
 // changed reads the files that the index does not know as they are, with
-// several workers, and returns the paths where there was none. files must be in
-// path order: the index is read along.
-func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq2[manifest.File, error]) (gone []string, err error) {
+// several workers, and returns those that could not be read, and why. files must
+// be in path order: the index is read along.
+func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq2[manifest.File, error]) (map[string]error, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	todo := make(chan manifest.File)
-	lost := make([][]string, b.cfg.Workers)
+	lost := make([]map[string]error, b.cfg.Workers+1) // by worker; the last is the lister's
+	for i := range lost {
+		lost[i] = map[string]error{}
+	}
 	for i := range b.cfg.Workers {
-		g.Go(func() error { return b.readFiles(gctx, part, todo, &lost[i]) })
+		g.Go(func() error { return b.readFiles(gctx, part, todo, lost[i]) })
 	}
 	g.Go(func() error {
 		defer close(todo)
@@ -124,8 +140,9 @@ func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq
 		defer stop()
 		row, err, more := next()
 		for f, fileErr := range files {
-			if errors.Is(fileErr, fs.ErrNotExist) {
-				gone = append(gone, f.Path)
+			var bad unreadable
+			if errors.As(fileErr, &bad) && gctx.Err() == nil {
+				lost[b.cfg.Workers][f.Path] = bad.error
 				continue
 			}
 			if fileErr != nil {
@@ -152,7 +169,10 @@ func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return append(gone, slices.Concat(lost...)...), nil
+	for _, more := range lost[1:] {
+		maps.Copy(lost[0], more)
+	}
+	return lost[0], nil
 }
 
 // same reports whether a file is as it was when it was last read.
@@ -163,26 +183,21 @@ func same(row index.File, f manifest.File) bool {
 
 // readFiles is a worker: it opens, reads, hashes and seals its own files with
 // one buffer.
-func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan manifest.File, gone *[]string) error {
+func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan manifest.File, lost map[string]error) error {
 	fill, err := b.newFiller(part)
 	if err != nil {
 		return err
 	}
 	var buf []byte
 	for f := range todo {
-		r, err := b.src.Open(ctx, part, f.Path)
-		if errors.Is(err, fs.ErrNotExist) {
-			*gone = append(*gone, f.Path)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read %s %q: %w: %w", part, f.Path, ErrSource, err)
-		}
 		if buf == nil {
 			buf = make([]byte, chunking.Whole)
 		}
-		err = fill.file(ctx, f, r, buf)
-		r.Close()
+		err := b.readFile(ctx, fill, f, buf)
+		if errors.Is(err, ErrSource) && ctx.Err() == nil {
+			lost[f.Path] = errors.Unwrap(err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -191,3 +206,20 @@ func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan 
 	}
 	return fill.end(ctx)
 }
+
+// readFile stores one file. Where the file is to blame, the error is a
+// sourceError.
+func (b *backup) readFile(ctx context.Context, fill *filler, f manifest.File, buf []byte) error {
+	r, err := b.src.Open(ctx, f.Part, f.Path)
+	if err != nil {
+		return sourceError{err}
+	}
+	defer r.Close()
+	return fill.file(ctx, f, r, buf)
+}
+
+// sourceError is an [ErrSource] that unwraps to its cause.
+type sourceError struct{ error }
+
+func (e sourceError) Is(target error) bool { return target == ErrSource }
+func (e sourceError) Unwrap() error        { return e.error }

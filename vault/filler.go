@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 
 	"holdfast/chunking"
@@ -128,7 +127,7 @@ func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf 
 		case errors.Is(readErr, io.EOF) || errors.Is(readErr, io.ErrUnexpectedEOF):
 			err = f.whole(ctx, &file, buf[:n])
 		default:
-			err = fmt.Errorf("read %s %q: %w: %w", file.Part, file.Path, ErrSource, readErr)
+			err = sourceError{readErr}
 		}
 	} else {
 		err = f.cut(ctx, &file, r, chunking.Large, buf)
@@ -171,7 +170,7 @@ func (f *filler) cut(ctx context.Context, file *manifest.File, r io.Reader, size
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s %q: %w: %w", file.Part, file.Path, ErrSource, err)
+			return sourceError{err}
 		}
 		whole.Write(chunk)
 		e, err := f.store(ctx, chunk, sha256.Sum256(chunk))

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strings"
 
 	"holdfast/chunking"
 	"holdfast/manifest"
@@ -24,6 +23,7 @@ type listing struct {
 
 	media   *os.File // the wanted paths, a line each, in byte order
 	mediaN  int64
+	invalid []string        // keys of rows that no file can have
 	files   []string        // the wanted paths of the files part: a handful
 	gone    map[string]bool // wanted and not there; true: counts as missing
 	paged   []paged
@@ -76,7 +76,7 @@ func (l *listing) reset() {
 	for _, p := range l.paged {
 		p.trail.Close()
 	}
-	l.paged, l.mediaN, l.rec.Read = nil, 0, 0
+	l.paged, l.mediaN, l.invalid, l.rec.Read = nil, 0, nil, 0
 }
 
 // want notes the media that the view names.
@@ -92,8 +92,9 @@ func (l *listing) want(paths iter.Seq2[string, error]) error {
 		if err != nil {
 			return fmt.Errorf("list media: %w: %w", ErrSource, err)
 		}
-		if strings.ContainsAny(path, "\n") {
-			return fmt.Errorf("list media: %w: a row names %q, which can be no file of GoToSocial's", ErrSource, path)
+		if !manifest.ValidPath(path) {
+			l.invalid = append(l.invalid, fmt.Sprintf("%q (no path of a file; a row of media_attachments or emojis has it)", path))
+			continue
 		}
 		w.WriteString(path)
 		w.WriteByte('\n')
@@ -217,7 +218,7 @@ func (l *listing) lines(part manifest.Part) error {
 			return fmt.Errorf("write listing: %w", pathErr)
 		}
 		if missing, ok := l.gone[path]; ok {
-			if missing && manifest.ValidPath(path) {
+			if missing {
 				line, err := manifest.Line{File: &manifest.File{Part: part, Path: path, Missing: true}}.Append(nil)
 				if err := errors.Join(err, l.write(line)); err != nil {
 					return err

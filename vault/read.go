@@ -19,19 +19,23 @@ func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) // where an error ends it before
 	report, err := s.Restore(ctx, filepath.Join(dir, "out"), single(name), RestoreConfig{Paths: []string{name}})
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
 	if len(report.Missing) > 0 {
-		return fmt.Errorf("read %q: it was missing from the instance when the snapshot was made: %w", name, ErrNoSnapshot)
+		return fmt.Errorf("read %q: it was missing from the instance when the snapshot was made: %w", name, ErrNoFile)
 	}
 	f, err := os.Open(filepath.Join(dir, "out", "file"))
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
 	defer f.Close()
+	// A reader of w that goes away may end the process: nothing must be left.
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("read %q: %w", name, err)
+	}
 	if _, err := io.Copy(w, f); err != nil {
 		return fmt.Errorf("write %q: %w", name, err)
 	}
@@ -43,7 +47,7 @@ type single string
 
 func (s single) Place(f manifest.File) (string, error) {
 	if name := string(f.Part) + "/" + f.Path; name != string(s) {
-		return "", fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", string(s), name, ErrNoSnapshot)
+		return "", fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", string(s), name, ErrNoFile)
 	}
 	return "file", nil
 }

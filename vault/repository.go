@@ -26,6 +26,8 @@ import (
 var (
 	ErrNoRepository = errors.New("there is no repository")
 	ErrNoSnapshot   = errors.New("no such snapshot")
+	ErrNoFile       = errors.New("no such file in the snapshot")
+	ErrBusy         = errors.New("another process is at work there")
 	ErrOtherRoot    = errors.New("the repository is another one")
 	ErrWrongKey     = errors.New("the identity opens no key of the repository")
 	ErrDamage       = errors.New("damage found")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -81,6 +82,7 @@ type restore struct {
 	cfg    RestoreConfig
 	target Target
 	root   *os.Root // of the target folder
+	lock   *os.File // the staging folder
 	tree   *os.Root // of the staged files
 	plan   *index.Plan
 	report RestoreReport
@@ -101,16 +103,10 @@ func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg R
 	if r.root, err = os.OpenRoot(dir); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	defer r.root.Close()
+	defer r.close()
 	if err := r.prepare(dir); err != nil {
 		return nil, err
 	}
-	defer r.tree.Close()
-	defer func() {
-		if r.plan != nil {
-			r.plan.Close()
-		}
-	}()
 	finished, err := r.plan.Fact("finished")
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
@@ -119,6 +115,8 @@ func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg R
 		if err := r.run(ctx); err != nil {
 			return nil, err
 		}
+	} else if r.report.Files, r.report.Bytes, err = r.plan.Sum(); err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
 	}
 	if err := r.publish(); err != nil {
 		return nil, err
@@ -126,12 +124,28 @@ func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg R
 	return &r.report, nil
 }
 
-// prepare makes or finds the staging folder.
+// close lets go of what prepare opened, the lock last.
+func (r *restore) close() {
+	if r.plan != nil {
+		r.plan.Close()
+	}
+	if r.tree != nil {
+		r.tree.Close()
+	}
+	if r.lock != nil {
+		r.lock.Close()
+	}
+	r.root.Close()
+}
+
+// prepare makes or finds the staging folder, and locks it.
 func (r *restore) prepare(dir string) error {
 	entries, err := fs.ReadDir(r.root.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	// A fresh file system has it, and no person put it there.
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "lost+found" })
 	staged := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == staging })
 	if len(entries) > 0 && !staged {
 		return fmt.Errorf("restore into %q: it is not empty (%s is there); choose a folder that is empty or does not exist: %w", dir, entries[0].Name(), ErrRefused)
@@ -141,6 +155,12 @@ func (r *restore) prepare(dir string) error {
 	}
 	if err := r.root.MkdirAll(staging+"/"+tree, 0o700); err != nil {
 		return fmt.Errorf("restore: %w", err)
+	}
+	if r.lock, err = r.root.Open(staging); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if err := unix.Flock(int(r.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("restore into %q: %w", dir, ErrBusy)
 	}
 	if r.tree, err = r.root.OpenRoot(staging + "/" + tree); err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -175,7 +195,7 @@ func (r *restore) prepare(dir string) error {
 
 // purpose tells restores apart: only the same one may be gone on with.
 func (r *restore) purpose() (string, error) {
-	text, err := json.Marshal([]any{r.snap.Record.Name(), r.cfg.Parts, r.cfg.Paths})
+	text, err := json.Marshal([]any{r.snap.Record.Name(), r.cfg.Parts, r.cfg.Paths, r.cfg.Salvage, r.target})
 	return string(text), err
 }
 
@@ -235,7 +255,7 @@ func (r *restore) makePlan(ctx context.Context) error {
 		return errors.Join(err, w.Rollback())
 	}
 	if p.files == 0 {
-		return errors.Join(fmt.Errorf("restore: nothing in snapshot %s matches: %w", r.snap.Record.ID(), ErrNoSnapshot), w.Rollback())
+		return errors.Join(fmt.Errorf("restore: nothing in snapshot %s matches: %w", r.snap.Record.ID(), ErrNoFile), w.Rollback(), r.clear())
 	}
 	purpose, err := r.purpose()
 	if err != nil {
@@ -426,10 +446,16 @@ func (r *restore) looseFile(f index.Planned) error {
 // createIn opens a file for writing below root, with the folders above it.
 func createIn(root *os.Root, place string) (*os.File, error) {
 	f, err := root.OpenFile(place, os.O_WRONLY|os.O_CREATE, 0o600)
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = root.MkdirAll(path.Dir(place), 0o755)
+	case errors.Is(err, fs.ErrPermission):
+		// An earlier try finished a file that nobody may write.
+		err = root.Chmod(place, 0o600)
+	default:
 		return f, err
 	}
-	if err := root.MkdirAll(path.Dir(place), 0o755); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return root.OpenFile(place, os.O_WRONLY|os.O_CREATE, 0o600)
@@ -442,26 +468,20 @@ func (r *restore) lost() error {
 	}
 	var problems []string
 	database := false
-	hurt := map[string]bool{}
-	const limit = 1 << 20
+	hurt := map[string]int64{}
 	for number, err := range r.damaged {
 		problems = append(problems, err.Error())
-		places, err := r.plan.HurtBy(number, limit)
+		sizes, err := r.plan.HurtBy(number)
 		if err != nil {
 			return fmt.Errorf("read plan: %w", err)
 		}
-		for _, p := range places {
-			hurt[p] = true
-		}
+		maps.Copy(hurt, sizes)
 		for _, p := range r.snap.Record.Packs[manifest.Database] {
 			database = database || p.Number == number
 		}
 	}
 	slices.Sort(problems)
-	for p := range hurt {
-		r.report.Lost = append(r.report.Lost, p)
-	}
-	slices.Sort(r.report.Lost)
+	r.report.Lost = slices.Sorted(maps.Keys(hurt))
 	if !r.cfg.Salvage || database {
 		return &DamageError{Problems: problems, Lost: r.report.Lost, Database: database}
 	}
@@ -469,6 +489,8 @@ func (r *restore) lost() error {
 		if err := r.tree.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("leave out %q: %w", p, err)
 		}
+		r.report.Files--
+		r.report.Bytes -= hurt[p]
 	}
 	return nil
 }

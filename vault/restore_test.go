@@ -168,9 +168,32 @@ func TestChosenPartsAndPathsFetchOnlyTheirPacks(t *testing.T) {
 		}
 		compare(t, dir, want)
 	}
-	if _, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Paths: []string{"media/nowhere"}}); !errors.Is(err, vault.ErrNoSnapshot) {
+	if _, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Paths: []string{"media/nowhere"}}); !errors.Is(err, vault.ErrNoFile) {
 		t.Errorf("a path that is not there: %v", err)
 	}
+}
+
+func TestTwoRestoresIntoOneFolderAreKeptApart(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	dir := filepath.Join(t.TempDir(), "out")
+	var second error
+	inner := w.store
+	w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && second == nil && strings.HasPrefix(r.Name, "packs/") {
+			other := *w
+			other.store = inner
+			_, second = other.restore("latest", dir, vault.RestoreConfig{})
+		}
+		return remotetest.Fault{}
+	})
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(second, vault.ErrBusy) {
+		t.Errorf("the second got %v", second)
+	}
+	compare(t, dir, w.src.image())
 }
 
 func TestCatGivesOneFile(t *testing.T) {

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -259,12 +260,32 @@ func (s *shipper) resume(ctx context.Context) error {
 			}
 			continue
 		}
+		// A power cut may have left a file of the right size and other bytes.
+		if sum, err := hashFile(s.path(p.Name)); err != nil {
+			return fmt.Errorf("read spool: %w", err)
+		} else if sum != p.Name {
+			if err := errors.Join(os.Remove(s.path(p.Name)), s.idx.Drop([]uint32{p.Number})); err != nil {
+				return fmt.Errorf("clear spool: %w", err)
+			}
+			continue
+		}
 		s.spooled.Add(p.Size)
 		if err := s.enqueue(ctx, parcel{p, nil}); err != nil {
 			return err
 		}
 	}
 	return s.drain(ctx)
+}
+
+func hashFile(path string) (manifest.Hash, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return manifest.Hash{}, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return manifest.Hash(sum.Sum(nil)), err
 }
 
 // spooledPacks are the whole packs that lie in the spool, and their sizes.

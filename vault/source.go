@@ -47,7 +47,7 @@ type View interface {
 	OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error)
 
 	// Media yields the storage keys of local media, by the rows of this view:
-	// in byte order, each once.
+	// in byte order, each once. One that is no valid path counts as missing.
 	Media(ctx context.Context) iter.Seq2[string, error]
 
 	// Close ends the transaction.

@@ -226,17 +226,27 @@ func (v *verify) explain(ctx context.Context) error {
 			}
 		}
 	}
+	kept := map[string]bool{}
+	for name := range v.repo.kept() {
+		kept[manifest.RecordObject(name)] = true
+	}
 	for object, what := range v.bad {
 		kind, hex, _ := strings.Cut(object, "/")
 		p := Problem{Object: object, What: what, Hurts: hurts[object]}
-		switch kind {
-		case "packs":
-			p.Fix = "run holdfast backup: it stores again what the instance still has; copy the object back from a mirror to mend older snapshots"
-		case "keys":
+		switch {
+		case v.cfg.ExpectHead != "" && object == manifest.RecordObjectPrefix+strings.ToLower(v.cfg.ExpectHead):
+			p.Fix = "look into the provider's log for who deleted or replaced objects; the snapshots that are listed can be restored"
+		case kind == "packs":
+			p.Fix = "copy the object back from a mirror; or delete it, if it is there, and run holdfast backup, which then stores again what the instance still has"
+		case kind == "keys":
 			p.Fix = "copy the object back from a mirror, or have another owner's key add it again; without any key object nothing can be restored"
 		default:
-			p.Fix = "copy the object back from a mirror; other snapshots are not affected"
-			p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])
+			if kept[object] {
+				p.Fix = "copy the object back from a mirror; other snapshots are not affected"
+				p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])
+			} else {
+				p.Fix = "no snapshot of this repository needs it: find out who put it there, then delete it"
+			}
 		}
 		v.report.Problems = append(v.report.Problems, p)
 	}

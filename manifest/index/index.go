@@ -17,8 +17,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"holdfast/manifest"
 )
@@ -68,6 +70,9 @@ func Open(dir string) (x *Index, fresh bool, err error) {
 	if x, err = open(dir, path); err == nil {
 		return x, fresh, nil
 	}
+	if !useless(err) {
+		return nil, false, fmt.Errorf("open index %q: %w", path, err)
+	}
 	// Nothing in it can't be had again: an unreadable index is no reason to
 	// skip a night's backup.
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -80,6 +85,29 @@ func Open(dir string) (x *Index, fresh bool, err error) {
 		return nil, false, fmt.Errorf("open index %q: %w", path, err)
 	}
 	return x, true, nil
+}
+
+// errVersion means that another version of Holdfast wrote the index.
+var errVersion = errors.New("it is of another version")
+
+// useless reports whether an index can't be read however often it is tried. A
+// full disk, a busy file or a missing right are none of its faults.
+func useless(err error) bool {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		code := e.Code() & 0xff
+		return code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT
+	}
+	return errors.Is(err, errVersion)
+}
+
+// meaning adds to an error of SQLite what the system would have said.
+func meaning(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL {
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	}
+	return err
 }
 
 func open(dir, path string) (*Index, error) {
@@ -128,17 +156,20 @@ func (x *Index) load() error {
 			return err
 		}
 	} else if have != version {
-		return fmt.Errorf("index of version %d", have)
+		return fmt.Errorf("version %d: %w", have, errVersion)
 	}
 	err := x.db.QueryRow(`SELECT value FROM facts WHERE key='next pack'`).Scan(&x.next)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	packs, err := x.Packs()
+	if err != nil {
+		return err
+	}
 	for _, p := range packs {
 		x.known[p.Number] = true
 	}
-	return err
+	return x.sweepTrails() // of runs that died
 }
 
 // change runs one transaction.
@@ -149,10 +180,10 @@ func (x *Index) change(do func(tx *sql.Tx) error) error {
 	}
 	if err := do(tx); err != nil {
 		tx.Rollback()
-		return fmt.Errorf("write index: %w", err)
+		return fmt.Errorf("write index: %w", meaning(err))
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("write index: %w", err)
+		return fmt.Errorf("write index: %w", meaning(err))
 	}
 	return nil
 }

@@ -98,6 +98,19 @@ func TestDamagedIndexIsReplaced(t *testing.T) {
 	}
 }
 
+func TestIndexThatCantBeOpenedIsKept(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "index.db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(dir); err == nil {
+		t.Fatal("a folder was opened")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "index.db")); err != nil {
+		t.Error("what could not be opened was removed")
+	}
+}
+
 func TestDamagedTrailBlockReadsAsUnknown(t *testing.T) {
 	x := opened(t, t.TempDir())
 	trail, err := x.CreateTrail(4096)

@@ -262,19 +262,21 @@ func (p *Plan) Sum() (files, bytes int64, err error) {
 	return files, bytes, err
 }
 
-// HurtBy lists files that need any of the packs, at most limit of them.
-func (p *Plan) HurtBy(pack uint32, limit int) (places []string, err error) {
-	rows, err := p.db.Query(`SELECT DISTINCT f.place FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY 1 LIMIT ?`, pack, limit)
+// HurtBy returns the files that need a pack, by place, and their sizes.
+func (p *Plan) HurtBy(pack uint32) (sizes map[string]int64, err error) {
+	rows, err := p.db.Query(`SELECT DISTINCT f.place, f.size FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=?`, pack)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+	sizes = map[string]int64{}
 	for rows.Next() {
 		var place string
-		if err := rows.Scan(&place); err != nil {
+		var size int64
+		if err := rows.Scan(&place, &size); err != nil {
 			return nil, err
 		}
-		places = append(places, place)
+		sizes[place] = size
 	}
-	return places, rows.Err()
+	return sizes, rows.Err()
 }

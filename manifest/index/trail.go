@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -67,8 +68,11 @@ func (x *Index) Trail(path string, pageSize int) (*Trail, error) {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(x.dir, "trail", filepath.Base(string(name))))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a lost trail costs an upload, not the backup
+	}
 	if err != nil {
-		return nil, nil //nolint:nilerr // a lost trail costs an upload, not the backup
+		return nil, fmt.Errorf("open trail: %w", err)
 	}
 	head := make([]byte, trailHead)
 	if _, err := io.ReadFull(f, head); err != nil || string(head[:8]) != trailMagic || binary.LittleEndian.Uint32(head[8:]) != uint32(pageSize) {
