@@ -58,6 +58,7 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 	p.server.Config.ErrorLog = p.behind.ErrorLog
 	p.server.Start()
 	t.Cleanup(func() {
+		p.release() // of a test that failed before it did
 		p.server.CloseClientConnections()
 		p.server.Close()
 	})
@@ -112,11 +113,15 @@ func (p *proxy) holdAfter(method string, packs int) (reached <-chan struct{}, re
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = h
-	return h.reached, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+	return h.reached, p.release
+}
+
+func (p *proxy) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held != nil {
+		close(p.held.release)
 		p.held = nil
-		close(h.release)
 	}
 }
 

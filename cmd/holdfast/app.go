@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -25,6 +28,8 @@ type app struct {
 
 	ready  bool // the command line is understood: what fails now is no usage error
 	result any  // what the summary line of --json carries
+
+	live atomic.Bool // the progress line is on the terminal
 }
 
 // main runs one command line and returns its exit code.
@@ -33,6 +38,9 @@ func (a *app) main(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
 
+	out := &checkedWriter{w: a.out}
+	a.out = out
+	slog.SetDefault(slog.New(logHandler{a: a}))
 	root := a.command()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -49,7 +57,14 @@ func (a *app) main(args []string) int {
 		}
 		p = explain(ctx, err)
 	}
-	return a.finish(verb, p)
+	exit := a.finish(verb, p)
+	if err := out.failed(); err != nil && p == nil {
+		// What was asked for is the output, and a script must not take a cut list for a whole one.
+		p = &problem{exit: exitUnexpected, err: fmt.Errorf("write standard output: %w", err)}
+		fmt.Fprint(a.err, p.render(verb))
+		exit = p.exit
+	}
+	return exit
 }
 
 // Root keeps its files where a service keeps them, everybody else at home.

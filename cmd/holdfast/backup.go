@@ -78,7 +78,7 @@ func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *i
 		return nil, err
 	}
 	defer repo.close()
-	before := latest(repo.Repository)
+	before := latest(repo.Records())
 	if fresh && before != nil {
 		a.warn("the index was lost, and this host can't open its own packs: everything is uploaded once more")
 	}
@@ -107,7 +107,8 @@ func (a *app) host() (*seal.Host, error) {
 	host, err := seal.LoadHost(a.hostFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &problem{exit: exitKey, err: fmt.Errorf("this host has no key: %s is missing", a.hostFile()),
-			fix: "name the right folder by --state, bring the file back, or set up with holdfast init"}
+			fix: fmt.Sprintf("name the right folder by --state, or bring %s back from a copy; where there is none, move %s and what is left of %s away and run holdfast init with a new prefix in the same bucket: the old snapshots stay restorable with the recovery kit",
+				a.hostFile(), a.configFile, a.state)}
 	}
 	if err != nil {
 		return nil, &problem{exit: exitKey, err: err, fix: "bring the file back as holdfast init wrote it"}
@@ -142,9 +143,9 @@ func (s source) Begin(ctx context.Context) (vault.View, error) {
 	return view, nil
 }
 
-// latest is the newest snapshot, or nil.
-func latest(repo *vault.Repository) *manifest.Record {
-	for _, rec := range repo.Records() {
+// latest is the newest snapshot of records that come newest first, or nil.
+func latest(records []*manifest.Record) *manifest.Record {
+	for _, rec := range records {
 		if rec.Kind == manifest.KindBackup {
 			return rec
 		}
@@ -152,28 +153,50 @@ func latest(repo *vault.Repository) *manifest.Record {
 	return nil
 }
 
-// lastKnown is the newest record that this host knows of, or nil: what there is
-// to fall back on when the storage can't be asked.
-func lastKnown(idx *index.Index) *manifest.Record {
-	head, err := idx.Head()
-	if err != nil || head.IsZero() {
-		return nil
+// complete is the newest of these snapshots that misses no file, or nil.
+func complete(records []*manifest.Record) *manifest.Record {
+	for _, rec := range records {
+		if rec.Kind == manifest.KindBackup && rec.Missing == 0 {
+			return rec
+		}
 	}
-	text, err := idx.Record(head)
-	if err != nil {
-		return nil
-	}
-	rec, err := manifest.ParseRecord(text)
-	if err != nil {
-		return nil
-	}
-	return rec
+	return nil
 }
 
-// standing says what there is to fall back on.
-func standing(rec *manifest.Record) string {
-	if rec == nil || rec.Kind != manifest.KindBackup {
-		return "there is no complete snapshot yet"
+// lastKnown are the records that this host knows of, newest first, down to the
+// first complete snapshot: what there is to fall back on when the storage can't
+// be asked.
+func lastKnown(idx *index.Index) []*manifest.Record {
+	var records []*manifest.Record
+	name, err := idx.Head()
+	for err == nil && !name.IsZero() && complete(records) == nil {
+		text, err := idx.Record(name)
+		if err != nil {
+			return records
+		}
+		rec, err := manifest.ParseRecord(text)
+		if err != nil {
+			return records
+		}
+		records = append(records, rec)
+		if len(rec.Previous) == 0 {
+			return records
+		}
+		name = rec.Previous[0]
 	}
-	return fmt.Sprintf("the last complete snapshot, %s, is %s old", rec.ID(), elapsed(rec.Time))
+	return records
+}
+
+// standing says what there is to fall back on. The records come newest first.
+func standing(records []*manifest.Record) string {
+	newest, whole := latest(records), complete(records)
+	switch {
+	case newest == nil:
+		return "there is no complete snapshot yet"
+	case whole == nil:
+		return fmt.Sprintf("there is no complete snapshot yet; the newest, %s, is %s old and lacks %s", newest.ID(), elapsed(newest.Time), count(newest.Missing, "file"))
+	case newest != whole:
+		return fmt.Sprintf("the last complete snapshot, %s, is %s old; the newest, %s, lacks %s", whole.ID(), elapsed(whole.Time), newest.ID(), count(newest.Missing, "file"))
+	}
+	return fmt.Sprintf("the last complete snapshot, %s, is %s old", whole.ID(), elapsed(whole.Time))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -32,10 +31,6 @@ from there: from the bucket, an age identity and nothing else.
 			}
 			if !slices.Contains([]string{"auto", "plain", "none"}, a.progress) {
 				return fmt.Errorf("--progress %q is none of auto, plain, none", a.progress)
-			}
-			slog.SetLogLoggerLevel(slog.LevelWarn)
-			if a.verbose {
-				slog.SetLogLoggerLevel(slog.LevelDebug)
 			}
 			a.ready = true
 			return nil

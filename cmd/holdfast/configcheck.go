@@ -145,5 +145,5 @@ func (a *app) checkRemote(ctx context.Context, r remoteConfig) (string, error) {
 	for _, w := range repo.Warnings {
 		a.warn("%s", w)
 	}
-	return fmt.Sprintf("%s; %s", at.url, standing(latest(repo.Repository))), nil
+	return fmt.Sprintf("%s; %s", at.url, standing(repo.Records())), nil
 }

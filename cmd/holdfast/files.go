@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // writeNew writes a file of mode 0600 that must not exist, durably.
@@ -29,13 +31,12 @@ func writeNew(path, text string) (err error) {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// vacant refuses paths where something is.
+// vacant refuses paths where something is. Where it can't look, the write will
+// say so.
 func vacant(paths ...string) error {
 	for _, path := range paths {
 		if _, err := os.Lstat(path); err == nil {
 			return alreadyThere(path)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
 		}
 	}
 	return nil
@@ -44,4 +45,28 @@ func vacant(paths ...string) error {
 func alreadyThere(path string) error {
 	return &problem{exit: exitRefused, err: fmt.Errorf("%s is there already, and is never overwritten", path),
 		fix: "use it, name another, or move it away first"}
+}
+
+// creatable reports why a folder can't be made, with all above it, or be
+// written into where it is there.
+func creatable(dir string) error {
+	for _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist); _, err = os.Stat(dir) {
+		dir = filepath.Dir(dir)
+	}
+	return writable(dir)
+}
+
+// writable reports why no file can be made in a folder, or nil.
+func writable(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return &fs.PathError{Op: "use", Path: dir, Err: unix.ENOTDIR}
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return &fs.PathError{Op: "write into", Path: dir, Err: err}
+	}
+	return nil
 }

@@ -48,7 +48,7 @@ func (a *app) identities(ctx context.Context, u unlocking) ([]seal.Identity, sea
 	}
 	text, err := a.identityText(ctx, u.file)
 	if err != nil {
-		return nil, seal.RepositoryID{}, &problem{exit: exitKey, err: err}
+		return nil, seal.RepositoryID{}, err
 	}
 	identities, id, err := seal.ReadIdentities(strings.NewReader(text), func() ([]byte, error) {
 		passphrase, err := a.secretLine(ctx, "Passphrase of the identity: ")
@@ -72,19 +72,23 @@ func (a *app) identityText(ctx context.Context, file string) (string, error) {
 	case file != "-":
 		f, err := os.Open(file)
 		if err != nil {
-			return "", fmt.Errorf("read identity: %w", err)
+			return "", badIdentity(err)
 		}
 		defer f.Close()
 		r = f
 	}
 	text, err := io.ReadAll(io.LimitReader(r, maxIdentity))
 	if err != nil {
-		return "", fmt.Errorf("read identity: %w", err)
+		return "", badIdentity(err)
 	}
 	if file == "-" {
 		return typed(string(text)), nil
 	}
 	return string(text), nil
+}
+
+func badIdentity(err error) error {
+	return usage(fmt.Errorf("read identity: %w", err), "name a file that this user can read: the recovery kit, or what holdfast key new wrote; --identity - to type the key")
 }
 
 // typed puts a key together that somebody typed from paper, in groups and over

@@ -82,6 +82,9 @@ func (v *initVerb) run(ctx context.Context, a *app) error {
 	}
 	a.say("✓ instance     %s: %s", domain, describe(facts))
 	v.kit = cmp.Or(v.kit, "holdfast-kit-"+domain+".txt")
+	if err := v.canWrite(a); err != nil {
+		return err
+	}
 	unlock, err := a.lock("init")
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"holdfast/manifest"
@@ -37,6 +38,30 @@ func (v *initVerb) check(mustNotExist ...string) error {
 	for i := range v.instance.Extra {
 		if err := absolute(&v.instance.Extra[i]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// canWrite refuses where the files of the host and the kit could not be written,
+// before anything is made.
+func (v *initVerb) canWrite(a *app) error {
+	if len(v.owners) == 0 {
+		dir := filepath.Dir(v.kit)
+		if err := vacant(v.kit); err != nil {
+			return err
+		}
+		if err := writable(dir); err != nil {
+			return usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err), "make that folder, or name a file in another by --kit")
+		}
+	}
+	for _, need := range []struct{ what, path, flag string }{
+		{"configuration", filepath.Dir(a.configFile), "-c FILE"},
+		{"state", a.state, "--state DIR"},
+	} {
+		if err := creatable(need.path); err != nil {
+			return &problem{exit: exitUnexpected, err: fmt.Errorf("the folder %s of Holdfast's %s can't be written: %w", need.path, need.what, err),
+				fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s", os.Geteuid(), need.path, need.flag)}
 		}
 	}
 	return nil

@@ -28,7 +28,8 @@ func (a *app) lock(verb string) (unlock func() error, err error) {
 	}
 	f, err := os.OpenFile(filepath.Join(a.state, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock state folder: %w", err)
+		return nil, &problem{exit: exitUnexpected, err: fmt.Errorf("lock state folder: %w", err),
+			fix: "run Holdfast as the user who owns it, or name another by --state"}
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

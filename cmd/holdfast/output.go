@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
 )
 
 // say prints a line for a person; nothing with --quiet or --json.
@@ -22,7 +25,12 @@ func (a *app) warn(format string, args ...any) {
 		}{text})
 		return
 	}
-	fmt.Fprintf(a.err, "! %s\n", text)
+	if a.live.Load() {
+		text = "\r\x1b[K! " + text
+	} else {
+		text = "! " + text
+	}
+	fmt.Fprintln(a.err, text)
 }
 
 // item prints one of the things that a verb was asked for: text for a person,
@@ -90,4 +98,29 @@ func (p *problem) render(verb string) string {
 	line("effect", p.effect)
 	line("fix", p.fix)
 	return b.String()
+}
+
+// checkedWriter remembers the first write that failed, so that a full disk does not
+// pass for success. It may be used from several goroutines.
+type checkedWriter struct {
+	w io.Writer
+
+	mu  sync.Mutex // guards err
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.err = cmp.Or(c.err, err)
+	}
+	return n, err
+}
+
+func (c *checkedWriter) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }

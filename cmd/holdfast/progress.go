@@ -45,9 +45,11 @@ func (a *app) watch(ctx context.Context, moved string, p *vault.Progress, do fun
 				if v.shown {
 					fmt.Fprint(a.err, "\r\x1b[K")
 				}
+				a.live.Store(false)
 				return nil
 			case <-ticker.C:
 				fmt.Fprint(a.err, show())
+				a.live.Store(v.shown)
 			}
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"holdfast/instance"
@@ -42,6 +43,9 @@ server start over them. It needs the storage, an owner's identity, and nothing
 else. A restore that was interrupted goes on when it is run again.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkHead(cmd.Flags()); err != nil {
+				return err
+			}
 			result, err := v.run(cmd.Context(), a, first(args))
 			if err != nil {
 				return err
@@ -72,6 +76,7 @@ type restoreResult struct {
 	Resumed  bool     `json:"resumed,omitempty"`
 	Seconds  float64  `json:"seconds"`
 	Missing  []string `json:"missing,omitempty"` // in the snapshot itself
+	Whole    string   `json:"whole,omitempty"`   // where files are missing: the last snapshot before that misses none
 	Lost     []string `json:"lost,omitempty"`    // left out by --salvage
 	Notes    []string `json:"notes,omitempty"`
 	Planned  bool     `json:"planned,omitempty"` // nothing was done
@@ -97,7 +102,10 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 		return nil, err
 	}
 	result := &restoreResult{Snapshot: newSnapshot(snap.Record), To: v.to}
-	v.tellPlan(a, result.Snapshot, cfg.Parts, snap.Record.Name() == latest(repo.Repository).Name())
+	if snap.Record.Missing > 0 {
+		result.Whole = wholeBefore(repo.Records(), snap.Record)
+	}
+	v.tellPlan(a, result, cfg.Parts, snap.Record.Name() == latest(repo.Records()).Name())
 	if v.plan {
 		result.Planned = true
 		return result, nil
@@ -111,15 +119,36 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	})
 	if err != nil {
 		a.tellLost(err)
-		if errors.Is(err, vault.ErrRefused) {
+		if errors.Is(err, vault.ErrRefused) || errors.Is(err, vault.ErrBusy) {
 			return nil, err
 		}
-		return nil, withEffect(err, fmt.Sprintf("the restore into %s is unfinished; what was fetched is kept there, in a hidden folder", v.to))
+		return nil, withEffect(err, v.left())
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
 	result.Missing, result.Lost, result.Notes = report.Missing, report.Lost, report.Notes
 	result.Seconds = time.Since(began).Seconds()
 	return result, nil
+}
+
+// left says what a restore that failed leaves behind.
+func (v *restoreVerb) left() string {
+	if _, err := os.Lstat(filepath.Join(v.to, ".holdfast-restore")); err != nil {
+		return "nothing was restored"
+	}
+	return fmt.Sprintf("the restore into %s is unfinished; what was fetched is kept there, in the hidden folder .holdfast-restore", v.to)
+}
+
+// wholeBefore is the ID of the last snapshot before rec that misses no file, or
+// "". The records come newest first.
+func wholeBefore(records []*manifest.Record, rec *manifest.Record) string {
+	older := slices.IndexFunc(records, func(r *manifest.Record) bool { return r.Sequence < rec.Sequence })
+	if older < 0 {
+		return ""
+	}
+	if whole := complete(records[older:]); whole != nil {
+		return whole.ID()
+	}
+	return ""
 }
 
 // besides is a folder for scratch files on the target's own disk, where that
@@ -141,6 +170,11 @@ func (v *restoreVerb) config() (vault.RestoreConfig, error) {
 	if err := absolute(&v.to); err != nil {
 		return cfg, err
 	}
+	if v.to != "" && !v.plan {
+		if err := creatable(v.to); err != nil {
+			return cfg, usage(fmt.Errorf("can't restore into %s: %w", v.to, err), "name by --to a folder that this user can make or write into")
+		}
+	}
 	for _, name := range v.only {
 		for part := range strings.SplitSeq(name, ",") {
 			if !slices.Contains(manifest.Parts, manifest.Part(part)) {
@@ -151,11 +185,25 @@ func (v *restoreVerb) config() (vault.RestoreConfig, error) {
 	}
 	for _, path := range v.paths {
 		part, _, _ := strings.Cut(path, "/")
-		if !slices.Contains(manifest.Parts, manifest.Part(part)) {
+		switch {
+		case !slices.Contains(manifest.Parts, manifest.Part(part)):
 			return cfg, usage(fmt.Errorf("--path %s does not start with a part", path), "write --path media/… or files/…; holdfast ls shows the paths")
+		case len(cfg.Parts) > 0 && !slices.Contains(cfg.Parts, manifest.Part(part)):
+			return cfg, usage(fmt.Errorf("--path %s and --only %s contradict each other", path, strings.Join(v.only, ",")), "leave out --only: --path is enough")
 		}
 	}
 	return cfg, nil
+}
+
+// checkHead refuses an --expect-head that would expect nothing, such as an
+// empty variable of a script.
+func checkHead(flags *pflag.FlagSet) error {
+	f := flags.Lookup("expect-head")
+	head := f.Value.String()
+	if !f.Changed || len(head) >= 4 && strings.Trim(strings.ToLower(head), "0123456789abcdef") == "" {
+		return nil
+	}
+	return usage(fmt.Errorf("--expect-head %q is no record's ID, nor its first 4 digits or more", head), "take the head that holdfast backup printed, or leave the flag out")
 }
 
 // expect refuses a repository whose newest records are gone.
@@ -175,7 +223,8 @@ func expect(repo *vault.Repository, head string) error {
 }
 
 // tellPlan says what is about to be restored, before anything is.
-func (v *restoreVerb) tellPlan(a *app, s snapshot, parts []manifest.Part, newest bool) {
+func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.Part, newest bool) {
+	s := result.Snapshot
 	if a.json {
 		a.line("plan", s)
 	}
@@ -198,8 +247,16 @@ func (v *restoreVerb) tellPlan(a *app, s snapshot, parts []manifest.Part, newest
 		a.say("  into      %s", v.to)
 	}
 	if s.Missing > 0 {
-		a.warn("the snapshot is incomplete: %s were missing when it was made", count(s.Missing, "media file"))
+		a.warn("the snapshot is incomplete: it was made without %s that could not be found%s", count(s.Missing, "media file"), result.without())
 	}
+}
+
+// without names the snapshot to turn to for files that are missing.
+func (r *restoreResult) without() string {
+	if r.Whole == "" {
+		return ""
+	}
+	return fmt.Sprintf("; snapshot %s, before it, misses none", r.Whole)
 }
 
 // tellLost names the files that damaged packs hurt.
@@ -239,8 +296,16 @@ func (a *app) tellRestore(r *restoreResult) error {
 	a.warnAll("was missing when the snapshot was made: %s", r.Missing)
 	a.warnAll("damaged, left out: %s", r.Lost)
 	if len(r.Lost) > 0 {
-		return &problem{exit: exitDamage, err: fmt.Errorf("%s were left out: their packs are damaged", count(int64(len(r.Lost)), "file")),
+		return &problem{exit: exitDamage, err: fmt.Errorf("left out %s, whose packs are damaged", count(int64(len(r.Lost)), "file")),
 			effect: "everything else is restored", fix: "look for these files in another snapshot or a mirror"}
+	}
+	if len(r.Missing) > 0 {
+		fix := "no earlier snapshot has them all; look for them where the instance's disk was copied to"
+		if r.Whole != "" {
+			fix = fmt.Sprintf("restore snapshot %s, which misses none, into another folder, and copy these files from there", r.Whole)
+		}
+		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(int64(len(r.Missing)), "file")),
+			effect: "everything else is restored", fix: fix}
 	}
 	return nil
 }

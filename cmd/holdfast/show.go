@@ -29,7 +29,7 @@ func (a *app) showCommand() *cobra.Command {
 			s := newSnapshot(rec)
 			a.result = s
 			if !a.json {
-				a.show(s, rec)
+				a.show(s, rec, repo.Head().Name().Hex())
 			}
 			return nil
 		},
@@ -38,7 +38,8 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) show(s snapshot, rec *manifest.Record) {
+// show prints a record, and the head that --expect-head takes.
+func (a *app) show(s snapshot, rec *manifest.Record, head string) {
 	row := func(label, format string, args ...any) {
 		fmt.Fprintf(a.out, "%-12s %s\n", label, fmt.Sprintf(format, args...))
 	}
@@ -63,6 +64,7 @@ func (a *app) show(s snapshot, rec *manifest.Record) {
 		row("continues", "%s", name)
 	}
 	row("repository", "%s, epoch %d, %s", rec.Repository, rec.Epoch, count(int64(len(rec.Keys)), "owner"))
+	row("head", "%s", head)
 	row("made by", "holdfast %s, record format %d", rec.Holdfast, rec.Format)
 }
 

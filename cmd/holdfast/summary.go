@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"holdfast/manifest"
@@ -81,24 +82,22 @@ func (a *app) tellBackup(r *backupReport) error {
 	}
 	a.say("  head      %s", s.Name)
 	a.result = result
+	a.warnAll("missing from the media directory: %s", r.Missing)
+	if r.Damage {
+		return &problem{exit: exitDamage, err: fmt.Errorf("snapshot %s is saved and whole, and damage was found in the storage", s.ID),
+			effect: strings.Join(r.Warnings[:min(shown, len(r.Warnings))], "\n"),
+			fix:    "holdfast verify --data all names what is damaged and which snapshots that hurts"}
+	}
 	for _, w := range r.Warnings {
 		a.warn("%s", w)
 	}
-	if r.Damage {
-		return &problem{exit: exitDamage, err: fmt.Errorf("snapshot %s is saved and whole, but the storage lost what earlier ones need", s.ID),
-			effect: "older snapshots may not be restorable", fix: "holdfast verify --data all names what is damaged and which snapshots that hurts"}
-	}
-	if len(r.Missing) > 0 {
-		for i, path := range r.Missing {
-			if i == shown && !a.verbose {
-				a.warn("and %d more; -v names them all", len(r.Missing)-i)
-				break
-			}
-			a.warn("missing from the media directory: %s", path)
+	if n := int64(len(r.Missing)); n > 0 {
+		fix := "put the files back into the media directory, if you have them elsewhere, and run it again"
+		if n > s.Parts[manifest.Media].Files {
+			fix = "is the disk of the media directory mounted, and storage-local-base-path right? Mend that and run it again; if the files are lost, put them back from an earlier snapshot"
 		}
-		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is saved, but %s that the database names could not be found", s.ID, count(int64(len(r.Missing)), "media file")),
-			effect: "everything else is in the snapshot; a restore brings it back without these",
-			fix:    "put the files back into the media directory, if you have them elsewhere, and run it again"}
+		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is saved, but %s that the database names could not be found", s.ID, count(n, "media file")),
+			effect: "everything else is in the snapshot; a restore brings it back without these", fix: fix}
 	}
 	return nil
 }

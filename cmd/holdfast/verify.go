@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,12 @@ func (a *app) verifyCommand() *cobra.Command {
 With --data also that a share of them, drawn anew each time, or all of them,
 still have the bytes that were stored. No key is needed.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return v.run(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkHead(cmd.Flags()); err != nil {
+				return err
+			}
+			return v.run(cmd.Context(), a)
+		},
 	}
 	fromFlag(cmd, &v.from)
 	cmd.Flags().StringVar(&v.data, "data", "", "read and hash this `SHARE` of the bytes: 5%, or all")
@@ -86,10 +92,14 @@ func (v *verifyVerb) run(ctx context.Context, a *app) error {
 	}
 	a.tellVerify(report)
 	if n := len(report.Problems); n > 0 {
-		return &problem{exit: exitDamage, err: fmt.Errorf("%s damaged", count(int64(n), "object")),
-			effect: "the snapshots named above can't be restored whole", fix: "follow the lines above, then verify again"}
+		effect := "no snapshot that is listed is hurt"
+		if slices.ContainsFunc(report.Problems, func(p vault.Problem) bool { return len(p.Hurts) > 0 }) {
+			effect = "the snapshots named above can't be restored whole"
+		}
+		return &problem{exit: exitDamage, err: fmt.Errorf("%s not as it must be", count(int64(n), "object")),
+			effect: effect, fix: "follow the lines above, then verify again"}
 	}
-	if head := latest(repo.Repository); head != nil {
+	if head := latest(repo.Records()); head != nil {
 		a.say("✓ nothing is damaged; the newest snapshot, %s, is %s old", head.ID(), elapsed(head.Time))
 	}
 	return nil
@@ -112,12 +122,12 @@ func parseShare(s string) (float64, error) {
 }
 
 func (a *app) tellVerify(r *vault.VerifyReport) {
-	a.say("%s need %s, %s: all compared with what the storage lists", count(int64(r.Snapshots), "record"), count(int64(r.Objects), "object"), size(r.Bytes))
+	a.say("compared with what the storage lists: %s, %s, of %s", count(int64(r.Objects), "object"), size(r.Bytes), count(int64(r.Snapshots), "record"))
 	if r.HashedN > 0 {
-		a.say("%s, %s, were read and hashed", count(int64(r.HashedN), "object"), size(r.Hashed))
+		a.say("read and hashed: %s, %s", count(int64(r.HashedN), "object"), size(r.Hashed))
 	}
 	if r.Unneeded > 0 {
-		a.say("%s, %s, are needed by no snapshot: interrupted runs left them, the next backup uses what it can", count(int64(r.Unneeded), "pack"), size(r.UnneededBytes))
+		a.say("needed by no snapshot: %s, %s; interrupted runs leave such, the next backup uses what it can", count(int64(r.Unneeded), "pack"), size(r.UnneededBytes))
 	}
 	a.warnAll("no object of Holdfast's: %s", r.Foreign)
 	for _, p := range r.Problems {
