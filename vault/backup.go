@@ -156,7 +156,7 @@ func (b *backup) settle() error {
 	}
 	if lost > 0 {
 		b.report.Damage = true
-		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("%d packs that earlier snapshots need are gone from the remote or have another size; what this backup needs of them was stored again; run holdfast verify", lost))
+		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("packs of earlier snapshots that are gone from the remote or have another size: %d; what this backup needs of them was stored again; run holdfast verify", lost))
 	}
 	head, err := b.idx.Head()
 	if err != nil {

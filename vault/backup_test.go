@@ -136,6 +136,33 @@ func TestOneOddMediumDoesNotKeepTheRestFromBeingSaved(t *testing.T) {
 	w.check("latest", f.image())
 }
 
+func TestIndexForgetsWhatTheInstanceForgot(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	for p := range w.src.rows {
+		if strings.HasPrefix(p, "01A/") {
+			delete(w.src.rows, p)
+		}
+	}
+	w.backup()
+	idx, _, err := index.Open(w.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idx.Close()
+	n := 0
+	for _, err := range idx.Files(manifest.Media) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 2 {
+		t.Errorf("%d rows for 2 files", n)
+	}
+	w.check("latest", w.src.image())
+}
+
 func TestRottenSpoolFileIsNotSent(t *testing.T) {
 	w := newWorld(t, sample())
 	idx, _, err := index.Open(w.state)

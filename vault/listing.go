@@ -213,6 +213,7 @@ func (l *listing) lines(part manifest.Part) error {
 	next, stop := iter.Pull2(l.b.idx.Files(part))
 	defer stop()
 	row, err, more := next()
+	var stale []string // known, and not wanted any more
 	for path, pathErr := range l.paths(part) {
 		if pathErr != nil {
 			return fmt.Errorf("write listing: %w", pathErr)
@@ -227,6 +228,7 @@ func (l *listing) lines(part manifest.Part) error {
 			continue
 		}
 		for more && err == nil && row.Path < path {
+			stale = append(stale, row.Path)
 			row, err, more = next()
 		}
 		if err != nil {
@@ -242,8 +244,15 @@ func (l *listing) lines(part manifest.Part) error {
 			l.needs[n] = true
 		}
 		l.count(part, row.Size)
+		row, err, more = next()
 	}
-	return nil
+	for ; more && err == nil; row, err, more = next() {
+		stale = append(stale, row.Path)
+	}
+	if err != nil {
+		return err
+	}
+	return l.b.idx.ForgetFiles(part, stale)
 }
 
 // foldEvery is after how many nights a segment's map lines become one again.

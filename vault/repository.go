@@ -388,5 +388,5 @@ func (r *Repository) Unlock(ctx context.Context, identities []seal.Identity) (*s
 	if broken != nil {
 		return nil, fmt.Errorf("unlock: %w", broken)
 	}
-	return nil, fmt.Errorf("unlock: tried %d key objects: %w", len(r.Head().Keys), ErrWrongKey)
+	return nil, fmt.Errorf("unlock: %w", ErrWrongKey)
 }

@@ -503,7 +503,7 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("restore: %d packs are damaged, which %d files need: %s", len(e.Problems), len(e.Lost), strings.Join(e.Problems, "; "))
+	return fmt.Sprintf("restore: damaged packs: %d; files that need them: %d; %s", len(e.Problems), len(e.Lost), strings.Join(e.Problems, "; "))
 }
 
 // Unwrap is [ErrDamage].

@@ -331,6 +331,21 @@ func putFiles(tx *sql.Tx, files []manifest.File) error {
 	return nil
 }
 
+// ForgetFiles forgets files of which the instance knows nothing any more.
+func (x *Index) ForgetFiles(part manifest.Part, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	return x.change(func(tx *sql.Tx) error {
+		for _, path := range paths {
+			if _, err := tx.Exec(`DELETE FROM files WHERE part=? AND path=?`, part, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // SetState moves a pack on.
 func (x *Index) SetState(number uint32, s State) error {
 	_, err := x.db.Exec(`UPDATE packs SET state=? WHERE number=?`, s, number)
@@ -357,7 +372,8 @@ func (x *Index) Drop(numbers []uint32) error {
 				return err
 			}
 		}
-		return nil
+		_, err := tx.Exec(`DELETE FROM chunks WHERE pack NOT IN (SELECT number FROM packs)`)
+		return err
 	})
 }
 
