@@ -186,17 +186,31 @@ func TestContentsFindEveryFrame(t *testing.T) {
 	}
 }
 
-func TestDamageIsNoticed(t *testing.T) {
+func TestEveryFlippedBitAndEveryCutIsNoticed(t *testing.T) {
 	s, o := keys(t)
 	p := fill(t, s, []byte("one chunk"), []byte("and another"))
 	size := int64(len(p.Bytes))
-	for at := 0; at < len(p.Bytes); at += 7 {
-		bad := bytes.Clone(p.Bytes)
-		bad[at] ^= 1 << (at % 8)
-		if _, err := read(t, o, bad, p.Name, size); !errors.Is(err, ErrDamaged) {
-			t.Fatalf("bit flipped in byte %d: %v", at, err)
+	r, err := NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func(sealed []byte) error {
+		if err := r.Open(bytes.NewReader(sealed), p.Name, size, o); err != nil {
+			return err
 		}
-		if _, err := read(t, o, p.Bytes[:at], p.Name, size); !errors.Is(err, ErrDamaged) {
+		_, err := io.Copy(io.Discard, r)
+		return errors.Join(err, r.Close())
+	}
+	bad := bytes.Clone(p.Bytes)
+	for at := range bad {
+		for bit := range 8 {
+			bad[at] ^= 1 << bit
+			if err := again(bad); !errors.Is(err, ErrDamaged) {
+				t.Fatalf("bit %d of byte %d flipped: %v", bit, at, err)
+			}
+			bad[at] ^= 1 << bit
+		}
+		if err := again(bad[:at]); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("cut after %d bytes: %v", at, err)
 		}
 	}

@@ -149,6 +149,27 @@ func TestEachOwnerOpensTheRepository(t *testing.T) {
 	}
 }
 
+func TestEveryFlippedBitOfAKeyObjectIsNoticed(t *testing.T) {
+	k := newKeys(t)
+	o := owners(t)["X25519"]
+	object, err := k.SealTo(o.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range object {
+		for bit := range 8 {
+			object[at] ^= 1 << bit
+			if _, err := OpenKeys(object, k.Repository, []Identity{o.identity}); err == nil {
+				t.Fatalf("bit %d of byte %d", bit, at)
+			}
+			object[at] ^= 1 << bit
+		}
+		if _, err := OpenKeys(object[:at], k.Repository, []Identity{o.identity}); err == nil {
+			t.Fatalf("cut after %d bytes", at)
+		}
+	}
+}
+
 func TestEveryEpochCanBeOpened(t *testing.T) {
 	k := newKeys(t)
 	first, _ := k.Certify("example.org", 1, "")
