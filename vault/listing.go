@@ -30,7 +30,6 @@ type listing struct {
 	needs   map[uint32]bool // packs that the snapshot's files need
 	text    *os.File        // the listing itself
 	out     *bufio.Writer
-	newMaps []index.NewMap
 }
 
 // paged is a file of pages that was stored, and its new trail.
@@ -143,6 +142,9 @@ func (l *listing) finish(ctx context.Context) (index.Snapshot, error) {
 	if err != nil {
 		return snap, err
 	}
+	if err := l.b.idx.BeginMaps(); err != nil {
+		return snap, err
+	}
 	for _, p := range l.paged {
 		if err := l.pages(p, known); err != nil {
 			return snap, err
@@ -152,7 +154,6 @@ func (l *listing) finish(ctx context.Context) (index.Snapshot, error) {
 		}
 		snap.Trails[p.file.Path] = p.trail.Name()
 	}
-	snap.Maps = l.newMaps
 	for _, part := range []manifest.Part{manifest.Files, manifest.Media} {
 		if err := l.lines(part); err != nil {
 			return snap, err
@@ -301,7 +302,9 @@ func (l *listing) pages(p paged, known map[uint32]index.Pack) error {
 		if err := l.write(line); err != nil {
 			return err
 		}
-		l.newMaps = append(l.newMaps, index.NewMap{Path: p.file.Path, Line: m})
+		if err := l.b.idx.AddMap(p.file.Path, &m); err != nil {
+			return err
+		}
 	}
 	return nil
 }

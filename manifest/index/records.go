@@ -81,13 +81,31 @@ type Snapshot struct {
 	Text   []byte
 	Packs  []uint32          // that the record names
 	Trails map[string]string // of paged files: path to the new trail's file, made by CreateTrail
-	Maps   []NewMap
 }
 
-// NewMap is a map line to remember; a base line replaces its segment's others.
-type NewMap struct {
-	Path string
-	Line manifest.MapLine
+// BeginMaps forgets the map lines that a run noted and did not commit.
+func (x *Index) BeginMaps() error {
+	if _, err := x.db.Exec(`DELETE FROM new_maps`); err != nil {
+		return fmt.Errorf("write index: %w", meaning(err))
+	}
+	return nil
+}
+
+// AddMap notes a map line for the next Commit: a base line replaces its
+// segment's others. There is one for each segment of a file.
+func (x *Index) AddMap(path string, m *manifest.MapLine) error {
+	line, err := manifest.Line{Map: m}.Append(nil)
+	if err != nil {
+		return err
+	}
+	packs := []byte{}
+	for _, r := range m.Runs {
+		packs = binary.LittleEndian.AppendUint32(packs, r.Pack)
+	}
+	if _, err := x.db.Exec(`INSERT INTO new_maps VALUES (?,?,?,?,?,?)`, path, m.Segment, m.Night, m.Base, packs, line); err != nil {
+		return fmt.Errorf("write index: %w", meaning(err))
+	}
+	return nil
 }
 
 // Commit moves the index on to a snapshot, all of it or nothing.
@@ -104,8 +122,12 @@ func (x *Index) Commit(s Snapshot) error {
 				return err
 			}
 		}
-		for _, m := range s.Maps {
-			if err := putMap(tx, m); err != nil {
+		for _, step := range []string{
+			`DELETE FROM maps WHERE EXISTS (SELECT 1 FROM new_maps n WHERE n.base AND n.path=maps.path AND n.segment=maps.segment)`,
+			`INSERT OR REPLACE INTO maps SELECT path, segment, night, packs, line FROM new_maps`,
+			`DELETE FROM new_maps`,
+		} {
+			if _, err := tx.Exec(step); err != nil {
 				return err
 			}
 		}
@@ -122,24 +144,6 @@ func (x *Index) Commit(s Snapshot) error {
 		return err
 	}
 	return x.sweepTrails()
-}
-
-func putMap(tx *sql.Tx, m NewMap) error {
-	if m.Line.Base {
-		if _, err := tx.Exec(`DELETE FROM maps WHERE path=? AND segment=?`, m.Path, m.Line.Segment); err != nil {
-			return err
-		}
-	}
-	line, err := manifest.Line{Map: &m.Line}.Append(nil)
-	if err != nil {
-		return err
-	}
-	packs := []byte{}
-	for _, r := range m.Line.Runs {
-		packs = binary.LittleEndian.AppendUint32(packs, r.Pack)
-	}
-	_, err = tx.Exec(`INSERT OR REPLACE INTO maps VALUES (?,?,?,?,?)`, m.Path, m.Line.Segment, m.Line.Night, packs, line)
-	return err
 }
 
 // sweepTrails removes trail files that no snapshot stands for.
