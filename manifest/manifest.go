@@ -112,7 +112,7 @@ type File struct {
 	// PageSize is set for a database of pages: its bytes are then told by the
 	// map lines that follow, not by extents.
 	PageSize int `json:"page_size,omitempty"`
-	// Missing marks a file that the database names and the storage lacked.
+	// Missing marks a file that should be there and could not be read.
 	Missing bool     `json:"missing,omitempty"`
 	Extents []Extent `json:"extents,omitempty"`
 }

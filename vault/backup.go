@@ -29,8 +29,8 @@ type BackupConfig struct {
 // BackupReport is what a backup did.
 type BackupReport struct {
 	Record *manifest.Record
-	// Missing are media paths that the database names and the storage lacks:
-	// the snapshot is saved, and incomplete.
+	// Missing are files that could not be saved, with the reason where it is
+	// not that they are gone: the snapshot is saved, and incomplete.
 	Missing  []string
 	Packs    int   // that were put
 	Passes   int   // over the database
@@ -99,7 +99,7 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	}
 
 	g, gctx := errgroup.WithContext(ctx)
-	for range b.ship.uploaders {
+	for range uploaders {
 		g.Go(func() error { return b.ship.upload(gctx) })
 	}
 	var snap index.Snapshot

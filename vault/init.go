@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
-	"time"
 
 	"holdfast/manifest"
 	"holdfast/remote"
@@ -39,10 +38,10 @@ func Found(instance, version string, owners []seal.Owner) (*Founding, error) {
 		return nil, err
 	}
 	f := &Founding{Host: host}
-	now := time.Now().UTC().Truncate(time.Millisecond)
+	made := now()
 	rec := &manifest.Record{
 		Format: manifest.RecordFormat, Kind: manifest.KindInit, Repository: host.Repository, Instance: instance,
-		Previous: []manifest.Hash{}, Kept: []manifest.Hash{}, Started: now, Time: now, Finished: now, Holdfast: version, Epoch: host.Epoch,
+		Previous: []manifest.Hash{}, Kept: []manifest.Hash{}, Started: made, Time: made, Finished: made, Holdfast: version, Epoch: host.Epoch,
 	}
 	for _, owner := range owners {
 		object, err := keys.SealTo(owner)

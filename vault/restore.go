@@ -351,17 +351,7 @@ func (r *restore) fetch(ctx context.Context) error {
 	r.cfg.Progress.begin("restore", files, bytes)
 	g, gctx := errgroup.WithContext(ctx)
 	queue := make(chan uint32)
-	g.Go(func() error {
-		defer close(queue)
-		for _, n := range todo {
-			select {
-			case queue <- n:
-			case <-gctx.Done():
-				return gctx.Err()
-			}
-		}
-		return nil
-	})
+	g.Go(func() error { return feed(gctx, todo, queue) })
 	for range atOnce {
 		g.Go(func() error {
 			w, err := newSpreader(r)

@@ -34,14 +34,13 @@ const (
 // transaction is held, a pack that would have to wait for an uploader or leave
 // its worker without a buffer goes to the spool on disk.
 type shipper struct {
-	store     remote.Store
-	idx       *index.Index
-	sealer    *seal.Sealer
-	dir       string // of the spool
-	limit     int64  // of the spool, bytes
-	room      int64  // that the packs in hand may still need
-	progress  *Progress
-	uploaders int
+	store    remote.Store
+	idx      *index.Index
+	sealer   *seal.Sealer
+	dir      string // of the spool
+	limit    int64  // of the spool, bytes
+	room     int64  // that the packs in hand may still need
+	progress *Progress
 
 	buffers chan []byte
 	queue   chan parcel
@@ -80,8 +79,8 @@ func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg B
 	limit = min(limit, int64(disk.Bavail)*disk.Bsize-spoolReserve)
 	s := &shipper{
 		store: store, idx: idx, sealer: sealer, dir: dir, limit: limit, room: int64(cfg.Workers) * pack.Size,
-		progress: cfg.Progress, uploaders: uploaders,
-		buffers: make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), settled: make(chan struct{}, 1),
+		progress: cfg.Progress,
+		buffers:  make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), settled: make(chan struct{}, 1),
 	}
 	for range cap(s.buffers) {
 		s.buffers <- nil // made when first needed
@@ -119,7 +118,7 @@ func (s *shipper) send(ctx context.Context, p index.Pack, c index.Contents, buf 
 	if !s.holding.Load() {
 		return nil, s.enqueue(ctx, parcel{p.Pack, buf})
 	}
-	if s.busy.Load() < int64(s.uploaders) {
+	if s.busy.Load() < uploaders {
 		select {
 		case next = <-s.buffers:
 			return fresh(next), s.enqueue(ctx, parcel{p.Pack, buf})

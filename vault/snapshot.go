@@ -201,17 +201,7 @@ const atOnce = 3
 func (s *Snapshot) each(ctx context.Context, numbers []uint32, use func(uint32, *pack.Reader) error) error {
 	g, gctx := errgroup.WithContext(ctx)
 	todo := make(chan uint32)
-	g.Go(func() error {
-		defer close(todo)
-		for _, n := range numbers {
-			select {
-			case todo <- n:
-			case <-gctx.Done():
-				return gctx.Err()
-			}
-		}
-		return nil
-	})
+	g.Go(func() error { return feed(gctx, numbers, todo) })
 	for range min(atOnce, len(numbers)) {
 		g.Go(func() error {
 			reader, err := pack.NewReader()
@@ -227,6 +217,19 @@ func (s *Snapshot) each(ctx context.Context, numbers []uint32, use func(uint32, 
 		})
 	}
 	return g.Wait()
+}
+
+// feed gives the numbers to workers, one by one.
+func feed(ctx context.Context, numbers []uint32, to chan<- uint32) error {
+	defer close(to)
+	for _, n := range numbers {
+		select {
+		case to <- n:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Files yields the files of a snapshot.
