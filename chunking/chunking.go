@@ -20,13 +20,16 @@ type Sizes struct {
 	Bits int
 }
 
-// Whole is the size up to which a media file is one chunk: it is written once
-// and never edited, so nothing is gained by cutting it.
-const Whole = 8 << 20
+// Files are cut at fixed places: media is written once and never edited, so
+// nothing is gained by a search for better ones.
+const (
+	// Whole bytes and more are cut. A shorter file is one chunk.
+	Whole = 8 << 20
+	// Piece is what they are cut into. Packs are filled well by it.
+	Piece = 512 << 10
+)
 
 var (
-	// Large cuts files above Whole: on average 1 MiB.
-	Large = Sizes{Min: 512 << 10, Max: 8 << 20, Bits: 19}
 	// Rows cuts streams of rows, which move: on average 10 KiB.
 	Rows = Sizes{Min: 2 << 10, Max: 64 << 10, Bits: 13}
 	// Lines cuts the listing. New files fall all over it, and each costs the

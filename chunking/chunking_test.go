@@ -54,7 +54,7 @@ func TestChunksJoinToTheStreamWithinBounds(t *testing.T) {
 }
 
 func TestAverageIsAsPromised(t *testing.T) {
-	for _, s := range []Sizes{Rows, Lines, Large} {
+	for _, s := range []Sizes{Rows, Lines} {
 		want := s.Min + 1<<s.Bits
 		n := len(cut(t, random(1, 64*want), s))
 		if n < 40 || n > 100 {
@@ -127,10 +127,10 @@ func FuzzCut(f *testing.F) {
 
 func BenchmarkCut(b *testing.B) {
 	data := random(1, 16<<20)
-	buf := make([]byte, Large.Max)
+	buf := make([]byte, Rows.Max)
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		c, _ := NewCutter(bytes.NewReader(data), polynomial, Large, buf)
+		c, _ := NewCutter(bytes.NewReader(data), polynomial, Rows, buf)
 		for {
 			if _, err := c.Next(); err != nil {
 				break

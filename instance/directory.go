@@ -45,27 +45,33 @@ func (d *Directory) Place(f manifest.File) (string, error) {
 	return "", fmt.Errorf("part %q has no place in a folder", f.Part)
 }
 
-// Finish checks the database, mends it, and writes run.env. Nothing but these
-// two files is written, both are durable, and no log or journal is left.
-// Without the database part there is nothing to do.
-func (d *Directory) Finish(ctx context.Context, staging *os.Root, s manifest.Restored) (notes []string, err error) {
-	if !s.Parts[manifest.Database] {
-		return nil, nil
-	}
+// Mend checks the database and, unless it is wanted verbatim, marks remote media
+// as not cached. The file is durable then, and no log or journal is left.
+func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string, err error) {
 	file := filepath.Join(staging.Name(), databaseName)
 	note, err := checkDatabase(ctx, file, d.Thorough)
 	if err != nil {
 		return nil, err
 	}
 	notes = append(notes, note)
-	if !d.Verbatim {
-		n, err := uncache(ctx, file)
-		if err != nil {
-			return nil, fmt.Errorf("mark remote media as not cached: %w", err)
-		}
-		if n > 0 {
-			notes = append(notes, fmt.Sprintf("%d remote media marked as not cached: the server fetches them again when somebody looks", n))
-		}
+	if d.Verbatim {
+		return notes, nil
+	}
+	n, err := uncache(ctx, file)
+	if err != nil {
+		return nil, fmt.Errorf("mark remote media as not cached: %w", err)
+	}
+	if n > 0 {
+		notes = append(notes, fmt.Sprintf("%d remote media marked as not cached: the server fetches them again when somebody looks", n))
+	}
+	return notes, nil
+}
+
+// Finish makes the storage folder where there is none, and writes run.env,
+// durably. Without the database part there is nothing to do.
+func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Restored) (notes []string, err error) {
+	if !s.Parts[manifest.Database] {
+		return nil, nil
 	}
 	if err := staging.Mkdir("storage", 0o755); err != nil && !os.IsExist(err) {
 		return nil, err

@@ -102,10 +102,53 @@ func TestPackReadsBackInOrder(t *testing.T) {
 	})
 }
 
+func TestSampledFramesReadBackAndShrinkWhereTheyCan(t *testing.T) {
+	s, o := keys(t)
+	text := bytes.Repeat([]byte("all the pictures of the instance\n"), 20_000)
+	for name, c := range map[string]struct {
+		data []byte
+		most int // bytes of the pack
+	}{
+		"noise":            {random(1, 2<<20+77), 2<<20 + 16<<10},
+		"text":             {text, 16 << 10},
+		"noise, then text": {append(random(2, 1<<20), text...), 1<<20 + 300<<10},
+		"half a block":     {random(3, 100_000), 110_000},
+		"one byte":         {[]byte{7}, 8 << 10},
+	} {
+		w, err := NewWriter(s, Sampled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Start(make([]byte, 0, Size)); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []int{len(c.data) / 3, 0} { // a chunk that crosses frames, then one that fills them
+			if _, err := w.Add(c.data[at:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := w.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := read(t, o, p.Bytes, p.Name, int64(len(p.Bytes)))
+		if err != nil || !bytes.Equal(got, append(bytes.Clone(c.data[len(c.data)/3:]), c.data...)) {
+			t.Errorf("%s: read %d of %d bytes, %v", name, len(got), p.Plain, err)
+		}
+		if len(p.Bytes) > 2*c.most {
+			t.Errorf("%s: pack of %d bytes", name, len(p.Bytes))
+		}
+	}
+}
+
 func TestPackNeverOutgrowsItsBuffer(t *testing.T) {
 	s, _ := keys(t)
-	for _, size := range []int{8 << 20, 1 << 20, 300_001, 70_000, 4096} {
-		w, _ := NewWriter(s, Fast)
+	for i, size := range []int{8 << 20, 1 << 20, 300_001, 70_000, 4096, 8 << 20, 4096} {
+		effort := Fast
+		if i > 4 {
+			effort = Sampled
+		}
+		w, _ := NewWriter(s, effort)
 		if err := w.Start(make([]byte, 0, Size)); err != nil {
 			t.Fatal(err)
 		}

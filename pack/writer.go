@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -18,6 +19,7 @@ import (
 // holds about 1 MiB beside that buffer. It is not for concurrent use.
 type Writer struct {
 	sealer  *seal.Sealer
+	effort  Effort
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
 	sum     hash.Hash
@@ -43,9 +45,11 @@ type Sealed struct {
 type Effort int
 
 const (
-	// Fast is for the instance's bytes: twice the time would save 0.7 % of a
-	// database and nothing of media.
+	// Fast is for databases: twice the time would save 0.7 %.
 	Fast Effort = iota
+	// Sampled is for media, which mostly is compressed already: where a sample of
+	// a frame doesn't shrink, the frame is stored as it is.
+	Sampled
 	// Thorough is for the listing, of which there is little.
 	Thorough
 )
@@ -54,7 +58,7 @@ const (
 func NewWriter(s *seal.Sealer, e Effort) (*Writer, error) {
 	level := zstd.SpeedFastest
 	if e == Thorough {
-		level = zstd.SpeedBestCompression
+		level = zstd.SpeedBetterCompression
 	}
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(FrameSize), zstd.WithLowerEncoderMem(true))
@@ -65,7 +69,7 @@ func NewWriter(s *seal.Sealer, e Effort) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{sealer: s, encoder: encoder, decoder: decoder, sum: sha256.New(), frame: make([]byte, 0, FrameSize)}, nil
+	return &Writer{sealer: s, effort: e, encoder: encoder, decoder: decoder, sum: sha256.New(), frame: make([]byte, 0, FrameSize)}, nil
 }
 
 // newDecoder returns a decoder that refuses a frame larger than ours.
@@ -114,33 +118,69 @@ func (w *Writer) Add(chunk []byte) (offset int64, err error) {
 	offset = w.plain
 	w.plain += int64(len(chunk))
 	for len(chunk) > 0 {
-		n := min(len(chunk), FrameSize-len(w.frame))
-		w.frame = append(w.frame, chunk[:n]...)
-		chunk = chunk[n:]
-		if len(w.frame) == FrameSize {
-			if err := w.flush(); err != nil {
-				return 0, err
+		if len(w.frame) == 0 && len(chunk) >= FrameSize {
+			err, chunk = w.flush(chunk[:FrameSize]), chunk[FrameSize:]
+		} else {
+			n := min(len(chunk), FrameSize-len(w.frame))
+			w.frame, chunk = append(w.frame, chunk[:n]...), chunk[n:]
+			if len(w.frame) == FrameSize {
+				err, w.frame = w.flush(w.frame), w.frame[:0]
 			}
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 	return offset, nil
 }
 
-// flush compresses the waiting frame, makes sure that it reads back, and seals
-// it.
-func (w *Writer) flush() error {
-	if len(w.frame) == 0 {
-		return nil
+// flush compresses a frame, makes sure that it reads back, and seals it.
+func (w *Writer) flush(frame []byte) error {
+	if w.effort == Sampled && !w.shrinks(frame) {
+		return w.raw(frame)
 	}
-	w.packed = w.encoder.EncodeAll(w.frame, w.packed[:0])
+	w.packed = w.encoder.EncodeAll(frame, w.packed[:0])
 	// Compressors had bugs, and a backup that can't be read is found too late.
 	var err error
-	if w.check, err = w.decoder.DecodeAll(w.packed, w.check[:0]); err != nil || !bytes.Equal(w.check, w.frame) {
+	if w.check, err = w.decoder.DecodeAll(w.packed, w.check[:0]); err != nil || !bytes.Equal(w.check, frame) {
 		return fmt.Errorf("compress frame %d: it does not decompress to what went in (%v); nothing of it was stored", len(w.lengths), err)
 	}
 	w.lengths = append(w.lengths, len(w.packed))
-	w.frame = w.frame[:0]
 	return w.write(w.packed)
+}
+
+// shrinks reports whether the middle of a frame compresses by a fiftieth.
+func (w *Writer) shrinks(frame []byte) bool {
+	const sample = 8 << 10
+	if from := (len(frame) - sample) / 2; from > 0 {
+		frame = frame[from : from+sample]
+	}
+	w.packed = w.encoder.EncodeAll(frame, w.packed[:0])
+	return len(w.packed) < len(frame)-len(frame)/50
+}
+
+// raw seals a frame whose blocks are the bytes as they are (RFC 8878, section
+// 3.1.1): one segment, its size in 4 bytes, no checksum, blocks of 128 KiB.
+func (w *Writer) raw(frame []byte) error {
+	const blockSize = 128 << 10
+	head := binary.LittleEndian.AppendUint32([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0}, uint32(len(frame)))
+	before := w.payload
+	for block := range slices.Chunk(frame, blockSize) {
+		frame = frame[len(block):]
+		header := uint32(len(block)) << 3
+		if len(frame) == 0 {
+			header |= 1 // the last
+		}
+		if err := w.write(append(head, byte(header), byte(header>>8), byte(header>>16))); err != nil {
+			return err
+		}
+		if err := w.write(block); err != nil {
+			return err
+		}
+		head = head[:0]
+	}
+	w.lengths = append(w.lengths, int(w.payload-before))
+	return nil
 }
 
 func (w *Writer) write(p []byte) error {
@@ -153,8 +193,11 @@ func (w *Writer) write(p []byte) error {
 
 // Finish ends the pack. Start begins the next.
 func (w *Writer) Finish() (Sealed, error) {
-	if err := w.flush(); err != nil {
-		return Sealed{}, err
+	if len(w.frame) > 0 {
+		if err := w.flush(w.frame); err != nil {
+			return Sealed{}, err
+		}
+		w.frame = w.frame[:0]
 	}
 	contents := w.contents()
 	if pad := int(-(w.payload + int64(len(contents))) & (paddedTo - 1)); pad > 0 {

@@ -235,7 +235,7 @@ func TestConnectionThatMovesNoByteFails(t *testing.T) {
 		near, far := net.Pipe()
 		defer near.Close()
 		defer far.Close()
-		conn := stalling{near}
+		conn := &stalling{Conn: near}
 		go func() {
 			for range 5 { // slow, but alive
 				time.Sleep(50 * time.Second)
@@ -258,7 +258,7 @@ func TestReadWaitsForTheReplyToASlowUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer near.Close()
-		conn := stalling{near}
+		conn := &stalling{Conn: near}
 		go func() {
 			defer far.Close()
 			for range 10 {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/chunking"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
@@ -41,6 +42,31 @@ func TestRestoreGivesTheInstanceBack(t *testing.T) {
 	if v := w.verify(1); len(v.Problems) != 0 || v.Unneeded != 0 || v.Hashed != v.Bytes-int64(recordBytes(w)) {
 		t.Errorf("verify: %+v", v)
 	}
+}
+
+func TestFilesThatBeginAlikeShareWhatIsAlike(t *testing.T) {
+	w := newWorld(t, newFake(1))
+	video := noise(1, 12<<20)
+	add := func(name string, length int, more ...byte) {
+		w.src.add("01A/attachment/original/"+name, append(bytes.Clone(video[:length]), more...))
+	}
+	add("video.mp4", len(video))
+	w.backup()
+	add("twin.mp4", len(video))
+	add("shortest.mp4", chunking.Whole)
+	add("pieces.mp4", chunking.Whole+3*chunking.Piece)
+	add("longer.mp4", len(video), noise(2, 100_000)...)
+	add("other-end.mp4", 10<<20, noise(3, 100_000)...)
+	add("below.mp4", chunking.Whole-1) // one chunk, which nothing shares
+	add("three.mp4", 3*chunking.Piece) // as well: its ID is that of the third piece of the others
+	add("piece.mp4", chunking.Piece)   // the first piece
+	report := w.backup()
+	fresh := int64(chunking.Whole - 1 + 3*chunking.Piece + 200_000)
+	// The index knows three.mp4 or the piece with its ID: the other may come again.
+	if report.NewFiles != 8 || report.Record.Stored < fresh || report.Record.Stored > fresh+chunking.Piece+100_000 {
+		t.Errorf("%d files, %d bytes stored, want 8 and about %d", report.NewFiles, report.Record.Stored, fresh)
+	}
+	w.check("latest", w.src.image())
 }
 
 func recordBytes(w *world) (n int) {

@@ -280,6 +280,8 @@ func (folder) Place(f manifest.File) (string, error) {
 	return f.Path, nil
 }
 
+func (folder) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+
 func (folder) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
 
 func (w *world) restore(which, dir string, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {

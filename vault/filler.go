@@ -1,11 +1,11 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
+	"slices"
 
 	"holdfast/chunking"
 	"holdfast/manifest"
@@ -28,8 +28,11 @@ type filler struct {
 }
 
 func (b *backup) newFiller(part manifest.Part) (*filler, error) {
-	effort := pack.Fast
-	if part == manifest.Listing {
+	effort := pack.Sampled
+	switch part {
+	case manifest.Database:
+		effort = pack.Fast
+	case manifest.Listing:
 		effort = pack.Thorough
 	}
 	w, err := pack.NewWriter(b.ship.sealer, effort)
@@ -69,13 +72,15 @@ func (f *filler) start(ctx context.Context) (err error) {
 	return f.w.Start(f.buf)
 }
 
-// store appends a chunk unless it is known, and says where it lies.
+// store appends a chunk unless it is known, by ID and length, and says where it
+// lies.
 func (f *filler) store(ctx context.Context, chunk []byte, id manifest.Hash) (manifest.Extent, error) {
-	if e, ok := f.local[id]; ok {
+	length := int64(len(chunk))
+	if e, ok := f.local[id]; ok && e.Length == length {
 		return e, nil
 	}
 	e, ok, err := f.b.idx.Find(f.part, id)
-	if err != nil || ok {
+	if err != nil || ok && e.Length == length {
 		return e, err
 	}
 	if e, err = f.add(ctx, chunk); err != nil {
@@ -112,46 +117,42 @@ func (f *filler) end(ctx context.Context) error {
 	return err
 }
 
-// file stores a file's bytes from r: as one chunk if they are at most
-// chunking.Whole, else cut. It fills in size, sum and extents. The row goes to
-// the index with the pack that holds the last of it. buf holds chunking.Whole
-// bytes.
+// file stores a file's bytes from r, and fills in size, sum and extents. Below
+// chunking.Whole it is one chunk, else its chunks end at fixed places. A chunk's
+// ID is the hash of the file up to its end, so each byte is hashed once, and
+// files that begin alike share chunks. The row goes to the index with the pack
+// that holds the last of it. buf holds chunking.Whole bytes.
 func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf []byte) error {
-	var err error
-	if file.Size <= chunking.Whole {
-		n, readErr := io.ReadFull(r, buf)
-		switch {
-		case readErr == nil:
-			// Exactly as long as the buffer, or grown since it was measured.
-			err = f.cut(ctx, &file, io.MultiReader(bytes.NewReader(bytes.Clone(buf)), r), chunking.Large, buf)
-		case errors.Is(readErr, io.EOF) || errors.Is(readErr, io.ErrUnexpectedEOF):
-			err = f.whole(ctx, &file, buf[:n])
-		default:
-			err = sourceError{readErr}
+	size := file.Size
+	file.Size, file.Extents = 0, nil
+	hash := sha256.New()
+	for more := true; more; {
+		n, err := io.ReadFull(r, buf)
+		if more = err == nil; !more && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return sourceError{err}
 		}
-	} else {
-		err = f.cut(ctx, &file, r, chunking.Large, buf)
+		piece := chunking.Piece
+		if file.Size == 0 && !more {
+			piece = chunking.Whole
+		}
+		for chunk := range slices.Chunk(buf[:n], piece) {
+			hash.Write(chunk)
+			e, err := f.store(ctx, chunk, manifest.Hash(hash.Sum(nil)))
+			if err != nil {
+				return err
+			}
+			file.Size += e.Length
+			file.Extents = join(file.Extents, e)
+		}
 	}
-	if err != nil {
-		return err
-	}
-	f.b.cfg.Progress.did(1, file.Size)
+	sum := manifest.Hash(hash.Sum(nil))
+	file.SHA256 = &sum
+	f.b.cfg.Progress.did(1, size)
 	f.contents.Files = append(f.contents.Files, file)
 	if f.buf == nil && len(f.contents.Files) >= 1000 {
 		return f.flush(ctx)
 	}
 	return nil
-}
-
-func (f *filler) whole(ctx context.Context, file *manifest.File, data []byte) error {
-	sum := manifest.Hash(sha256.Sum256(data))
-	file.Size, file.SHA256, file.Extents = int64(len(data)), &sum, nil
-	if len(data) == 0 {
-		return nil
-	}
-	e, err := f.store(ctx, data, sum)
-	file.Extents = []manifest.Extent{e}
-	return err
 }
 
 // cut stores a stream in chunks whose ends its content decides.

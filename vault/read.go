@@ -52,6 +52,8 @@ func (s single) Place(f manifest.File) (string, error) {
 	return "file", nil
 }
 
+func (single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+
 func (single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
 
 // Change is a file that differs between two snapshots.

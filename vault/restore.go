@@ -215,23 +215,17 @@ func (r *restore) run(ctx context.Context) error {
 	if err := r.fetch(ctx); err != nil {
 		return err
 	}
-	if err := r.loose(); err != nil {
-		return err
-	}
 	if err := r.lost(); err != nil {
 		return err
 	}
-	r.cfg.Progress.begin("check", 0, 0)
-	if err := r.plan.SetFact("mending", "yes"); err != nil {
-		return fmt.Errorf("write plan: %w", err)
-	}
+	r.cfg.Progress.begin("finish", 0, 0)
 	notes, err := r.target.Finish(ctx, r.tree, manifest.Restored{
 		Facts: r.snap.Record.Facts, Domain: r.snap.Record.Instance, Parts: r.cfg.parts(),
 	})
 	if err != nil {
 		return fmt.Errorf("finish restore: %w", err)
 	}
-	r.report.Notes = notes
+	r.report.Notes = append(r.report.Notes, notes...)
 	return r.sync()
 }
 
@@ -297,14 +291,14 @@ func (r *restore) distrust() error {
 	if err := r.plan.Undo(); err != nil {
 		return err
 	}
-	return r.plan.SetFact("boot", bootID())
+	return errors.Join(r.plan.SetFact("mending", ""), r.plan.SetFact("boot", bootID()))
 }
 
 // unmend brings the database back to what the snapshot holds where a run ended
 // while the target mended it: then it is neither the one nor the other, and
 // this run may want another.
 func (r *restore) unmend() error {
-	if mending, err := r.plan.Fact("mending"); err != nil || mending == "" {
+	if state, err := r.plan.Fact("mending"); err != nil || state != begun {
 		return err
 	}
 	places, err := r.plan.UndoPart(manifest.Database)
@@ -335,9 +329,8 @@ func bootID() string {
 	return strings.TrimSpace(string(id))
 }
 
-// fetch brings the packs that are not done, each once, and spreads their bytes
-// over the files. A damaged pack does not stop the others: a person who has to
-// act needs the whole list.
+// fetch brings the packs that are not done, each once, those of the database
+// first. While the others arrive, the target mends it.
 func (r *restore) fetch(ctx context.Context) error {
 	todo, err := r.plan.Packs()
 	if err != nil {
@@ -349,10 +342,33 @@ func (r *restore) fetch(ctx context.Context) error {
 	}
 	r.report.Files, r.report.Bytes, r.report.Packs = files, bytes, len(todo)
 	r.cfg.Progress.begin("restore", files, bytes)
+
+	ofDatabase := map[uint32]bool{}
+	for _, p := range r.snap.Record.Packs[manifest.Database] {
+		ofDatabase[p.Number] = true
+	}
+	others := slices.DeleteFunc(slices.Clone(todo), func(n uint32) bool { return ofDatabase[n] })
+	if err := r.packs(ctx, slices.DeleteFunc(todo, func(n uint32) bool { return !ofDatabase[n] })); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	if len(r.damaged) == 0 && r.cfg.parts()[manifest.Database] {
+		g.Go(func() error { return r.mend(gctx) })
+	}
+	g.Go(func() error { return r.packs(gctx, others) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return r.loose(false)
+}
+
+// packs fetches packs and spreads their bytes over the files. A damaged one
+// does not stop the others: a person who has to act needs the whole list.
+func (r *restore) packs(ctx context.Context, todo []uint32) error {
 	g, gctx := errgroup.WithContext(ctx)
 	queue := make(chan uint32)
 	g.Go(func() error { return feed(gctx, todo, queue) })
-	for range atOnce {
+	for range min(atOnce, len(todo)) {
 		g.Go(func() error {
 			w, err := newSpreader(r)
 			if err != nil {
@@ -367,11 +383,44 @@ func (r *restore) fetch(ctx context.Context) error {
 			return nil
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	if markErr := r.mark(); err == nil {
 		err = markErr
 	}
 	return err
+}
+
+// begun is the fact "mending" of a run that was stopped meanwhile: the database
+// is neither the one nor the other. Before it is "", afterwards the notes.
+const begun = "begun"
+
+// mend has the target mend the database, once.
+func (r *restore) mend(ctx context.Context) error {
+	state, err := r.plan.Fact("mending")
+	if err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	if state == "" {
+		if err := r.loose(true); err != nil {
+			return err
+		}
+		if err := r.plan.SetFact("mending", begun); err != nil {
+			return fmt.Errorf("write plan: %w", err)
+		}
+		notes, err := r.target.Mend(ctx, r.tree)
+		if err != nil {
+			return fmt.Errorf("check the database: %w", err)
+		}
+		text, err := json.Marshal(notes)
+		if err != nil {
+			return err
+		}
+		if err := r.plan.SetFact("mending", string(text)); err != nil {
+			return fmt.Errorf("write plan: %w", err)
+		}
+		state = string(text)
+	}
+	return json.Unmarshal([]byte(state), &r.report.Notes)
 }
 
 // markEvery is how many packs a killed restore fetches again at most.
@@ -408,11 +457,15 @@ func (r *restore) markLocked() error {
 	return nil
 }
 
-// loose finishes the files that no single piece finished.
-func (r *restore) loose() error {
+// loose finishes the files that no single piece finished: those of the
+// database, or all others.
+func (r *restore) loose(database bool) error {
 	for f, err := range r.plan.Loose() {
 		if err != nil {
 			return fmt.Errorf("read plan: %w", err)
+		}
+		if (f.Part == manifest.Database) != database {
+			continue
 		}
 		if err := r.looseFile(f); err != nil {
 			return fmt.Errorf("restore %q: %w", f.Place, err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ func TestStoppedRestoreGoesOnWhereItWas(t *testing.T) {
 // mending is a target whose mending of the database is cut short.
 type mending struct{ folder }
 
-func (mending) Finish(_ context.Context, staging *os.Root, _ manifest.Restored) ([]string, error) {
+func (mending) Mend(_ context.Context, staging *os.Root) ([]string, error) {
 	for name, text := range map[string]string{"sqlite.db": "half mended", "sqlite.db-wal": "the other half"} {
 		if err := staging.WriteFile(name, []byte(text), 0o600); err != nil {
 			return nil, err
@@ -93,6 +94,55 @@ func TestRestoreStoppedWhileMendingBringsTheDatabaseAnew(t *testing.T) {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	compare(t, dir, w.src.image())
+}
+
+// once is a target that mends a database by growing it, and says when.
+type once struct {
+	folder
+	mended chan struct{}
+}
+
+func (o once) Mend(_ context.Context, staging *os.Root) ([]string, error) {
+	f, err := staging.OpenFile("sqlite.db", os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.WriteString("mended")
+	close(o.mended)
+	return []string{"mended once"}, errors.Join(err, f.Close())
+}
+
+func TestDatabaseIsMendedOnceAndWhileMediaArrive(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	o := once{mended: make(chan struct{})}
+	inner := w.store
+	w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], func(p manifest.Pack) bool { return p.Object() == r.Name }) {
+			<-o.mended
+			return remotetest.Fault{Err: remotetest.ErrInjected}
+		}
+		return remotetest.Fault{}
+	})
+	dir := filepath.Join(t.TempDir(), "out")
+	s, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Restore(t.Context(), dir, o, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
+		t.Fatal(err)
+	}
+	w.store = inner
+	if s, err = w.snapshot("latest"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := s.Restore(t.Context(), dir, o, vault.RestoreConfig{}) // to mend twice would panic
+	if err != nil || !slices.Equal(report.Notes, []string{"mended once"}) {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	want := w.src.image()
+	want["sqlite.db"] += "mended"
+	compare(t, dir, want)
 }
 
 // What a restore leaves that was killed at the very last is cleared away.

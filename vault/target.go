@@ -15,9 +15,13 @@ type Target interface {
 	// file belong. An error refuses the file.
 	Place(f manifest.File) (string, error)
 
-	// Finish is called once, when all chosen files lie whole in staging:
-	// checks the database, mends what a restore must mend, and returns notes
-	// for the person who restores. After it the restore renames the entries of
+	// Mend is called once the files of the database lie whole in staging, while
+	// others still arrive. It checks the database, mends what a restore must
+	// mend, makes it durable, and returns notes for the person who restores.
+	Mend(ctx context.Context, staging *os.Root) (notes []string, err error)
+
+	// Finish is called when all chosen files lie whole in staging. It writes what
+	// the target needs beside them. After it the restore renames the entries of
 	// staging to their final names.
 	Finish(ctx context.Context, staging *os.Root, s manifest.Restored) (notes []string, err error)
 }

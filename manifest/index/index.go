@@ -52,8 +52,9 @@ CREATE TABLE facts (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 // Index is open for one process at a time: the state folder's lock sees to
 // that. Its methods may be called concurrently.
 type Index struct {
-	dir string
-	db  *sql.DB
+	dir  string
+	db   *sql.DB
+	find *sql.Stmt // a chunk by part and ID
 
 	mu    sync.Mutex // guards next and known
 	next  uint32
@@ -163,6 +164,9 @@ func (x *Index) load() error {
 	}
 	err := x.db.QueryRow(`SELECT value FROM facts WHERE key='next pack'`).Scan(&x.next)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if x.find, err = x.db.Prepare(`SELECT pack, offset, length FROM chunks WHERE part=? AND id=?`); err != nil {
 		return err
 	}
 	packs, err := x.Packs()
@@ -382,7 +386,7 @@ func (x *Index) Drop(numbers []uint32) error {
 
 // Find says where a chunk lies.
 func (x *Index) Find(part manifest.Part, id manifest.Hash) (e manifest.Extent, ok bool, err error) {
-	err = x.db.QueryRow(`SELECT pack, offset, length FROM chunks WHERE part=? AND id=?`, part, id[:]).Scan(&e.Pack, &e.Offset, &e.Length)
+	err = x.find.QueryRow(part, id[:]).Scan(&e.Pack, &e.Offset, &e.Length)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, false, nil
 	}
