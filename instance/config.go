@@ -130,7 +130,7 @@ func (c *Config) readFile() error {
 		return &Problem{What: fmt.Sprintf("%s is larger than %d bytes", c.File, maxConfig), Fix: "name GoToSocial's configuration file"}
 	}
 	if err := c.parse(text); err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+		return &Problem{What: c.File + ":" + place(err) + " this is no YAML that GoToSocial reads", Fix: "correct that line"}
 	}
 	return nil
 }
@@ -150,6 +150,17 @@ func (c *Config) parse(text []byte) error {
 		}
 	}
 	return nil
+}
+
+// place is where YAML is wrong, as "LINE:COLUMN:" if that is known. The error's
+// own words quote the lines around, and there are secrets in them.
+func place(err error) string {
+	var placed yaml.Error
+	if !errors.As(err, &placed) || placed.GetToken() == nil {
+		return ""
+	}
+	at := placed.GetToken().Position
+	return fmt.Sprintf("%d:%d:", at.Line, at.Column)
 }
 
 // setNested flattens the four groups that GoToSocial flattens. Any other
@@ -211,8 +222,11 @@ func (c *Config) Storage() string { return c.absolute(c.Get("storage-local-base-
 
 // absolute is path as the server resolves it; "" stays "".
 func (c *Config) absolute(path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
+	if path == "" {
+		return ""
+	}
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
 	}
 	return filepath.Join(c.WorkingDir, path)
 }

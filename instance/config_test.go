@@ -130,6 +130,20 @@ func TestMissingConfigurationIsNotExist(t *testing.T) {
 
 // FuzzConfig: no configuration makes Load or Open panic, and what Load takes
 // always says where each setting is from.
+func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
+	dir := t.TempDir()
+	for _, text := range []string{
+		"host: a\nsmtp-password: geheim\n  db-type: sqlite\n", "smtp-password: \"geheim\nhost: a\n", "a: *geheim\n", "- geheim\n", "geheim: 1\ngeheim: 2\n",
+	} {
+		write(t, dir, "config.yaml", text)
+		_, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+		var problem *instance.Problem
+		if !errors.As(err, &problem) || problem.Fix == "" || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func FuzzConfig(f *testing.F) {
 	for _, text := range []string{"host: a\n", "{}", "a: [1, {b: c}]", "media: {x: {y: z}}", "&a a: *a", "? [a]: b", "- a", "advanced: {1: 2}", "\xff", "a: !!binary x", "0: 1", "<<: {a: b}"} {
 		f.Add(text)

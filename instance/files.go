@@ -56,8 +56,10 @@ func (i *Instance) roots() []string {
 		i.options.Unit + ".d",
 	}
 	roots = slices.DeleteFunc(roots, func(path string) bool {
-		_, err := os.Stat(path)
-		return path == "" || errors.Is(err, fs.ErrNotExist)
+		info, err := os.Stat(path)
+		// A masked unit is a link to /dev/null.
+		masked := err == nil && !info.IsDir() && !info.Mode().IsRegular()
+		return path == "" || masked || errors.Is(err, fs.ErrNotExist)
 	})
 	return append(roots, i.options.Extra...)
 }
@@ -71,6 +73,10 @@ func (i *Instance) gather(ctx context.Context, root string, found map[string]man
 	if !info.IsDir() {
 		return add(root, info, found)
 	}
+	media, err := i.storage.Stat(".")
+	if err != nil {
+		return err
+	}
 	// The slash makes a link to a folder count as the folder.
 	return filepath.WalkDir(filepath.Clean(root)+"/", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil {
@@ -81,10 +87,11 @@ func (i *Instance) gather(ctx context.Context, root string, found map[string]man
 		}
 		if entry.IsDir() {
 			// Media are the media part's; only certificates lie there too.
-			if filepath.Clean(path) == i.config.Storage() {
+			info, err := entry.Info()
+			if errors.Is(err, fs.ErrNotExist) || err == nil && os.SameFile(info, media) {
 				return fs.SkipDir
 			}
-			return nil
+			return err
 		}
 		if !entry.Type().IsRegular() {
 			return nil

@@ -95,6 +95,37 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 }
 
+func TestMaskedUnitIsNoFile(t *testing.T) {
+	dir := small(t, "WAL")
+	unit := filepath.Join(dir, "gotosocial.service")
+	if err := os.Symlink("/dev/null", unit); err != nil {
+		t.Fatal(err)
+	}
+	if paths, _ := files(t, openInstance(t, dir, instance.Options{Unit: unit})); slices.Contains(paths, unit[1:]) {
+		t.Errorf("%q", paths)
+	}
+}
+
+func TestMediaStayOutOfExtraPathsHoweverTheyAreReached(t *testing.T) {
+	dir := small(t, "WAL")
+	write(t, dir, "storage/01A/attachment/original/01B.png", "picture")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "config.yaml", strings.Replace(string(text), "path: storage", "path: "+dir+"/storage/", 1))
+	paths, _ := files(t, openInstance(t, dir, instance.Options{Extra: []string{dir, link, dir + "/storage"}}))
+	for _, path := range paths {
+		if strings.HasSuffix(path, ".png") {
+			t.Errorf("%s is media", path)
+		}
+	}
+}
+
 func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
 	dir := fixture(t)
 	paths, _ := files(t, openInstance(t, dir, instance.Options{}))

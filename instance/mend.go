@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // DamageError is a restored database that fails SQLite's own check.
@@ -49,7 +51,7 @@ func checkDatabase(ctx context.Context, file string, thorough bool) (note string
 		return nil
 	})
 	var broken *sqliteError
-	if errors.As(err, &broken) {
+	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT || broken.code&0xff == sqlite3.SQLITE_NOTADB) {
 		return "", &DamageError{Findings: append(findings, broken.text)}
 	}
 	if err != nil {

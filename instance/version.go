@@ -20,16 +20,42 @@ func (i *Instance) Version(ctx context.Context) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "--version")
 	cmd.Dir, cmd.Env, cmd.WaitDelay = "/", []string{"PATH=" + os.Getenv("PATH")}, time.Second
-	// Root must not run a file that the server's user may have written.
-	if info, err := os.Stat(i.path); err == nil && os.Geteuid() == 0 {
-		s := info.Sys().(*syscall.Stat_t)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.Uid, Gid: s.Gid}}
+	if os.Geteuid() == 0 {
+		user, ok := i.owner()
+		if !ok {
+			return ""
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	}
-	out, err := cmd.Output()
-	if err != nil {
+	out := head{left: 4 << 10}
+	cmd.Stdout = &out
+	if err := cmd.Run(); err != nil {
 		return ""
 	}
-	return version.FindString(string(out))
+	return version.FindString(string(out.text))
+}
+
+// owner is the database's owner: root must not run a file that the server's user
+// may have written, nor as itself what that user had it take for the database.
+func (i *Instance) owner() (user *syscall.Credential, ok bool) {
+	info, err := os.Stat(i.path)
+	if err != nil {
+		return nil, false
+	}
+	s := info.Sys().(*syscall.Stat_t)
+	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, s.Uid != 0
+}
+
+// head keeps the beginning of what is written to it.
+type head struct {
+	text []byte
+	left int
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	kept := p[:min(len(p), h.left)]
+	h.text, h.left = append(h.text, kept...), h.left-len(kept)
+	return len(p), nil
 }
 
 // version is the first thing that looks like one: "gotosocial version

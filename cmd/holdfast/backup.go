@@ -57,7 +57,11 @@ func (a *app) backup(ctx context.Context) (*backupReport, error) {
 	defer idx.Close()
 	report, err := a.backupOver(ctx, c, host, idx, fresh)
 	if err != nil {
-		return nil, withEffect(err, standing(lastKnown(idx)))
+		effect := "this host knows of no snapshot yet; holdfast list asks the storage"
+		if records := lastKnown(idx); len(records) > 0 {
+			effect = standing(records)
+		}
+		return nil, withEffect(err, effect)
 	}
 	return report, nil
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"holdfast/instance"
 	"holdfast/vault"
 )
 
@@ -108,7 +110,17 @@ func checkInstance(ctx context.Context, c instanceConfig) (detail, domain string
 	if err != nil {
 		return "", i.Domain(), fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), view.Close()
+	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), errors.Join(checkFiles(ctx, i), view.Close())
+}
+
+// checkFiles looks whether everything of the files part is there to be read.
+func checkFiles(ctx context.Context, i *instance.Instance) error {
+	for _, err := range i.Files(ctx) {
+		if err != nil {
+			return fmt.Errorf("%w: %w", vault.ErrSource, err)
+		}
+	}
+	return nil
 }
 
 func (a *app) checkHost(domain string) (string, error) {
@@ -131,9 +143,9 @@ func (a *app) checkRemote(ctx context.Context, r remoteConfig) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if at.pin.IsZero() {
+	unpinned := at.pin.IsZero()
+	if unpinned {
 		if host, err := a.host(); err == nil {
-			a.warn("%s is not pinned: write it as %s", at.url, at.pinned(host.Repository))
 			at.pin = host.Repository
 		}
 	}
@@ -142,6 +154,10 @@ func (a *app) checkRemote(ctx context.Context, r remoteConfig) (string, error) {
 		return "", err
 	}
 	defer repo.close()
+	// Not before: the driver refuses a URL with a secret in it.
+	if unpinned && !at.pin.IsZero() {
+		a.warn("%s is not pinned: write it as %s", at.url, at.pinned(at.pin))
+	}
 	for _, w := range repo.Warnings {
 		a.warn("%s", w)
 	}

@@ -34,6 +34,9 @@ func passphraseFlag(cmd *cobra.Command, to *string, usage string) {
 // identities reads what the flags name, and the repository that the identity
 // file says it belongs to.
 func (a *app) identities(ctx context.Context, u unlocking) ([]seal.Identity, seal.RepositoryID, error) {
+	if u.passphrase != "" && u.file != "" {
+		return nil, seal.RepositoryID{}, usage(errors.New("--identity and --passphrase are two ways in"), "leave one out; the passphrase of a locked identity is asked for")
+	}
 	if u.passphrase != "" {
 		passphrase, err := a.passphrase(ctx, u.passphrase, "Passphrase: ")
 		if err != nil {
@@ -54,7 +57,8 @@ func (a *app) identities(ctx context.Context, u unlocking) ([]seal.Identity, sea
 		passphrase, err := a.secretLine(ctx, "Passphrase of the identity: ")
 		return []byte(passphrase), err
 	})
-	if err != nil && ctx.Err() == nil {
+	var said *problem
+	if err != nil && ctx.Err() == nil && !errors.As(err, &said) {
 		return nil, id, &problem{exit: exitKey, err: err, fix: "name the recovery kit, or the file that holdfast key new wrote"}
 	}
 	return identities, id, err
@@ -130,10 +134,13 @@ func (a *app) passphrase(ctx context.Context, from, prompt string) (string, erro
 			"give --passphrase alone to be asked, or --passphrase=file:PATH")
 	}
 	value, warning, err := s.read(ctx)
+	if err != nil {
+		return "", usage(err, "correct --passphrase, or what it leads to")
+	}
 	if warning != "" {
 		a.warn("%s", warning)
 	}
-	return value, err
+	return value, nil
 }
 
 // secretLine asks for a line that isn't shown.

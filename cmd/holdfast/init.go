@@ -107,7 +107,7 @@ func (v *initVerb) run(ctx context.Context, a *app) error {
 		return err
 	}
 	k.Repository = founding.Host.Repository
-	k.Remote = at.pinned(k.Repository)
+	k.Remote, k.Region = at.pinned(k.Repository), at.cfg.Region
 	undo, err := v.save(a, founding.Host, k)
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func (v *initVerb) look(ctx context.Context) (domain string, facts manifest.Fact
 	if err != nil {
 		return "", facts, fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	return i.Domain(), view.Facts(), view.Close()
+	return i.Domain(), view.Facts(), errors.Join(checkFiles(ctx, i), view.Close())
 }
 
 func (v *initVerb) create(ctx context.Context, a *app) (place, remote.Store, error) {

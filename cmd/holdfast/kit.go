@@ -14,6 +14,7 @@ type kit struct {
 	Instance            string
 	Repository          seal.RepositoryID
 	Remote              string // with its pin
+	Region              string // of S3, "" where the endpoint tells it
 	Identity, Recipient string
 }
 
@@ -42,7 +43,7 @@ var kitText = template.Must(template.New("kit").Parse(`#
 #      Don't start GoToSocial with an empty database under that name.
 #   3. On any Linux machine with Holdfast{{if .S3}}, with the storage's own keys:
 #
-#        export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…{{else}}:
+#        export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…{{with .Region}} AWS_REGION={{.}}{{end}}{{else}}:
 #{{end}}
 #        holdfast restore latest --to ./restored --identity {{.File}} \
 #          --from '{{.Remote}}'

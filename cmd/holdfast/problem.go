@@ -108,6 +108,11 @@ func explain(ctx context.Context, err error) *problem {
 			p.fix += "; --salvage restores everything but the files above"
 		}
 	}
+	var broken *instance.DamageError
+	if errors.As(err, &broken) {
+		p.exit = exitDamage
+		p.fix = "restore an earlier snapshot; or get this one's file by holdfast cat SNAP database/sqlite.db and mend it by sqlite3's REINDEX or .recover"
+	}
 	var said *problem
 	if errors.As(err, &said) {
 		p.exit, p.effect = said.exit, said.effect

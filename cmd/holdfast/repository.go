@@ -61,6 +61,9 @@ func (a *app) place(ctx context.Context, from string) (place, error) {
 
 func newPlace(rawURL string) (place, error) {
 	plain, pin := remote.SplitPin(rawURL)
+	if plain == "" {
+		return place{}, usage(errors.New("the URL of the storage is empty"), "name a folder or an URL, such as s3://ENDPOINT/BUCKET/PREFIX")
+	}
 	p := place{url: plain}
 	if !strings.Contains(plain, "://") {
 		abs, err := filepath.Abs(plain)

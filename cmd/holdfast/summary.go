@@ -82,9 +82,13 @@ func (a *app) tellBackup(r *backupReport) error {
 	}
 	a.say("  head      %s", s.Name)
 	a.result = result
-	a.warnAll("missing from the media directory: %s", r.Missing)
+	a.warnAll("not saved: %s", r.Missing)
 	if r.Damage {
-		return &problem{exit: exitDamage, err: fmt.Errorf("snapshot %s is saved and whole, and damage was found in the storage", s.ID),
+		saved := "whole"
+		if len(r.Missing) > 0 {
+			saved = "without " + count(int64(len(r.Missing)), "file")
+		}
+		return &problem{exit: exitDamage, err: fmt.Errorf("snapshot %s is saved, %s, and damage was found in the storage", s.ID, saved),
 			effect: strings.Join(r.Warnings[:min(shown, len(r.Warnings))], "\n"),
 			fix:    "holdfast verify --data all names what is damaged and which snapshots that hurts"}
 	}
@@ -92,11 +96,11 @@ func (a *app) tellBackup(r *backupReport) error {
 		a.warn("%s", w)
 	}
 	if n := int64(len(r.Missing)); n > 0 {
-		fix := "put the files back into the media directory, if you have them elsewhere, and run it again"
+		fix := "put files that are gone back, if you have them elsewhere, and let Holdfast's user read the others; then run it again"
 		if n > s.Parts[manifest.Media].Files {
 			fix = "is the disk of the media directory mounted, and storage-local-base-path right? Mend that and run it again; if the files are lost, put them back from an earlier snapshot"
 		}
-		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is saved, but %s that the database names could not be found", s.ID, count(n, "media file")),
+		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is saved, but %s could not be read", s.ID, count(n, "file")),
 			effect: "everything else is in the snapshot; a restore brings it back without these", fix: fix}
 	}
 	return nil

@@ -100,7 +100,14 @@ func (v *verifyVerb) run(ctx context.Context, a *app) error {
 			effect: effect, fix: "follow the lines above, then verify again"}
 	}
 	if head := latest(repo.Records()); head != nil {
-		a.say("✓ nothing is damaged; the newest snapshot, %s, is %s old", head.ID(), elapsed(head.Time))
+		seen := "missing"
+		if share > 0 {
+			seen = "damaged in what was read"
+		}
+		if share == 1 {
+			seen = "damaged"
+		}
+		a.say("✓ nothing is %s; the newest snapshot, %s, is %s old", seen, head.ID(), elapsed(head.Time))
 	}
 	return nil
 }
