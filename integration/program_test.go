@@ -47,11 +47,12 @@ func TestMain(m *testing.M) {
 		os.Exit(measure(program))
 	}
 	code := m.Run()
-	if dir, err := built(); err == nil {
-		os.RemoveAll(filepath.Dir(dir))
-	}
+	os.RemoveAll(buildFolder)
 	os.Exit(code)
 }
+
+// buildFolder is where built put the program, "" where no test asked for it.
+var buildFolder string
 
 // built is the program, built once. Its folder is one that other users can
 // reach, too.
@@ -60,6 +61,7 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	buildFolder = dir
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
