@@ -232,6 +232,9 @@ func readDatabase(t *testing.T, v *instance.View, between func()) []byte {
 			between()
 		}
 	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Fatalf("read past the end: %d, %v", n, err)
+	}
 	if int64(all.Len()) != size {
 		t.Fatalf("read %d bytes, Size is %d", all.Len(), size)
 	}

@@ -94,6 +94,9 @@ func (i *Instance) explain(err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
 		p.Fix = "see which process holds it: fuser -v " + i.path
+	case sqlite3.SQLITE_FULL:
+		p.What, p.Err = p.What+" needs room for a sort", fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+		p.Fix = "make room in the temporary folder, or name another by SQLITE_TMPDIR"
 	default:
 		p.Fix = "see the system's log for errors of the disk"
 	}

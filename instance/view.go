@@ -162,14 +162,15 @@ func (p *pages) Read(b []byte) (n int, err error) {
 }
 
 func (p *pages) next() error {
+	if p.left == 0 {
+		return io.EOF
+	}
 	ok, err := p.rows.next()
 	switch {
 	case p.cancelled() != nil:
 		return p.cancelled()
 	case err != nil:
 		return p.explain(err)
-	case !ok && p.left == 0:
-		return io.EOF
 	case !ok:
 		return fmt.Errorf("read pages: the database ended %d bytes early", p.left)
 	}

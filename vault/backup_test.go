@@ -332,6 +332,11 @@ func TestForkIsToldAndJoined(t *testing.T) {
 	if !strings.Contains(strings.Join(report.Warnings, "\n"), "fork") {
 		t.Errorf("warnings %q", report.Warnings)
 	}
+	for _, side := range []*manifest.Record{theirs, report.Record} {
+		if !w.open().Keeps(side.Name().Hex()[:12]) {
+			t.Errorf("%s of the fork is not kept", side.ID())
+		}
+	}
 	joined := w.backup()
 	if len(joined.Record.Previous) != 2 {
 		t.Errorf("the next record continues %d heads, want 2", len(joined.Record.Previous))

@@ -327,6 +327,16 @@ func (r *Repository) kept() map[manifest.Hash]bool {
 	return kept
 }
 
+// Keeps reports whether a record is kept whose name starts so.
+func (r *Repository) Keeps(start string) bool {
+	for name := range r.kept() {
+		if strings.HasPrefix(name.Hex(), strings.ToLower(start)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Find returns a snapshot, whole: "latest" or "" for the newest backup, else
 // the start of a record's name, at least 4 digits, or its sequence number.
 func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, error) {

@@ -132,9 +132,7 @@ func (v *verify) inventory() {
 		}
 	}
 	slices.Sort(v.report.Foreign)
-	head := v.repo.Head()
-	if want := strings.ToLower(v.cfg.ExpectHead); want != "" && !strings.HasPrefix(head.Name().Hex(), want) &&
-		!slices.ContainsFunc(head.Kept, func(h manifest.Hash) bool { return strings.HasPrefix(h.Hex(), want) }) {
+	if want := strings.ToLower(v.cfg.ExpectHead); want != "" && !v.repo.Keeps(want) {
 		v.bad[manifest.RecordObjectPrefix+want] = "was expected to be the newest snapshot or one before it, and is neither: newer snapshots were removed, or the remote was rolled back"
 	}
 }

@@ -152,12 +152,17 @@ func wholeBefore(records []*manifest.Record, rec *manifest.Record) string {
 }
 
 // besides is a folder for scratch files on the target's own disk, where that
-// can be had: a rescue system keeps its temporary folder in memory.
+// can be had: a rescue system keeps its temporary folder in memory. Not in the
+// target itself: that must be empty.
 func besides(to string) string {
-	if dir := filepath.Dir(to); to != "" && unix.Access(dir, unix.W_OK) == nil {
-		return dir
+	dir := filepath.Dir(to)
+	for dir != "/" && unix.Access(dir, unix.F_OK) != nil { // it is made later
+		dir = filepath.Dir(dir)
 	}
-	return os.TempDir()
+	if to == "" || unix.Access(dir, unix.W_OK) != nil {
+		return os.TempDir()
+	}
+	return dir
 }
 
 // config checks the flags.
@@ -208,15 +213,10 @@ func checkHead(flags *pflag.FlagSet) error {
 
 // expect refuses a repository whose newest records are gone.
 func expect(repo *vault.Repository, head string) error {
-	if head == "" {
+	if head == "" || repo.Keeps(head) {
 		return nil
 	}
 	newest := repo.Head()
-	for _, name := range append([]manifest.Hash{newest.Name()}, newest.Kept...) {
-		if strings.HasPrefix(name.Hex(), strings.ToLower(head)) {
-			return nil
-		}
-	}
 	return &problem{exit: exitRefused, err: fmt.Errorf("record %s was expected, and the newest one, %s of %s, does not know it", head, newest.ID(), stamp(newest.Time)),
 		effect: "newer snapshots were removed, or the storage was rolled back",
 		fix:    "look for a mirror with the newer ones; without --expect-head what is there can be restored"}
@@ -247,7 +247,7 @@ func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.P
 		a.say("  into      %s", v.to)
 	}
 	if s.Missing > 0 {
-		a.warn("the snapshot is incomplete: it was made without %s that could not be found%s", count(s.Missing, "media file"), result.without())
+		a.warn("the snapshot is incomplete: it was made without %s that could not be read%s", count(s.Missing, "file"), result.without())
 	}
 }
 

@@ -57,7 +57,7 @@ func (a *app) show(s snapshot, rec *manifest.Record, head string) {
 		row(string(part), "%s in %s; %s sealed in %s", size(total.Bytes), count(total.Files, "file"), size(sealed), count(int64(len(rec.Packs[part])), "pack"))
 	}
 	if s.Missing > 0 {
-		row("incomplete", "%s missing", count(s.Missing, "media file"))
+		row("incomplete", "%s missing", count(s.Missing, "file"))
 	}
 	row("run", "read %s, uploaded %s", size(s.Read), size(s.Stored))
 	for _, name := range rec.Previous {
