@@ -156,9 +156,9 @@ func TestSecondRunNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	at, p := minioPlace(t)
 	h := newHost(t, at, sample.Config{})
-	reached, release := p.holdAfter(http.MethodPut, 0)
+	reached := p.holdAfter(http.MethodPut, 0)
 	first := h.holdfast("backup").start()
-	<-reached
+	first.until(reached)
 	second := h.holdfast("backup").start()
 	defer time.AfterFunc(time.Minute, func() { second.Process.Kill() }).Stop() // it would wait for the first
 	second.expect(11)
@@ -167,7 +167,7 @@ func TestSecondRunNamesTheFirst(t *testing.T) {
 	}
 	// Reading needs no turn.
 	h.holdfast("list").start().expect(0)
-	release()
+	p.release()
 	first.expect(0)
 	h.backup()
 }

@@ -40,7 +40,8 @@ func TestBusyServerIsBackedUpConsistently(t *testing.T) {
 }
 
 // Database and log are the server's: while it is open, and after it died with
-// a log that nobody moved into the database.
+// a log that nobody moved into the database. instance has this test for its own
+// reading; here it is the program's whole run.
 func TestBackupWritesNoByteOfDatabaseAndLog(t *testing.T) {
 	h := newHost(t, folder(t), sample.Config{Media: 4})
 	srv := startServer(t, h.inst)
@@ -85,7 +86,8 @@ func written(t *testing.T, s *sample.Instance) map[string]string {
 const nobody = 65534
 
 // Whoever reads a stopped server's database as another user would leave files
-// that the server can't open.
+// that the server can't open. instance has this test for the refusal alone; here
+// the program's exit, its words, and the remote are looked at, too.
 func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -123,7 +123,13 @@ type byhand struct {
 // source makes instance's own view type the interface's.
 type source struct{ *instance.Instance }
 
-func (s source) Begin(ctx context.Context) (vault.View, error) { return s.Instance.Begin(ctx) }
+func (s source) Begin(ctx context.Context) (vault.View, error) {
+	view, err := s.Instance.Begin(ctx)
+	if err != nil {
+		return nil, err // not a View that holds nil
+	}
+	return view, nil
+}
 
 func byhandWorld(t *testing.T) *byhand {
 	t.Helper()

@@ -33,9 +33,7 @@ func TestGoldenRepositoryRestores(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	restoreGolden(t, golden, out)
 	want, err := os.ReadFile(golden + ".sha256")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	if got := sums(t, out); got != string(want) {
 		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
 	}
@@ -45,41 +43,24 @@ func restoreGolden(t *testing.T, golden, out string) {
 	t.Helper()
 	ctx := t.Context()
 	root, err := filepath.Abs(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	store, err := remote.Open(ctx, root, remote.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	f, err := os.Open(golden + ".identity")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	defer f.Close()
 	identities, pin, err := seal.ReadIdentities(f, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	repo, err := vault.Open(ctx, store, pin, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	rec, err := repo.Find(ctx, "latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	keys, err := repo.Unlock(ctx, identities)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	snapshot, err := repo.OpenSnapshot(rec, keys, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := snapshot.Restore(ctx, out, &instance.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{}); err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
+	_, err = snapshot.Restore(ctx, out, &instance.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
+	ok(t, err)
 }
 
 // writeGolden makes a repository of two nights.
@@ -87,80 +68,49 @@ func writeGolden(t *testing.T, golden string) {
 	t.Helper()
 	ctx := t.Context()
 	for _, path := range []string{golden, golden + ".identity"} {
-		if err := os.RemoveAll(path); err != nil {
-			t.Fatal(err)
-		}
+		ok(t, os.RemoveAll(path))
 	}
-	if err := os.MkdirAll("testdata", 0o755); err != nil {
-		t.Fatal(err)
-	}
+	ok(t, os.MkdirAll("testdata", 0o755))
 	src, err := sample.Make(t.TempDir(), sample.Config{Statuses: 10, Media: 1, MediaBytes: 4 << 10, Accounts: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	root, err := filepath.Abs(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	store, err := remote.Create(ctx, root, remote.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	identity, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	owner, err := seal.ParseOwner(identity.Recipient().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	host, err := vault.Init(ctx, store, src.Host(), "golden", []seal.Owner{owner})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := seal.SaveIdentity(golden+".identity", identity.String(), owner.Name, host.Repository); err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
+	ok(t, seal.SaveIdentity(golden+".identity", identity.String(), owner.Name, host.Repository))
 	state := t.TempDir()
 	for night := range 2 {
 		if night > 0 {
-			if err := src.Night(night); err != nil {
-				t.Fatal(err)
-			}
+			ok(t, src.Night(night))
 		}
 		backupGolden(t, src.Dir, state, store, host)
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	restoreGolden(t, golden, out)
-	if err := os.WriteFile(golden+".sha256", []byte(sums(t, out)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	ok(t, os.WriteFile(golden+".sha256", []byte(sums(t, out)), 0o644))
 }
 
 func backupGolden(t *testing.T, dir, state string, store remote.Store, host *seal.Host) {
 	t.Helper()
 	ctx := t.Context()
 	idx, _, err := index.Open(state)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	defer idx.Close()
 	config, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	src, err := instance.Open(config, instance.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	defer src.Close()
 	repo, err := vault.Open(ctx, store, host.Repository, idx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := vault.Backup(ctx, repo, host, idx, source{src}, vault.BackupConfig{State: state, Version: "golden"}); err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
+	_, err = vault.Backup(ctx, repo, host, idx, source{src}, vault.BackupConfig{State: state, Version: "golden"})
+	ok(t, err)
 }
 
 // sums lists database and media below dir as sha256sum does. The files part
@@ -178,8 +128,6 @@ func sums(t *testing.T, dir string) string {
 		fmt.Fprintf(&out, "%s  %s\n", hex.EncodeToString(sum[:]), name)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ok(t, err)
 	return out.String()
 }

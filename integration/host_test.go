@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"maps"
@@ -86,7 +87,7 @@ func (h *host) restoring(snapshot, to string) *command {
 
 // verified is what verify says in its summary.
 type verified struct {
-	Snapshots, Objects, Unneeded int
+	Objects, Unneeded int
 }
 
 // verify reads all that the remote holds.
@@ -154,6 +155,19 @@ func (h *host) compareAway(snapshot string, want image) {
 	to := h.restore(snapshot)
 	h.compare(to, want)
 	ok(h.t, os.RemoveAll(to))
+}
+
+// list is the IDs of all snapshots.
+func (h *host) list() (ids []string) {
+	h.t.Helper()
+	for line := range strings.Lines(h.holdfast("list").start().expect(0).stdout.String()) {
+		var s struct{ Type, ID string }
+		ok(h.t, json.Unmarshal([]byte(line), &s))
+		if s.Type == "snapshot" {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }
 
 // latest is the ID of the newest snapshot.

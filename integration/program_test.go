@@ -1,4 +1,7 @@
-// Package integration runs the real program against real servers.
+// Package integration runs the real program against real servers. Two tests
+// call vault themselves: the golden repository is read, and the one that is
+// restored by hand is written, without the command line. The TestHouse ones look
+// at the source only.
 package integration_test
 
 import (
@@ -76,6 +79,7 @@ var built = sync.OnceValues(func() (string, error) {
 type command struct {
 	*exec.Cmd
 	t              *testing.T
+	wait           func() error // for its end, as often as one likes
 	stdout, stderr bytes.Buffer
 	began          time.Time
 	took           time.Duration
@@ -109,6 +113,7 @@ func newCommand(t *testing.T, environment []string, args ...string) *command {
 	c := &command{t: t, Cmd: exec.CommandContext(t.Context(), program, append([]string{"--json"}, args...)...)}
 	c.Env = environment
 	c.Stdout, c.Stderr = &c.stdout, &c.stderr
+	c.wait = sync.OnceValue(c.Wait)
 	return c
 }
 
@@ -119,10 +124,25 @@ func (c *command) start() *command {
 	return c
 }
 
+// until waits for what the run is to bring about, and fails where it ends before.
+func (c *command) until(reached <-chan struct{}) {
+	c.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		c.wait()
+		close(ended)
+	}()
+	select {
+	case <-reached:
+	case <-ended:
+		c.t.Fatalf("holdfast %s ended too early: %v\n%s%s", strings.Join(c.Args[2:], " "), c.ProcessState, &c.stdout, &c.stderr)
+	}
+}
+
 // end waits for the run and returns its exit code, -1 where a signal ended it.
 func (c *command) end() int {
 	c.t.Helper()
-	err := c.Wait()
+	err := c.wait()
 	c.took = time.Since(c.began)
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		c.t.Fatal(err)

@@ -22,6 +22,7 @@ type proxy struct {
 	gone   atomic.Pointer[absence]
 	rate   atomic.Int64 // bytes a second, of all bodies together; 0: any
 	line   line
+	busy   sync.WaitGroup // requests under way
 
 	mu       sync.Mutex // guards all below
 	requests []request
@@ -66,6 +67,8 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.busy.Add(1)
+	defer p.busy.Done()
 	p.wait(r)
 	if refused := p.gone.Load(); refused != nil {
 		refused.once.Do(func() { close(refused.first) })
@@ -108,12 +111,12 @@ func (p *proxy) wait(r *http.Request) {
 // holdAfter lets so many uploads (PUT) or downloads (GET) of packs through and
 // keeps those that follow, until release. reached is closed when the first is
 // kept.
-func (p *proxy) holdAfter(method string, packs int) (reached <-chan struct{}, release func()) {
+func (p *proxy) holdAfter(method string, packs int) (reached <-chan struct{}) {
 	h := &hold{method: method, pass: packs, reached: make(chan struct{}), release: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = h
-	return h.reached, p.release
+	return h.reached
 }
 
 func (p *proxy) release() {
@@ -142,8 +145,10 @@ func (p *proxy) leave() (refused <-chan struct{}) {
 
 func (p *proxy) comeBack() { p.gone.Store(nil) }
 
-// take returns the requests since the last call.
+// take returns the requests since the last call. The run that made them must be
+// over; what it left under way is waited for.
 func (p *proxy) take() []request {
+	p.busy.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := p.requests

@@ -410,8 +410,10 @@ func TestLostReplyAndFailureOfEachPut(t *testing.T) {
 	for i := range 5 {
 		f.add(fmt.Sprintf("01A/attachment/original/M%03d.jpeg", i), noise(uint64(i), 9<<20))
 	}
+	// How two workers share the files decides how many packs they fill.
 	puts := func() int {
 		w := newWorld(t, f)
+		w.cfg.Workers = 1
 		counted := remotetest.NewFaulty(w.store, nil)
 		w.store = counted
 		w.backup()
@@ -420,6 +422,7 @@ func TestLostReplyAndFailureOfEachPut(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		for nth := 1; nth <= puts; nth++ {
 			w := newWorld(t, f)
+			w.cfg.Workers = 1
 			inner := w.store
 			faulty := remotetest.NewFaulty(inner, remotetest.On(remotetest.Put, nth, remotetest.Fault{Err: remotetest.ErrInjected, Lost: lost}))
 			w.store = faulty

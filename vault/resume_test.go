@@ -1,0 +1,192 @@
+package vault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/remote"
+	"holdfast/remote/remotetest"
+	"holdfast/vault"
+)
+
+// readOnly is an instance whose media nobody may write.
+type readOnly struct{ *fake }
+
+type readOnlyInfo struct{ fs.FileInfo }
+
+func (readOnlyInfo) Mode() fs.FileMode { return 0o444 }
+
+func (r readOnly) Stat(ctx context.Context, part manifest.Part, path string) (fs.FileInfo, error) {
+	info, err := r.fake.Stat(ctx, part, path)
+	return readOnlyInfo{info}, err
+}
+
+// stopping is a target that ends the run when all but the last step is done.
+type stopping struct{ folder }
+
+func (stopping) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+	return nil, context.Canceled
+}
+
+func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
+	if os.Geteuid() == 0 { // who may write everything
+		asNobody(t)
+		return
+	}
+	f := newFake(20)
+	for i := range 40 {
+		f.add(fmt.Sprintf("01A/attachment/original/M%03d.jpeg", i), noise(uint64(i), 300_000))
+	}
+	f.add("01A/attachment/original/video.mp4", noise(99, 9<<20)) // in pieces
+	f.add("01B/emoji/static/empty.png", nil)                     // without any
+	w := newWorld(t, f)
+	idx, _, err := index.Open(w.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idx.Close()
+	report, err := vault.Backup(t.Context(), w.open(), w.host, idx, readOnly{f}, vault.BackupConfig{State: w.state})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := w.store
+	w.store = breakingOff(whole, report.Record)
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
+		t.Fatal(err)
+	}
+	if n := finished(t, dir, 0o444); n == 0 {
+		t.Fatal("no file was finished in a pack that is not: this shows nothing")
+	}
+	w.store = whole
+	s, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Restore(t.Context(), dir, stopping{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if n := finished(t, dir, 0o444); n != len(f.media) {
+		t.Fatalf("%d media were finished, want all %d", n, len(f.media))
+	}
+	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || !report.Resumed {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	compare(t, dir, f.image())
+	if n := finished(t, dir, 0o444); n != len(f.media) {
+		t.Errorf("%d media have their mode, want all %d", n, len(f.media))
+	}
+}
+
+// breakingOff is a store whose replies end early where a snapshot's media are
+// asked for.
+func breakingOff(s remote.Store, rec *manifest.Record) remote.Store {
+	return remotetest.NewFaulty(s, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], func(p manifest.Pack) bool { return p.Object() == r.Name }) {
+			return remotetest.Fault{CutGet: 5 << 20, Err: remotetest.ErrInjected}
+		}
+		return remotetest.Fault{}
+	})
+}
+
+// finished counts the files below dir that have a mode.
+func finished(t *testing.T, dir string, mode fs.FileMode) (n int) {
+	t.Helper()
+	if err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm() == mode {
+			n++
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+const nobody = 65534
+
+// asNobody runs the same test as a user who is not root.
+func asNobody(t *testing.T) {
+	t.Helper()
+	self, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not in t.TempDir, which other users can't reach.
+	dir, err := os.MkdirTemp("", "holdfast-vault-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	binary := filepath.Join(dir, "vault.test")
+	if err := errors.Join(os.WriteFile(binary, self, 0o755), os.Chmod(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Fatalf("as nobody: %v\n%s", err, out)
+	}
+}
+
+// wish is a target that can be wished for in two ways.
+type wish struct {
+	folder
+	Verbatim bool
+}
+
+func TestUnfinishedRestoreGoesOnOnlyAsItBegan(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	dir := filepath.Join(t.TempDir(), "out")
+	try := func(target wish, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
+		t.Helper()
+		s, err := w.snapshot("latest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Restore(t.Context(), dir, target, cfg)
+	}
+	same := wish{Verbatim: true}
+	whole := w.store
+	w.store = breakingOff(whole, rec)
+	if _, err := try(same, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
+		t.Fatal(err)
+	}
+	w.store = whole
+	for what, c := range map[string]struct {
+		target wish
+		cfg    vault.RestoreConfig
+	}{
+		"a mended database": {wish{}, vault.RestoreConfig{}},
+		"salvage":           {same, vault.RestoreConfig{Salvage: true}},
+		"one part":          {same, vault.RestoreConfig{Parts: []manifest.Part{manifest.Media}}},
+		"one path":          {same, vault.RestoreConfig{Paths: []string{"media/01A"}}},
+	} {
+		_, err := try(c.target, c.cfg)
+		if !errors.Is(err, vault.ErrRefused) || !strings.Contains(fmt.Sprint(err), "delete the folder") {
+			t.Errorf("going on with %s: %v", what, err)
+		}
+	}
+	if report, err := try(same, vault.RestoreConfig{}); err != nil || !report.Resumed {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	compare(t, dir, w.src.image())
+}
