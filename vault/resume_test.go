@@ -15,7 +15,6 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/manifest/index"
-	"holdfast/remote"
 	"holdfast/remote/remotetest"
 	"holdfast/vault"
 )
@@ -60,16 +59,11 @@ func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := w.store
-	w.store = breakingOff(whole, report.Record)
 	dir := filepath.Join(t.TempDir(), "out")
-	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
-		t.Fatal(err)
-	}
+	w.stopAmidMedia(report.Record, dir, folder{})
 	if n := finished(t, dir, 0o444); n == 0 {
 		t.Fatal("no file was finished in a pack that is not: this shows nothing")
 	}
-	w.store = whole
 	s, err := w.snapshot("latest")
 	if err != nil {
 		t.Fatal(err)
@@ -89,15 +83,25 @@ func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
 	}
 }
 
-// breakingOff is a store whose replies end early where a snapshot's media are
-// asked for.
-func breakingOff(s remote.Store, rec *manifest.Record) remote.Store {
-	return remotetest.NewFaulty(s, func(r remotetest.Request) remotetest.Fault {
+// stopAmidMedia begins a restore for which the store's replies end in the middle
+// of media packs.
+func (w *world) stopAmidMedia(rec *manifest.Record, dir string, target vault.Target) {
+	w.t.Helper()
+	whole := w.store
+	defer func() { w.store = whole }()
+	w.store = remotetest.NewFaulty(whole, func(r remotetest.Request) remotetest.Fault {
 		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], func(p manifest.Pack) bool { return p.Object() == r.Name }) {
-			return remotetest.Fault{CutGet: 5 << 20, Err: remotetest.ErrInjected}
+			return remotetest.Fault{CutGet: 5 << 20}
 		}
 		return remotetest.Fault{}
 	})
+	s, err := w.snapshot("latest")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := s.Restore(w.t.Context(), dir, target, vault.RestoreConfig{}); !errors.Is(err, vault.ErrDamage) {
+		w.t.Fatal("the restore did not stop:", err)
+	}
 }
 
 // finished counts the files below dir that have a mode.
@@ -165,12 +169,7 @@ func TestUnfinishedRestoreGoesOnOnlyAsItBegan(t *testing.T) {
 		return s.Restore(t.Context(), dir, target, cfg)
 	}
 	same := wish{Verbatim: true}
-	whole := w.store
-	w.store = breakingOff(whole, rec)
-	if _, err := try(same, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
-		t.Fatal(err)
-	}
-	w.store = whole
+	w.stopAmidMedia(rec, dir, same)
 	for what, c := range map[string]struct {
 		target wish
 		cfg    vault.RestoreConfig
