@@ -52,17 +52,14 @@ func (s Setting) Secret() bool {
 	return false
 }
 
-// defaults are those that a backup depends on: GoToSocial's
+// defaults are those of the settings that are read here: GoToSocial's
 // internal/config/defaults.go.
 var defaults = map[string]string{
 	"account-domain":          "",
 	"db-address":              "",
-	"db-sqlite-journal-mode":  "WAL",
 	"db-type":                 "",
 	"host":                    "",
 	"letsencrypt-cert-dir":    "/gotosocial/storage/certs",
-	"letsencrypt-enabled":     "false",
-	"protocol":                "https",
 	"storage-backend":         "local",
 	"storage-local-base-path": "/gotosocial/storage",
 	"tls-certificate-chain":   "",
@@ -238,6 +235,9 @@ func (c *Config) check() error {
 	switch {
 	case host == "":
 		return &Problem{What: "GoToSocial's configuration sets no host", Fix: "set host in the file, or GTS_HOST; " + nested}
+	case host != printable(host):
+		// Records refuse it, and that would be after the upload.
+		return &Problem{What: fmt.Sprintf("host %q is no domain", host), Fix: "correct host"}
 	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
 		return &Problem{What: fmt.Sprintf("host %q is no subdomain of account-domain %q", host, account),
 			Fix: "give Holdfast the configuration that the server runs with"}

@@ -93,6 +93,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 	}{
 		{"no host", "config.yaml", "db-type: sqlite", "sets no host", false},
 		{"host of another domain", "config.yaml", "host: a.example\naccount-domain: b.example", "no subdomain", false},
+		{"host of two lines", "config.yaml", "host: \"a.example\\nb\"\ndb-type: sqlite", "is no domain", false},
 		{"no engine", "config.yaml", "host: a.example", "sets no db-type", false},
 		{"postgres", "config.yaml", "host: a.example\ndb-type: postgres", "PostgreSQL follows", true},
 		{"no address", "config.yaml", "host: a.example\ndb-type: sqlite", "names no file", false},
@@ -128,8 +129,6 @@ func TestMissingConfigurationIsNotExist(t *testing.T) {
 	}
 }
 
-// FuzzConfig: no configuration makes Load or Open panic, and what Load takes
-// always says where each setting is from.
 func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
 	dir := t.TempDir()
 	for _, text := range []string{
@@ -144,18 +143,30 @@ func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
 	}
 }
 
+// FuzzConfig: no configuration makes Load or Open panic, what Load takes always
+// says where each setting is from, and what it refuses it doesn't quote.
 func FuzzConfig(f *testing.F) {
+	const secret = "hunter2geheim"
 	for _, text := range []string{"host: a\n", "{}", "a: [1, {b: c}]", "media: {x: {y: z}}", "&a a: *a", "? [a]: b", "- a", "advanced: {1: 2}", "\xff", "a: !!binary x", "0: 1", "<<: {a: b}"} {
-		f.Add(text)
+		f.Add(text, uint(0))
+	}
+	for text, at := range map[string]uint{"a: *": 4, "a: !!bool ": 10, "- ": 2, ": 1": 0, "a: \"\n": 4, "%YAML \n---\na: 1": 6, "a: 1\n b: ": 9, "a: [1": 4, "a: '": 4, "@": 0} {
+		f.Add(text, at)
 	}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(t *testing.T, text string, at uint) {
+		at %= uint(len(text)) + 1
+		text = text[:at] + secret + text[at:]
 		file := filepath.Join(dir, "config.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		c, err := instance.Load(file, []string{"GTS_STORAGE_BACKEND=nowhere"})
 		if err != nil {
+			var p *instance.Problem
+			if !errors.As(err, &p) || p.Fix == "" || strings.Contains(err.Error(), secret) {
+				t.Errorf("%v", err)
+			}
 			return
 		}
 		for _, s := range c.Settings() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -204,6 +205,11 @@ type sqliteError struct {
 }
 
 func (e *sqliteError) Error() string { return fmt.Sprintf("sqlite: %s (%d)", e.text, e.code) }
+
+// Is makes a full disk what the system calls it.
+func (e *sqliteError) Is(target error) bool {
+	return target == syscall.ENOSPC && e.code&0xff == sqlite3.SQLITE_FULL
+}
 
 func (c *conn) failure() error {
 	return &sqliteError{

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"holdfast/manifest"
 )
@@ -20,10 +22,6 @@ type Directory struct {
 	// media, which no backup holds, are marked as not cached: the server would
 	// answer 404 for them for ever.
 	Verbatim bool
-	// Thorough compares every index entry with its row, whatever the size of
-	// the database. Otherwise that is done up to 128 MiB, a second or two of
-	// work, and above only the structure of every page is checked.
-	Thorough bool
 }
 
 // Place is where a file belongs in the folder.
@@ -49,7 +47,7 @@ func (d *Directory) Place(f manifest.File) (string, error) {
 // as not cached. The file is durable then, and no log or journal is left.
 func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string, err error) {
 	file := filepath.Join(staging.Name(), databaseName)
-	note, err := checkDatabase(ctx, file, d.Thorough)
+	note, err := checkDatabase(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +57,7 @@ func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string,
 	}
 	n, err := uncache(ctx, file)
 	if err != nil {
-		return nil, fmt.Errorf("mark remote media as not cached: %w", err)
+		return nil, fmt.Errorf("mark remote media as not cached: %w", damage(err))
 	}
 	if n > 0 {
 		notes = append(notes, fmt.Sprintf("%d remote media marked as not cached: the server fetches them again when somebody looks", n))
@@ -105,12 +103,19 @@ func (d *Directory) writeEnvironment(staging *os.Root, s manifest.Restored) erro
 // environment is what makes a server start over the folder, in the form that
 // both systemd's EnvironmentFile= and a shell read.
 func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
-	config, found := d.findConfig(staging, s.Domain)
+	config, others := d.findConfig(staging, s.Domain)
 	var b strings.Builder
 	b.WriteString("# GoToSocial over this restored folder. To start it in a shell, as the server's user:\n#\n")
 	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", quote(filepath.Join(d.Path, environmentName)))
-	if found {
+	if config != nil {
 		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(config.File))
+		if len(others) > 0 {
+			b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
+				"# name that one, and set account-domain and the paths below as it has them:\n")
+		}
+		for _, file := range others {
+			fmt.Fprintf(&b, "#   %s\n", quote(file))
+		}
 	} else {
 		b.WriteString("#   gotosocial --config-path YOUR-CONFIG server start\n#\n")
 		b.WriteString("# No configuration file was restored: set account-domain and all else as it was\n")
@@ -124,14 +129,14 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), quote(value))
 	}
 	set("host", s.Domain)
-	if found && config.Get("account-domain") != "" {
+	if config != nil && config.Get("account-domain") != "" {
 		set("account-domain", config.Get("account-domain"))
 	}
 	set("db-type", "sqlite")
 	set("db-address", filepath.Join(d.Path, databaseName))
 	set("storage-backend", "local")
 	set("storage-local-base-path", filepath.Join(d.Path, "storage"))
-	if found {
+	if config != nil {
 		for _, key := range []string{"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir"} {
 			place := filepath.Join("files", config.absolute(config.Get(key)))
 			if _, err := fs.Stat(staging, place); err == nil && place != "files" {
@@ -143,9 +148,10 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 }
 
 // findConfig looks through the restored files for the configuration of the
-// domain. Its File is where it will lie, its WorkingDir where it lay, so that
-// relative paths lead where they led.
-func (d *Directory) findConfig(staging fs.FS, domain string) (config *Config, found bool) {
+// domain, nil where there is none. Its File is where it will lie, its WorkingDir
+// where it lay, so that relative paths lead where they led. Nothing tells which
+// of several the server used: others are the files of those after the first.
+func (d *Directory) findConfig(staging fs.FS, domain string) (config *Config, others []string) {
 	fs.WalkDir(staging, "files", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil
@@ -168,10 +174,14 @@ func (d *Directory) findConfig(staging fs.FS, domain string) (config *Config, fo
 		}
 		c.File = filepath.Join(d.Path, name)
 		c.WorkingDir = strings.TrimPrefix(path.Dir(name), "files")
-		config, found = c, true
-		return fs.SkipAll
+		if config == nil {
+			config = c
+		} else {
+			others = append(others, c.File)
+		}
+		return nil
 	})
-	return config, found
+	return config, others
 }
 
 // quote puts a value in double quotes, with the escapes that systemd and a
@@ -180,9 +190,15 @@ func quote(value string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
 }
 
-func orUnknown(s string) string {
-	if s == "" {
-		return "(unknown)"
-	}
-	return s
+// orUnknown is s for a comment, which must not end before its line does.
+func orUnknown(s string) string { return cmp.Or(printable(s), "(unknown)") }
+
+// printable leaves out what could end a line or steer a terminal.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return -1
+	}, s)
 }

@@ -1,6 +1,7 @@
 package instance_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -8,7 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"holdfast/instance"
 	"holdfast/manifest"
@@ -145,7 +149,89 @@ func TestPartsAloneNeedNothingElse(t *testing.T) {
 	}
 }
 
-func TestRunEnvStartsTheServer(t *testing.T) {
+func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
+	var damage *instance.DamageError
+
+	// Reading fails, and it is not the database's fault.
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	write(t, root.Name(), "sqlite.db/pages", "a folder")
+	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); err == nil || errors.As(err, &damage) {
+		t.Errorf("unreadable: %v", err)
+	}
+
+	// Writing the journal finds no room.
+	root = staged(t, "DELETE")
+	if err := unix.Mknod(filepath.Join(root.Name(), "sqlite.db-journal"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 7))); err != nil {
+		t.Skipf("no device that is full: %v", err)
+	}
+	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &damage) {
+		t.Errorf("full disk: %v", err)
+	}
+}
+
+func TestIndexThatDisagreesIsDamage(t *testing.T) {
+	root := staged(t, "DELETE")
+	db := openSQL(t, filepath.Join(root.Name(), "sqlite.db"))
+	defer db.Close()
+	for _, q := range []string{
+		"PRAGMA writable_schema=ON",
+		"UPDATE sqlite_schema SET sql='CREATE INDEX accounts_domain_idx ON accounts (username)' WHERE name='accounts_domain_idx'",
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var damage *instance.DamageError
+	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
+	root := staged(t, "WAL")
+	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
+	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
+		t.Fatal(err)
+	}
+	got, err := root.ReadFile("run.env")
+	for _, line := range []string{
+		`#   gotosocial --config-path "/target/files/etc/backup/config.yaml" server start`,
+		`# Other configurations of this domain were restored. If the server's own is among them,`,
+		`#   "/target/files/srv/gts/config.yaml"`,
+	} {
+		if err != nil || !slices.Contains(strings.Split(string(got), "\n"), line) {
+			t.Errorf("no line %q in\n%s, %v", line, got, err)
+		}
+	}
+}
+
+func TestRunEnvRunsNothingThatASnapshotSays(t *testing.T) {
+	root := staged(t, "WAL")
+	const attack = "x\ntouch ran\r$(touch ran)`touch ran`\" ; touch ran; \""
+	hostile := whole
+	hostile.Facts.GoToSocial, hostile.Facts.Migration = attack, attack
+	text, err := json.Marshal(map[string]string{"host": whole.Domain, "account-domain": attack})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, root.Name(), "files/srv/gts/config.yaml", string(text))
+	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, hostile); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	sh := exec.Command("sh", "-c", `set -a; . "$0"; printf %s "$GTS_ACCOUNT_DOMAIN"`, filepath.Join(root.Name(), "run.env"))
+	sh.Dir = dir
+	if out, err := sh.CombinedOutput(); err != nil || string(out) != attack || len(entries(t, dir)) > 0 {
+		env, _ := root.ReadFile("run.env")
+		t.Errorf("%v, %q, %q, by\n%s", err, out, entries(t, dir), env)
+	}
+}
+
+func TestShellReadsRunEnv(t *testing.T) {
 	root := staged(t, "WAL")
 	if _, err := (&instance.Directory{Path: `/srv/new $place`}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)

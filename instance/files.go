@@ -64,7 +64,7 @@ func (i *Instance) roots() []string {
 	return append(roots, i.options.Extra...)
 }
 
-// gather adds the files at root and below.
+// gather adds the files at root and below. What is gone by its turn is left out.
 func (i *Instance) gather(ctx context.Context, root string, found map[string]manifest.File) error {
 	info, err := i.statFile(root)
 	if err != nil {
@@ -77,50 +77,45 @@ func (i *Instance) gather(ctx context.Context, root string, found map[string]man
 	if err != nil {
 		return err
 	}
-	// The slash makes a link to a folder count as the folder.
-	return filepath.WalkDir(filepath.Clean(root)+"/", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
+	top := filepath.Clean(root) + "/" // the slash makes a link to a folder count as the folder
+	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if err != nil {
-			return unreadable(path, err)
+		if err == nil && (entry.IsDir() || entry.Type().IsRegular()) {
+			info, err = i.statFile(path)
 		}
-		if entry.IsDir() {
-			// Media are the media part's; only certificates lie there too.
-			info, err := entry.Info()
-			if errors.Is(err, fs.ErrNotExist) || err == nil && os.SameFile(info, media) {
-				return fs.SkipDir
-			}
-			return err
-		}
-		if !entry.Type().IsRegular() {
-			return nil
-		}
-		info, err := i.statFile(path)
 		switch {
 		case errors.Is(err, errDatabase), errors.Is(err, fs.ErrNotExist):
 			return nil
+		case errors.Is(err, fs.ErrPermission) && path != top:
+			// A file that doesn't open, even where it is a folder: a backup then
+			// goes on, names it as missing and says why.
+			return add(path, nil, found)
 		case err != nil:
 			return unreadable(path, err)
+		case entry.IsDir() && os.SameFile(info, media):
+			// Media are the media part's; only certificates lie there too.
+			return fs.SkipDir
+		case !entry.Type().IsRegular():
+			return nil
 		}
 		return add(path, info, found)
 	})
 }
 
+// add adds a file; info is nil where nobody could look.
 func add(path string, info fs.FileInfo, found map[string]manifest.File) error {
-	name := strings.TrimPrefix(filepath.Clean(path), "/")
-	if !info.Mode().IsRegular() || !manifest.ValidPath(name) {
+	f := manifest.File{Part: manifest.Files, Path: strings.TrimPrefix(filepath.Clean(path), "/")}
+	if info != nil && !info.Mode().IsRegular() || !manifest.ValidPath(f.Path) {
 		return &Problem{What: fmt.Sprintf("%q is no regular file with a plain name", path), Fix: "leave it out of the extra paths, or rename it"}
 	}
-	s := info.Sys().(*syscall.Stat_t)
-	found[name] = manifest.File{
-		Part:     manifest.Files,
-		Path:     name,
-		Size:     info.Size(),
-		Mode:     manifest.Mode(info.Mode().Perm()),
-		Modified: info.ModTime(),
-		Owner:    ownerName(s.Uid, s.Gid),
+	if info != nil {
+		s := info.Sys().(*syscall.Stat_t)
+		f.Size, f.Mode, f.Modified = info.Size(), manifest.Mode(info.Mode().Perm()), info.ModTime()
+		f.Owner = ownerName(s.Uid, s.Gid)
 	}
+	found[f.Path] = f
 	return nil
 }
 

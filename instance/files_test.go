@@ -1,6 +1,7 @@
 package instance_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -142,6 +143,69 @@ func TestMissingExtraPathIsNamed(t *testing.T) {
 		var p *instance.Problem
 		if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &p) || !strings.Contains(err.Error(), dir+"/gone") {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestUnreadableFolderCostsItsFilesAndNoOthers(t *testing.T) {
+	dir, reader := public(t, "DELETE")
+	for _, name := range []string{"closed/key", "listed/key", "open/key"} {
+		write(t, dir, "extra/"+name, "key")
+	}
+	if err := errors.Join(os.Chmod(dir+"/extra/closed", 0o711), os.Chmod(dir+"/extra/listed", 0o744)); err != nil {
+		t.Fatal(err)
+	}
+	out := reader(dir + "/extra")
+	for _, line := range []string{
+		"missing /DIR/extra/closed: can't read /DIR/extra/closed: open /DIR/extra/closed: permission denied",
+		"missing /DIR/extra/listed/key: can't read /DIR/extra/listed/key: stat /DIR/extra/listed/key: permission denied",
+		"file /DIR/extra/open/key",
+		"file /DIR/config.yaml",
+	} {
+		if line = strings.ReplaceAll(line, "/DIR", dir); !slices.Contains(strings.Split(out, "\n"), line) {
+			t.Errorf("no line %q in\n%s", line, out)
+		}
+	}
+	if strings.Contains(out, "closed/key") {
+		t.Errorf("%s", out)
+	}
+}
+
+// watched is a context that tells when it is asked whether it has ended.
+type watched struct {
+	context.Context
+	asked func()
+}
+
+func (c watched) Err() error {
+	c.asked()
+	return c.Context.Err()
+}
+
+func TestFolderThatVanishesIsNoFailure(t *testing.T) {
+	for n := range 4 {
+		dir := small(t, "WAL")
+		write(t, dir, "extra/a/key", "key")
+		write(t, dir, "extra/b/key", "key")
+		i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
+		looks := 0
+		ctx := watched{t.Context(), func() {
+			// The walk looks once for the folder, then once for each thing in it.
+			if looks++; looks == n+1 {
+				if err := os.RemoveAll(dir + "/extra/a"); err != nil {
+					t.Error(err)
+				}
+			}
+		}}
+		var paths []string
+		for f, err := range i.Files(ctx) {
+			if err != nil {
+				t.Fatalf("gone at look %d: %v", n, err)
+			}
+			paths = append(paths, f.Path)
+		}
+		if !slices.Contains(paths, dir[1:]+"/extra/b/key") || looks < 3 {
+			t.Errorf("gone at look %d of %d: %q", n, looks, paths)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"holdfast/manifest"
 )
@@ -22,6 +23,7 @@ type Instance struct {
 	config  *Config
 	options Options
 	path    string // of the database, without symbolic links
+	logged  bool   // it is in WAL mode; known only where it belongs to another user
 	storage *os.Root
 }
 
@@ -34,7 +36,8 @@ type Options struct {
 }
 
 // Open checks the configuration and that database and media directory are
-// there. It opens no connection yet.
+// there. It opens no connection yet, and no other Instance of this process may
+// have one to the same database: another user than its owner reads its header.
 func Open(c *Config, o Options) (*Instance, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -48,18 +51,36 @@ func Open(c *Config, o Options) (*Instance, error) {
 		}
 	}
 	relative := fmt.Sprintf("correct %%s; a relative path starts at the server's working directory, taken to be %s", c.WorkingDir)
-	path, err := filepath.EvalSymlinks(c.Database())
-	if err == nil {
-		err = regular(os.Stat(path))
-	}
+	path, logged, err := findDatabase(c.Database())
 	if err != nil {
-		return nil, &Problem{What: "no database", Err: err, Fix: fmt.Sprintf(relative, "db-address")}
+		return nil, unopened("database", err, fmt.Sprintf(relative, "db-address"))
 	}
 	storage, err := os.OpenRoot(c.Storage())
 	if err != nil {
-		return nil, &Problem{What: "no media directory", Err: err, Fix: fmt.Sprintf(relative, "storage-local-base-path")}
+		return nil, unopened("media directory", err, fmt.Sprintf(relative, "storage-local-base-path"))
 	}
-	return &Instance{config: c, options: o, path: path, storage: storage}, nil
+	return &Instance{config: c, options: o, path: path, logged: logged, storage: storage}, nil
+}
+
+func findDatabase(address string) (path string, logged bool, err error) {
+	if path, err = filepath.EvalSymlinks(address); err != nil {
+		return "", false, err
+	}
+	info, err := os.Stat(path)
+	if err := regular(info, err); err != nil {
+		return "", false, err
+	}
+	if foreign(info) {
+		logged, err = writeAhead(path)
+	}
+	return path, logged, err
+}
+
+func unopened(what string, err error, fix string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &Problem{What: "can't read the " + what, Err: err, Fix: "run Holdfast as root or as the user who owns it"}
+	}
+	return &Problem{What: "no " + what, Err: err, Fix: fix}
 }
 
 // Close lets go of the media directory.
@@ -96,21 +117,31 @@ func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (i
 	if err := check(ctx, path); err != nil {
 		return nil, err
 	}
+	var f *os.File
+	var err error
 	switch part {
 	case manifest.Media:
-		return opened(i.storage.Open(path))
+		f, err = opened(i.storage.OpenFile(path, readOnly, 0))
 	case manifest.Files:
-		if _, err := i.Stat(ctx, part, path); err != nil {
-			return nil, err
+		// Not opened before it is known not to be the database.
+		if _, err = i.statFile("/" + path); err == nil {
+			f, err = openFile("/" + path)
 		}
-		f, err := opened(os.Open("/" + path))
-		if errors.Is(err, fs.ErrPermission) {
-			err = unreadable("/"+path, err)
-		}
-		return f, err
+		err = unreadable("/"+path, err)
+	default:
+		err = fmt.Errorf("part %q has no files on disk", part)
 	}
-	return nil, fmt.Errorf("part %q has no files on disk", part)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
+
+// readOnly doesn't wait for a pipe's other end where a file became one.
+const readOnly = os.O_RDONLY | syscall.O_NONBLOCK
+
+// openFile opens a regular file.
+func openFile(path string) (*os.File, error) { return opened(os.OpenFile(path, readOnly, 0)) }
 
 func check(ctx context.Context, path string) error {
 	if !manifest.ValidPath(path) {
@@ -119,7 +150,7 @@ func check(ctx context.Context, path string) error {
 	return ctx.Err()
 }
 
-func opened(f *os.File, err error) (io.ReadCloser, error) {
+func opened(f *os.File, err error) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}

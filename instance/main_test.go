@@ -16,9 +16,11 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite"
 
 	"holdfast/instance"
+	"holdfast/manifest"
 )
 
 // fixtures are the project's recorded instances, where they are at hand.
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	case "server":
 		serve(os.Args[1])
 	case "reader":
-		readAs(os.Args[1])
+		readAs(os.Args[1], os.Args[2:])
 	default:
 		os.Exit(m.Run())
 	}
@@ -68,12 +70,14 @@ func serve(path string) {
 }
 
 // readAs reads the instance of a configuration and says how that went.
-func readAs(config string) {
+func readAs(config string, extra []string) {
 	c, err := instance.Load(config, nil)
 	must(err)
-	i, err := instance.Open(c, instance.Options{})
-	must(err)
-	v, err := i.Begin(context.Background())
+	i, err := instance.Open(c, instance.Options{Extra: extra})
+	var v *instance.View
+	if err == nil {
+		v, err = i.Begin(context.Background())
+	}
 	var p *instance.Problem
 	switch {
 	case errors.As(err, &p) && errors.Is(err, fs.ErrPermission):
@@ -88,8 +92,33 @@ func readAs(config string) {
 	n, err := io.Copy(io.Discard, r)
 	must(err)
 	must(r.Close())
+	_, err = i.Named(context.Background(), []string{"beside the view"})
+	must(err)
+	held := locked(c.Database())
 	must(v.Close())
 	fmt.Printf("read %d bytes of %d\n", n, v.Database()[0].Size)
+	fmt.Printf("locks held: %v\n", held)
+	for f, err := range i.Files(context.Background()) {
+		must(err)
+		r, err := i.Open(context.Background(), manifest.Files, f.Path)
+		if err != nil {
+			fmt.Printf("missing /%s: %v\n", f.Path, err)
+			continue
+		}
+		must(r.Close())
+		fmt.Printf("file /%s\n", f.Path)
+	}
+}
+
+// locked reports whether anybody, this process included, holds a lock on a file.
+// It drops those of this process.
+func locked(path string) bool {
+	f, err := os.Open(path)
+	must(err)
+	defer f.Close()
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	must(unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lock))
+	return lock.Type != unix.F_UNLCK
 }
 
 func must(err error) {

@@ -27,7 +27,7 @@ func (e *DamageError) Error() string {
 const thoroughUpTo = 128 << 20
 
 // checkDatabase checks a file that no other process uses, without writing.
-func checkDatabase(ctx context.Context, file string, thorough bool) (note string, err error) {
+func checkDatabase(ctx context.Context, file string) (note string, err error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return "", err
@@ -38,7 +38,7 @@ func checkDatabase(ctx context.Context, file string, thorough bool) (note string
 	}
 	defer c.close()
 	pragma := "quick_check"
-	if thorough || info.Size() <= thoroughUpTo {
+	if info.Size() <= thoroughUpTo {
 		pragma = "integrity_check"
 		if err := c.exec(ctx, "PRAGMA cache_size=-16000"); err != nil {
 			return "", err
@@ -50,17 +50,23 @@ func checkDatabase(ctx context.Context, file string, thorough bool) (note string
 		findings = append(findings, row.text(0))
 		return nil
 	})
-	var broken *sqliteError
-	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT || broken.code&0xff == sqlite3.SQLITE_NOTADB) {
-		return "", &DamageError{Findings: append(findings, broken.text)}
-	}
 	if err != nil {
-		return "", err
+		return "", damage(err, findings...)
 	}
 	if len(findings) != 1 || findings[0] != "ok" {
 		return "", &DamageError{Findings: findings}
 	}
 	return fmt.Sprintf("database: %s ok in %.1f s", pragma, time.Since(start).Seconds()), nil
+}
+
+// damage is an error of SQLite, as a [DamageError] where the file is to blame:
+// not the disk, nor a lack of room or memory.
+func damage(err error, findings ...string) error {
+	var broken *sqliteError
+	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT || broken.code&0xff == sqlite3.SQLITE_NOTADB) {
+		return &DamageError{Findings: append(findings, broken.text)}
+	}
+	return err
 }
 
 // uncache marks remote media as not cached, as the server's own cleaner does,

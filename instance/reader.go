@@ -34,18 +34,14 @@ func (i *Instance) mayRead() error {
 	if err != nil {
 		return err
 	}
-	owner := ownerID(info)
-	if me := os.Geteuid(); me == 0 || me == owner {
+	if !i.logged || !foreign(info) {
 		return nil
-	}
-	if wal, err := i.writeAhead(); err != nil || !wal {
-		return err
 	}
 	// Without the server a reader makes these files, and then they are ours:
 	// the server could not open its own database.
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if _, err := os.Stat(i.path + suffix); errors.Is(err, fs.ErrNotExist) {
-			name := userName(owner)
+			name := userName(ownerID(info))
 			return &Problem{What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", i.path, name),
 				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name), Err: fs.ErrPermission}
 		}
@@ -53,11 +49,17 @@ func (i *Instance) mayRead() error {
 	return nil
 }
 
-// writeAhead reads from the database's header whether it is in WAL mode, which
+// foreign reports whether a file belongs to another user, and we aren't root.
+func foreign(info fs.FileInfo) bool {
+	me := os.Geteuid()
+	return me != 0 && me != ownerID(info)
+}
+
+// writeAhead reads from a database's header whether it is in WAL mode, which
 // outlives what the configuration says (sqlite.org/fileformat.html, 1.3.3). To
 // close the file drops this process's locks on it: no connection may be open.
-func (i *Instance) writeAhead() (bool, error) {
-	f, err := os.Open(i.path)
+func writeAhead(path string) (bool, error) {
+	f, err := openFile(path)
 	if err != nil {
 		return false, err
 	}
@@ -95,7 +97,7 @@ func (i *Instance) explain(err error) error {
 		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
 		p.Fix = "see which process holds it: fuser -v " + i.path
 	case sqlite3.SQLITE_FULL:
-		p.What, p.Err = p.What+" needs room for a sort", fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+		p.What += " needs room for a sort"
 		p.Fix = "make room in the temporary folder, or name another by SQLITE_TMPDIR"
 	default:
 		p.Fix = "see the system's log for errors of the disk"

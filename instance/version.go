@@ -21,7 +21,7 @@ func (i *Instance) Version(ctx context.Context) string {
 	cmd := exec.CommandContext(ctx, binary, "--version")
 	cmd.Dir, cmd.Env, cmd.WaitDelay = "/", []string{"PATH=" + os.Getenv("PATH")}, time.Second
 	if os.Geteuid() == 0 {
-		user, ok := i.owner()
+		user, ok := i.owner(binary)
 		if !ok {
 			return ""
 		}
@@ -35,15 +35,21 @@ func (i *Instance) Version(ctx context.Context) string {
 	return version.FindString(string(out.text))
 }
 
-// owner is the database's owner: root must not run a file that the server's user
-// may have written, nor as itself what that user had it take for the database.
-func (i *Instance) owner() (user *syscall.Credential, ok bool) {
+// owner is the database's owner, who may run the binary: root must not run a file
+// that the server's user may have written. That user can also put a link to
+// anybody's file in the database's place, so root is never the one, and the
+// binary is the owner's own or root's.
+func (i *Instance) owner(binary string) (user *syscall.Credential, ok bool) {
 	info, err := os.Stat(i.path)
 	if err != nil {
 		return nil, false
 	}
-	s := info.Sys().(*syscall.Stat_t)
-	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, s.Uid != 0
+	program, err := os.Stat(binary)
+	if err != nil {
+		return nil, false
+	}
+	s, whose := info.Sys().(*syscall.Stat_t), ownerID(program)
+	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, s.Uid != 0 && (whose == 0 || whose == int(s.Uid))
 }
 
 // head keeps the beginning of what is written to it.

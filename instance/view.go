@@ -7,8 +7,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"strings"
-	"unicode"
 
 	"holdfast/manifest"
 )
@@ -92,29 +90,25 @@ func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err er
 		return f, err
 	}
 	// It ends up in a record in clear, on terminals and in run.env.
-	f.Migration = strings.Map(func(c rune) rune {
-		if unicode.IsPrint(c) {
-			return c
-		}
-		return -1
-	}, f.Migration)
-	if c.indexed(ctx, "accounts", "domain") {
-		// The instance is an account too, named like its host.
-		if f.Accounts, err = c.number(ctx, "SELECT count(*) FROM accounts WHERE domain IS NULL AND username<>?", host); err != nil {
-			return f, err
-		}
+	f.Migration = printable(f.Migration)
+	// The instance is an account too, named like its host.
+	f.Accounts, err = c.count(ctx, "accounts", "domain", "domain IS NULL AND username<>?", host)
+	if err != nil {
+		return f, err
 	}
-	if c.indexed(ctx, "statuses", "local") {
-		f.Statuses, err = c.number(ctx, "SELECT count(*) FROM statuses WHERE local=1")
-	}
+	f.Statuses, err = c.count(ctx, "statuses", "local", "local=1")
 	return f, err
 }
 
-// indexed reports whether an index of the table begins with the column.
-func (c *conn) indexed(ctx context.Context, table, column string) bool {
-	n, err := c.number(ctx, `SELECT count(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c
+// count counts rows, if an index of the table begins with the column; else it
+// is 0.
+func (c *conn) count(ctx context.Context, table, column, where string, args ...string) (int64, error) {
+	indexes, err := c.number(ctx, `SELECT count(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c
 		WHERE NOT i.partial AND c.seqno=0 AND c.name=?`, table, column)
-	return err == nil && n > 0
+	if err != nil || indexes == 0 {
+		return 0, err
+	}
+	return c.number(ctx, "SELECT count(*) FROM "+table+" WHERE "+where, args...)
 }
 
 // Facts are what the snapshot's record tells of the instance.

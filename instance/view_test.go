@@ -3,6 +3,7 @@ package instance_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -95,11 +96,7 @@ func TestViewReadsEveryJournalMode(t *testing.T) {
 
 func TestFactsTellTheInstance(t *testing.T) {
 	dir := small(t, "WAL")
-	write(t, dir, "gotosocial", "#!/bin/sh\necho gotosocial version 0.20.0-rc1 '(57cb4fe)'\n")
-	binary := filepath.Join(dir, "gotosocial")
-	if err := os.Chmod(binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	binary := script(t, dir, "echo gotosocial version 0.20.0-rc1 '(57cb4fe)'")
 	belongToNobody(t, dir)
 	i := openInstance(t, dir, instance.Options{Binary: binary})
 	want := manifest.Facts{Engine: "sqlite", GoToSocial: "0.20.0-rc1", Migration: "20250715095446", Accounts: 2, Statuses: 2}
@@ -128,20 +125,112 @@ func TestRootRunsTheServersBinaryAsTheDatabasesOwnerOrNotAtAll(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
+	const another = nobody - 1
+	for name, c := range map[string]struct {
+		database, binary int // who owns them
+		link             bool
+		want             string
+	}{
+		"the server's user":             {nobody, nobody, false, "1.2.65534"},
+		"the distribution's binary":     {nobody, 0, false, "1.2.65534"},
+		"a database elsewhere":          {nobody, nobody, true, "1.2.65534"},
+		"root's database":               {0, 0, false, ""},
+		"a link to root's file":         {0, nobody, true, ""},
+		"a link to another user's file": {another, nobody, true, ""},
+		"another user's binary":         {nobody, another, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := small(t, "WAL")
+			belongToNobody(t, dir)
+			database, binary := filepath.Join(dir, "sqlite.db"), script(t, dir, "echo version 1.2.$(id -u)")
+			i := openInstance(t, dir, instance.Options{Binary: binary})
+			if c.link {
+				if err := errors.Join(os.Rename(database, database+".moved"), os.Symlink("sqlite.db.moved", database)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(os.Chown(database, c.database, c.database), os.Chown(binary, c.binary, c.binary)); err != nil {
+				t.Fatal(err)
+			}
+			if got := i.Version(t.Context()); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestBinaryIsNotRunBesideAStrangeDatabase(t *testing.T) {
 	dir := small(t, "WAL")
-	write(t, dir, "gotosocial", "#!/bin/sh\necho version 1.2.$(id -u)\n")
+	write(t, dir, "sqlite.db", strings.Repeat("encrypted ", 1000))
+	belongToNobody(t, dir)
+	trace := filepath.Join(t.TempDir(), "trace")
+	write(t, filepath.Dir(trace), "trace", "")
+	if err := os.Chmod(trace, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	binary := script(t, dir, "echo ran >"+trace)
+	if _, err := openInstance(t, dir, instance.Options{Binary: binary}).Begin(t.Context()); err == nil {
+		t.Error("begun")
+	}
+	if b, err := os.ReadFile(trace); err != nil || len(b) > 0 {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func TestBinaryThatSaysTooMuchSaysNothing(t *testing.T) {
+	dir := small(t, "WAL")
+	belongToNobody(t, dir)
+	for text, want := range map[string]string{"echo 1.2.3; head -c 100000 /dev/zero": "1.2.3", "head -c 100000 /dev/zero; echo ' 1.2.3'": ""} {
+		if got := openInstance(t, dir, instance.Options{Binary: script(t, dir, text)}).Version(t.Context()); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// script is a program in dir.
+func script(t *testing.T, dir, text string) string {
+	t.Helper()
+	write(t, dir, "gotosocial", "#!/bin/sh\n"+text+"\n")
 	binary := filepath.Join(dir, "gotosocial")
 	if err := os.Chmod(binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	i := openInstance(t, dir, instance.Options{Binary: binary})
-	if got := i.Version(t.Context()); got != "" {
-		t.Errorf("a database of root's: ran as %s", got)
+	return binary
+}
+
+// ending is a context that has ended when it is looked at often enough.
+type ending struct {
+	context.Context
+	looks *int
+}
+
+func (c ending) Err() error {
+	if *c.looks--; *c.looks <= 0 {
+		return context.Canceled
 	}
-	write(t, dir, "gotosocial", "#!/bin/sh\necho version 1.2.$(id -u)\n")
-	belongToNobody(t, dir)
-	if got := i.Version(t.Context()); got != "1.2.65534" {
-		t.Errorf("ran as %q", got)
+	return nil
+}
+
+func TestFactsAreWholeOrAnError(t *testing.T) {
+	i := openInstance(t, small(t, "WAL"), instance.Options{})
+	want := begin(t, i).Facts()
+	n := 1
+	for ; ; n++ {
+		looks := n
+		v, err := i.Begin(ending{t.Context(), &looks})
+		if err != nil {
+			continue
+		}
+		v.Close()
+		if got := v.Facts(); got != want {
+			t.Errorf("ended at look %d: %+v, want %+v", n, got, want)
+		}
+		if looks > 0 {
+			break
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d looks until Begin went well", n)
 	}
 }
 
@@ -284,10 +373,25 @@ func TestMediaStayInTheirDirectory(t *testing.T) {
 	}
 }
 
+func TestPipeIsNotWaitedFor(t *testing.T) {
+	dir := small(t, "WAL")
+	i := openInstance(t, dir, instance.Options{})
+	pipe := filepath.Join(dir, "storage/pipe")
+	if err := syscall.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for part, path := range map[manifest.Part]string{manifest.Media: "pipe", manifest.Files: pipe[1:]} {
+		if f, err := i.Open(t.Context(), part, path); err == nil {
+			f.Close()
+			t.Errorf("%s: opened", part)
+		}
+	}
+}
+
 const nobody = 65534
 
 func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
-	dir, reader := public(t)
+	dir, reader := public(t, "WAL")
 	before := entries(t, dir)
 	out := reader()
 	if !strings.Contains(out, "refused: ") || !strings.Contains(out, "fix: run Holdfast as that user: sudo -u root holdfast") {
@@ -299,16 +403,61 @@ func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 }
 
 func TestAnotherUserReadsBesideTheServer(t *testing.T) {
-	dir, reader := public(t)
+	dir, reader := public(t, "WAL")
 	s := startServer(t, filepath.Join(dir, "sqlite.db"))
 	s.commits()
-	if out := reader(); !strings.Contains(out, "read ") {
+	if out := reader(); !readWhole(out) {
 		t.Errorf("%s", out)
 	}
 }
 
+// readWhole reports whether a reader says that it read all of the database.
+func readWhole(out string) bool {
+	var n, size int64
+	fmt.Sscanf(out, "read %d bytes of %d\n", &n, &size)
+	return n > 0 && n == size
+}
+
+func TestDatabaseTellsItsModeWhateverTheConfigurationSays(t *testing.T) {
+	for _, c := range []struct{ mode, configured string }{{"WAL", "DELETE"}, {"DELETE", "WAL"}} {
+		dir, reader := public(t, c.mode)
+		text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, "config.yaml", strings.Replace(string(text), "mode: "+c.mode, "mode: "+c.configured, 1))
+		before := entries(t, dir)
+		out := reader()
+		if refused := strings.HasPrefix(out, "refused: "); refused != (c.mode == "WAL") || !refused && !readWhole(out) {
+			t.Errorf("%s, configured %s: %s", c.mode, c.configured, out)
+		}
+		if after := entries(t, dir); !slices.Equal(after, before) {
+			t.Errorf("left behind: %v, before %v", after, before)
+		}
+	}
+}
+
+func TestViewKeepsItsLocksBesideAnother(t *testing.T) {
+	_, reader := public(t, "DELETE")
+	if out := reader(); !strings.Contains(out, "locks held: true\n") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestWhoMayNotReadIsToldAsWhom(t *testing.T) {
+	for _, name := range []string{"sqlite.db", "storage"} {
+		dir, reader := public(t, "DELETE")
+		if err := os.Chmod(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") || !strings.Contains(out, "fix: run Holdfast as root or as the user who owns it") {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
 func TestFilesMadeByRootBelongToTheServer(t *testing.T) {
-	dir, _ := public(t)
+	dir, _ := public(t, "WAL")
 	for _, name := range []string{"", "sqlite.db"} {
 		if err := os.Chown(filepath.Join(dir, name), nobody, nobody); err != nil {
 			t.Fatal(err)
@@ -317,10 +466,7 @@ func TestFilesMadeByRootBelongToTheServer(t *testing.T) {
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	readDatabase(t, v, nil)
 	v.Close()
-	for _, name := range entries(t, dir) {
-		if !strings.HasPrefix(name, "sqlite.db") {
-			continue
-		}
+	for _, name := range []string{"sqlite.db", "sqlite.db-wal", "sqlite.db-shm"} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -331,14 +477,14 @@ func TestFilesMadeByRootBelongToTheServer(t *testing.T) {
 	}
 }
 
-// public is a WAL instance in a folder that everybody may write to, and a
-// reader that runs as nobody.
-func public(t *testing.T) (dir string, reader func() string) {
+// public is an instance in a folder that everybody may write to, and a reader
+// that runs as nobody, with extra paths.
+func public(t *testing.T, journal string) (dir string, reader func(extra ...string) string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	dir = small(t, "WAL")
+	dir = small(t, journal)
 	binary := filepath.Join(t.TempDir(), "reader")
 	self, err := os.ReadFile(os.Args[0])
 	if err != nil {
@@ -352,8 +498,8 @@ func public(t *testing.T) (dir string, reader func() string) {
 			t.Fatal(err)
 		}
 	}
-	return dir, func() string {
-		cmd := exec.Command(binary, filepath.Join(dir, "config.yaml"))
+	return dir, func(extra ...string) string {
+		cmd := exec.Command(binary, append([]string{filepath.Join(dir, "config.yaml")}, extra...)...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOLDFAST_TEST_ROLE=reader")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 		out, err := cmd.CombinedOutput()

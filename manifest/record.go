@@ -178,10 +178,10 @@ func (r *Record) validate() error {
 	switch {
 	case r.Kind != KindInit && r.Kind != KindBackup && r.Kind != KindRetire:
 		return fmt.Errorf("kind %q is not known", r.Kind)
-	case r.Instance == "" || strings.ContainsAny(r.Instance, "\n\r\x00"):
+	case r.Instance == "" || !printable(r.Instance):
 		return fmt.Errorf("instance %q is no domain", r.Instance)
-	case !printable(r.Facts.Engine) || !printable(r.Facts.GoToSocial) || !printable(r.Facts.Migration):
-		return errors.New("facts hold control characters")
+	case !printable(r.Holdfast + r.Facts.Engine + r.Facts.GoToSocial + r.Facts.Migration):
+		return errors.New("facts or version hold control characters")
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
 		return fmt.Errorf("a record of kind %q can't have sequence %d and %d before it", r.Kind, r.Sequence, len(r.Previous))
 	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:

@@ -101,6 +101,11 @@ func TestRecordThatContradictsItselfIsRefused(t *testing.T) {
 		"listing of another length": func(r *Record) { r.ListingAt.Size++ },
 		"an extent before its pack": func(r *Record) { r.ListingAt.Extents[0].Offset = -1 },
 		"a domain of two lines":     func(r *Record) { r.Instance = "a\nb" },
+		"a domain that erases":      func(r *Record) { r.Instance = "a\x1b[2J" },
+		"an engine of two lines":    func(r *Record) { r.Facts.Engine = "sqlite\nreboot" },
+		"a version of two lines":    func(r *Record) { r.Facts.GoToSocial = "0.20.0\rreboot" },
+		"a migration of two lines":  func(r *Record) { r.Facts.Migration = "2025\nreboot" },
+		"a writer that erases":      func(r *Record) { r.Holdfast = "1.0.0\u009b2J" },
 	} {
 		r := sampleRecord(h)
 		spoil(r)
