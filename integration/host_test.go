@@ -262,7 +262,7 @@ func minioPlace(t *testing.T) (place, *proxy) {
 	p := newProxy(t, endpoint)
 	return place{
 		url: "s3+http://" + strings.TrimPrefix(p.server.URL, "http://") + "/backups/example",
-		env: []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey},
+		env: []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_REGION=us-east-1"},
 	}, p
 }
 

@@ -116,6 +116,9 @@ func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
 	t.Parallel()
 	at, _ := minioPlace(t)
 	h := newHost(t, at, sample.Config{})
+	if config := string(read(t, h.yaml())); !strings.Contains(config, `region: "us-east-1"`) {
+		t.Errorf("a region that init found in the environment is not kept:\n%s", config)
+	}
 	h.backup()
 	want := h.image()
 	kit := string(read(t, h.kit()))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -262,6 +263,33 @@ func TestCatGivesOneFile(t *testing.T) {
 	}
 	if err := s.Cat(t.Context(), "media/01A", &got); err == nil {
 		t.Error("a folder was printed")
+	}
+}
+
+// emptied is a reader of cat's output that looks what lies in temp meanwhile.
+type emptied struct {
+	t    *testing.T
+	temp string
+}
+
+func (e emptied) Write(p []byte) (int, error) {
+	left, err := os.ReadDir(e.temp)
+	if err != nil || len(left) > 0 {
+		e.t.Errorf("while it prints, %v lies in plain text in the temporary folder, %v", left, err)
+	}
+	return 0, io.ErrClosedPipe
+}
+
+func TestCatLeavesNoPlainTextWhereItsReaderGoesAway(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	temp, repo := t.TempDir(), w.open()
+	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", emptied{t, temp}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -108,6 +108,9 @@ func (v *initVerb) run(ctx context.Context, a *app) error {
 	}
 	k.Repository = founding.Host.Repository
 	k.Remote, k.Region = at.pinned(k.Repository), at.cfg.Region
+	if strings.HasPrefix(at.url, "s3") {
+		v.remote.Region = at.cfg.Region // also where it came from the environment: it is no secret
+	}
 	undo, err := v.save(a, founding.Host, k)
 	if err != nil {
 		return err

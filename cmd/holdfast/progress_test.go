@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/vault"
+)
+
+func TestLineTellsBytesFilesRateAndTimeLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(vault.Progress)
+		v := &view{p: p, moved: "uploaded", width: 200}
+		if got := v.live(); got != "" {
+			t.Errorf("before the first stage: %q", got)
+		}
+		stage := "media"
+		p.Stage.Store(&stage)
+		v.live()
+		p.FilesTotal.Store(2000)
+		p.BytesTotal.Store(400 << 20)
+		time.Sleep(10 * time.Second)
+		p.Files.Store(500)
+		p.Bytes.Store(100 << 20)
+		p.Moved.Store(30 << 20)
+		const want = "\rmedia       25 %  100 MiB of 400 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  30s left\x1b[K"
+		if got := v.live(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		v.width = 20
+		if got := v.live(); got != "\rmedia       25 %  1\x1b[K" {
+			t.Errorf("on a narrow terminal: %q", got)
+		}
+	})
+}
+
+func TestTerminalShowsALineAndClearsIt(t *testing.T) {
+	screen, terminal := pty(t)
+	a := &app{err: terminal, progress: "auto"}
+	p := new(vault.Progress)
+	seen := bufio.NewReader(screen)
+	err := a.watch(t.Context(), "uploaded", p, func(context.Context) error {
+		stage := "database"
+		p.Stage.Store(&stage)
+		// It ends when the line was on the screen, however long that takes.
+		line, err := seen.ReadString('K')
+		if !strings.HasPrefix(line, "\rdatabase") {
+			t.Errorf("%q, %v", line, err)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(terminal, "done")
+	rest, err := seen.ReadString('\n')
+	if err != nil || !strings.HasSuffix(rest, "\r\x1b[Kdone\r\n") {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+// pty is a terminal, and what stands on its screen.
+func pty(t *testing.T) (screen, terminal *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	if err := unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return screen, terminal
+}
