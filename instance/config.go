@@ -57,6 +57,10 @@ func (s Setting) Secret() bool {
 var defaults = map[string]string{
 	"account-domain":          "",
 	"db-address":              "",
+	"db-database":             "gotosocial",
+	"db-port":                 "5432",
+	"db-tls-ca-cert":          "",
+	"db-tls-mode":             "disable",
 	"db-type":                 "",
 	"host":                    "",
 	"letsencrypt-cert-dir":    "/gotosocial/storage/certs",
@@ -207,6 +211,9 @@ func (c *Config) Get(key string) string { return c.settings[key].Value }
 // Domain is the host: the name that other servers know the instance by.
 func (c *Config) Domain() string { return strings.ToLower(c.Get("host")) }
 
+// Engine is the kind of the database: SQLite or Postgres where it is a known one.
+func (c *Config) Engine() string { return strings.ToLower(c.Get("db-type")) }
+
 // Database is the absolute path of the SQLite file.
 func (c *Config) Database() string {
 	address := strings.TrimPrefix(c.Get("db-address"), "file:")
@@ -216,6 +223,11 @@ func (c *Config) Database() string {
 
 // Storage is the absolute path of the media directory.
 func (c *Config) Storage() string { return c.absolute(c.Get("storage-local-base-path")) }
+
+// relative says how to mend a path that leads nowhere.
+func (c *Config) relative(key string) string {
+	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s", key, c.WorkingDir)
+}
 
 // absolute is path as the server resolves it; "" stays "".
 func (c *Config) absolute(path string) string {
@@ -242,18 +254,16 @@ func (c *Config) check() error {
 		return &Problem{What: fmt.Sprintf("host %q is no subdomain of account-domain %q", host, account),
 			Fix: "give Holdfast the configuration that the server runs with"}
 	}
-	switch engine := strings.ToLower(c.Get("db-type")); engine {
-	case "sqlite":
+	switch engine := c.Engine(); engine {
+	case SQLite:
+		if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
+			return &Problem{What: fmt.Sprintf("db-address %q names no file", address), Fix: "set db-address to the database file"}
+		}
+	case Postgres:
 	case "":
 		return &Problem{What: "GoToSocial's configuration sets no db-type", Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
-	case "postgres":
-		return &Problem{What: "db-type postgres: this version backs up SQLite instances, PostgreSQL follows",
-			Fix: "until then keep pg_dump for this instance", Err: errors.ErrUnsupported}
 	default:
 		return &Problem{What: fmt.Sprintf("db-type %q is neither sqlite nor postgres", engine), Fix: "correct db-type"}
-	}
-	if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
-		return &Problem{What: fmt.Sprintf("db-address %q names no file", address), Fix: "set db-address to the database file"}
 	}
 	switch backend := c.Get("storage-backend"); backend {
 	case "local":

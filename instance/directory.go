@@ -3,6 +3,7 @@ package instance
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,8 +15,9 @@ import (
 	"holdfast/manifest"
 )
 
-// Directory is what a restore makes: a folder with sqlite.db, storage/KEY,
-// files/ABSOLUTE/PATH, and a run.env that makes a server start over them.
+// Directory is what a restore makes: a folder with sqlite.db, or database/*.sql
+// and *.copy for psql, storage/KEY, files/ABSOLUTE/PATH, and a run.env that makes
+// a server start over them.
 type Directory struct {
 	Path string // the folder's final, absolute path
 	// Verbatim leaves the database as it was, byte for byte. Otherwise remote
@@ -31,10 +33,13 @@ func (d *Directory) Place(f manifest.File) (string, error) {
 	}
 	switch f.Part {
 	case manifest.Database:
-		if f.Path != databaseName || f.PageSize == 0 {
-			return "", fmt.Errorf("database file %q is not the %s of a SQLite instance: a newer Holdfast may know it", f.Path, databaseName)
+		switch ext := path.Ext(f.Path); {
+		case f.Path == databaseName && f.PageSize > 0:
+			return databaseName, nil
+		case f.PageSize == 0 && (ext == ".sql" || ext == ".copy") && !strings.Contains(f.Path, "/"):
+			return path.Join(scripts, f.Path), nil
 		}
-		return databaseName, nil
+		return "", fmt.Errorf("database file %q is none of a SQLite or PostgreSQL instance: a newer Holdfast may know it", f.Path)
 	case manifest.Media:
 		return path.Join("storage", f.Path), nil
 	case manifest.Files:
@@ -43,9 +48,15 @@ func (d *Directory) Place(f manifest.File) (string, error) {
 	return "", fmt.Errorf("part %q has no place in a folder", f.Part)
 }
 
-// Mend checks the database and, unless it is wanted verbatim, marks remote media
-// as not cached. The file is durable then, and no log or journal is left.
+// scripts is the folder of what psql restores a database from.
+const scripts = "database"
+
+// Mend checks a SQLite database and, unless it is wanted verbatim, marks remote
+// media as not cached. The file is durable then, and no log or journal is left.
 func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string, err error) {
+	if _, err := staging.Lstat(databaseName); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // of PostgreSQL there is nothing to check before it is loaded
+	}
 	file := filepath.Join(staging.Name(), databaseName)
 	note, err := checkDatabase(ctx, file)
 	if err != nil {
@@ -77,7 +88,12 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Resto
 	if !s.Parts[manifest.Media] {
 		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
 	}
-	if err := d.writeEnvironment(staging, s); err != nil {
+	if s.Facts.Engine == Postgres && !d.Verbatim {
+		if err := writeDurably(staging, path.Join(scripts, afterName), afterRestore); err != nil {
+			return nil, fmt.Errorf("write %s: %w", afterName, err)
+		}
+	}
+	if err := writeDurably(staging, environmentName, d.environment(staging.FS(), s)); err != nil {
 		return nil, fmt.Errorf("write %s: %w", environmentName, err)
 	}
 	return append(notes, "to start the server: see "+filepath.Join(d.Path, environmentName)), nil
@@ -85,13 +101,21 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Resto
 
 const environmentName = "run.env"
 
-func (d *Directory) writeEnvironment(staging *os.Root, s manifest.Restored) error {
-	f, err := staging.OpenFile(environmentName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+// afterRestore marks remote media as not cached, once everything is loaded.
+const (
+	afterName    = "after-restore.sql"
+	afterRestore = "-- No backup holds remote media. The server fetches them again, if they are not marked as cached.\n" +
+		"UPDATE media_attachments SET cached = false WHERE cached AND coalesce(remote_url, '') <> '';\n" +
+		"UPDATE emojis SET cached = false WHERE cached AND domain IS NOT NULL;\n"
+)
+
+func writeDurably(staging *os.Root, name, text string) error {
+	f, err := staging.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.WriteString(d.environment(staging.FS(), s)); err != nil {
+	if _, err := f.WriteString(text); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -125,6 +149,9 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 	if s.Facts.GoToSocial != "" || s.Facts.Migration != "" {
 		fmt.Fprintf(&b, "# Use GoToSocial %s or newer (last migration %s).\n", orUnknown(s.Facts.GoToSocial), orUnknown(s.Facts.Migration))
 	}
+	if s.Facts.Engine == Postgres {
+		d.tellPsql(&b, s.Facts)
+	}
 	set := func(key, value string) {
 		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), quote(value))
 	}
@@ -132,8 +159,12 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 	if config != nil && config.Get("account-domain") != "" {
 		set("account-domain", config.Get("account-domain"))
 	}
-	set("db-type", "sqlite")
-	set("db-address", filepath.Join(d.Path, databaseName))
+	if s.Facts.Engine == Postgres {
+		set("db-type", Postgres)
+	} else {
+		set("db-type", SQLite)
+		set("db-address", filepath.Join(d.Path, databaseName))
+	}
 	set("storage-backend", "local")
 	set("storage-local-base-path", filepath.Join(d.Path, "storage"))
 	if config != nil {
@@ -145,6 +176,19 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 		}
 	}
 	return b.String()
+}
+
+// tellPsql says how PostgreSQL gets the database. All else that the server needs
+// to reach it stands in its configuration.
+func (d *Directory) tellPsql(b *strings.Builder, f manifest.Facts) {
+	fmt.Fprintf(b, "#\n# The database, made anew in PostgreSQL %s or newer, as its superuser and then as the\n# server's own user:\n#\n", orUnknown(f.Server))
+	b.WriteString("#   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n")
+	after := " --file=" + afterName
+	if d.Verbatim {
+		after = ""
+	}
+	fmt.Fprintf(b, "#   cd %s && psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql%s\n#\n", quote(filepath.Join(d.Path, scripts)), after)
+	b.WriteString("# Then give the server db-database (GTS_DB_DATABASE) NAME, and where PostgreSQL is.\n")
 }
 
 // findConfig looks through the restored files for the configuration of the

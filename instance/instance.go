@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -22,9 +23,36 @@ import (
 type Instance struct {
 	config  *Config
 	options Options
-	path    string // of the database, without symbolic links
-	logged  bool   // it is in WAL mode; known only where it belongs to another user
+	db      database
 	storage *os.Root
+}
+
+// The engines, as records name them.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
+// database is the instance's database, of either engine.
+type database interface {
+	// begin opens one consistent view. host is the instance's own account.
+	begin(ctx context.Context, host string) (View, error)
+
+	// localKeys tells the storage keys of local media, in a transaction of its own.
+	localKeys(ctx context.Context, key func(string)) error
+
+	// holds reports whether a file is the live database's own.
+	holds(fs.FileInfo) bool
+}
+
+// View is the database at one moment; package vault says what each method
+// promises.
+type View interface {
+	Facts() manifest.Facts
+	Database() []manifest.File
+	OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error)
+	Media(ctx context.Context) iter.Seq2[string, error]
+	Close() error
 }
 
 // Options add to GoToSocial's own configuration. The zero value is right for an
@@ -50,30 +78,20 @@ func Open(c *Config, o Options) (*Instance, error) {
 			return nil, &Problem{What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
 		}
 	}
-	relative := fmt.Sprintf("correct %%s; a relative path starts at the server's working directory, taken to be %s", c.WorkingDir)
-	path, logged, err := findDatabase(c.Database())
+	i := &Instance{config: c, options: o}
+	var err error
+	if c.Engine() == Postgres {
+		i.db, err = openPostgres(c)
+	} else {
+		i.db, err = openSQLite(c)
+	}
 	if err != nil {
-		return nil, unopened("database", err, fmt.Sprintf(relative, "db-address"))
+		return nil, err
 	}
-	storage, err := os.OpenRoot(c.Storage())
-	if err != nil {
-		return nil, unopened("media directory", err, fmt.Sprintf(relative, "storage-local-base-path"))
+	if i.storage, err = os.OpenRoot(c.Storage()); err != nil {
+		return nil, unopened("media directory", err, c.relative("storage-local-base-path"))
 	}
-	return &Instance{config: c, options: o, path: path, logged: logged, storage: storage}, nil
-}
-
-func findDatabase(address string) (path string, logged bool, err error) {
-	if path, err = filepath.EvalSymlinks(address); err != nil {
-		return "", false, err
-	}
-	info, err := os.Stat(path)
-	if err := regular(info, err); err != nil {
-		return "", false, err
-	}
-	if foreign(info) {
-		logged, err = writeAhead(path)
-	}
-	return path, logged, err
+	return i, nil
 }
 
 func unopened(what string, err error, fix string) error {
@@ -88,6 +106,27 @@ func (i *Instance) Close() error { return i.storage.Close() }
 
 // Config is the configuration that the instance was opened with.
 func (i *Instance) Config() *Config { return i.config }
+
+// Begin opens one consistent view of the database.
+func (i *Instance) Begin(ctx context.Context) (View, error) {
+	v, err := i.db.begin(ctx, i.Domain())
+	if err != nil {
+		return nil, err
+	}
+	return versioned{v, i.Version(ctx)}, nil
+}
+
+// versioned is a view that knows GoToSocial's version.
+type versioned struct {
+	View
+	version string
+}
+
+func (v versioned) Facts() manifest.Facts {
+	facts := v.View.Facts()
+	facts.GoToSocial = v.version
+	return facts
+}
 
 // Domain is the instance's host.
 func (i *Instance) Domain() string { return i.config.Domain() }
@@ -176,10 +215,8 @@ func (i *Instance) statFile(path string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if of, err := os.Stat(i.path + suffix); err == nil && os.SameFile(of, info) {
-			return nil, fmt.Errorf("%s: %w", path, errDatabase)
-		}
+	if i.db.holds(info) {
+		return nil, fmt.Errorf("%s: %w", path, errDatabase)
 	}
 	return info, nil
 }
@@ -197,26 +234,20 @@ func (i *Instance) Named(ctx context.Context, paths []string) (map[string]bool, 
 	for _, path := range paths {
 		asked[path] = true
 	}
-	c, err := i.connect()
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
 	// No index leads from a path to its row, so one pass answers for all.
-	err = c.each(ctx, localKeys, nil, func(row *stmt) error {
-		if key := row.blob(0); asked[string(key)] {
-			named[string(key)] = true
+	err := i.db.localKeys(ctx, func(key string) {
+		if asked[key] {
+			named[key] = true
 		}
-		return nil
 	})
-	return named, i.explain(err)
+	return named, err
 }
 
 // localKeys are the storage keys of local media, as `gotosocial admin media
-// list-attachments --local-only` and `list-emojis --local-only` select them.
+// list-attachments --local-only` and `list-emojis --local-only` select them. Both
+// engines read it.
 const localKeys = `
 	SELECT file_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND file_path<>'' UNION
 	SELECT thumbnail_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND thumbnail_path<>'' UNION
 	SELECT image_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_path<>'' UNION
-	SELECT image_static_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_static_path<>''
-	ORDER BY 1 COLLATE BINARY`
+	SELECT image_static_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_static_path<>''`

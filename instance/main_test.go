@@ -74,7 +74,7 @@ func readAs(config string, extra []string) {
 	c, err := instance.Load(config, nil)
 	must(err)
 	i, err := instance.Open(c, instance.Options{Extra: extra})
-	var v *instance.View
+	var v instance.View
 	if err == nil {
 		v, err = i.Begin(context.Background())
 	}
@@ -228,7 +228,7 @@ func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instan
 	return i
 }
 
-func begin(t testing.TB, i *instance.Instance) *instance.View {
+func begin(t testing.TB, i *instance.Instance) instance.View {
 	t.Helper()
 	v, err := i.Begin(t.Context())
 	if err != nil {
@@ -240,7 +240,7 @@ func begin(t testing.TB, i *instance.Instance) *instance.View {
 
 // readDatabase is all pages of a view; between, when not nil, is called after
 // each eighth of them.
-func readDatabase(t *testing.T, v *instance.View, between func()) []byte {
+func readDatabase(t *testing.T, v instance.View, between func()) []byte {
 	t.Helper()
 	r, err := v.OpenDatabase(t.Context(), "sqlite.db")
 	if err != nil {

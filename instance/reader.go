@@ -15,34 +15,87 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// connect opens the live database for reading.
-func (i *Instance) connect() (*conn, error) {
-	if err := i.mayRead(); err != nil {
-		return nil, err
-	}
-	c, err := open(i.path, readLive)
-	return c, i.explain(err)
+// sqliteFile is a live SQLite database.
+type sqliteFile struct {
+	path   string // without symbolic links
+	logged bool   // it is in WAL mode; known only where it belongs to another user
 }
 
-// mayRead refuses what could harm the server or mislead us.
-func (i *Instance) mayRead() error {
-	if name := network(filepath.Dir(i.path)); name != "" {
-		return &Problem{What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", i.path, name),
-			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one", Err: fs.ErrPermission}
+func openSQLite(c *Config) (*sqliteFile, error) {
+	db, err := findDatabase(c.Database())
+	if err != nil {
+		return nil, unopened("database", err, c.relative("db-address"))
 	}
-	info, err := os.Stat(i.path)
+	return db, nil
+}
+
+func findDatabase(address string) (db *sqliteFile, err error) {
+	db = new(sqliteFile)
+	if db.path, err = filepath.EvalSymlinks(address); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(db.path)
+	if err := regular(info, err); err != nil {
+		return nil, err
+	}
+	if foreign(info) {
+		db.logged, err = writeAhead(db.path)
+	}
+	return db, err
+}
+
+// holds reports whether a file is the live database, by whatever name, or what
+// SQLite keeps beside it.
+func (d *sqliteFile) holds(info fs.FileInfo) bool {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if of, err := os.Stat(d.path + suffix); err == nil && os.SameFile(of, info) {
+			return true
+		}
+	}
+	return false
+}
+
+// connect opens the live database for reading.
+func (d *sqliteFile) connect() (*conn, error) {
+	if err := d.mayRead(); err != nil {
+		return nil, err
+	}
+	c, err := open(d.path, readLive)
+	return c, d.explain(err)
+}
+
+// localKeys yields what the query of that name does, in a transaction of its own.
+func (d *sqliteFile) localKeys(ctx context.Context, key func(string)) error {
+	c, err := d.connect()
 	if err != nil {
 		return err
 	}
-	if !i.logged || !foreign(info) {
+	defer c.close()
+	return d.explain(c.each(ctx, localKeys+" ORDER BY 1 COLLATE BINARY", nil, func(row *stmt) error {
+		key(row.text(0))
+		return nil
+	}))
+}
+
+// mayRead refuses what could harm the server or mislead us.
+func (d *sqliteFile) mayRead() error {
+	if name := network(filepath.Dir(d.path)); name != "" {
+		return &Problem{What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", d.path, name),
+			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one", Err: fs.ErrPermission}
+	}
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return err
+	}
+	if !d.logged || !foreign(info) {
 		return nil
 	}
 	// Without the server a reader makes these files, and then they are ours:
 	// the server could not open its own database.
 	for _, suffix := range []string{"-wal", "-shm"} {
-		if _, err := os.Stat(i.path + suffix); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(d.path + suffix); errors.Is(err, fs.ErrNotExist) {
 			name := userName(ownerID(info))
-			return &Problem{What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", i.path, name),
+			return &Problem{What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", d.path, name),
 				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name), Err: fs.ErrPermission}
 		}
 	}
@@ -74,12 +127,12 @@ func writeAhead(path string) (bool, error) {
 }
 
 // explain adds to an error of SQLite what can be done about it.
-func (i *Instance) explain(err error) error {
+func (d *sqliteFile) explain(err error) error {
 	var e *sqliteError
 	if errors.Is(err, context.Canceled) || !errors.As(err, &e) {
 		return err
 	}
-	p := &Problem{What: "database " + i.path, Err: err}
+	p := &Problem{What: "database " + d.path, Err: err}
 	switch e.code & 0xff {
 	case sqlite3.SQLITE_NOTADB:
 		p.What += " is no SQLite database, or an encrypted one"
@@ -95,7 +148,7 @@ func (i *Instance) explain(err error) error {
 		p.Fix = "start GoToSocial once: it finishes what is there"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
-		p.Fix = "see which process holds it: fuser -v " + i.path
+		p.Fix = "see which process holds it: fuser -v " + d.path
 	case sqlite3.SQLITE_FULL:
 		p.What += " needs room for a sort"
 		p.Fix = "make room in the temporary folder, or name another by SQLITE_TMPDIR"

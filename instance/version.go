@@ -35,12 +35,16 @@ func (i *Instance) Version(ctx context.Context) string {
 	return version.FindString(string(out.text))
 }
 
-// owner is the database's owner, who may run the binary: root must not run a file
+// owner is the owner of the database, or of the media directory where that is no file, who may run the binary: root must not run a file
 // that the server's user may have written. That user can also put a link to
 // anybody's file in the database's place, so root is never the one, and the
 // binary is the owner's own or root's.
 func (i *Instance) owner(binary string) (user *syscall.Credential, ok bool) {
-	info, err := os.Stat(i.path)
+	place := i.config.Storage()
+	if file, ok := i.db.(*sqliteFile); ok {
+		place = file.path
+	}
+	info, err := os.Stat(place)
 	if err != nil {
 		return nil, false
 	}

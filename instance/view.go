@@ -15,32 +15,31 @@ import (
 // whatever the server calls it.
 const databaseName = "sqlite.db"
 
-// View is a SQLite database at one moment: a read transaction on the live
+// sqliteView is a SQLite database at one moment: a read transaction on the live
 // file. It is for one goroutine at a time.
-type View struct {
-	instance *Instance
-	conn     *conn
-	file     manifest.File
-	facts    manifest.Facts
+type sqliteView struct {
+	db    *sqliteFile
+	conn  *conn
+	file  manifest.File
+	facts manifest.Facts
 }
 
-// Begin opens a read transaction, after the checks that keep a reader from
+// begin opens a read transaction, after the checks that keep a reader from
 // harming the server.
-func (i *Instance) Begin(ctx context.Context) (*View, error) {
-	c, err := i.connect()
+func (d *sqliteFile) begin(ctx context.Context, host string) (View, error) {
+	c, err := d.connect()
 	if err != nil {
 		return nil, err
 	}
-	v := &View{instance: i, conn: c}
-	if err := v.begin(ctx); err != nil {
+	v := &sqliteView{db: d, conn: c}
+	if err := v.begin(ctx, host); err != nil {
 		c.close()
-		return nil, i.explain(err)
+		return nil, d.explain(err)
 	}
-	v.facts.Engine, v.facts.GoToSocial = "sqlite", i.Version(ctx)
 	return v, nil
 }
 
-func (v *View) begin(ctx context.Context) error {
+func (v *sqliteView) begin(ctx context.Context, host string) error {
 	if err := v.conn.exec(ctx, "BEGIN"); err != nil {
 		return err
 	}
@@ -53,7 +52,7 @@ func (v *View) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(v.instance.path)
+	info, err := os.Stat(v.db.path)
 	if err != nil {
 		return err
 	}
@@ -66,10 +65,11 @@ func (v *View) begin(ctx context.Context) error {
 		PageSize: int(size),
 	}
 	// In WAL mode the log is what was written last.
-	if wal, err := os.Stat(v.instance.path + "-wal"); err == nil && wal.ModTime().After(info.ModTime()) {
+	if wal, err := os.Stat(v.db.path + "-wal"); err == nil && wal.ModTime().After(info.ModTime()) {
 		v.file.Modified = wal.ModTime()
 	}
-	v.facts, err = v.conn.facts(ctx, v.instance.Domain())
+	v.facts, err = v.conn.facts(ctx, host)
+	v.facts.Engine = SQLite
 	return err
 }
 
@@ -112,23 +112,23 @@ func (c *conn) count(ctx context.Context, table, column, where string, args ...s
 }
 
 // Facts are what the snapshot's record tells of the instance.
-func (v *View) Facts() manifest.Facts { return v.facts }
+func (v *sqliteView) Facts() manifest.Facts { return v.facts }
 
 // Database is one file of pages.
-func (v *View) Database() []manifest.File { return []manifest.File{v.file} }
+func (v *sqliteView) Database() []manifest.File { return []manifest.File{v.file} }
 
 // OpenDatabase reads the pages in order, out of file and log as this
 // transaction sees them. The reader must be closed before the view, and
 // nothing else of the view used meanwhile.
-func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
+func (v *sqliteView) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
 	if path != databaseName {
 		return nil, fmt.Errorf("database part has no file %q: %w", path, os.ErrNotExist)
 	}
 	rows, err := v.conn.prepare("SELECT data FROM sqlite_dbpage ORDER BY pgno")
 	if err != nil {
-		return nil, v.instance.explain(err)
+		return nil, v.db.explain(err)
 	}
-	return &pages{rows: rows, left: v.file.Size, stop: v.conn.until(ctx), cancelled: ctx.Err, explain: v.instance.explain}, nil
+	return &pages{rows: rows, left: v.file.Size, stop: v.conn.until(ctx), cancelled: ctx.Err, explain: v.db.explain}, nil
 }
 
 // pages reads a database as the bytes of its file.
@@ -188,16 +188,16 @@ func (p *pages) Close() error {
 // Media yields the storage keys of local media in byte order, each once, as the
 // rows have them: a key may be one that no file can have. Of a large instance
 // they are sorted in a temporary file, not in memory.
-func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
+func (v *sqliteView) Media(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		err := v.conn.each(ctx, localKeys, nil, func(row *stmt) error {
+		err := v.conn.each(ctx, localKeys+" ORDER BY 1 COLLATE BINARY", nil, func(row *stmt) error {
 			if !yield(row.text(0), nil) {
 				return errEnough
 			}
 			return nil
 		})
 		if err != nil && err != errEnough {
-			yield("", v.instance.explain(err))
+			yield("", v.db.explain(err))
 		}
 	}
 }
@@ -205,7 +205,7 @@ func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
 var errEnough = errors.New("enough")
 
 // Close ends the transaction. Closing again does nothing.
-func (v *View) Close() error {
+func (v *sqliteView) Close() error {
 	if v.conn == nil {
 		return nil
 	}

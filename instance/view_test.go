@@ -284,7 +284,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	}
 }
 
-func media(t *testing.T, v *instance.View) (keys []string) {
+func media(t *testing.T, v instance.View) (keys []string) {
 	t.Helper()
 	for key, err := range v.Media(t.Context()) {
 		if err != nil {

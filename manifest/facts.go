@@ -2,7 +2,8 @@ package manifest
 
 // Facts describe the instance at the moment of a view.
 type Facts struct {
-	Engine     string `json:"engine"`               // "sqlite"
+	Engine     string `json:"engine"`               // "sqlite" or "postgres"
+	Server     string `json:"server,omitempty"`     // PostgreSQL's version
 	GoToSocial string `json:"gotosocial,omitempty"` // version, or "" where it can't be known
 	Migration  string `json:"migration,omitempty"`  // the last applied row of bun_migrations
 	Accounts   int64  `json:"accounts,omitempty"`   // local accounts, the instance's own not counted

@@ -43,17 +43,31 @@ type Runs struct {
 	Steps  []int  `json:"steps"`
 }
 
-// Line is one line of the listing: exactly one of both is set.
+// ExtentLine tells where the next bytes of the file before it lie.
+type ExtentLine struct {
+	Part Part     `json:"part"`
+	Path string   `json:"path"`
+	More []Extent `json:"more"`
+}
+
+// MaxExtents is how many extents an extent line holds at most, 100 KB of text.
+const MaxExtents = 4096
+
+// Line is one line of the listing: exactly one of the three is set.
 type Line struct {
-	File *File
-	Map  *MapLine
+	File    *File
+	Map     *MapLine
+	Extents *ExtentLine
 }
 
 // Append appends the line's JSON and a newline.
 func (l Line) Append(text []byte) ([]byte, error) {
 	var v any = l.File
-	if l.Map != nil {
+	switch {
+	case l.Map != nil:
 		v = l.Map
+	case l.Extents != nil:
+		v = l.Extents
 	}
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -72,15 +86,14 @@ func Lines(r io.Reader) iter.Seq2[Line, error] {
 		scanner := bufio.NewScanner(r)
 		scanner.Buffer(make([]byte, 64<<10), MaxLine)
 		scanner.Split(terminated)
-		var last *File
-		for n := 1; scanner.Scan(); n++ {
-			line, err := parseLine(scanner.Bytes(), last)
+		var last at
+		n := 1
+		broken := func(err error) { yield(Line{}, fmt.Errorf("read listing: line %d: %w: %w", n, ErrListing, err)) }
+		for ; scanner.Scan(); n++ {
+			line, err := parseLine(scanner.Bytes(), &last)
 			if err != nil {
-				yield(Line{}, fmt.Errorf("read listing: line %d: %w: %w", n, ErrListing, err))
+				broken(err)
 				return
-			}
-			if line.File != nil {
-				last = line.File
 			}
 			if !yield(line, nil) {
 				return
@@ -90,8 +103,53 @@ func Lines(r io.Reader) iter.Seq2[Line, error] {
 			yield(Line{}, fmt.Errorf("read listing: %w: %w", ErrListing, err))
 		} else if err != nil {
 			yield(Line{}, fmt.Errorf("read listing: %w", err))
+		} else if err := last.complete(); err != nil {
+			broken(err)
 		}
 	}
+}
+
+// at is how far a reader is: the last file, and what its extent lines owe.
+type at struct {
+	file  *File
+	lines int
+	bytes int64
+}
+
+// complete reports whether the last file has all its extent lines.
+func (a *at) complete() error {
+	if a.lines != 0 || a.bytes != 0 {
+		return fmt.Errorf("%d extent lines and %d bytes of %s/%s are missing", a.lines, a.bytes, a.file.Part, a.file.Path)
+	}
+	return nil
+}
+
+// next moves on to another file.
+func (a *at) next(f *File) error {
+	if err := errors.Join(a.complete(), f.validate(a.file)); err != nil {
+		return err
+	}
+	*a = at{file: f}
+	if f.Lines > 0 {
+		a.lines, a.bytes = f.Lines, f.Size
+	}
+	return nil
+}
+
+// more takes an extent line.
+func (a *at) more(l *ExtentLine) error {
+	if a.lines == 0 || l.Part != a.file.Part || l.Path != a.file.Path {
+		return errors.New("extents that follow no file that waits for them")
+	}
+	size, err := extents(l.More)
+	if err != nil {
+		return err
+	}
+	a.lines, a.bytes = a.lines-1, a.bytes-size
+	if a.bytes < 0 || a.lines == 0 && a.bytes > 0 {
+		return fmt.Errorf("%d bytes too few or too many", a.bytes)
+	}
+	return nil
 }
 
 // terminated splits lines; a last line without its newline is an error.
@@ -105,29 +163,37 @@ func terminated(data []byte, atEOF bool) (int, []byte, error) {
 	return 0, nil, nil
 }
 
-func parseLine(text []byte, last *File) (Line, error) {
+func parseLine(text []byte, last *at) (Line, error) {
 	var kind struct {
 		Runs json.RawMessage `json:"runs"`
+		More json.RawMessage `json:"more"`
 	}
-	// A file's line has no runs. Looking for the word first saves reading
+	// A file's line has neither. Looking for the words first saves reading
 	// every line twice.
-	if bytes.Contains(text, []byte(`"runs":`)) {
+	if bytes.Contains(text, []byte(`"runs":`)) || bytes.Contains(text, []byte(`"more":`)) {
 		if err := json.Unmarshal(text, &kind); err != nil {
 			return Line{}, err
 		}
 	}
-	if kind.Runs != nil {
+	switch {
+	case kind.Runs != nil:
 		var m MapLine
 		if err := json.Unmarshal(text, &m); err != nil {
 			return Line{}, err
 		}
-		return Line{Map: &m}, m.validate(last)
+		return Line{Map: &m}, m.validate(last.file)
+	case kind.More != nil:
+		var l ExtentLine
+		if err := json.Unmarshal(text, &l); err != nil {
+			return Line{}, err
+		}
+		return Line{Extents: &l}, last.more(&l)
 	}
 	var f File
 	if err := json.Unmarshal(text, &f); err != nil {
 		return Line{}, err
 	}
-	return Line{File: &f}, f.validate(last)
+	return Line{File: &f}, last.next(&f)
 }
 
 func (f *File) validate(last *File) error {
@@ -141,28 +207,44 @@ func (f *File) validate(last *File) error {
 		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
 	}
 	if f.Missing {
-		if len(f.Extents) > 0 || f.Size != 0 {
+		if len(f.Extents) > 0 || f.Size != 0 || f.Lines != 0 {
 			return errors.New("a missing file with bytes")
 		}
 		return nil
 	}
 	if f.PageSize != 0 {
-		if f.PageSize < 512 || f.PageSize > 64<<10 || f.PageSize&(f.PageSize-1) != 0 || f.Size < 0 || f.Size > maxPaged || f.Size%int64(f.PageSize) != 0 || len(f.Extents) > 0 {
+		if f.PageSize < 512 || f.PageSize > 64<<10 || f.PageSize&(f.PageSize-1) != 0 || f.Size < 0 || f.Size > maxPaged || f.Size%int64(f.PageSize) != 0 || len(f.Extents) > 0 || f.Lines != 0 {
 			return fmt.Errorf("pages of %d bytes in a file of %d", f.PageSize, f.Size)
 		}
 		return nil
 	}
-	var size int64
-	for _, e := range f.Extents {
-		if e.Offset < 0 || e.Length <= 0 || e.Offset > 1<<40 || e.Length > 1<<40 {
-			return fmt.Errorf("extent %v is not possible", e)
+	if f.Lines != 0 {
+		// Each line brings at least a byte.
+		if f.Lines < 0 || int64(f.Lines) > f.Size || len(f.Extents) > 0 {
+			return fmt.Errorf("%d extent lines for a file of %d bytes", f.Lines, f.Size)
 		}
-		size += e.Length
+		return nil
+	}
+	size, err := extents(f.Extents)
+	if err != nil {
+		return err
 	}
 	if size != f.Size {
 		return fmt.Errorf("%d bytes, extents of %d", f.Size, size)
 	}
 	return nil
+}
+
+// extents checks extents and sums them up.
+func extents(all []Extent) (size int64, err error) {
+	for _, e := range all {
+		if e.Offset < 0 || e.Length <= 0 || e.Offset > 1<<40 || e.Length > 1<<40 {
+			return 0, fmt.Errorf("extent %v is not possible", e)
+		}
+		// A line has at most 2^20 extents: this can't overflow.
+		size += e.Length
+	}
+	return size, nil
 }
 
 // Pages is how many pages of the file lie in a segment.

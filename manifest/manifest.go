@@ -103,7 +103,7 @@ type File struct {
 	Path     string    `json:"path"`
 	Size     int64     `json:"size"` // bytes
 	Mode     Mode      `json:"mode"`
-	Modified time.Time `json:"modified"`
+	Modified time.Time `json:"modified,omitzero"` // absent for a stream of the database
 	// Owner is "USER:GROUP" by name, where the source knows and a restore
 	// could need it; empty for media and database.
 	Owner string `json:"owner,omitempty"`
@@ -113,7 +113,10 @@ type File struct {
 	// map lines that follow, not by extents.
 	PageSize int `json:"page_size,omitempty"`
 	// Missing marks a file that should be there and could not be read.
-	Missing bool     `json:"missing,omitempty"`
+	Missing bool `json:"missing,omitempty"`
+	// Lines is how many extent lines follow, which hold the extents of a stream:
+	// those of a large table would not fit into one line.
+	Lines   int      `json:"lines,omitempty"`
 	Extents []Extent `json:"extents,omitempty"`
 }
 

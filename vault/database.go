@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"holdfast/chunking"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 )
@@ -59,34 +58,32 @@ func (b *backup) pass(ctx context.Context, rec *manifest.Record, l *listing) (er
 		total += f.Size
 	}
 	b.cfg.Progress.begin("database", int64(len(files)), total)
+	var streams []manifest.File
 	for _, f := range files {
-		if err := b.databaseFile(ctx, view, f, l); err != nil {
+		f.Part = manifest.Database
+		if f.PageSize == 0 {
+			streams = append(streams, f)
+			continue
+		}
+		if err := b.pagedFile(ctx, view, f, l); err != nil {
 			return err
 		}
 		rec.Read += f.Size
 	}
+	if err := b.streams(ctx, view, streams, l); err != nil {
+		return err
+	}
 	return l.want(view.Media(ctx))
 }
 
-func (b *backup) databaseFile(ctx context.Context, view View, f manifest.File, l *listing) error {
-	f.Part, f.Modified = manifest.Database, stamp(f.Modified)
+func (b *backup) pagedFile(ctx context.Context, view View, f manifest.File, l *listing) error {
+	f.Modified = stamp(f.Modified)
 	r, err := view.OpenDatabase(ctx, f.Path)
 	if err != nil {
 		return fmt.Errorf("read database %q: %w: %w", f.Path, ErrSource, err)
 	}
 	defer r.Close()
-	if f.PageSize > 0 {
-		return b.pages(ctx, f, r, l)
-	}
-	fill, err := b.newFiller(manifest.Database)
-	if err != nil {
-		return err
-	}
-	if err := fill.cut(ctx, &f, r, chunking.Rows, make([]byte, chunking.Rows.Max)); err != nil {
-		return fmt.Errorf("read database %q: %w", f.Path, err)
-	}
-	fill.contents.Files = append(fill.contents.Files, f)
-	return fill.end(ctx)
+	return b.pages(ctx, f, r, l)
 }
 
 // run is a block of pages on its way from the reader to a worker.

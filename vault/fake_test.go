@@ -36,7 +36,10 @@ type fake struct {
 	media    map[string]entry
 	files    map[string]entry
 
-	broken map[string]error // media that can't be opened
+	// streams are the database's files where it has no pages.
+	streams map[string][]byte
+
+	broken map[string]error // media and streams that can't be opened
 	onView func()           // called when a view begins
 }
 
@@ -102,7 +105,7 @@ func (f *fake) Begin(context.Context) (vault.View, error) {
 	if f.onView != nil {
 		f.onView()
 	}
-	return &fakeView{f, bytes.Clone(f.database), slices.Sorted(maps.Keys(f.rows))}, nil
+	return &fakeView{f, bytes.Clone(f.database), maps.Clone(f.streams), slices.Sorted(maps.Keys(f.rows))}, nil
 }
 
 func (f *fake) get(part manifest.Part, path string) (entry, error) {
@@ -151,6 +154,7 @@ func (f *fake) Named(_ context.Context, paths []string) (map[string]bool, error)
 type fakeView struct {
 	f        *fake
 	database []byte
+	streams  map[string][]byte
 	media    []string
 }
 
@@ -159,10 +163,23 @@ func (v *fakeView) Facts() manifest.Facts {
 }
 
 func (v *fakeView) Database() []manifest.File {
+	if v.streams != nil {
+		var files []manifest.File
+		for _, p := range slices.Sorted(maps.Keys(v.streams)) {
+			files = append(files, manifest.File{Path: p, Mode: 0o600})
+		}
+		return files
+	}
 	return []manifest.File{{Path: "sqlite.db", Size: int64(len(v.database)), Mode: 0o600, Modified: day, PageSize: v.f.pageSize}}
 }
 
-func (v *fakeView) OpenDatabase(context.Context, string) (io.ReadCloser, error) {
+func (v *fakeView) OpenDatabase(_ context.Context, path string) (io.ReadCloser, error) {
+	if err := v.f.broken[path]; err != nil {
+		return nil, err
+	}
+	if data, ok := v.streams[path]; ok {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}
 	return io.NopCloser(bytes.NewReader(v.database)), nil
 }
 
@@ -294,7 +311,13 @@ func (w *world) restore(which, dir string, cfg vault.RestoreConfig) (*vault.Rest
 
 // image is the instance as a restore must show it.
 func (f *fake) image() map[string]string {
-	out := map[string]string{"sqlite.db": string(f.database)}
+	out := map[string]string{}
+	for p, data := range f.streams {
+		out[p] = string(data)
+	}
+	if f.streams == nil {
+		out["sqlite.db"] = string(f.database)
+	}
 	for p := range f.rows {
 		if e, ok := f.media[p]; ok {
 			out["storage/"+p] = string(e.data)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"iter"
 	"slices"
 
 	"holdfast/chunking"
@@ -155,31 +156,25 @@ func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf 
 	return nil
 }
 
-// cut stores a stream in chunks whose ends its content decides.
-func (f *filler) cut(ctx context.Context, file *manifest.File, r io.Reader, sizes chunking.Sizes, buf []byte) error {
-	whole := sha256.New()
-	cutter, err := chunking.NewCutter(r, f.b.host.Polynomial, sizes, buf)
-	if err != nil {
-		return err
-	}
-	file.Size, file.Extents = 0, nil
-	for {
-		chunk, err := cutter.Next()
-		if errors.Is(err, io.EOF) {
-			sum := manifest.Hash(whole.Sum(nil))
-			file.SHA256 = &sum
-			return nil
+// cut stores a stream in chunks whose ends its content decides, and yields where
+// they lie. whole is given every byte. buf holds sizes.Max bytes.
+func (f *filler) cut(ctx context.Context, r io.Reader, sizes chunking.Sizes, buf []byte, whole io.Writer) iter.Seq2[manifest.Extent, error] {
+	return func(yield func(manifest.Extent, error) bool) {
+		cutter, err := chunking.NewCutter(r, f.b.host.Polynomial, sizes, buf)
+		for err == nil {
+			var chunk []byte
+			if chunk, err = cutter.Next(); err != nil {
+				break
+			}
+			whole.Write(chunk)
+			var e manifest.Extent
+			if e, err = f.store(ctx, chunk, sha256.Sum256(chunk)); err == nil && !yield(e, nil) {
+				return
+			}
 		}
-		if err != nil {
-			return sourceError{err}
+		if !errors.Is(err, io.EOF) {
+			yield(manifest.Extent{}, err)
 		}
-		whole.Write(chunk)
-		e, err := f.store(ctx, chunk, sha256.Sum256(chunk))
-		if err != nil {
-			return err
-		}
-		file.Size += e.Length
-		file.Extents = join(file.Extents, e)
 	}
 }
 

@@ -3,10 +3,12 @@ package vault
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 
@@ -27,6 +29,7 @@ type listing struct {
 	files   []string        // the wanted paths of the files part: a handful
 	gone    map[string]bool // wanted and not there; true: counts as missing
 	paged   []paged
+	streams []*stream
 	needs   map[uint32]bool // packs that the snapshot's files need
 	text    *os.File        // the listing itself
 	out     *bufio.Writer
@@ -63,19 +66,26 @@ func scratch(dir string) (*os.File, error) {
 }
 
 func (l *listing) close() {
-	for _, p := range l.paged {
-		p.trail.Close()
-	}
+	l.closePass()
 	l.media.Close()
 	l.text.Close()
 }
 
-// reset forgets an earlier pass.
-func (l *listing) reset() {
+// closePass lets go of the files of a pass over the database.
+func (l *listing) closePass() {
 	for _, p := range l.paged {
 		p.trail.Close()
 	}
-	l.paged, l.mediaN, l.invalid, l.rec.Read = nil, 0, nil, 0
+	for _, s := range l.streams {
+		s.close()
+	}
+	l.paged, l.streams = nil, nil
+}
+
+// reset forgets an earlier pass.
+func (l *listing) reset() {
+	l.closePass()
+	l.mediaN, l.invalid, l.rec.Read = 0, nil, 0
 }
 
 // want notes the media that the view names.
@@ -154,6 +164,11 @@ func (l *listing) finish(ctx context.Context) (index.Snapshot, error) {
 		}
 		snap.Trails[p.file.Path] = p.trail.Name()
 	}
+	for _, s := range l.streams {
+		if err := l.stream(s); err != nil {
+			return snap, err
+		}
+	}
 	for _, part := range []manifest.Part{manifest.Files, manifest.Media} {
 		if err := l.lines(part); err != nil {
 			return snap, err
@@ -206,6 +221,21 @@ func (l *listing) write(line []byte) error {
 	if _, err := l.out.Write(line); err != nil {
 		return fmt.Errorf("write listing: %w", err)
 	}
+	return nil
+}
+
+// stream writes the lines of a stream.
+func (l *listing) stream(s *stream) error {
+	line, err := manifest.Line{File: &s.file}.Append(nil)
+	if err := errors.Join(err, l.write(line)); err != nil {
+		return err
+	}
+	if err := s.copyTo(l.out); err != nil {
+		return fmt.Errorf("write listing: %w", err)
+	}
+	maps.Copy(l.needs, s.needs)
+	l.count(manifest.Database, s.file.Size)
+	l.rec.Read += s.file.Size
 	return nil
 }
 
@@ -363,19 +393,23 @@ func (l *listing) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := manifest.File{Part: manifest.Listing}
-	if err := fill.cut(ctx, &file, l.text, chunking.Lines, make([]byte, chunking.Lines.Max)); err != nil {
-		return err
+	whole := sha256.New()
+	at := &manifest.ListingAt{}
+	for e, err := range fill.cut(ctx, l.text, chunking.Lines, make([]byte, chunking.Lines.Max), whole) {
+		if err != nil {
+			return fmt.Errorf("store listing: %w", err)
+		}
+		at.Size += e.Length
+		at.Extents = join(at.Extents, e)
+		l.needs[e.Pack] = true
 	}
 	if err := fill.end(ctx); err != nil {
 		return err
 	}
-	if file.Size != size {
-		return fmt.Errorf("store listing: %d bytes were written and %d read", size, file.Size)
+	if at.Size != size {
+		return fmt.Errorf("store listing: %d bytes were written and %d read", size, at.Size)
 	}
-	for _, e := range file.Extents {
-		l.needs[e.Pack] = true
-	}
-	l.rec.ListingAt = &manifest.ListingAt{Size: size, SHA256: *file.SHA256, Extents: file.Extents}
+	at.SHA256 = manifest.Hash(whole.Sum(nil))
+	l.rec.ListingAt = at
 	return nil
 }

@@ -15,11 +15,15 @@ type planner struct {
 	w     *index.Planner
 	files int
 
+	id     int64 // of the file that further lines speak of
+	pieces int
+
 	paged   *manifest.File // the file of pages that map lines speak of, if chosen
-	id      int64
-	pieces  int
 	segment int
 	table   []manifest.PageAt
+
+	stream *manifest.File // the stream that extent lines speak of, if chosen
+	at     int64          // how much of it they told
 }
 
 func (p *planner) line(line manifest.Line) error {
@@ -28,6 +32,12 @@ func (p *planner) line(line manifest.Line) error {
 			return nil // of a file that was not chosen
 		}
 		return p.mapLine(line.Map)
+	}
+	if line.Extents != nil {
+		if p.stream == nil {
+			return nil
+		}
+		return p.extents(line.Extents.More)
 	}
 	if err := p.endFile(); err != nil {
 		return err
@@ -45,22 +55,33 @@ func (p *planner) line(line manifest.Line) error {
 	if err != nil {
 		return fmt.Errorf("restore %s %q: %w", f.Part, f.Path, err)
 	}
-	if p.id, err = p.w.File(f.Part, place, f.Size, f.Mode, f.Modified); err != nil {
+	modified := f.Modified
+	if modified.IsZero() { // a stream has no time of its own
+		modified = p.snap.Record.Time
+	}
+	if p.id, err = p.w.File(f.Part, place, f.Size, f.Mode, modified); err != nil {
 		return err
 	}
+	p.pieces = 0
 	if f.PageSize > 0 {
-		p.paged, p.pieces, p.segment = f, 0, 0
+		p.paged, p.segment = f, 0
 		p.table = make([]manifest.PageAt, manifest.SegmentSize/f.PageSize)
 		return nil
 	}
-	var at int64
-	for _, e := range f.Extents {
-		if err := p.piece(e, p.id, at); err != nil {
-			return fmt.Errorf("restore %s %q: %w", f.Part, f.Path, err)
+	p.stream, p.at = f, 0
+	return p.extents(f.Extents)
+}
+
+// extents plans the next bytes of a stream.
+func (p *planner) extents(extents []manifest.Extent) error {
+	for _, e := range extents {
+		if err := p.piece(e, p.id, p.at); err != nil {
+			return fmt.Errorf("restore %s %q: %w", p.stream.Part, p.stream.Path, err)
 		}
-		at += e.Length
+		p.at += e.Length
+		p.pieces++
 	}
-	return p.w.Pieces(p.id, len(f.Extents))
+	return nil
 }
 
 func (p *planner) piece(e manifest.Extent, file, at int64) error {
@@ -114,8 +135,12 @@ func (p *planner) endSegment() error {
 	return nil
 }
 
-// endFile ends a file of pages.
+// endFile says how many pieces the last file has.
 func (p *planner) endFile() error {
+	if p.stream != nil {
+		p.stream = nil
+		return p.w.Pieces(p.id, p.pieces)
+	}
 	if p.paged == nil {
 		return nil
 	}

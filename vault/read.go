@@ -157,6 +157,7 @@ func withPages(lines iter.Seq2[manifest.Line, error]) iter.Seq2[mapped, error] {
 					}
 				}
 				last.lines[mapKey{line.Map.Segment, line.Map.Night, line.Map.Base}] = n
+			case line.Extents != nil: // the sum tells
 			default:
 				if last.File != nil && !yield(last, nil) {
 					return

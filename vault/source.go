@@ -38,12 +38,13 @@ type View interface {
 	// Facts are what the snapshot's record tells of the instance.
 	Facts() manifest.Facts
 
-	// Database lists the files of the database part, in path order: Path,
-	// Size, Mode and Modified are set, and PageSize for a file of pages.
+	// Database lists the files of the database part, in path order: Path and
+	// Mode are set. A file of pages has Size, Modified and PageSize; any other is
+	// a stream, of which Size is a guess, for the progress.
 	Database() []manifest.File
 
 	// OpenDatabase reads one of them from its start. A file of pages yields
-	// exactly Size bytes, pages in order.
+	// exactly Size bytes, pages in order. Several streams may be read at once.
 	OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error)
 
 	// Media yields the storage keys of local media, by the rows of this view:

@@ -1,0 +1,172 @@
+package instance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// dumpPlaces are where distributions keep pg_dump, by version: Debian, Red Hat,
+// Alpine.
+var dumpPlaces = []string{"/usr/lib/postgresql/*/bin/pg_dump", "/usr/pgsql-*/bin/pg_dump", "/usr/libexec/postgresql*/pg_dump"}
+
+// client is a pg_dump and its version, as in server_version_num without the
+// minor one: 15.
+type client struct {
+	path  string
+	major int
+}
+
+// findDump finds the pg_dump of the server's own version, else the newest after
+// it: an older one refuses the server, and a newer one may print settings that
+// the server doesn't know.
+func (p *postgres) findDump(ctx context.Context, server int) (string, error) {
+	var best, newest client
+	for _, path := range dumps() {
+		c := client{path, dumpVersion(ctx, path)}
+		if c.major > newest.major {
+			newest = c
+		}
+		if c.major == server || c.major > server && best.major != server && c.major > best.major {
+			best = c
+		}
+	}
+	fix := fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", server)
+	switch {
+	case best.path != "":
+		return best.path, nil
+	case newest.path == "":
+		return "", &Problem{What: "dump database: there is no pg_dump on this machine", Fix: fix, Err: fs.ErrNotExist}
+	}
+	return "", &Problem{What: fmt.Sprintf("dump database: pg_dump %d cannot dump PostgreSQL %d", newest.major, server), Fix: fix}
+}
+
+// dumps are all programs of that name.
+func dumps() (paths []string) {
+	if path, err := exec.LookPath("pg_dump"); err == nil {
+		paths = append(paths, path)
+	}
+	for _, pattern := range dumpPlaces {
+		found, err := filepath.Glob(pattern)
+		if err == nil {
+			paths = append(paths, found...)
+		}
+	}
+	return paths
+}
+
+var dumpSays = regexp.MustCompile(`\) (\d+)`) // pg_dump (PostgreSQL) 15.18 (Debian …)
+
+// dumpVersion is 0 where it doesn't say.
+func dumpVersion(ctx context.Context, path string) int {
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return 0
+	}
+	m := dumpSays.FindSubmatch(out)
+	if m == nil {
+		return 0
+	}
+	major, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		return 0
+	}
+	return major
+}
+
+// dump streams a section of the schema as pg_dump prints it, the same text
+// every night.
+func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error) {
+	path, err := v.db.findDump(ctx, v.version/10000)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password"}
+	// Where it exists it defends against restoring what a stolen server made
+	// up; its default is a random word, and every dump another text.
+	if help, err := exec.CommandContext(ctx, path, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
+		args = append(args, "--restrict-key=holdfast")
+	}
+	d := &dumping{db: v.db, said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, path, args...)}
+	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
+	if v.db.as != nil {
+		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
+	}
+	if d.out, err = d.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	if err := d.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("run pg_dump: %w", err)
+	}
+	return d, nil
+}
+
+// environment tells a client program where the database is. The password goes
+// by it too: other users can't read it, as they can arguments.
+func (p *postgres) environment() []string {
+	c := p.config
+	env := []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGHOST=" + c.Host, "PGPORT=" + strconv.Itoa(int(c.Port)), "PGUSER=" + c.User,
+		"PGDATABASE=" + c.Database, "PGPASSWORD=" + c.Password, "PGAPPNAME=holdfast", "PGCONNECT_TIMEOUT=30", "PGTZ=UTC"}
+	if path := c.RuntimeParams["search_path"]; path != "" {
+		env = append(env, "PGOPTIONS=-c search_path="+strings.ReplaceAll(path, " ", `\ `))
+	}
+	return append(env, p.ssl...)
+}
+
+// dumping is a pg_dump at work. Its end is only good when it says so.
+type dumping struct {
+	db   *postgres
+	cmd  *exec.Cmd
+	out  io.ReadCloser
+	said head
+	done bool
+}
+
+func (d *dumping) Read(p []byte) (int, error) {
+	n, err := d.out.Read(p)
+	if errors.Is(err, io.EOF) {
+		if failed := d.wait(); failed != nil {
+			err = failed
+		}
+	}
+	return n, err
+}
+
+func (d *dumping) wait() error {
+	if d.done {
+		return nil
+	}
+	d.done = true
+	err := d.cmd.Wait()
+	if err == nil {
+		return nil
+	}
+	said, _, _ := strings.Cut(strings.TrimSpace(string(d.said.text)), "\n")
+	problem := &Problem{What: "dump database: " + said, Err: err, Fix: "see what PostgreSQL's log says about it"}
+	if strings.Contains(said, "permission denied") {
+		problem.Fix = "use GoToSocial's own database user, who owns everything"
+	}
+	return problem
+}
+
+// Close ends a dump that was not read to its end.
+func (d *dumping) Close() error {
+	if d.done {
+		return nil
+	}
+	d.done = true
+	d.out.Close()
+	d.cmd.Process.Kill()
+	d.cmd.Wait()
+	return nil
+}

@@ -1,0 +1,206 @@
+package instance
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// postgres is a PostgreSQL database, reached as GoToSocial reaches it.
+type postgres struct {
+	config *pgx.ConnConfig
+	ssl    []string // PGSSL… variables for the client programs
+	as     *syscall.Credential
+}
+
+// openPostgres reads the settings as GoToSocial's internal/db/bundb does: a
+// connection string makes all others void.
+func openPostgres(c *Config) (*postgres, error) {
+	if text := c.Get("db-postgres-connection-string"); text != "" {
+		config, err := pgx.ParseConfig(text)
+		if err != nil { // its words may hold the password
+			return nil, &Problem{What: "db-postgres-connection-string is none that PostgreSQL's clients read", Fix: "correct it, as in postgres://USER:PASSWORD@HOST/DATABASE"}
+		}
+		return newPostgres(config, sslVariables(text)), nil
+	}
+	config, err := pgx.ParseConfig("sslmode=disable")
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(c.Get("db-port"), 10, 16)
+	if err != nil {
+		return nil, &Problem{What: fmt.Sprintf("db-port %q is no port", c.Get("db-port")), Fix: "correct db-port"}
+	}
+	config.Port, config.Database = uint16(port), c.Get("db-database")
+	for key, to := range map[string]*string{"db-address": &config.Host, "db-user": &config.User, "db-password": &config.Password} {
+		if value := c.Get(key); value != "" {
+			*to = value
+		}
+	}
+	var ssl []string
+	if config.TLSConfig, ssl, err = c.postgresTLS(); err != nil {
+		return nil, err
+	}
+	return newPostgres(config, ssl), nil
+}
+
+// postgresTLS is what the TLS modes of GoToSocial mean, for us and for the
+// client programs.
+func (c *Config) postgresTLS() (*tls.Config, []string, error) {
+	var config *tls.Config
+	switch mode := c.Get("db-tls-mode"); mode {
+	case "", "disable":
+		return nil, []string{"PGSSLMODE=disable"}, nil
+	case "enable":
+		return &tls.Config{InsecureSkipVerify: true}, []string{"PGSSLMODE=require", "PGSSLROOTCERT=/nonexistent"}, nil
+	case "require":
+		config = &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
+	default:
+		return nil, nil, &Problem{What: fmt.Sprintf("db-tls-mode %q is none of disable, enable, require", mode), Fix: "correct db-tls-mode"}
+	}
+	ssl := []string{"PGSSLMODE=verify-full", "PGSSLROOTCERT=/etc/ssl/certs/ca-certificates.crt"}
+	file := c.absolute(c.Get("db-tls-ca-cert"))
+	if file == "" {
+		return config, ssl, nil
+	}
+	wrong := func(err error) error {
+		return &Problem{What: "no certificate authority in " + file, Err: err, Fix: "correct db-tls-ca-cert"}
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, wrong(err)
+	}
+	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
+		config.RootCAs = x509.NewCertPool()
+	}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, nil, wrong(nil)
+	}
+	return config, []string{"PGSSLMODE=verify-full", "PGSSLROOTCERT=" + file}, nil
+}
+
+func newPostgres(config *pgx.ConnConfig, ssl []string) *postgres {
+	p := &postgres{config: config, ssl: ssl}
+	config.RuntimeParams["application_name"] = "holdfast"
+	if p.socket() && os.Geteuid() == 0 {
+		p.as = account(config.User)
+	}
+	if p.as != nil {
+		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) { return dialAs(ctx, network, addr, p.as) }
+	}
+	return p
+}
+
+// socket reports whether the server is reached by a socket on this machine.
+func (p *postgres) socket() bool { return filepath.IsAbs(p.config.Host) }
+
+// account is the system's user of a name, or nil.
+func account(name string) *syscall.Credential {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err1 != nil || err2 != nil {
+		return nil
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+// sslVariables are the settings of a connection string that only the client
+// programs need, as variables: pgx has read them for itself.
+func sslVariables(text string) (variables []string) {
+	for key, value := range connectionSettings(text) {
+		switch key {
+		case "sslmode", "sslrootcert", "sslcert", "sslkey", "sslsni", "sslnegotiation":
+			variables = append(variables, "PG"+strings.ToUpper(key)+"="+value)
+		}
+	}
+	return variables
+}
+
+func (p *postgres) String() string {
+	if p.socket() {
+		return fmt.Sprintf("database %q by the socket in %s", p.config.Database, p.config.Host)
+	}
+	return fmt.Sprintf("database %q at %s", p.config.Database, net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port))))
+}
+
+// holds is false: the server keeps its files where no backup looks.
+func (p *postgres) holds(fs.FileInfo) bool { return false }
+
+// connect opens a connection.
+func (p *postgres) connect(ctx context.Context) (*pgx.Conn, error) {
+	c, err := pgx.ConnectConfig(ctx, p.config)
+	return c, p.explain(err)
+}
+
+// explain adds to an error of PostgreSQL what can be done about it. Where the
+// server's own words hold data, such as a row that breaks a rule, they are not
+// in the error.
+func (p *postgres) explain(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if problem := (*Problem)(nil); errors.As(err, &problem) {
+		return err
+	}
+	what := &Problem{What: p.String(), Err: err, Fix: "see what PostgreSQL's log says about it"}
+	var server *pgconn.PgError
+	var connect *pgconn.ConnectError
+	var network net.Error
+	switch {
+	case errors.As(err, &server):
+		p.explainCode(what, server)
+	case errors.As(err, &connect):
+		what.What += " can't be reached"
+		what.Fix = "see that PostgreSQL runs there, and correct db-address, db-port and db-tls-mode"
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		what.What += " went away"
+		what.Fix = "see why PostgreSQL stopped, or the network to it, then run it again"
+	}
+	return what
+}
+
+// explainCode goes by the codes of PostgreSQL's documentation, appendix A.
+func (p *postgres) explainCode(what *Problem, err *pgconn.PgError) {
+	switch code := err.Code; {
+	case code == "28P01", strings.HasPrefix(code, "28"):
+		what.What += fmt.Sprintf(" refused user %q", p.config.User)
+		what.Fix = "correct db-user and db-password; where PostgreSQL asks the system who it is (peer), run Holdfast as root or as that user"
+	case code == "3D000":
+		what.What += " does not exist"
+		what.Fix = "correct db-database"
+	case code == "42501":
+		what.Fix = fmt.Sprintf("as PostgreSQL's superuser: GRANT pg_read_all_data TO %s; better, use GoToSocial's own user, who owns everything", quoteName(p.config.User))
+	case code == "42P01":
+		what.What += " lost a table while it was read"
+		what.Fix = "let GoToSocial finish its migrations, then run it again"
+	case strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"):
+		what.What += " went away"
+		what.Fix = "see why PostgreSQL stopped, then run it again"
+	case strings.HasPrefix(code, "53"):
+		what.Fix = "give PostgreSQL what it lacks: room on its disk, memory or connections"
+	case code == "XX001", code == "XX002":
+		what.What += " is damaged"
+		what.Fix = "keep a copy of PostgreSQL's data folder; pg_amcheck finds what is broken"
+	}
+}
+
+// quoteName quotes a name for SQL.
+func quoteName(parts ...string) string { return pgx.Identifier(parts).Sanitize() }

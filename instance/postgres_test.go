@@ -1,0 +1,306 @@
+package instance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/instance"
+	"holdfast/instance/postgrestest"
+	"holdfast/manifest"
+)
+
+// pgSchema has the shapes of GoToSocial's on PostgreSQL, and rows that a text
+// format could spoil.
+const pgSchema = `
+CREATE TABLE bun_migrations (id bigserial PRIMARY KEY, name varchar, group_id bigint, migrated_at timestamptz NOT NULL DEFAULT current_timestamp);
+CREATE TABLE accounts (id char(26) PRIMARY KEY, username varchar NOT NULL, domain varchar, private_key bytea, fields jsonb, also varchar[], created_at timestamptz NOT NULL DEFAULT '2026-01-02 03:04:05.678901+09', UNIQUE (username, domain));
+CREATE INDEX accounts_domain_idx ON accounts (domain);
+CREATE TABLE statuses (id char(26) PRIMARY KEY, local boolean NOT NULL DEFAULT false, content varchar, mentions varchar[], numbers bigint[], faves double precision, shout varchar GENERATED ALWAYS AS (upper(content)) STORED);
+CREATE INDEX statuses_local_idx ON statuses (local, id DESC);
+CREATE INDEX statuses_account_view_idx ON statuses ((mentions IS NULL OR cardinality(mentions) = 0), id DESC);
+CREATE VIEW statuses_local_count_view AS SELECT count(*) FROM statuses WHERE local;
+CREATE TABLE media_attachments (id char(26) PRIMARY KEY, remote_url varchar, file_path varchar NOT NULL, thumbnail_path varchar NOT NULL, cached boolean NOT NULL);
+CREATE TABLE emojis (id char(26) PRIMARY KEY, domain varchar, image_remote_url varchar, image_path varchar NOT NULL, image_static_path varchar NOT NULL, cached boolean DEFAULT false);
+CREATE TABLE no_key (a text, b int);
+CREATE TABLE "Odd.Näme/%" ("select" int PRIMARY KEY, gone int, "a ""b""" text);
+ALTER TABLE "Odd.Näme/%" DROP COLUMN gone;
+CREATE TABLE nothing ();
+INSERT INTO nothing DEFAULT VALUES;
+INSERT INTO nothing DEFAULT VALUES;
+CREATE SEQUENCE unused;
+INSERT INTO bun_migrations (name) VALUES ('20250101000000'), ('20250715095446');
+INSERT INTO accounts VALUES ('01A', 'social.example.org', NULL, '\x00ff0a5c', '{"a": [1, null, "x\ny"]}', '{}'), ('01B', 'alice', NULL, NULL, 'null', NULL), ('01C', 'bob', NULL, '', '[]', '{a,"b c",NULL,"\"\\"}'), ('01D', 'zed', 'remote.test', NULL, NULL, NULL);
+INSERT INTO statuses (id, local, content, mentions, numbers, faves) VALUES ('01S', true, E'tab\tnewline\nback\\slash \\N \\. \r\x01 end', '{}', '{1,-9223372036854775808}', 0.1), ('01T', true, '', '{01D}', NULL, 'NaN'), ('01U', false, NULL, NULL, '{}', 1e-300), ('01V', false, E'\\.', NULL, NULL, '-Infinity');
+INSERT INTO media_attachments VALUES
+  ('01M', '', '01B/attachment/original/01M.png', '01B/attachment/small/01M.webp', true),
+  ('01N', NULL, '01B/attachment/original/01N.mp3', '', true),
+  ('01O', 'https://remote.test/o', '01D/attachment/original/01O.png', '01D/attachment/small/01O.webp', true);
+INSERT INTO emojis VALUES
+  ('01E', NULL, NULL, '01A/emoji/original/01E.gif', '01A/emoji/static/01E.png', true),
+  ('01F', 'remote.test', 'https://remote.test/f', '01A/emoji/original/01F.gif', '01A/emoji/static/01F.png', true);
+INSERT INTO no_key SELECT 'row ' || i, i FROM generate_series(1, 1000) i;
+INSERT INTO "Odd.Näme/%" VALUES (1, 'x'), (2, NULL);
+`
+
+// pgInstance is an instance on PostgreSQL in a folder of its own.
+func pgInstance(t testing.TB, s *postgrestest.Server, database string) (dir string) {
+	t.Helper()
+	s.NewDatabase(t, database)
+	s.ExecAs(t, postgrestest.Owner, database, pgSchema)
+	return pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\n", s.Port, postgrestest.Owner, s.Password, database))
+}
+
+// pgConfig is a folder with a configuration and the local media.
+func pgConfig(t testing.TB, settings string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	write(t, dir, "config.yaml", "host: social.example.org\naccount-domain: example.org\ndb-type: postgres\nstorage-local-base-path: storage\n"+settings)
+	for _, key := range localMedia {
+		write(t, dir, "storage/"+key, "bytes of "+key)
+	}
+	return dir
+}
+
+// readAll reads every file of a view's database.
+func readAll(t testing.TB, v instance.View) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	last := ""
+	for _, f := range v.Database() {
+		if f.Path <= last || f.Part != manifest.Database || f.PageSize != 0 || !manifest.ValidPath(f.Path) || strings.Contains(f.Path, "/") {
+			t.Errorf("%+v after %q", f, last)
+		}
+		last = f.Path
+		text, err := readFile(t.Context(), v, f.Path)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Path, err)
+		}
+		all[f.Path] = text
+	}
+	return all
+}
+
+func readFile(ctx context.Context, v instance.View, path string) (string, error) {
+	r, err := v.OpenDatabase(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(r)
+	return string(text), errors.Join(err, r.Close())
+}
+
+// dump is a database as pg_dump tells it, for comparisons.
+func dump(t testing.TB, s *postgrestest.Server, database string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(s.Bin, "pg_dump"), "--restrict-key=x", "--no-owner", "--no-privileges", s.URL("postgres", database))
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("pg_dump: %v\n%s", err, &problem)
+	}
+	return string(out)
+}
+
+func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	v := begin(t, openInstance(t, dir, instance.Options{}))
+	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, Migration: "20250715095446", Accounts: 2, Statuses: 2}
+	if got := v.Facts(); got != want || got.Server == "" {
+		t.Errorf("facts %+v, want %+v", got, want)
+	}
+	out := t.TempDir()
+	for name, text := range readAll(t, v) {
+		write(t, out, name, text)
+	}
+	s.NewDatabase(t, "by_hand")
+	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(out, "restore.sql"))
+	if got, want := dump(t, s, "by_hand"), dump(t, s, "gotosocial"); got != want {
+		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
+	}
+	if got := slices.Collect(mediaOf(t, v)); !slices.Equal(got, localMedia) {
+		t.Errorf("media %q", got)
+	}
+}
+
+func mediaOf(t testing.TB, v instance.View) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for key, err := range v.Media(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+func TestPostgresPrintsTheSameEveryNight(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	i := openInstance(t, dir, instance.Options{})
+	read := func() map[string]string {
+		v := begin(t, i)
+		defer v.Close()
+		return readAll(t, v)
+	}
+	first := read()
+	again := func(after string) {
+		for name, text := range read() {
+			if text != first[name] {
+				t.Errorf("after %s, %s is\n%s\nwas\n%s", after, name, text, first[name])
+			}
+		}
+	}
+	again("nothing")
+	s.Exec(t, "gotosocial", "VACUUM FULL")
+	again("VACUUM FULL")
+	// Where the rows lie does not matter, for those that have a key.
+	s.Exec(t, "gotosocial", "UPDATE statuses SET local = NOT local; UPDATE statuses SET local = NOT local")
+	again("updates")
+	s.Exec(t, "gotosocial", "ALTER DATABASE gotosocial SET datestyle = 'German'; ALTER DATABASE gotosocial SET timezone = 'Asia/Tokyo'; ALTER DATABASE gotosocial SET bytea_output = 'escape'")
+	again("other settings")
+}
+
+func TestPostgresViewIsOneMoment(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	i := openInstance(t, dir, instance.Options{})
+	v := begin(t, i)
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "DELETE FROM media_attachments; DELETE FROM no_key; INSERT INTO emojis VALUES ('01G', NULL, NULL, 'x', 'y', true)")
+	all := readAll(t, v)
+	if n := strings.Count(all["public.no_key.copy"], "\n"); n != 1000 {
+		t.Errorf("%d rows, want those of the moment", n)
+	}
+	if got := slices.Collect(mediaOf(t, v)); !slices.Equal(got, localMedia) {
+		t.Errorf("media %q", got)
+	}
+	named, err := i.Named(t.Context(), append(slices.Clone(localMedia), "y"))
+	if err != nil || len(named) != 3 || !named["y"] || !named[localMedia[0]] {
+		t.Errorf("named now: %v, %v", named, err)
+	}
+}
+
+func TestPostgresProblemsNameTheFix(t *testing.T) {
+	s := postgrestest.Start(t)
+	good := pgInstance(t, s, "gotosocial")
+	s.NewDatabase(t, "empty")
+	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE reader LOGIN PASSWORD '%s'", s.Password))
+	text, err := os.ReadFile(filepath.Join(good, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, settings, _ := strings.Cut(string(text), "storage-local-base-path: storage\n")
+	for name, c := range map[string]struct{ old, new, what, fix string }{
+		"wrong password":   {s.Password, "wrong-password", `refused user "gotosocial"`, "db-password"},
+		"no such database": {"db-database: gotosocial", "db-database: nowhere", "does not exist", "db-database"},
+		"not GoToSocial's": {"db-database: gotosocial", "db-database: empty", "is not GoToSocial's", "db-database"},
+		"nobody there":     {"127.0.0.1", "127.0.0.2", "can't be reached", "see that PostgreSQL runs"},
+		"no permission":    {"db-user: gotosocial", "db-user: reader", "permission denied", "GRANT pg_read_all_data"},
+		"TLS without TLS":  {"db-port", "db-tls-mode: require\ndb-port", "can't be reached", "db-tls-mode"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := openInstance(t, pgConfig(t, strings.Replace(settings, c.old, c.new, 1)), instance.Options{}).Begin(t.Context())
+			var p *instance.Problem
+			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
+				t.Errorf("%v\nfix: %+v", err, p)
+			}
+			if err != nil && (strings.Contains(err.Error(), s.Password) || strings.Contains(err.Error(), "wrong-password")) {
+				t.Errorf("the password shows: %v", err)
+			}
+		})
+	}
+}
+
+func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM generate_series(1, 100000) i")
+	v := begin(t, openInstance(t, dir, instance.Options{}))
+	r, err := v.OpenDatabase(t.Context(), "public.no_key.copy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+	_, err = io.Copy(io.Discard, r)
+	var p *instance.Problem
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "went away") {
+		t.Errorf("%v", err)
+	}
+	if err := v.Close(); err != nil {
+		t.Logf("close: %v", err)
+	}
+}
+
+func TestCancelledCopyEnds(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM generate_series(1, 100000) i")
+	v := begin(t, openInstance(t, dir, instance.Options{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := v.OpenDatabase(ctx, "public.no_key.copy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cancel()
+	if _, err := io.Copy(io.Discard, r); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSocketAsksWhoConnects(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	s := postgrestest.Start(t)
+	pgInstance(t, s, "gotosocial")
+	// Root connects as the system's user of that name, and pg_dump too.
+	dir := pgConfig(t, fmt.Sprintf("db-address: %s\ndb-port: %d\ndb-user: postgres\ndb-database: gotosocial\n", s.Sockets, s.Port))
+	if all := readAll(t, begin(t, openInstance(t, dir, instance.Options{}))); !strings.Contains(all["pre-data.sql"], "CREATE TABLE public.accounts") {
+		t.Errorf("%s", all["pre-data.sql"])
+	}
+	if os.Geteuid() != 0 {
+		t.Error("this process is not root any more")
+	}
+}
+
+func TestConnectionStringMakesTheRestVoid(t *testing.T) {
+	s := postgrestest.Start(t)
+	s.NewDatabase(t, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; SET search_path = elsewhere;"+pgSchema)
+	dir := pgConfig(t, fmt.Sprintf("db-address: nowhere.invalid\ndb-user: nobody\ndb-postgres-connection-string: %q\n", s.URL(postgrestest.Owner, "gotosocial")+"&search_path=elsewhere"))
+	v := begin(t, openInstance(t, dir, instance.Options{}))
+	if got := v.Facts().Accounts; got != 2 {
+		t.Errorf("%d accounts", got)
+	}
+	out := t.TempDir()
+	for name, text := range readAll(t, v) {
+		write(t, out, name, text)
+	}
+	s.NewDatabase(t, "by_hand")
+	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(out, "restore.sql"))
+	if got, want := dump(t, s, "by_hand"), dump(t, s, "gotosocial"); got != want {
+		t.Error("restored differs")
+	}
+	if _, err := pgx.ParseConfig("x"); err == nil {
+		t.Error("pgx takes everything")
+	}
+}
