@@ -2,6 +2,7 @@ package instance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error
 	if help, err := exec.CommandContext(ctx, path, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
 		args = append(args, "--restrict-key=holdfast")
 	}
-	d := &dumping{db: v.db, said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, path, args...)}
+	d := &dumping{said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, path, args...)}
 	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
 	if v.db.as != nil {
 		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
@@ -125,28 +126,25 @@ func (p *postgres) environment() []string {
 
 // dumping is a pg_dump at work. Its end is only good when it says so.
 type dumping struct {
-	db   *postgres
 	cmd  *exec.Cmd
 	out  io.ReadCloser
 	said head
-	done bool
+	end  error // io.EOF when all is well
 }
 
 func (d *dumping) Read(p []byte) (int, error) {
+	if d.end != nil {
+		return 0, d.end
+	}
 	n, err := d.out.Read(p)
 	if errors.Is(err, io.EOF) {
-		if failed := d.wait(); failed != nil {
-			err = failed
-		}
+		d.end = cmp.Or(d.wait(), io.EOF)
+		err = d.end
 	}
 	return n, err
 }
 
 func (d *dumping) wait() error {
-	if d.done {
-		return nil
-	}
-	d.done = true
 	err := d.cmd.Wait()
 	if err == nil {
 		return nil
@@ -161,12 +159,10 @@ func (d *dumping) wait() error {
 
 // Close ends a dump that was not read to its end.
 func (d *dumping) Close() error {
-	if d.done {
-		return nil
+	if d.end == nil {
+		d.end = io.ErrClosedPipe
+		d.cmd.Process.Kill()
+		d.cmd.Wait()
 	}
-	d.done = true
-	d.out.Close()
-	d.cmd.Process.Kill()
-	d.cmd.Wait()
 	return nil
 }

@@ -100,7 +100,9 @@ func newPostgres(config *pgx.ConnConfig, ssl []string) *postgres {
 		p.as = account(config.User)
 	}
 	if p.as != nil {
-		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) { return dialAs(ctx, network, addr, p.as) }
+		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return dialAs(ctx, network, addr, p.as)
+		}
 	}
 	return p
 }

@@ -34,9 +34,10 @@ var below = map[string][]string{
 	"remote":           {},
 
 	// These help tests and the demonstration.
-	"instance/sample":   {},
-	"remote/remotetest": {"remote"},
-	"integration":       {},
+	"instance/sample":       {},
+	"instance/postgrestest": {},
+	"remote/remotetest":     {"remote"},
+	"integration":           {},
 }
 
 // homes says which packages may import an outside thing. The rest ask them.
@@ -50,7 +51,7 @@ var homes = map[string][]string{
 	"github.com/aws":                {"remote"},
 	"modernc.org/sqlite":            {"manifest/index", "instance", "instance/sample"},
 	"modernc.org/libc":              {"instance"},
-	"github.com/jackc/pgx":          {"instance"},
+	"github.com/jackc/pgx":          {"instance", "instance/postgrestest"},
 	"github.com/spf13/cobra":        {"cmd/holdfast"},
 	"html/template":                 {"agent/statuspage"},
 }

@@ -43,7 +43,7 @@ func TestRecordedInstanceComesBack(t *testing.T) {
 		h.verify()
 
 		verbatim := h.restore("latest")
-		media := recordedMedia(t)
+		media := recordedMedia(t, "sqlite")
 		compareMedia(t, filepath.Join(verbatim, "storage"), media)
 		// The server is stopped: the file is the consistent copy.
 		if sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
@@ -71,9 +71,9 @@ func TestRecordedInstanceComesBack(t *testing.T) {
 }
 
 // recordedMedia are the files that GoToSocial itself lists as local.
-func recordedMedia(t *testing.T) map[string]string {
+func recordedMedia(t *testing.T, kind string) map[string]string {
 	t.Helper()
-	f, err := os.Open(filepath.Join(recorded, "expected/sqlite/local_media.sha256"))
+	f, err := os.Open(filepath.Join(recorded, "expected", kind, "local_media.sha256"))
 	ok(t, err)
 	defer f.Close()
 	media := map[string]string{}

@@ -1,0 +1,215 @@
+package integration_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/instance/postgrestest"
+)
+
+// newPostgresHost sets up Holdfast for an instance on PostgreSQL, whose media
+// lie in storage.
+func newPostgresHost(t *testing.T, at place, s *postgrestest.Server, database, storage string) *host {
+	t.Helper()
+	dir := t.TempDir()
+	h := &host{t: t, dir: dir, config: filepath.Join(dir, "instance", "config.yaml"), remote: at.url, env: at.env}
+	ok(t, os.Mkdir(filepath.Dir(h.config), 0o700))
+	write(t, h.config, fmt.Appendf(nil, "host: social.example.org\ndb-type: postgres\ndb-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\nstorage-local-base-path: %s\n",
+		s.Port, postgrestest.Owner, s.Password, database, storage))
+	h.init()
+	return h
+}
+
+// someMedia makes a storage folder with the media of postgrestest.Schema, and
+// some that are not local.
+func someMedia(t *testing.T) (dir string, local map[string]string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "storage")
+	local = map[string]string{}
+	for _, key := range postgrestest.LocalMedia {
+		ok(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(key)), 0o755))
+		write(t, filepath.Join(dir, key), []byte("bytes of "+key))
+		local[key] = sum(t, filepath.Join(dir, key))
+	}
+	write(t, filepath.Join(dir, "01A/emoji/original/01F.gif"), []byte("remote, beside a local one"))
+	return dir, local
+}
+
+// dumped is a database as pg_dump tells it: schema, rows, sequences, indexes. In
+// what order the rows lie is no part of it, so the lines are sorted.
+func dumped(t *testing.T, s *postgrestest.Server, database string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pg_dump"), "--restrict-key=x", "--no-owner", "--no-privileges", s.URL("postgres", database))
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("pg_dump: %v\n%s", err, &problem)
+	}
+	lines := strings.Split(string(out), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// byPsql restores a database from a restored folder by psql alone.
+func byPsql(t *testing.T, s *postgrestest.Server, folder, database string) {
+	t.Helper()
+	s.NewDatabase(t, database)
+	s.Load(t, postgrestest.Owner, database, filepath.Join(folder, "database", "restore.sql"))
+}
+
+func TestPostgresInstanceComesBack(t *testing.T) {
+	remotes(t, func(t *testing.T, at place) {
+		s := postgrestest.Start(t)
+		s.NewDatabase(t, "gotosocial")
+		s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
+		storage, media := someMedia(t)
+		h := newPostgresHost(t, at, s, "gotosocial", storage)
+		first := h.backup()
+		before := dumped(t, s, "gotosocial")
+		s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key VALUES ('new', 0); UPDATE accounts SET username = 'carol' WHERE id = '01C'; DROP TABLE nothing")
+		second := h.backup()
+		h.verify()
+
+		for n, c := range []struct{ id, want string }{{first.Snapshot.ID, before}, {second.Snapshot.ID, dumped(t, s, "gotosocial")}} {
+			folder := h.restore(c.id)
+			compareMedia(t, filepath.Join(folder, "storage"), media)
+			if got, want := names(t, folder), []string{"database", "files", "run.env", "storage"}; !slices.Equal(got, want) {
+				t.Errorf("%s holds %v, want %v", folder, got, want)
+			}
+			byPsql(t, s, folder, fmt.Sprint("restored", n))
+			if dumped(t, s, fmt.Sprint("restored", n)) != c.want {
+				t.Errorf("snapshot %s differs", c.id)
+			}
+		}
+
+		// Not verbatim: remote media are marked.
+		mended := filepath.Join(h.dir, "mended")
+		h.holdfast("restore", "--identity", h.kit(), "--to", mended).start().expect(0)
+		byPsql(t, s, mended, "mended")
+		s.Load(t, postgrestest.Owner, "mended", filepath.Join(mended, "database", "after-restore.sql"))
+		var cached string
+		err := s.Connect(t, "postgres", "mended").QueryRow(t.Context(), "SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM media_attachments WHERE cached UNION SELECT id FROM emojis WHERE cached) x").Scan(&cached)
+		ok(t, err)
+		if cached != "01E 01M 01N" {
+			t.Errorf("cached are %q", cached)
+		}
+	})
+}
+
+func TestRecordedPostgresComesBack(t *testing.T) {
+	if _, err := os.Stat(recorded); err != nil {
+		t.Skip(err)
+	}
+	remotes(t, func(t *testing.T, at place) {
+		s := postgrestest.Start(t)
+		s.NewDatabase(t, "gotosocial")
+		loadRecorded(t, s, "gotosocial")
+		storage := filepath.Join(t.TempDir(), "storage")
+		ok(t, os.CopyFS(storage, os.DirFS(filepath.Join(recorded, "pg", "storage"))))
+		h := newPostgresHost(t, at, s, "gotosocial", storage)
+		h.backup()
+		h.verify()
+		folder := h.restore("latest")
+		compareMedia(t, filepath.Join(folder, "storage"), recordedMedia(t, "pg"))
+		byPsql(t, s, folder, "by_hand")
+		if dumped(t, s, "by_hand") != dumped(t, s, "gotosocial") {
+			t.Error("the database differs")
+		}
+	})
+}
+
+// loadRecorded fills a database with the real instance's.
+func loadRecorded(t *testing.T, s *postgrestest.Server, database string) {
+	t.Helper()
+	// The server that loads it may be older than pg_dump's word to psql.
+	text := read(t, filepath.Join(recorded, "pg", "gotosocial.sql"))
+	var plain bytes.Buffer
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		if !bytes.HasPrefix(lines.Bytes(), []byte(`\restrict`)) && !bytes.HasPrefix(lines.Bytes(), []byte(`\unrestrict`)) {
+			plain.Write(append(lines.Bytes(), '\n'))
+		}
+	}
+	file := filepath.Join(t.TempDir(), "gotosocial.sql")
+	write(t, file, plain.Bytes())
+	s.Load(t, postgrestest.Owner, database, file)
+}
+
+func TestUnchangedPostgresStoresARecordAlone(t *testing.T) {
+	t.Parallel()
+	at, p := minioPlace(t)
+	s := postgrestest.Start(t)
+	s.NewDatabase(t, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
+	storage, _ := someMedia(t)
+	h := newPostgresHost(t, at, s, "gotosocial", storage)
+	h.backup()
+	again := func(after string) {
+		t.Helper()
+		p.take()
+		h.backup()
+		requests := p.take()
+		if len(requests) > 3 || len(arrived(requests, "packs")) > 0 || len(arrived(requests, "snapshots")) != 1 {
+			t.Errorf("after %s: %+v", after, requests)
+		}
+	}
+	again("nothing")
+	s.Exec(t, "gotosocial", "VACUUM FULL")
+	again("VACUUM FULL")
+}
+
+// What a run reads must be one moment of a server that never rests.
+func TestPostgresBesidePgbench(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.Start(t)
+	s.NewDatabase(t, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
+	bench := func(args ...string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pgbench"), append(args, s.URL(postgrestest.Owner, "gotosocial"))...)
+	}
+	if out, err := bench("-i", "-q", "-s", "2").CombinedOutput(); err != nil {
+		t.Fatalf("pgbench: %v\n%s", err, out)
+	}
+	storage, _ := someMedia(t)
+	h := newPostgresHost(t, folder(t), s, "gotosocial", storage)
+	load := bench("-n", "-c", "4", "-T", "3600")
+	ok(t, load.Start())
+	stop := func() {
+		load.Process.Kill()
+		load.Wait()
+	}
+	defer stop()
+	var last int64
+	for conn := s.Connect(t, "postgres", "gotosocial"); last == 0; {
+		ok(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pgbench_history").Scan(&last))
+	}
+	for n := range times(3, 20) {
+		folder := h.restore(h.backup().Snapshot.ID)
+		database := fmt.Sprint("restored", n)
+		byPsql(t, s, folder, database)
+		conn := s.Connect(t, "postgres", database)
+		var accounts, tellers, branches, history, transactions int64
+		ok(t, conn.QueryRow(t.Context(), `SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
+			(SELECT sum(bbalance) FROM pgbench_branches), (SELECT coalesce(sum(delta), 0) FROM pgbench_history), (SELECT count(*) FROM pgbench_history)`).
+			Scan(&accounts, &tellers, &branches, &history, &transactions))
+		if accounts != tellers || tellers != branches || branches != history {
+			t.Errorf("balances %d, %d, %d, %d", accounts, tellers, branches, history)
+		}
+		if transactions <= last {
+			t.Errorf("%d transactions, %d before", transactions, last)
+		}
+		last = transactions
+		conn.Close(t.Context())
+		s.Exec(t, "postgres", "DROP DATABASE "+database)
+		ok(t, os.RemoveAll(folder))
+	}
+	stop()
+	t.Logf("%d transactions beside the backups", last)
+}
