@@ -113,19 +113,29 @@ func (i *Instance) Begin(ctx context.Context) (View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return versioned{v, i.Version(ctx)}, nil
+	return described{v, i.Version(ctx), i.user()}, nil
 }
 
-// versioned is a view that knows GoToSocial's version.
-type versioned struct {
+// described is a view that knows what no database tells.
+type described struct {
 	View
-	version string
+	version, user string
 }
 
-func (v versioned) Facts() manifest.Facts {
+func (v described) Facts() manifest.Facts {
 	facts := v.View.Facts()
-	facts.GoToSocial = v.version
+	facts.GoToSocial, facts.User = v.version, v.user
 	return facts
+}
+
+// user is who owns the media directory: "USER:GROUP", or "" where nobody tells.
+func (i *Instance) user() string {
+	info, err := i.storage.Stat(".")
+	if err != nil {
+		return ""
+	}
+	s := info.Sys().(*syscall.Stat_t)
+	return ownerName(s.Uid, s.Gid)
 }
 
 // Domain is the instance's host.

@@ -193,6 +193,9 @@ func (p *postgres) explainCode(what *Problem, err *pgconn.PgError) {
 	case code == "42P01":
 		what.What += " lost a table while it was read"
 		what.Fix = "let GoToSocial finish its migrations, then run it again"
+	case code == "55006":
+		what.What += " is in use"
+		what.Fix = "stop GoToSocial, and whoever else is connected to it"
 	case strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"):
 		what.What += " went away"
 		what.Fix = "see why PostgreSQL stopped, then run it again"

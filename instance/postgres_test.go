@@ -271,3 +271,85 @@ func TestConnectionStringMakesTheRestVoid(t *testing.T) {
 		t.Error("pgx takes everything")
 	}
 }
+
+// restoredFolder is a folder as a restore makes it of a view.
+func restoredFolder(t testing.TB, v instance.View) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range readAll(t, v) {
+		write(t, dir, "database/"+name, text)
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func sortedLines(text string) string {
+	lines := strings.Split(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func TestPostgresIsLoadedWhole(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	i := openInstance(t, dir, instance.Options{})
+	want := sortedLines(dump(t, s, "gotosocial"))
+	from := restoredFolder(t, begin(t, i))
+	again := t.TempDir()
+	if err := os.CopyFS(again, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	rebuild := func(from, snapshot string, replace bool) error {
+		r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Snapshot: snapshot, Replace: replace, Verbatim: true}
+		_, err := r.Database(t.Context())
+		return err
+	}
+	// One that is there is never dropped.
+	var p *instance.Problem
+	if err := rebuild(from, "aaaa", false); !errors.As(err, &p) || !strings.Contains(err.Error(), "exists") || !strings.Contains(p.Fix, "--replace") {
+		t.Errorf("%v", err)
+	}
+	if err := rebuild(from, "aaaa", true); err != nil {
+		t.Fatal(err)
+	}
+	if got := sortedLines(dump(t, s, "gotosocial")); got != want {
+		t.Errorf("loaded\n%s\nwant\n%s", got, want)
+	}
+	databases := func() (n int) {
+		if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname LIKE 'gotosocial%'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := databases(); n != 2 {
+		t.Errorf("%d databases, want the loaded one and the one before", n)
+	}
+	// Again, as after a run that was cut off behind its last step.
+	if err := rebuild(again, "aaaa", false); err != nil || databases() != 2 {
+		t.Errorf("again: %v, %d databases", err, databases())
+	}
+}
+
+func TestDamagedRowsAreNotLoaded(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	i := openInstance(t, dir, instance.Options{})
+	from := restoredFolder(t, begin(t, i))
+	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
+	write(t, from, "database/public.no_key.copy", "row 1\tx\n")
+	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Snapshot: "aaaa"}
+	if _, err := r.Database(t.Context()); err == nil || strings.Contains(err.Error(), "row 1") {
+		t.Errorf("%v", err)
+	}
+	var there bool
+	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'gotosocial')").Scan(&there); err != nil || there {
+		t.Errorf("it has its name: %v, %v", there, err)
+	}
+	// What the failed try left is no hindrance.
+	write(t, from, "database/public.no_key.copy", "row 1\t7\n")
+	if _, err := r.Database(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -16,16 +16,25 @@ func (i *Instance) Version(ctx context.Context) string {
 	if binary == "" {
 		return ""
 	}
+	var as *syscall.Credential
+	if os.Geteuid() == 0 {
+		var ok bool
+		if as, ok = i.owner(binary); !ok {
+			return ""
+		}
+	}
+	return askVersion(ctx, binary, as)
+}
+
+// askVersion asks a binary, as another user where this is root. It is "" where
+// that doesn't say.
+func askVersion(ctx context.Context, binary string, as *syscall.Credential) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "--version")
 	cmd.Dir, cmd.Env, cmd.WaitDelay = "/", []string{"PATH=" + os.Getenv("PATH")}, time.Second
 	if os.Geteuid() == 0 {
-		user, ok := i.owner(binary)
-		if !ok {
-			return ""
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	}
 	out := head{left: 4 << 10}
 	cmd.Stdout = &out

@@ -4,6 +4,7 @@ package manifest
 type Facts struct {
 	Engine     string `json:"engine"`               // "sqlite" or "postgres"
 	Server     string `json:"server,omitempty"`     // PostgreSQL's version
+	User       string `json:"user,omitempty"`       // "USER:GROUP" that the server runs as, by who owns its media
 	GoToSocial string `json:"gotosocial,omitempty"` // version, or "" where it can't be known
 	Migration  string `json:"migration,omitempty"`  // the last applied row of bun_migrations
 	Accounts   int64  `json:"accounts,omitempty"`   // local accounts, the instance's own not counted

@@ -1,0 +1,306 @@
+package instance
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/mod/semver"
+	"golang.org/x/sys/unix"
+
+	"holdfast/manifest"
+)
+
+// Finding is what a look at this machine showed before a restore changes it.
+type Finding struct {
+	What   string `json:"what"`   // "database", "domain", …
+	Detail string `json:"detail"` // in words
+	Fix    string `json:"fix,omitempty"`
+	// Refused findings keep the restore from beginning.
+	Refused bool `json:"refused,omitempty"`
+}
+
+// Look looks at this machine, and at who answers for the domain, and changes
+// nothing. sizes are the parts of the snapshot.
+func (r *Rebuild) Look(ctx context.Context, sizes map[manifest.Part]manifest.Total, oldIsDead bool) []Finding {
+	findings := []Finding{r.lookDomain(ctx, oldIsDead), r.lookUser(), r.lookBinary(ctx)}
+	findings = append(findings, r.lookDatabase(ctx)...)
+	findings = append(findings, r.lookStorage())
+	findings = append(findings, r.lookFiles()...)
+	return append(findings, r.lookSpace(sizes))
+}
+
+// lookDomain asks who answers for the domain now. Two servers under one name
+// lose what others send to the wrong one.
+func (r *Rebuild) lookDomain(ctx context.Context, oldIsDead bool) Finding {
+	f := Finding{What: "domain"}
+	server, err := answers(ctx, r.Domain)
+	switch {
+	case err != nil:
+		f.Detail = fmt.Sprintf("nobody answers for %s (%v)", r.Domain, err)
+	case oldIsDead:
+		f.Detail = fmt.Sprintf("%s answers for %s; you say that it is not the old server", server, r.Domain)
+	default:
+		f.Detail = fmt.Sprintf("%s answers for %s", server, r.Domain)
+		f.Fix = "stop that server for good; if it is none, --old-is-dead says so"
+		f.Refused = true
+	}
+	return f
+}
+
+// answers asks for what every server of the fediverse tells of itself. Who
+// answers is the question, so no certificate is checked.
+func answers(ctx context.Context, domain string) (string, error) {
+	client := &http.Client{
+		Timeout:   10 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+domain+"/.well-known/nodeinfo", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("User-Agent", "holdfast") // GoToSocial answers none without one
+	resp, err := client.Do(req)
+	if err != nil {
+		var op interface{ Unwrap() error }
+		if errors.As(err, &op) {
+			err = op.Unwrap()
+		}
+		return "", err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("a web server answers %s: no fediverse server behind it", resp.Status)
+	}
+	return cmp.Or(printable(resp.Header.Get("Server")), "a server"), nil
+}
+
+func (r *Rebuild) lookUser() Finding {
+	f := Finding{What: "user"}
+	switch {
+	case r.User == "":
+		f.Detail = "the snapshot doesn't tell which user the server runs as: all belongs to who runs this"
+		f.Fix = "--user NAME:GROUP names it"
+		return f
+	case os.Geteuid() != 0:
+		f.Detail = fmt.Sprintf("this is not root: all will belong to you, not to %s", r.User)
+		return f
+	}
+	f.Detail = r.User
+	if _, _, err := r.owner(r.User); err != nil {
+		f.Detail, f.Fix = err.Error(), fixOf(err)
+		if _, err := exec.LookPath("useradd"); err == nil {
+			f.Detail, f.Fix = f.Detail+": it is made", ""
+		} else {
+			f.Refused = true
+		}
+	}
+	return f
+}
+
+func fixOf(err error) string {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p.Fix
+	}
+	return ""
+}
+
+// MakeUser makes the user that the server runs as, where it is missing.
+func (r *Rebuild) MakeUser(ctx context.Context) (notes []string, err error) {
+	name, _, _ := strings.Cut(r.User, ":")
+	if _, _, err := r.owner(r.User); err == nil {
+		return nil, nil
+	}
+	if _, err := strconv.Atoi(name); err == nil || strings.HasPrefix(name, "-") {
+		return nil, fmt.Errorf("make user %q: it has no name", name)
+	}
+	out, err := exec.CommandContext(ctx, "useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", "--", name).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("make user %s: %w: %s", name, err, strings.TrimSpace(string(out)))
+	}
+	return []string{"user " + name + ": made"}, nil
+}
+
+// lookBinary compares the versions: an older server breaks a newer database.
+func (r *Rebuild) lookBinary(ctx context.Context) Finding {
+	f := Finding{What: "GoToSocial"}
+	want := cmp.Or(r.Facts.GoToSocial, "of the version before")
+	have := r.version(ctx)
+	switch {
+	case have == "":
+		f.Detail = fmt.Sprintf("not installed; the instance ran GoToSocial %s (last migration %s)", want, cmp.Or(r.Facts.Migration, "unknown"))
+		f.Fix = fetchBinary(r.Facts.GoToSocial)
+	case r.Facts.GoToSocial != "" && semver.Compare("v"+have, "v"+r.Facts.GoToSocial) < 0:
+		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the snapshot is of %s: an older server breaks a newer database", have, want)
+		f.Fix = fetchBinary(r.Facts.GoToSocial)
+		f.Refused = true
+	default:
+		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the instance ran %s", have, want)
+	}
+	return f
+}
+
+func fetchBinary(version string) string {
+	if version == "" {
+		return "install the version that ran before, or a newer one: https://codeberg.org/superseriousbusiness/gotosocial/releases"
+	}
+	return fmt.Sprintf("install it: https://codeberg.org/superseriousbusiness/gotosocial/releases/download/v%s/gotosocial_%s_linux_amd64.tar.gz", version, version)
+}
+
+// version asks the binary on this machine, as a user without rights.
+func (r *Rebuild) version(ctx context.Context) string {
+	path, err := exec.LookPath("gotosocial")
+	if err != nil {
+		path = filepath.Join(r.Config.WorkingDir, "gotosocial")
+		if regular(os.Stat(path)) != nil {
+			return ""
+		}
+	}
+	as := &syscall.Credential{Uid: nobody, Gid: nobody}
+	if uid, gid, err := r.owner(r.User); err == nil && uid > 0 {
+		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	return askVersion(ctx, path, as)
+}
+
+const nobody = 65534
+
+func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
+	f := Finding{What: "database"}
+	refuse := func(err error) []Finding {
+		f.Detail, f.Fix, f.Refused = err.Error(), fixOf(err), true
+		return []Finding{f}
+	}
+	if engine := r.Config.Engine(); engine != r.Facts.Engine {
+		return refuse(&Problem{What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", r.Facts.Engine, engine), Fix: "give a configuration of the snapshot's engine by --gotosocial"})
+	}
+	if r.Config.Engine() == SQLite {
+		f.Detail = r.Config.Database()
+		if _, err := os.Lstat(f.Detail); err == nil && !r.Replace {
+			return refuse(inTheWay(f.Detail))
+		}
+		return []Finding{f}
+	}
+	p, err := openPostgres(r.Config)
+	if err != nil {
+		return refuse(err)
+	}
+	admin, err := p.admin(ctx)
+	if err != nil {
+		return refuse(err)
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	var version string
+	if err := admin.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&version); err != nil {
+		return refuse(p.explain(err))
+	}
+	f.Detail = fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", p, version, r.Facts.Server)
+	if major(version) < major(r.Facts.Server) {
+		f.Fix, f.Refused = fmt.Sprintf("apt install postgresql-%d, or newer", major(r.Facts.Server)), true
+		return []Finding{f}
+	}
+	l := &load{db: p, final: p.config.Database, replace: r.Replace}
+	if aside, err := l.vacant(ctx, admin); err != nil {
+		return refuse(p.explain(err))
+	} else if aside != "" {
+		f.Detail += "; the one that is there is renamed aside"
+	}
+	return []Finding{f}
+}
+
+func major(version string) int {
+	text, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (r *Rebuild) lookStorage() Finding {
+	f := Finding{What: "media", Detail: r.Config.Storage()}
+	entries, err := os.ReadDir(f.Detail)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		f.Detail, f.Refused = err.Error(), true
+	default:
+		for _, e := range entries {
+			if e.Name() != "lost+found" && filepath.Join(f.Detail, e.Name()) != r.From {
+				f.Detail += " is not empty: " + e.Name() + " is there"
+				f.Fix = "move away what is in it"
+				f.Refused = true
+				return f
+			}
+		}
+	}
+	return f
+}
+
+// lookFiles names every file that would be written: a snapshot decides them.
+func (r *Rebuild) lookFiles() (findings []Finding) {
+	for _, file := range r.Files {
+		f := Finding{What: "file", Detail: "/" + file.Path}
+		if file.Missing {
+			f.Detail += ": missing in the snapshot"
+		} else if info, err := os.Lstat(f.Detail); err == nil {
+			same := info.Size() == file.Size
+			if same {
+				same, err = sameFile(filepath.Join(r.From, "files", file.Path), f.Detail)
+			}
+			switch {
+			case err == nil && same:
+				f.Detail += ", as it is"
+			case r.Replace:
+				f.Detail += "; the one that is there is renamed to " + filepath.Base(f.Detail) + before
+			default:
+				f.Fix, f.Refused = fixOf(inTheWay(f.Detail)), true
+				f.Detail += " is there already, and another"
+			}
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func (r *Rebuild) lookSpace(sizes map[manifest.Part]manifest.Total) Finding {
+	var need int64
+	for _, total := range sizes {
+		need += total.Bytes
+	}
+	f := Finding{What: "space"}
+	place := existing(r.From)
+	var disk unix.Statfs_t
+	if err := unix.Statfs(place, &disk); err != nil {
+		f.Detail, f.Refused = err.Error(), true
+		return f
+	}
+	free := int64(disk.Bavail) * disk.Bsize
+	f.Detail = fmt.Sprintf("%d MiB are needed, %d MiB are free on the disk of %s", need>>20, free>>20, place)
+	if need > free {
+		f.Fix, f.Refused = "make room, or name a folder on another disk by --work", true
+	}
+	return f
+}
+
+// existing is path, or the nearest folder above it that is there.
+func existing(path string) string {
+	for {
+		if info, err := os.Stat(path); err == nil && info.IsDir() || path == "/" {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
+}

@@ -1,0 +1,424 @@
+package instance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+)
+
+// load fills a new database from the files that a snapshot's view printed, and
+// gives it its name at the end. What stands under a temporary name is nobody's
+// but ours, and begins anew where a load was cut off.
+type load struct {
+	db      *postgres
+	files   fs.FS  // restore.sql and what it names
+	final   string // the database's name
+	temp    string // its name until it is whole
+	replace bool   // a database of that name is renamed aside
+	uncache bool   // remote media are marked as not cached
+	done    string // the comment of the database when it is whole
+}
+
+// load makes the instance's database from the files in folder. A database of its
+// name that has tables is never dropped: with replace it is renamed aside, else
+// refused. It can be repeated: what names the snapshot tells a database that an
+// earlier try made from all others. notes are for the person who restores.
+func (p *postgres) load(ctx context.Context, folder fs.FS, snapshot string, replace, verbatim bool) (notes []string, err error) {
+	l := &load{
+		db: p, files: folder, final: p.config.Database, temp: p.config.Database + "_holdfast", replace: replace, uncache: !verbatim,
+		done: "restored by holdfast from snapshot " + snapshot,
+	}
+	if notes, err = l.run(ctx); err != nil {
+		return nil, fmt.Errorf("load database: %w", p.explain(err))
+	}
+	return notes, nil
+}
+
+func (l *load) run(ctx context.Context) (notes []string, err error) {
+	tables, err := scriptTables(l.files)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := l.db.admin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	if comment, _, err := describe(ctx, admin, l.final); err != nil || comment == l.done {
+		return nil, err
+	}
+	aside, err := l.vacant(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	comment, there, err := describe(ctx, admin, l.temp)
+	if err != nil {
+		return nil, err
+	}
+	if comment != l.done {
+		if err := l.create(ctx, admin, there, comment); err != nil {
+			return nil, err
+		}
+		rows, err := l.fill(ctx, tables)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted", l.final, plural(len(tables), "table"), plural(int(rows), "row")))
+		if err := comments(ctx, admin, l.temp, l.done); err != nil {
+			return nil, err
+		}
+	}
+	if aside != "" {
+		if err := rename(ctx, admin, l.final, aside); err != nil {
+			return nil, err
+		}
+		notes = append(notes, fmt.Sprintf("the database that was there is called %s now", aside))
+	}
+	return notes, rename(ctx, admin, l.temp, l.final)
+}
+
+// admin connects to make and rename databases: as the instance's own user where
+// that may do so, else as the superuser, if this is root beside the server.
+func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
+	own := p.to("postgres", p.config.User)
+	conn, err := own.connect(ctx)
+	if err == nil {
+		var may bool
+		if err = conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&may); err == nil && may {
+			return conn, nil
+		}
+		conn.Close(ctx)
+	}
+	super, superErr := p.superuser(ctx)
+	switch {
+	case superErr == nil:
+		return super, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, &Problem{What: fmt.Sprintf("PostgreSQL's user %q may not make a database", p.config.User), Err: fs.ErrPermission,
+		Fix: fmt.Sprintf(`as PostgreSQL's superuser: ALTER ROLE %s CREATEDB, and NOCREATEDB afterwards`, quoteName(p.config.User))}
+}
+
+// to is the same server, another database and user.
+func (p *postgres) to(database, user string) *postgres {
+	config := p.config.Copy()
+	config.Database, config.User = database, user
+	delete(config.RuntimeParams, "search_path")
+	return newPostgres(config, p.ssl)
+}
+
+// vacant looks what stands under the final name. aside is where it must go, ""
+// where nothing must.
+func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err error) {
+	var there bool
+	if err := admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, l.final).Scan(&there); err != nil || !there {
+		return "", err
+	}
+	empty, err := l.db.empty(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !empty && !l.replace {
+		return "", &Problem{What: fmt.Sprintf("%s exists", l.db), Err: fs.ErrPermission,
+			Fix: "--replace renames it aside; nothing is ever dropped"}
+	}
+	return l.final + "_before_" + time.Now().UTC().Format("20060102_150405"), nil
+}
+
+// empty reports whether the database has no table of anybody's.
+func (p *postgres) empty(ctx context.Context) (empty bool, err error) {
+	conn, err := p.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema'))`).Scan(&empty)
+	return empty, p.explain(err)
+}
+
+// unfinished is the comment of a database that a load made and has not filled.
+const unfinished = "holdfast: a restore that was not finished"
+
+// describe looks for a database and its comment.
+func describe(ctx context.Context, admin *pgx.Conn, database string) (comment string, there bool, err error) {
+	err = admin.QueryRow(ctx, `SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`, database).Scan(&comment)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", false, nil
+	}
+	return comment, err == nil, err
+}
+
+// create makes the temporary database, in place of one that an earlier load
+// left.
+func (l *load) create(ctx context.Context, admin *pgx.Conn, there bool, comment string) error {
+	if there && comment != unfinished {
+		return &Problem{What: fmt.Sprintf("a database %s exists, and no restore of this snapshot made it", l.temp), Err: fs.ErrPermission, Fix: "rename it"}
+	}
+	if there {
+		if _, err := admin.Exec(ctx, "DROP DATABASE "+quoteName(l.temp)); err != nil {
+			return err
+		}
+	}
+	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING 'UTF8'", quoteName(l.temp), quoteName(l.db.config.User)))
+	if err != nil {
+		return err
+	}
+	return comments(ctx, admin, l.temp, unfinished)
+}
+
+func comments(ctx context.Context, admin *pgx.Conn, database, comment string) error {
+	_, err := admin.Exec(ctx, fmt.Sprintf("COMMENT ON DATABASE %s IS '%s'", quoteName(database), strings.ReplaceAll(comment, "'", "''")))
+	return err
+}
+
+func rename(ctx context.Context, admin *pgx.Conn, from, to string) error {
+	_, err := admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", quoteName(from), quoteName(to)))
+	return err
+}
+
+// loaders is how many tables are loaded side by side.
+const loaders = 2
+
+// fill loads everything, as the instance's own user: what it makes belongs to it.
+func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, err error) {
+	temp := l.db.to(l.temp, l.db.config.User)
+	conn, err := temp.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := l.script(ctx, conn, preData); err != nil {
+		return 0, err
+	}
+	counts := make([]int64, len(tables))
+	g, gctx := errgroup.WithContext(ctx)
+	todo := make(chan int)
+	g.Go(func() error {
+		defer close(todo)
+		for i := range tables {
+			select {
+			case todo <- i:
+			case <-gctx.Done():
+				return gctx.Err()
+			}
+		}
+		return nil
+	})
+	for range loaders {
+		g.Go(func() error {
+			conn, err := temp.connect(gctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Close(context.WithoutCancel(gctx))
+			for i := range todo {
+				if counts[i], err = l.table(gctx, conn, tables[i]); err != nil {
+					return fmt.Errorf("table %s: %w", tables[i].name, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
+	for _, name := range []string{sequences, postData} {
+		if err := l.script(ctx, conn, name); err != nil {
+			return 0, err
+		}
+	}
+	if l.uncache {
+		if err := l.sql(ctx, conn, afterRestore); err != nil {
+			return 0, err
+		}
+	}
+	if err := l.sql(ctx, conn, "ANALYZE"); err != nil {
+		return 0, err
+	}
+	for i, t := range tables {
+		var n int64
+		if err := conn.QueryRow(ctx, "SELECT count(*) FROM "+t.name).Scan(&n); err != nil {
+			return 0, err
+		}
+		if n != counts[i] {
+			return 0, &DamageError{Findings: []string{fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i])}}
+		}
+		rows += n
+	}
+	return rows, nil
+}
+
+// table loads the rows of one table. In the transaction that emptied it they
+// need no entry in the write-ahead log where PostgreSQL keeps none for replicas,
+// and are not rewritten later (FREEZE).
+func (l *load) table(ctx context.Context, conn *pgx.Conn, t scriptTable) (int64, error) {
+	f, err := l.files.Open(t.file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if err := l.sql(ctx, conn, "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; TRUNCATE "+t.name); err != nil {
+		return 0, err
+	}
+	lines := &lineCounter{r: f}
+	tag, err := conn.PgConn().CopyFrom(ctx, lines, "COPY "+t.name+" "+t.columns+" FROM STDIN WITH (FREEZE)")
+	if err != nil {
+		return 0, err
+	}
+	if tag.RowsAffected() != lines.n {
+		return 0, &DamageError{Findings: []string{fmt.Sprintf("%s has %d lines, PostgreSQL took %d rows", t.file, lines.n, tag.RowsAffected())}}
+	}
+	return lines.n, l.sql(ctx, conn, "COMMIT")
+}
+
+// lineCounter counts rows on the way: COPY's text has a line for each.
+type lineCounter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *lineCounter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(bytes.Count(p[:n], []byte{'\n'}))
+	return n, err
+}
+
+func (l *load) sql(ctx context.Context, conn *pgx.Conn, text string) error {
+	_, err := conn.Exec(ctx, text, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+// maxScript bounds the schema, in bytes: GoToSocial's has 100 KB.
+const maxScript = 64 << 20
+
+// script runs a file of SQL. Lines for psql itself are left out.
+func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
+	text, err := readScript(l.files, name)
+	if err != nil {
+		return err
+	}
+	var plainSQL strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, `\restrict `) && !strings.HasPrefix(line, `\unrestrict `) {
+			plainSQL.WriteString(line)
+		}
+	}
+	if err := l.sql(ctx, conn, plainSQL.String()); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	// pg_dump's own settings end with its script.
+	return l.sql(ctx, conn, "RESET ALL")
+}
+
+func readScript(files fs.FS, name string) (string, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxScript+1))
+	if err == nil && len(text) > maxScript {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxScript)
+	}
+	return string(text), err
+}
+
+// scriptTable is a \copy line of restore.sql: names are as SQL has them.
+type scriptTable struct {
+	name, columns, file string
+}
+
+// scriptTables reads the tables out of restore.sql, the larger files first: the
+// last to be loaded shall be small.
+func scriptTables(files fs.FS) (tables []scriptTable, err error) {
+	text, err := readScript(files, restoreBy)
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[string]int64{}
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		line, ok := strings.CutPrefix(lines.Text(), `\copy `)
+		if !ok {
+			continue
+		}
+		t, err := parseCopy(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", restoreBy, err)
+		}
+		info, err := fs.Stat(files, t.file)
+		if err != nil {
+			return nil, err
+		}
+		sizes[t.file] = info.Size()
+		tables = append(tables, t)
+	}
+	slices.SortStableFunc(tables, func(a, b scriptTable) int { return int(min(1, max(-1, sizes[b.file]-sizes[a.file]))) })
+	return tables, nil
+}
+
+// parseCopy reads what restoreScript writes: NAME (COLUMNS) from 'FILE'.
+func parseCopy(line string) (t scriptTable, err error) {
+	rest, file, ok := cutLast(line, " from '")
+	if t.file = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(t.file) || path.Base(t.file) != t.file {
+		return t, fmt.Errorf("%q names no file", line)
+	}
+	// A name in quotes may hold anything, a quote as two.
+	quoted := false
+	for i, c := range rest {
+		if c == '"' {
+			quoted = !quoted
+		}
+		if c == ' ' && !quoted {
+			t.name, t.columns = rest[:i], strings.TrimSpace(rest[i:])
+			return t, nil
+		}
+	}
+	return t, fmt.Errorf("%q names no table", line)
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// superuser connects as PostgreSQL's own user, by the socket, as root may.
+func (p *postgres) superuser(ctx context.Context) (*pgx.Conn, error) {
+	as := account("postgres")
+	if as == nil || os.Geteuid() != 0 || !p.here() {
+		return nil, fs.ErrPermission
+	}
+	config := p.config.Copy()
+	config.User, config.Database, config.Password, config.TLSConfig = "postgres", "postgres", "", nil
+	delete(config.RuntimeParams, "search_path")
+	for _, dir := range []string{p.config.Host, "/var/run/postgresql", "/tmp"} {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			continue
+		}
+		config.Host = dir
+		if conn, err := newPostgres(config, nil).connect(ctx); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, fs.ErrPermission
+}
+
+// here reports whether the server runs on this machine.
+func (p *postgres) here() bool {
+	return p.socket() || slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, p.config.Host)
+}

@@ -1,0 +1,298 @@
+package instance
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"holdfast/manifest"
+)
+
+// Rebuild makes an instance again on this machine, at the places of its
+// configuration, from a folder that [Directory] filled. Each step moves what it
+// finds there, so that it can be repeated wherever it was cut off.
+type Rebuild struct {
+	Config   *Config // where everything belongs
+	Facts    manifest.Facts
+	Domain   string
+	Snapshot string          // its ID
+	From     string          // the folder
+	Files    []manifest.File // of the files part, as the listing has them
+	User     string          // "USER:GROUP" that the server runs as; "" leaves all to who runs this
+	Replace  bool            // what is there is renamed aside
+	Verbatim bool            // the database stays as it was
+}
+
+// Database puts the database in its place.
+func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
+	if r.Config.Engine() == Postgres {
+		p, err := openPostgres(r.Config)
+		if err != nil {
+			return nil, err
+		}
+		folder := filepath.Join(r.From, scripts)
+		if _, err := os.Stat(filepath.Join(folder, restoreBy)); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // it was loaded, and cleared away
+		}
+		notes, err = p.load(ctx, os.DirFS(folder), r.Snapshot, r.Replace, r.Verbatim)
+		if err != nil {
+			return nil, err
+		}
+		return notes, os.RemoveAll(folder)
+	}
+	from, to := filepath.Join(r.From, databaseName), r.Config.Database()
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := r.aside(to + suffix); err != nil {
+			return nil, err
+		}
+	}
+	uid, gid, err := r.owner(r.User)
+	if err != nil {
+		return nil, err
+	}
+	return []string{"database: " + to}, move(from, to, uid, gid)
+}
+
+// Media puts the media in their place on this machine's disk.
+func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
+	from, to := filepath.Join(r.From, "storage"), r.Config.Storage()
+	uid, gid, err := r.owner(r.User)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	if err := makeFolder(to, uid, gid); err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path == from {
+			return fs.SkipAll // an earlier run was through
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		key, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		n++
+		return move(path, filepath.Join(to, key), uid, gid)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("place media: %w", err)
+	}
+	return []string{fmt.Sprintf("media: %s in %s", plural(n, "file"), to)}, os.RemoveAll(from)
+}
+
+// Place puts the files part in its place: each under its old path, with its old
+// owner.
+func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
+	for _, f := range r.Files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		from, to := filepath.Join(r.From, "files", f.Path), "/"+f.Path
+		if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+			continue // an earlier run was here, or it was missing then
+		}
+		if same, err := sameFile(from, to); err != nil {
+			return nil, err
+		} else if !same {
+			if err := r.aside(to); err != nil {
+				return nil, err
+			}
+		}
+		uid, gid, err := r.owner(f.Owner)
+		if err != nil {
+			return nil, err
+		}
+		if err := move(from, to, uid, gid); err != nil {
+			return nil, fmt.Errorf("place %s: %w", to, err)
+		}
+	}
+	return []string{"files: " + plural(len(r.Files), "file") + ", each where it was"}, nil
+}
+
+// before ends the name of what a restore found in its way.
+const before = ".before-restore"
+
+// aside renames what stands at path, where that is wanted.
+func (r *Rebuild) aside(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if !r.Replace {
+		return inTheWay(path)
+	}
+	to := path + before
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+			return os.Rename(path, to)
+		}
+		to = path + before + strconv.Itoa(n)
+	}
+}
+
+func inTheWay(path string) error {
+	return &Problem{What: path + " is there already", Err: fs.ErrPermission, Fix: "--replace renames it to " + filepath.Base(path) + before}
+}
+
+// owner is the numbers of "USER:GROUP". As root alone they can be given to
+// files; -1 leaves them as they are.
+func (r *Rebuild) owner(name string) (uid, gid int, err error) {
+	if name == "" || os.Geteuid() != 0 {
+		return -1, -1, nil
+	}
+	u, g, _ := strings.Cut(name, ":")
+	if uid, err = userID(u); err != nil {
+		return 0, 0, err
+	}
+	gid, err = groupID(g)
+	return uid, gid, err
+}
+
+func userID(name string) (int, error) {
+	if u, err := user.Lookup(name); err == nil {
+		return strconv.Atoi(u.Uid)
+	}
+	if n, err := strconv.Atoi(name); err == nil {
+		return n, nil
+	}
+	return 0, &Problem{What: fmt.Sprintf("this machine has no user %q", name), Fix: "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin " + name}
+}
+
+func groupID(name string) (int, error) {
+	if g, err := user.LookupGroup(name); err == nil {
+		return strconv.Atoi(g.Gid)
+	}
+	if n, err := strconv.Atoi(name); err == nil {
+		return n, nil
+	}
+	return 0, &Problem{What: fmt.Sprintf("this machine has no group %q", name), Fix: "groupadd --system " + name}
+}
+
+// move renames a file, or copies it where it goes to another disk. Nothing
+// partial ever stands under the new name.
+func move(from, to string, uid, gid int) error {
+	if err := makeFolder(filepath.Dir(to), uid, gid); err != nil {
+		return err
+	}
+	if err := os.Lchown(from, uid, gid); err != nil {
+		return err
+	}
+	err := os.Rename(from, to)
+	if !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+filepath.Base(to))
+	if err := copyFile(from, temp, uid, gid); err != nil {
+		os.Remove(temp)
+		return err
+	}
+	if err := os.Rename(temp, to); err != nil {
+		return err
+	}
+	return os.Remove(from)
+}
+
+func copyFile(from, to string, uid, gid int) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	if err := errors.Join(out.Chown(uid, gid), out.Chmod(info.Mode().Perm()), out.Sync(), out.Close()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
+}
+
+// makeFolder makes a folder and those above it that are missing, for an owner.
+func makeFolder(dir string, uid, gid int) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeFolder(filepath.Dir(dir), uid, gid); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Chown(dir, uid, gid)
+}
+
+// sameFile reports whether both hold the same bytes.
+func sameFile(a, b string) (bool, error) {
+	infoA, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	infoB, err := os.Lstat(b)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || !infoB.Mode().IsRegular() || infoA.Size() != infoB.Size() {
+		return false, err
+	}
+	fileA, err := os.Open(a)
+	if err != nil {
+		return false, err
+	}
+	defer fileA.Close()
+	fileB, err := os.Open(b)
+	if err != nil {
+		return false, err
+	}
+	defer fileB.Close()
+	bufA, bufB := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(fileA, bufA)
+		m, errB := io.ReadFull(fileB, bufB)
+		if n != m || !bytes.Equal(bufA[:n], bufB[:m]) {
+			return false, nil
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return true, nil
+		}
+		if err = cmp.Or(err, errB); err != nil {
+			return false, err
+		}
+	}
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
