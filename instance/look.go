@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -64,7 +65,7 @@ func (r *Rebuild) lookDomain(ctx context.Context, oldIsDead bool) Finding {
 func answers(ctx context.Context, domain string) (string, error) {
 	client := &http.Client{
 		Timeout:   10 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+domain+"/.well-known/nodeinfo", nil)
 	if err != nil {
@@ -72,12 +73,15 @@ func answers(ctx context.Context, domain string) (string, error) {
 	}
 	req.Header.Set("User-Agent", "holdfast") // GoToSocial answers none without one
 	resp, err := client.Do(req)
-	if err != nil {
-		var op interface{ Unwrap() error }
-		if errors.As(err, &op) {
-			err = op.Unwrap()
-		}
-		return "", err
+	var name *net.DNSError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &name):
+		return "", errors.New("the name leads nowhere")
+	case errors.As(err, &network):
+		return "", network.Err
+	case err != nil:
+		return "", errors.New("no answer")
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -136,11 +140,11 @@ func (r *Rebuild) MakeUser(ctx context.Context) (notes []string, err error) {
 // lookBinary compares the versions: an older server breaks a newer database.
 func (r *Rebuild) lookBinary(ctx context.Context) Finding {
 	f := Finding{What: "GoToSocial"}
-	want := cmp.Or(r.Facts.GoToSocial, "of the version before")
+	want := cmp.Or(r.Facts.GoToSocial, "an unknown version")
 	have := r.version(ctx)
 	switch {
 	case have == "":
-		f.Detail = fmt.Sprintf("not installed; the instance ran GoToSocial %s (last migration %s)", want, cmp.Or(r.Facts.Migration, "unknown"))
+		f.Detail = fmt.Sprintf("not installed; the instance ran %s (last migration %s)", want, cmp.Or(r.Facts.Migration, "unknown"))
 		f.Fix = fetchBinary(r.Facts.GoToSocial)
 	case r.Facts.GoToSocial != "" && semver.Compare("v"+have, "v"+r.Facts.GoToSocial) < 0:
 		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the snapshot is of %s: an older server breaks a newer database", have, want)

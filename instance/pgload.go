@@ -56,6 +56,10 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
+	// The server may still be at work for a run that was killed.
+	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtext('holdfast ' || $1))`, l.final); err != nil {
+		return nil, err
+	}
 	if comment, _, err := describe(ctx, admin, l.final); err != nil || comment == l.done {
 		return nil, err
 	}
@@ -164,11 +168,19 @@ func describe(ctx context.Context, admin *pgx.Conn, database string) (comment st
 // create makes the temporary database, in place of one that an earlier load
 // left.
 func (l *load) create(ctx context.Context, admin *pgx.Conn, there bool, comment string) error {
-	if there && comment != unfinished {
+	ours := comment == unfinished
+	if there && comment == "" {
+		// Killed before it had its comment: nothing is in it.
+		var err error
+		if ours, err = l.db.to(l.temp, l.db.config.User).empty(ctx); err != nil {
+			return err
+		}
+	}
+	if there && !ours {
 		return &Problem{What: fmt.Sprintf("a database %s exists, and no restore of this snapshot made it", l.temp), Err: fs.ErrPermission, Fix: "rename it"}
 	}
 	if there {
-		if _, err := admin.Exec(ctx, "DROP DATABASE "+quoteName(l.temp)); err != nil {
+		if _, err := admin.Exec(ctx, "DROP DATABASE "+quoteName(l.temp)+" WITH (FORCE)"); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,10 @@
 package instance
 
+import "io/fs"
+
 // Problem is what keeps Holdfast from reading or filling an instance, and what
 // a person does about it. A setting that this version can't serve yet is
-// errors.ErrUnsupported, a refusal to read as the wrong user fs.ErrPermission.
+// errors.ErrUnsupported, a refusal for safety fs.ErrPermission itself, not wrapped.
 type Problem struct {
 	What string
 	Fix  string
@@ -10,7 +12,7 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string {
-	if p.Err == nil {
+	if p.Err == nil || p.Err == fs.ErrPermission {
 		return p.What
 	}
 	return p.What + ": " + p.Err.Error()

@@ -296,3 +296,17 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %s", n, noun)
 }
+
+// RestoredConfig is GoToSocial's configuration out of a restored folder, with the
+// places that everything had.
+func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
+	config, others := (&Directory{Path: "/"}).findConfig(folder, domain)
+	switch {
+	case config == nil:
+		return nil, fmt.Errorf("the snapshot has no configuration file of %s", domain)
+	case len(others) > 0:
+		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain, config.File, strings.Join(others, ", "))
+	}
+	config.File = strings.TrimPrefix(config.File, "/files")
+	return config, nil
+}

@@ -69,7 +69,9 @@ var built = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	program := filepath.Join(dir, "holdfast")
-	if out, err := exec.Command("go", "build", "-o", program, "holdfast/cmd/holdfast").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "holdfast/cmd/holdfast")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped: it needs no file beside it
+	if out, err := build.CombinedOutput(); err != nil {
 		return program, fmt.Errorf("build holdfast: %w\n%s", err, out)
 	}
 	return program, nil

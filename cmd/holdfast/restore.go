@@ -30,17 +30,25 @@ type restoreVerb struct {
 	salvage    bool
 	plan       bool
 	expectHead string
+	full       rebuildFlags // where there is no --to
+	began      time.Time
 }
 
 func (a *app) restoreCommand() *cobra.Command {
 	var v restoreVerb
 	cmd := &cobra.Command{
-		Use:   "restore [SNAP|latest] --identity FILE --to DIR",
-		Short: "Rebuild the instance, or parts of it, in a folder",
-		Long: `Rebuild the instance, or parts of it, in a folder that is empty or does not
-exist: DIR/sqlite.db, DIR/storage, DIR/files, and DIR/run.env, which makes the
-server start over them. It needs the storage, an owner's identity, and nothing
-else. A restore that was interrupted goes on when it is run again.`,
+		Use:   "restore [SNAP|latest] --identity FILE [--to DIR]",
+		Short: "Rebuild the instance on this machine, or in a folder",
+		Long: `Rebuild the instance on this machine, each thing where it was: it shows a plan,
+asks for the domain, and then restores user, database, media and files. --resume
+goes on with one that was cut off.
+
+With --to DIR, rebuild it, or parts of it, in a folder that is empty or does not
+exist: DIR/sqlite.db or DIR/database, DIR/storage, DIR/files, and DIR/run.env,
+which makes the server start over them. One that was interrupted goes on when it
+is run again.
+
+It needs the storage, an owner's identity, and nothing else.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkHead(cmd.Flags()); err != nil {
@@ -62,6 +70,13 @@ else. A restore that was interrupted goes on when it is run again.`,
 	f.BoolVar(&v.verbatim, "verbatim", false, "leave the database as it was, byte for byte; else remote media, which no backup holds, are marked as not cached")
 	f.BoolVar(&v.salvage, "salvage", false, "where packs are damaged, restore the files that are whole")
 	f.BoolVar(&v.plan, "plan", false, "print what would be restored, and stop")
+	f.StringVar(&v.full.yes, "yes", "", "restore onto this machine the instance of this `DOMAIN`, without asking")
+	f.StringVar(&v.full.gotosocial, "gotosocial", "", "restore to the places that this configuration `FILE` of GoToSocial names, instead of those of the snapshot's")
+	f.StringVar(&v.full.user, "user", "", "the `USER:GROUP` that the server runs as, instead of the one it ran as")
+	f.StringVar(&v.full.work, "work", "", "fetch everything into `DIR` first (default: beside the media)")
+	f.BoolVar(&v.full.oldIsDead, "old-is-dead", false, "restore although a server answers for the domain")
+	f.BoolVar(&v.full.replace, "replace", false, "rename aside what is in the way: a database, files; nothing is deleted")
+	f.BoolVar(&v.full.resume, "resume", false, "go on with a restore onto this machine that was cut off")
 	f.StringVar(&v.expectHead, "expect-head", "", "refuse unless the newest record is, or descends from, the one whose `ID` starts so")
 	return cmd
 }
@@ -79,12 +94,13 @@ type restoreResult struct {
 	Whole    string   `json:"whole,omitempty"`   // where files are missing: the last snapshot before that misses none
 	Lost     []string `json:"lost,omitempty"`    // left out by --salvage
 	Notes    []string `json:"notes,omitempty"`
+	Rest     []string `json:"rest,omitempty"`    // what is left to do after a restore onto this machine
 	Planned  bool     `json:"planned,omitempty"` // nothing was done
 }
 
 func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreResult, error) {
 	frugal()
-	began := time.Now()
+	v.began = time.Now()
 	cfg, err := v.config()
 	if err != nil {
 		return nil, err
@@ -106,6 +122,9 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 		result.Whole = wholeBefore(repo.Records(), snap.Record)
 	}
 	v.tellPlan(a, result, cfg.Parts, snap.Record.Name() == latest(repo.Records()).Name())
+	if v.isFull() {
+		return result, v.rebuild(ctx, a, snap, result)
+	}
 	if v.plan {
 		result.Planned = true
 		return result, nil
@@ -126,7 +145,7 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
 	result.Missing, result.Lost, result.Notes = report.Missing, report.Lost, report.Notes
-	result.Seconds = time.Since(began).Seconds()
+	result.Seconds = time.Since(v.began).Seconds()
 	return result, nil
 }
 
@@ -168,9 +187,8 @@ func besides(to string) string {
 // config checks the flags.
 func (v *restoreVerb) config() (vault.RestoreConfig, error) {
 	cfg := vault.RestoreConfig{Paths: v.paths, Salvage: v.salvage}
-	if v.to == "" && !v.plan {
-		return cfg, usage(errors.New("a restore in place, over the paths of GoToSocial's configuration, comes with the next release"),
-			"--to DIR restores everything into a folder, ready for the server to start over it")
+	if err := v.fullConfig(); err != nil {
+		return cfg, err
 	}
 	if err := absolute(&v.to); err != nil {
 		return cfg, err
@@ -198,6 +216,25 @@ func (v *restoreVerb) config() (vault.RestoreConfig, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// isFull reports whether it is one onto this machine.
+func (v *restoreVerb) isFull() bool {
+	return v.to == "" && len(v.only) == 0 && len(v.paths) == 0 && !v.salvage
+}
+
+// fullConfig checks the flags of a restore onto this machine.
+func (v *restoreVerb) fullConfig() error {
+	if v.to != "" {
+		if v.full != (rebuildFlags{}) {
+			return usage(errors.New("--yes, --gotosocial, --user, --work, --old-is-dead, --replace and --resume go with a restore onto this machine, --to with one into a folder"), "leave out --to, or the others")
+		}
+		return nil
+	}
+	if !v.isFull() && !v.plan {
+		return usage(errors.New("--only, --path and --salvage go with --to: a restore onto this machine brings everything"), "name a folder by --to DIR")
+	}
+	return errors.Join(absolute(&v.full.work), absolute(&v.full.gotosocial))
 }
 
 // checkHead refuses an --expect-head that would expect nothing, such as an
@@ -285,6 +322,9 @@ func (a *app) tellRestore(r *restoreResult) error {
 	if r.Planned {
 		return nil
 	}
+	if r.Rest != nil {
+		return a.tellMissing(r)
+	}
 	resumed := ""
 	if r.Resumed {
 		resumed = ", going on from an earlier run"
@@ -293,19 +333,24 @@ func (a *app) tellRestore(r *restoreResult) error {
 	for _, note := range r.Notes {
 		a.say("  %s", note)
 	}
-	a.warnAll("was missing when the snapshot was made: %s", r.Missing)
 	a.warnAll("damaged, left out: %s", r.Lost)
 	if len(r.Lost) > 0 {
 		return &problem{exit: exitDamage, err: fmt.Errorf("left out %s, whose packs are damaged", count(int64(len(r.Lost)), "file")),
 			effect: "everything else is restored", fix: "look for these files in another snapshot or a mirror"}
 	}
-	if len(r.Missing) > 0 {
-		fix := "no earlier snapshot has them all; look for them where the instance's disk was copied to"
-		if r.Whole != "" {
-			fix = fmt.Sprintf("restore snapshot %s, which misses none, into another folder, and copy these files from there", r.Whole)
-		}
-		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(int64(len(r.Missing)), "file")),
-			effect: "everything else is restored", fix: fix}
+	return a.tellMissing(r)
+}
+
+// tellMissing tells of files that the backup did not find.
+func (a *app) tellMissing(r *restoreResult) error {
+	a.warnAll("was missing when the snapshot was made: %s", r.Missing)
+	if len(r.Missing) == 0 {
+		return nil
 	}
-	return nil
+	fix := "no earlier snapshot has them all; look for them where the instance's disk was copied to"
+	if r.Whole != "" {
+		fix = fmt.Sprintf("restore snapshot %s, which misses none, into another folder, and copy these files from there", r.Whole)
+	}
+	return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(int64(len(r.Missing)), "file")),
+		effect: "everything else is restored", fix: fix}
 }

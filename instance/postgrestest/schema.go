@@ -1,5 +1,12 @@
 package postgrestest
 
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"testing"
+)
+
 // Schema has the shapes of GoToSocial's, and rows that a text format could spoil.
 const Schema = `
 CREATE TABLE bun_migrations (id bigserial PRIMARY KEY, name varchar, group_id bigint, migrated_at timestamptz NOT NULL DEFAULT current_timestamp);
@@ -39,4 +46,26 @@ var LocalMedia = []string{
 	"01B/attachment/original/01M.png",
 	"01B/attachment/original/01N.mp3",
 	"01B/attachment/small/01M.webp",
+}
+
+// AddKeys gives the accounts of Schema key pairs as GoToSocial stores them.
+func (s *Server) AddKeys(t testing.TB, database string) {
+	t.Helper()
+	s.ExecAs(t, Owner, database, "ALTER TABLE accounts DROP COLUMN private_key, ADD private_key jsonb, ADD public_key jsonb")
+	conn := s.Connect(t, Owner, database)
+	for _, id := range []string{"01A", "01B", "01C"} {
+		key, err := rsa.GenerateKey(rand.Reader, 1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		private, err1 := json.Marshal(key)
+		public, err2 := json.Marshal(key.Public())
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		if _, err := conn.Exec(t.Context(), "UPDATE accounts SET private_key = $2, public_key = $3 WHERE id = $1", id, private, public); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn.Close(t.Context())
 }

@@ -1,0 +1,329 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"holdfast/instance"
+	"holdfast/manifest"
+	"holdfast/vault"
+)
+
+// rebuildFlags are the flags of a full restore: one without --to.
+type rebuildFlags struct {
+	gotosocial string
+	user       string
+	work       string
+	yes        string
+	oldIsDead  bool
+	replace    bool
+	resume     bool
+}
+
+// rebuilding is a full restore: everything is fetched and checked in a folder of
+// its own, then put in its place, step by step. Every step can be repeated.
+type rebuilding struct {
+	*instance.Rebuild
+	verb *restoreVerb
+	app  *app
+	snap *vault.Snapshot
+	work string // the folder
+}
+
+// rebuild restores the whole instance onto this machine.
+func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
+	r, err := v.newRebuilding(ctx, a, snap)
+	if err != nil {
+		return err
+	}
+	result.To = r.Config.Domain()
+	begun, err := r.begun()
+	if err != nil {
+		return err
+	}
+	if err := r.look(ctx, begun); err != nil || v.plan {
+		result.Planned = v.plan
+		return err
+	}
+	if err := v.confirm(ctx, a, r.Domain); err != nil {
+		return err
+	}
+	if err := r.steps(ctx, begun, result); err != nil {
+		return withEffect(err, fmt.Sprintf("the restore is unfinished; what was fetched is kept in %s, and --resume goes on", r.work))
+	}
+	r.tellRest(result)
+	return os.RemoveAll(r.work)
+}
+
+// newRebuilding finds out what belongs where, by GoToSocial's own configuration:
+// that of --gotosocial, else the one in the snapshot.
+func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
+	rec := snap.Record
+	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &instance.Rebuild{
+		Facts: rec.Facts, Domain: rec.Instance, Snapshot: rec.ID(), User: cmp.Or(v.full.user, rec.Facts.User), Replace: v.full.replace, Verbatim: v.verbatim,
+	}}
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Part == manifest.Files {
+			f.Extents = nil
+			r.Files = append(r.Files, f)
+		}
+	}
+	var err error
+	if r.Config, err = v.settings(ctx, snap); err != nil {
+		return nil, err
+	}
+	if r.Config.Domain() != rec.Instance {
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
+			fix: "give the configuration of that instance by --gotosocial"}
+	}
+	r.work = v.full.work
+	if r.work == "" {
+		r.work = workFolder(r.Config.Storage(), rec.Instance)
+	}
+	r.From = filepath.Join(r.work, "instance")
+	return r, nil
+}
+
+// settings reads GoToSocial's configuration.
+func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot) (*instance.Config, error) {
+	if v.full.gotosocial != "" {
+		return instance.Load(v.full.gotosocial, nil)
+	}
+	dir, err := os.MkdirTemp("", "holdfast-settings-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "out")
+	_, err = snap.Restore(ctx, out, &instance.Directory{Path: out}, vault.RestoreConfig{Parts: []manifest.Part{manifest.Files}})
+	if errors.Is(err, vault.ErrNoFile) {
+		err = usage(errors.New("the snapshot has no configuration of GoToSocial"), "give one by --gotosocial, with the places that everything shall have")
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := instance.RestoredConfig(os.DirFS(out), snap.Record.Instance)
+	if err != nil {
+		return nil, usage(err, "name GoToSocial's configuration by --gotosocial: holdfast cat gets it from the snapshot")
+	}
+	return c, nil
+}
+
+// workFolder lies on the disk of the media: there they are only renamed. It is
+// the one where an earlier restore began, if one did.
+func workFolder(storage, domain string) string {
+	first := ""
+	for dir := storage; ; dir = filepath.Dir(dir) {
+		work := filepath.Join(dir, ".holdfast-"+domain)
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && first == "" {
+			first = work
+		}
+		if _, err := os.Stat(filepath.Join(work, journalName)); err == nil {
+			return work
+		}
+		if dir == "/" {
+			return first
+		}
+	}
+}
+
+// journal says in the work folder whose it is and which steps are done.
+type journal struct {
+	Snapshot string   `json:"snapshot"` // the record's name
+	Done     []string `json:"done"`
+}
+
+const journalName = "journal.json"
+
+func (r *rebuilding) journalFile() string { return filepath.Join(r.work, journalName) }
+
+// begun reads the journal of a restore that was cut off; nil where there is none.
+func (r *rebuilding) begun() (*journal, error) {
+	text, err := os.ReadFile(r.journalFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var j journal
+	if err := json.Unmarshal(text, &j); err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.journalFile(), err)
+	}
+	switch name := r.snap.Record.Name().Hex(); {
+	case j.Snapshot != name:
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of snapshot %.10s is unfinished in %s", j.Snapshot, r.work),
+			fix: fmt.Sprintf("finish that one: holdfast restore %.10s --resume; or remove the folder", j.Snapshot)}
+	case !r.verb.full.resume:
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of this snapshot is unfinished in %s", r.work), fix: "--resume goes on with it"}
+	}
+	return &j, nil
+}
+
+func (r *rebuilding) write(j *journal) error {
+	text, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	temp := r.journalFile() + ".part"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp, r.journalFile())
+}
+
+// look shows the plan, and refuses where something speaks against it. Of a
+// restore that goes on, it doesn't mind what that restore did.
+func (r *rebuilding) look(ctx context.Context, begun *journal) error {
+	a := r.app
+	var refused *instance.Finding
+	for _, f := range r.Look(ctx, r.snap.Record.Parts, r.verb.full.oldIsDead) {
+		if begun != nil && !slices.Contains([]string{"domain", "user", "GoToSocial"}, f.What) {
+			continue
+		}
+		mark := "✓"
+		if f.Fix != "" {
+			mark = "!"
+		}
+		if f.Refused {
+			mark = "✗"
+			if refused == nil {
+				refused = &f
+			}
+		}
+		text := fmt.Sprintf("%s %-10s %s", mark, f.What, f.Detail)
+		if f.Fix != "" {
+			text += "\n  fix        " + f.Fix
+		}
+		a.item("finding", f, text)
+	}
+	if refused == nil || r.verb.plan {
+		return nil
+	}
+	return &problem{exit: exitRefused, err: fmt.Errorf("%s: %s", refused.What, refused.Detail), effect: "nothing was changed", fix: refused.Fix}
+}
+
+// confirm has a person type the domain: what follows writes all over this
+// machine.
+func (v *restoreVerb) confirm(ctx context.Context, a *app, domain string) error {
+	typed := v.full.yes
+	switch {
+	case typed != "":
+	case term.IsTerminal(int(a.in.Fd())):
+		fmt.Fprintf(a.err, "\nThis rebuilds %s on this machine, as said above. Type the domain to begin: ", domain)
+		line, err := a.prompt(ctx, func() (string, error) { return bufio.NewReader(a.in).ReadString('\n') })
+		if err != nil {
+			return err
+		}
+		typed = strings.TrimSpace(line)
+	default:
+		return &problem{exit: exitRefused, err: errors.New("nobody confirmed the restore, and there is no terminal to ask"), effect: "nothing was changed",
+			fix: "--yes " + domain + " confirms it; --to DIR restores into a folder instead"}
+	}
+	if !strings.EqualFold(typed, domain) {
+		return &problem{exit: exitRefused, err: fmt.Errorf("%q is not %s", typed, domain), effect: "nothing was changed", fix: "type the domain as it stands in the plan"}
+	}
+	return nil
+}
+
+// steps does what is left to do.
+func (r *rebuilding) steps(ctx context.Context, begun *journal, result *restoreResult) error {
+	if err := os.MkdirAll(r.work, 0o700); err != nil {
+		return err
+	}
+	j := begun
+	if j == nil {
+		j = &journal{Snapshot: r.snap.Record.Name().Hex()}
+		if err := r.write(j); err != nil {
+			return err
+		}
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) ([]string, error)
+	}{
+		{"user", r.MakeUser},
+		{"fetch", func(ctx context.Context) ([]string, error) { return nil, r.fetch(ctx, result) }},
+		{"database", r.Database},
+		{"media", r.Media},
+		{"files", r.Place},
+		{"check", r.Check},
+	} {
+		if slices.Contains(j.Done, step.name) {
+			continue
+		}
+		notes, err := step.do(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		for _, note := range notes {
+			r.app.say("✓ %s", note)
+		}
+		result.Notes = append(result.Notes, notes...)
+		j.Done = append(j.Done, step.name)
+		if err := r.write(j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetch brings everything into the work folder, checked.
+func (r *rebuilding) fetch(ctx context.Context, result *restoreResult) error {
+	if r.fetched() {
+		return nil
+	}
+	p := new(vault.Progress)
+	var report *vault.RestoreReport
+	err := r.app.watch(ctx, "fetched", p, func(ctx context.Context) (err error) {
+		report, err = r.snap.Restore(ctx, r.From, &instance.Directory{Path: r.From, Verbatim: r.Verbatim}, vault.RestoreConfig{Progress: p})
+		return err
+	})
+	if errors.Is(err, vault.ErrRefused) && r.fetched() {
+		return nil // an earlier run was killed while it cleared up
+	}
+	if err != nil {
+		r.app.tellLost(err)
+		return err
+	}
+	result.Files, result.Bytes, result.Packs, result.Resumed, result.Missing = report.Files, report.Bytes, report.Packs, report.Resumed, report.Missing
+	r.app.say("✓ fetched %s, %s; every byte was checked", count(report.Files, "file"), size(report.Bytes))
+	return nil
+}
+
+// fetched reports whether an earlier run brought everything.
+func (r *rebuilding) fetched() bool {
+	_, err := os.Stat(filepath.Join(r.From, "run.env"))
+	_, staged := os.Lstat(filepath.Join(r.From, ".holdfast-restore"))
+	return err == nil && errors.Is(staged, fs.ErrNotExist)
+}
+
+// tellRest lists what is left for a person to do.
+func (r *rebuilding) tellRest(result *restoreResult) {
+	result.Rest = r.Rest()
+	result.Seconds = time.Since(r.verb.began).Seconds()
+	r.app.say("\n%s is rebuilt on this machine, as it was at %s. What is left to do:", r.Domain, stamp(r.snap.Record.Time))
+	for n, text := range result.Rest {
+		r.app.say("  %d. %s", n+1, text)
+	}
+}
