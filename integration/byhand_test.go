@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/manifest/index"
 	"holdfast/remote"
@@ -56,6 +57,31 @@ func TestRestoreByHandGivesEveryByteBack(t *testing.T) {
 		if left := run(t, nil, nil, "sqlite3", filepath.Join(out, "sqlite.db"), query); strings.TrimSpace(left) != "0" {
 			t.Errorf("%s: %s", query, left)
 		}
+	}
+}
+
+func TestRestoreByHandRestoresPostgres(t *testing.T) {
+	program(t, "age", "zstd", "jq", "openssl")
+	s := postgrestest.Start(t)
+	s.NewDatabase(t, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
+	// Enough pieces for lines of their own, once every other one is new.
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE long (id int PRIMARY KEY, text text); INSERT INTO long SELECT i, (SELECT string_agg(md5((i * 8 + k)::text), '') FROM generate_series(1, 8) k) FROM generate_series(1, 400000) i")
+	storage, media := someMedia(t)
+	h := newPostgresHost(t, folder(t), s, "gotosocial", storage)
+	h.backup()
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "UPDATE long SET text = 'changed' WHERE id % 60 = 0")
+	h.backup()
+	dir := t.TempDir()
+	out, work := filepath.Join(dir, "out"), filepath.Join(dir, "work")
+	(&byhand{t: t, repo: h.remote, identity: h.kit()}).restoreByHand(out, work)
+	if lines := strings.Count(string(read(t, filepath.Join(work, "files.sh"))), "\nmore "); lines < 2 {
+		t.Errorf("%d extent lines: the table is too small", lines)
+	}
+	compareMedia(t, filepath.Join(out, "storage"), media)
+	byPsql(t, s, out, "by_hand")
+	if dumped(t, s, "by_hand") != dumped(t, s, "gotosocial") {
+		t.Error("the database differs")
 	}
 }
 
