@@ -5,8 +5,8 @@ GO        ?= go
 FUZZTIME  ?= 20s
 TESTFLAGS ?= -timeout 20m
 
-# What the tests run beside Go; a Debian package each.
-PROGRAMS = age zstd jq openssl sqlite3
+# What the tests run beside Go.
+PROGRAMS = age zstd jq openssl sqlite3 '/usr/lib/postgresql/*/bin/initdb=postgresql'
 
 # Under the race detector SQLite, which is Go here, is ten times slower: only the
 # packages that have goroutines, without the tests that repeat a whole backup
@@ -18,7 +18,7 @@ RACESKIP = EveryNight|EveryFlippedBit|EveryTruncation|LostReplyAndFailureOfEachP
 
 help:
 	@echo 'make demo    make a sample instance, back it up, restore it, compare every byte'
-	@echo 'make test    run all tests, with a real MinIO server'
+	@echo 'make test    run all tests, with real MinIO and PostgreSQL servers'
 	@echo 'make race    run what has goroutines under the race detector'
 	@echo 'make lint    gofmt, vet, staticcheck, import directions'
 	@echo 'make fuzz    run each fuzz target for FUZZTIME ($(FUZZTIME))'
