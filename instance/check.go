@@ -2,8 +2,6 @@ package instance
 
 import (
 	"context"
-	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,23 +75,6 @@ func (r *Rebuild) checkMedia(ctx context.Context, db rebuiltDatabase) (string, e
 		return note + "all are there", nil
 	}
 	return note + fmt.Sprintf("%d are not there: the snapshot is without them", missing), nil
-}
-
-// keysMatch reads a key pair as GoToSocial stores it, JSON of rsa.PrivateKey and
-// rsa.PublicKey, whose numbers have 600 digits.
-func keysMatch(private, public string) error {
-	var key rsa.PrivateKey
-	var other rsa.PublicKey
-	if err := errors.Join(json.Unmarshal([]byte(private), &key), json.Unmarshal([]byte(public), &other)); err != nil {
-		return errors.New("its keys can't be read") // the error may quote them
-	}
-	if key.N == nil || key.D == nil || other.N == nil || len(key.Primes) < 2 || key.Validate() != nil {
-		return errors.New("its private key is damaged")
-	}
-	if !key.PublicKey.Equal(&other) {
-		return errors.New("its public key is another's")
-	}
-	return nil
 }
 
 // rebuiltDatabase is a database that no server uses yet.

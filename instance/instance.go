@@ -41,6 +41,9 @@ type database interface {
 	// localKeys tells the storage keys of local media, in a transaction of its own.
 	localKeys(ctx context.Context, key func(string)) error
 
+	// look lets use see the tables at one moment.
+	look(ctx context.Context, host string, use func(tables) error) error
+
 	// holds reports whether a file is the live database's own.
 	holds(fs.FileInfo) bool
 }
@@ -80,18 +83,21 @@ func Open(c *Config, o Options) (*Instance, error) {
 	}
 	i := &Instance{config: c, options: o}
 	var err error
-	if c.Engine() == Postgres {
-		i.db, err = openPostgres(c)
-	} else {
-		i.db, err = openSQLite(c)
-	}
-	if err != nil {
+	if i.db, err = openDatabase(c); err != nil {
 		return nil, err
 	}
 	if i.storage, err = os.OpenRoot(c.Storage()); err != nil {
 		return nil, unopened("media directory", err, c.relative("storage-local-base-path"))
 	}
 	return i, nil
+}
+
+// openDatabase finds the database, of either engine.
+func openDatabase(c *Config) (database, error) {
+	if c.Engine() == Postgres {
+		return openPostgres(c)
+	}
+	return openSQLite(c)
 }
 
 func unopened(what string, err error, fix string) error {

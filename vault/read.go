@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -15,31 +16,40 @@ import (
 // Cat writes the bytes of one file, "PART/PATH", to w, and fetches no pack that
 // the file doesn't need. The bytes are checked before the first is written.
 func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
-	dir, err := os.MkdirTemp(s.temp, "holdfast-cat-*")
+	var f *os.File
+	err := s.Lend(ctx, single(name), RestoreConfig{Paths: []string{name}}, func(dir string) (err error) {
+		f, err = os.Open(filepath.Join(dir, "file"))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
-	defer os.RemoveAll(dir) // where an error ends it before
-	report, err := s.Restore(ctx, filepath.Join(dir, "out"), single(name), RestoreConfig{Paths: []string{name}})
-	if err != nil {
-		return fmt.Errorf("read %q: %w", name, err)
-	}
-	if len(report.Missing) > 0 {
-		return fmt.Errorf("read %q: it was missing from the instance when the snapshot was made: %w", name, ErrNoFile)
-	}
-	f, err := os.Open(filepath.Join(dir, "out", "file"))
-	if err != nil {
-		return fmt.Errorf("read %q: %w", name, err)
-	}
+	// A reader of w that goes away may end the process: nothing is left then.
 	defer f.Close()
-	// A reader of w that goes away may end the process: nothing must be left.
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("read %q: %w", name, err)
-	}
 	if _, err := io.Copy(w, f); err != nil {
 		return fmt.Errorf("write %q: %w", name, err)
 	}
 	return nil
+}
+
+// Lend restores files into a folder that only this user can enter, lets use
+// have them, and removes the folder, however that ends. A file that was missing
+// when the snapshot was made is ErrNoFile.
+func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, use func(dir string) error) (err error) {
+	dir, err := os.MkdirTemp(s.temp, "holdfast-read-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	lent := filepath.Join(dir, "lent")
+	report, err := s.Restore(ctx, lent, target, cfg)
+	if err != nil {
+		return err
+	}
+	if len(report.Missing) > 0 {
+		return fmt.Errorf("it was missing from the instance when the snapshot was made: %w", ErrNoFile)
+	}
+	return use(lent)
 }
 
 // single is a target for one file.

@@ -293,6 +293,43 @@ func TestCatLeavesNoPlainTextWhereItsReaderGoesAway(t *testing.T) {
 	}
 }
 
+func TestLentFilesAreGoneHoweverThatEnds(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	temp, repo := t.TempDir(), w.open()
+	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lend := func(ctx context.Context, use func(string) error) error {
+		t.Helper()
+		err := s.Lend(ctx, folder{}, vault.RestoreConfig{Parts: []manifest.Part{manifest.Database}}, use)
+		if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+			t.Errorf("%v is left, %v", left, err)
+		}
+		return err
+	}
+	refused := errors.New("refused")
+	err = lend(t.Context(), func(dir string) error {
+		info, err := os.Stat(filepath.Dir(dir))
+		if err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("the folder has mode %v, %v", info.Mode(), err)
+		}
+		if data, err := os.ReadFile(filepath.Join(dir, "sqlite.db")); err != nil || len(data) == 0 {
+			t.Errorf("%d bytes, %v", len(data), err)
+		}
+		return refused
+	})
+	if !errors.Is(err, refused) {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := lend(ctx, func(string) error { t.Error("it was lent"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestModesAndTimesComeBack(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()

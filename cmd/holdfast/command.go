@@ -51,7 +51,7 @@ from there: from the bucket, an age identity and nothing else.
 	root.AddCommand(
 		a.initCommand(), a.backupCommand(),
 		a.listCommand(), a.showCommand(), a.lsCommand(), a.catCommand(), a.diffCommand(),
-		a.restoreCommand(), a.verifyCommand(),
+		a.restoreCommand(), a.verifyCommand(), a.exportCommand(),
 		a.keyCommand(), a.configCommand(), a.demoCommand(),
 		a.completionCommand(), a.manCommand(), a.versionCommand(),
 	)

@@ -3,15 +3,20 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // writeNew writes a file of mode 0600 that must not exist, durably.
-func writeNew(path, text string) (err error) {
+func writeNew(path, text string) error { return copyNew(path, strings.NewReader(text)) }
+
+// copyNew does the same with what r reads.
+func copyNew(path string, r io.Reader) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return alreadyThere(path)
@@ -19,7 +24,7 @@ func writeNew(path, text string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
+	_, err = io.Copy(f, r)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		os.Remove(path)
 		return fmt.Errorf("write %q: %w", path, err)
@@ -29,6 +34,19 @@ func writeNew(path, text string) (err error) {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// nameless is a file of mode 0600 in a folder, for this process alone: it is
+// gone when it is closed, and when the process ends.
+func nameless(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, ".holdfast-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // vacant refuses paths where something is. Where it can't look, the write will

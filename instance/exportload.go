@@ -1,0 +1,160 @@
+package instance
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// loadCopied fills a new SQLite file with the rows that COPY printed, as text and as
+// far as entries have them.
+func loadCopied(ctx context.Context, dir, file string) (err error) {
+	script, err := readScript(os.DirFS(dir), restoreBy)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.copy"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return err
+	}
+	// Nothing of it outlives this run.
+	name := url.URL{Scheme: "file", Path: file, RawQuery: "_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)"}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		i := slices.IndexFunc(entries, func(e *entry) bool { return strings.HasSuffix(file, e.file()) })
+		if i < 0 {
+			continue
+		}
+		if err := loadTable(ctx, tx, entries[i], script, file); err != nil {
+			return errors.Join(fmt.Errorf("read %s: %w", filepath.Base(file), err), tx.Rollback())
+		}
+	}
+	return tx.Commit()
+}
+
+func loadTable(ctx context.Context, tx *sql.Tx, e *entry, script string, file string) error {
+	columns, err := copiedColumns(script, filepath.Base(file))
+	if err != nil {
+		return err
+	}
+	var names []string
+	var at []int
+	for _, f := range e.fields {
+		if i := slices.Index(columns, f.column); i >= 0 {
+			names, at = append(names, f.column), append(at, i)
+		}
+	}
+	if len(names) == 0 {
+		return errors.New("none of its columns is one of GoToSocial's")
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table, strings.Join(names, " TEXT, "))); err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s VALUES (?%s)", e.table, strings.Repeat(", ?", len(names)-1)))
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	args := make([]any, len(at))
+	err = eachCopied(f, len(columns), func(fields [][]byte) error {
+		for i, at := range at {
+			value, err := copiedValue(fields[at])
+			if err != nil {
+				return fmt.Errorf("column %s: %w", names[i], err)
+			}
+			args[i] = value
+		}
+		_, err := insert.ExecContext(ctx, args...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, column := range []string{"id", "account_id", "target_account_id"} {
+		if !slices.Contains(names, column) {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE INDEX %[1]s_%[2]s ON %[1]s (%[2]s)", e.table, column)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copiedColumns are the columns of a file of rows, by the line of restore.sql
+// that loads it.
+func copiedColumns(script, file string) ([]string, error) {
+	for line := range strings.Lines(script) {
+		line, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), `\copy `)
+		if !ok {
+			continue
+		}
+		t, err := parseCopy(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", restoreBy, err)
+		}
+		if t.file == file {
+			return quotedNames(t.columns)
+		}
+	}
+	return nil, fmt.Errorf("%s does not name it", restoreBy)
+}
+
+// quotedNames reads a list of columns as restoreScript writes it: ("a", "b"),
+// with a quote within a name as two.
+func quotedNames(list string) (names []string, err error) {
+	rest, ok := strings.CutPrefix(list, "(")
+	for ok {
+		var name string
+		if name, rest, ok = quotedName(rest); !ok {
+			break
+		}
+		names = append(names, name)
+		if rest == ")" {
+			return names, nil
+		}
+		rest, ok = strings.CutPrefix(rest, ", ")
+	}
+	return nil, fmt.Errorf("%s: %q is no list of columns", restoreBy, list)
+}
+
+// quotedName reads one name in double quotes, which stand twice within it.
+func quotedName(text string) (name, rest string, ok bool) {
+	rest, ok = strings.CutPrefix(text, `"`)
+	for ok {
+		var part string
+		if part, rest, ok = strings.Cut(rest, `"`); !ok {
+			break
+		}
+		name += part
+		if !strings.HasPrefix(rest, `"`) {
+			return name, rest, true
+		}
+		name, rest = name+`"`, rest[1:]
+	}
+	return "", "", false
+}
