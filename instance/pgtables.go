@@ -52,8 +52,6 @@ func (t table) copyOut() string {
 	return "COPY (SELECT " + strings.Join(columns, ", ") + " FROM ONLY " + t.name() + " ORDER BY " + strings.Join(quoteAll(t.order), ", ") + ") TO STDOUT"
 }
 
-func (t table) copyIn() string { return "COPY " + t.name() + " " + t.list() + " FROM STDIN" }
-
 func quoteAll(names []string) []string {
 	quoted := make([]string, len(names))
 	for i, name := range names {

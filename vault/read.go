@@ -9,6 +9,9 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"holdfast/manifest"
 )
@@ -36,7 +39,10 @@ func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 // have them, and removes the folder, however that ends. A file that was missing
 // when the snapshot was made is ErrNoFile.
 func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, use func(dir string) error) (err error) {
-	dir, err := os.MkdirTemp(s.temp, "holdfast-read-*")
+	if err := sweep(s.temp); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.temp, fmt.Sprintf("%s%d-*", lentName, os.Getpid()))
 	if err != nil {
 		return err
 	}
@@ -50,6 +56,32 @@ func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, u
 		return fmt.Errorf("it was missing from the instance when the snapshot was made: %w", ErrNoFile)
 	}
 	return use(lent)
+}
+
+// lentName begins the name of a folder that Lend made. The process's number
+// follows.
+const lentName = "holdfast-read-"
+
+// sweep removes what a process that was killed could not: it is in plain text.
+func sweep(temp string) error {
+	left, err := filepath.Glob(filepath.Join(temp, lentName+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		text, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), lentName), "-")
+		pid, err := strconv.Atoi(text)
+		info, statErr := os.Lstat(dir)
+		if err != nil || pid <= 0 || statErr != nil || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid() {
+			continue
+		}
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			if err := os.RemoveAll(dir); err != nil {
+				return fmt.Errorf("remove what a killed run left: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // single is a target for one file.

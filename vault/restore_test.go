@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -327,6 +329,34 @@ func TestLentFilesAreGoneHoweverThatEnds(t *testing.T) {
 	cancel()
 	if err := lend(ctx, func(string) error { t.Error("it was lent"); return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestPlainTextOfAKilledRunIsSwept(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	temp, repo := t.TempDir(), w.open()
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(temp, fmt.Sprintf("holdfast-read-%d-1", ended.Process.Pid))
+	alive := filepath.Join(temp, fmt.Sprintf("holdfast-read-%d-1", os.Getppid()))
+	for _, dir := range []string{dead, alive} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Cat(t.Context(), "files/etc/gotosocial/config.yaml", io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(temp)
+	if err != nil || len(left) != 1 || left[0].Name() != filepath.Base(alive) {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
 

@@ -84,7 +84,7 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 		}
 	}
 	var err error
-	if r.Config, err = v.settings(ctx, snap); err != nil {
+	if r.Config, err = v.settings(ctx, snap, r.Files); err != nil {
 		return nil, err
 	}
 	if r.Config.Domain() != rec.Instance {
@@ -100,28 +100,29 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 }
 
 // settings reads GoToSocial's configuration.
-func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot) (*instance.Config, error) {
+func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (*instance.Config, error) {
 	if v.full.gotosocial != "" {
 		return instance.Load(v.full.gotosocial, nil)
 	}
-	dir, err := os.MkdirTemp("", "holdfast-settings-*")
-	if err != nil {
-		return nil, err
+	var paths []string
+	for _, f := range files {
+		// What could hold settings: GoToSocial's own example has 50 KiB.
+		if !f.Missing && f.Size <= 1<<20 {
+			paths = append(paths, string(f.Part)+"/"+f.Path)
+		}
 	}
-	defer os.RemoveAll(dir)
-	out := filepath.Join(dir, "out")
-	_, err = snap.Restore(ctx, out, &instance.Directory{Path: out}, vault.RestoreConfig{Parts: []manifest.Part{manifest.Files}})
-	if errors.Is(err, vault.ErrNoFile) {
-		err = usage(errors.New("the snapshot has no configuration of GoToSocial"), "give one by --gotosocial, with the places that everything shall have")
+	const fix = "give GoToSocial's configuration by --gotosocial; holdfast ls and cat get files of the snapshot"
+	if len(paths) == 0 {
+		return nil, usage(errors.New("the snapshot has no configuration of GoToSocial"), fix)
 	}
-	if err != nil {
-		return nil, err
-	}
-	c, err := instance.RestoredConfig(os.DirFS(out), snap.Record.Instance)
-	if err != nil {
-		return nil, usage(err, "name GoToSocial's configuration by --gotosocial: holdfast cat gets it from the snapshot")
-	}
-	return c, nil
+	var c *instance.Config
+	err := snap.Lend(ctx, &instance.Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
+		if c, err = instance.RestoredConfig(os.DirFS(dir), snap.Record.Instance); err != nil {
+			err = usage(err, fix)
+		}
+		return err
+	})
+	return c, err
 }
 
 // workFolder lies on the disk of the media: there they are only renamed. It is
