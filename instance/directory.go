@@ -3,6 +3,7 @@ package instance
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -43,11 +44,20 @@ func (d *Directory) Place(f manifest.File) (string, error) {
 	return "", fmt.Errorf("part %q has no place in a folder", f.Part)
 }
 
+// DamageNote begins the note about a database that is damaged, and was wanted
+// verbatim.
+const DamageNote = "the database is damaged, and is as it was: "
+
 // Mend checks the database and, unless it is wanted verbatim, marks remote media
-// as not cached. The file is durable then, and no log or journal is left.
+// as not cached. The file is durable then, and no log or journal is left. A
+// damaged one is an error, or a note where it is wanted verbatim.
 func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string, err error) {
 	file := filepath.Join(staging.Name(), databaseName)
 	note, err := checkDatabase(ctx, file)
+	var damaged *DamageError
+	if errors.As(err, &damaged) && d.Verbatim {
+		return []string{DamageNote + strings.Join(damaged.Findings, "; ")}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

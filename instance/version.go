@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +14,18 @@ import (
 
 // Version asks GoToSocial's binary; "" where there is none or it doesn't say.
 func (i *Instance) Version(ctx context.Context) string {
+	version, err := i.AskVersion(ctx)
+	if err != nil {
+		return "" // a backup is worth more than this
+	}
+	return version
+}
+
+// AskVersion is Version, and says why there is none.
+func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	binary := i.binary()
 	if binary == "" {
-		return ""
+		return "", errors.New("no gotosocial is found; instance.binary names it")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -23,16 +34,20 @@ func (i *Instance) Version(ctx context.Context) string {
 	if os.Geteuid() == 0 {
 		user, ok := i.owner(binary)
 		if !ok {
-			return ""
+			return "", fmt.Errorf("%s is not run as root: the database has to belong to the server's own user, the program to that one or root", binary)
 		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	}
 	out := head{left: 4 << 10}
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
-		return ""
+		return "", fmt.Errorf("ask %s for its version: %w", binary, err)
 	}
-	return version.FindString(string(out.text))
+	found := version.FindString(string(out.text))
+	if found == "" {
+		return "", fmt.Errorf("%s --version says none", binary)
+	}
+	return found, nil
 }
 
 // owner is the database's owner, who may run the binary: root must not run a file

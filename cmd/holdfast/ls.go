@@ -41,7 +41,7 @@ func (a *app) lsCommand() *cobra.Command {
 				total.Files++
 				total.Bytes += f.Size
 				f.Extents = nil
-				a.item("file", f, fileLine(f, name))
+				a.item("file", f, fileLine(f, legible(name)))
 			}
 			a.result = total
 			if total.Files == 0 {

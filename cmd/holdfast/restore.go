@@ -80,6 +80,8 @@ type restoreResult struct {
 	Lost     []string `json:"lost,omitempty"`    // left out by --salvage
 	Notes    []string `json:"notes,omitempty"`
 	Planned  bool     `json:"planned,omitempty"` // nothing was done
+
+	unnamed int64 // files that the snapshot misses and has no name for
 }
 
 func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreResult, error) {
@@ -119,13 +121,19 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	})
 	if err != nil {
 		a.tellLost(err)
-		if errors.Is(err, vault.ErrRefused) || errors.Is(err, vault.ErrBusy) {
+		switch {
+		case errors.Is(err, vault.ErrBusy):
 			return nil, err
+		case errors.Is(err, vault.ErrRefused):
+			return nil, &problem{exit: exitRefused, err: err, effect: "nothing that was there before is changed", fix: "name by --to another folder, which is empty or does not exist"}
 		}
 		return nil, withEffect(err, v.left())
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
 	result.Missing, result.Lost, result.Notes = report.Missing, report.Lost, report.Notes
+	if len(cfg.Parts) == 0 && len(cfg.Paths) == 0 {
+		result.unnamed = result.Snapshot.Missing - int64(len(report.Missing))
+	}
 	result.Seconds = time.Since(began).Seconds()
 	return result, nil
 }
@@ -290,21 +298,30 @@ func (a *app) tellRestore(r *restoreResult) error {
 		resumed = ", going on from an earlier run"
 	}
 	a.say("✓ restored %s, %s, in %s%s; every byte was checked", count(r.Files, "file"), size(r.Bytes), took(time.Duration(r.Seconds*1e9)), resumed)
+	damaged := ""
 	for _, note := range r.Notes {
+		if strings.HasPrefix(note, instance.DamageNote) {
+			damaged = note
+			continue
+		}
 		a.say("  %s", note)
 	}
 	a.warnAll("was missing when the snapshot was made: %s", r.Missing)
 	a.warnAll("damaged, left out: %s", r.Lost)
+	if damaged != "" {
+		return &problem{exit: exitDamage, err: errors.New(damaged), effect: "all files are restored; the server may not run over this database",
+			fix: "mend it by sqlite3's REINDEX or .recover, or restore an earlier snapshot into another folder"}
+	}
 	if len(r.Lost) > 0 {
 		return &problem{exit: exitDamage, err: fmt.Errorf("left out %s, whose packs are damaged", count(int64(len(r.Lost)), "file")),
 			effect: "everything else is restored", fix: "look for these files in another snapshot or a mirror"}
 	}
-	if len(r.Missing) > 0 {
+	if missing := int64(len(r.Missing)) + r.unnamed; missing > 0 {
 		fix := "no earlier snapshot has them all; look for them where the instance's disk was copied to"
 		if r.Whole != "" {
 			fix = fmt.Sprintf("restore snapshot %s, which misses none, into another folder, and copy these files from there", r.Whole)
 		}
-		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(int64(len(r.Missing)), "file")),
+		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(missing, "file")),
 			effect: "everything else is restored", fix: fix}
 	}
 	return nil
