@@ -107,7 +107,11 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	if snap.Record.Missing > 0 {
 		result.Whole = wholeBefore(repo.Records(), snap.Record)
 	}
-	v.tellPlan(a, result, cfg.Parts, snap.Record.Name() == latest(repo.Records()).Name())
+	totals, err := v.chosen(ctx, snap, cfg.Parts)
+	if err != nil {
+		return nil, withEffect(err, v.left())
+	}
+	v.tellPlan(a, result, totals, snap.Record.Name() == latest(repo.Records()).Name())
 	if v.plan {
 		result.Planned = true
 		return result, nil
@@ -230,8 +234,33 @@ func expect(repo *vault.Repository, head string) error {
 		fix:    "look for a mirror with the newer ones; without --expect-head what is there can be restored"}
 }
 
+// chosen is how much of each part is to be restored. Of single paths only the
+// listing tells.
+func (v *restoreVerb) chosen(ctx context.Context, snap *vault.Snapshot, parts []manifest.Part) (map[manifest.Part]manifest.Total, error) {
+	totals := map[manifest.Part]manifest.Total{}
+	if len(v.paths) == 0 {
+		for part, total := range snap.Record.Parts {
+			if len(parts) == 0 || slices.Contains(parts, part) {
+				totals[part] = total
+			}
+		}
+		return totals, nil
+	}
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		name := string(f.Part) + "/" + f.Path
+		if !f.Missing && slices.ContainsFunc(v.paths, func(path string) bool { return within(name, path) }) {
+			total := totals[f.Part]
+			totals[f.Part] = manifest.Total{Files: total.Files + 1, Bytes: total.Bytes + f.Size}
+		}
+	}
+	return totals, nil
+}
+
 // tellPlan says what is about to be restored, before anything is.
-func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.Part, newest bool) {
+func (v *restoreVerb) tellPlan(a *app, result *restoreResult, totals map[manifest.Part]manifest.Total, newest bool) {
 	s := result.Snapshot
 	if a.json {
 		a.line("plan", s)
@@ -243,8 +272,7 @@ func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.P
 	a.say("snapshot %s of %s%s", s.ID, s.Instance, which)
 	a.say("  shows     %s, %s ago", stamp(s.Time), elapsed(s.Time))
 	for _, part := range manifest.Parts {
-		chosen := len(parts) == 0 || slices.Contains(parts, part)
-		if total := s.Parts[part]; chosen && total.Files > 0 {
+		if total := totals[part]; total.Files > 0 {
 			a.say("  %-9s %s in %s", part, size(total.Bytes), count(total.Files, "file"))
 		}
 	}
@@ -253,9 +281,27 @@ func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.P
 	}
 	if v.to != "" {
 		a.say("  into      %s", v.to)
+		v.tellRoom(a, totals)
 	}
 	if s.Missing > 0 {
 		a.warn("the snapshot is incomplete: it was made without %s that could not be read%s", count(s.Missing, "file"), result.without())
+	}
+}
+
+// tellRoom warns where the disk has not the room. It is no refusal: the disk may
+// compress, or grow.
+func (v *restoreVerb) tellRoom(a *app, totals map[manifest.Part]manifest.Total) {
+	if _, err := os.Lstat(filepath.Join(v.to, ".holdfast-restore")); err == nil {
+		return // a part of it is there already
+	}
+	var need int64
+	for _, total := range totals {
+		need += total.Bytes
+	}
+	dir := besides(v.to)
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err == nil && need > int64(disk.Bavail)*disk.Bsize {
+		a.warn("the disk of %s has room for %s, and this takes %s", dir, size(int64(disk.Bavail)*disk.Bsize), size(need))
 	}
 }
 
