@@ -51,14 +51,23 @@ func (d *Directory) Place(f manifest.File) (string, error) {
 // scripts is the folder of what psql restores a database from.
 const scripts = "database"
 
+// DamageNote begins the note about a database that is damaged, and was wanted
+// verbatim.
+const DamageNote = "the database is damaged, and is as it was: "
+
 // Mend checks a SQLite database and, unless it is wanted verbatim, marks remote
-// media as not cached. The file is durable then, and no log or journal is left.
+// media as not cached. The file is durable then, and no log or journal is left. A
+// damaged one is an error, or a note where it is wanted verbatim.
 func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string, err error) {
 	if _, err := staging.Lstat(databaseName); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // of PostgreSQL there is nothing to check before it is loaded
 	}
 	file := filepath.Join(staging.Name(), databaseName)
 	note, err := checkDatabase(ctx, file)
+	var damaged *DamageError
+	if errors.As(err, &damaged) && d.Verbatim {
+		return []string{DamageNote + strings.Join(damaged.Findings, "; ")}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -133,6 +133,16 @@ func TestDamageIsFound(t *testing.T) {
 	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.As(err, &damage) {
 		t.Errorf("%v", err)
 	}
+
+	// Verbatim means every byte as it was, also where that is bad.
+	before := hashes(t, filepath.Join(root.Name(), "sqlite.db"))
+	notes, err := (&instance.Directory{Path: "/target", Verbatim: true}).Mend(t.Context(), root)
+	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], instance.DamageNote) {
+		t.Errorf("%q, %v", notes, err)
+	}
+	if after := hashes(t, filepath.Join(root.Name(), "sqlite.db")); before != after || len(entries(t, root.Name())) != 3 {
+		t.Errorf("%v, the file is %s, was %s", entries(t, root.Name()), after, before)
+	}
 }
 
 func TestPartsAloneNeedNothingElse(t *testing.T) {

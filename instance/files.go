@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"iter"
 	"maps"
@@ -20,22 +19,62 @@ import (
 
 // Files yields the files part in path order: the configuration, certificates,
 // the web folders that the configuration names, the systemd unit, and the
-// extra paths. Regular files only; a symbolic link is followed where it is
-// named outright, not where it is met within a folder.
+// extra paths. A symbolic link to a file counts as that file; one to a folder is
+// followed where it is named outright, not where it is met within a folder.
+// Empty folders, pipes and sockets are passed over.
+//
+// A file that no snapshot can hold comes with the reason as its error, and its
+// path may be none of a listing. The reason is errors.ErrUnsupported for a link
+// that leads to no file. An error without a path ends the list.
 func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
-		found := map[string]manifest.File{}
+		all := map[string]found{}
 		for _, path := range i.roots() {
-			if err := i.gather(ctx, path, found); err != nil {
+			if err := i.gather(ctx, path, all); err != nil {
 				yield(manifest.File{}, err)
 				return
 			}
 		}
-		for _, path := range slices.Sorted(maps.Keys(found)) {
-			if !yield(found[path], nil) {
+		for _, path := range slices.Sorted(maps.Keys(all)) {
+			if !yield(all[path].file, all[path].err) {
 				return
 			}
 		}
+	}
+}
+
+// found is a file, or what keeps it from being saved.
+type found struct {
+	file manifest.File
+	err  error
+}
+
+// Around is the folder of the files part that path is or lies in, also where
+// links lead there; "" where it lies in none. What Holdfast itself writes must
+// not: each backup would store the ones before it.
+func (i *Instance) Around(path string) string {
+	real, err := filepath.EvalSymlinks(path)
+	for errors.Is(err, fs.ErrNotExist) { // it is made later
+		path = filepath.Dir(path)
+		real, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return ""
+	}
+	for {
+		dir, err := os.Stat(real)
+		if err != nil {
+			return ""
+		}
+		for _, root := range i.roots() {
+			if info, err := os.Stat(root); err == nil && os.SameFile(info, dir) {
+				return root
+			}
+		}
+		if real == filepath.Dir(real) {
+			return ""
+		}
+		real = filepath.Dir(real)
 	}
 }
 
@@ -65,13 +104,14 @@ func (i *Instance) roots() []string {
 }
 
 // gather adds the files at root and below. What is gone by its turn is left out.
-func (i *Instance) gather(ctx context.Context, root string, found map[string]manifest.File) error {
+func (i *Instance) gather(ctx context.Context, root string, all map[string]found) error {
 	info, err := i.statFile(root)
-	if err != nil {
-		return unreadable(root, err)
-	}
-	if !info.IsDir() {
-		return add(root, info, found)
+	switch {
+	case errors.Is(err, errDatabase):
+		return nil
+	case err != nil, !info.IsDir():
+		add(root, info, err, all)
+		return nil
 	}
 	media, err := i.storage.Stat(".")
 	if err != nil {
@@ -79,44 +119,81 @@ func (i *Instance) gather(ctx context.Context, root string, found map[string]man
 	}
 	top := filepath.Clean(root) + "/" // the slash makes a link to a folder count as the folder
 	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		if err == nil && (entry.IsDir() || entry.Type().IsRegular()) {
+		link := entry.Type()&fs.ModeSymlink != 0
+		if err == nil && (link || entry.IsDir() || entry.Type().IsRegular()) {
 			info, err = i.statFile(path)
 		}
 		switch {
-		case errors.Is(err, errDatabase), errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, errDatabase):
 			return nil
-		case errors.Is(err, fs.ErrPermission) && path != top:
-			// A file that doesn't open, even where it is a folder: a backup then
-			// goes on, names it as missing and says why.
-			return add(path, nil, found)
+		case link && i.extra(path):
+			return nil // it is a root of its own
+		case link && !errors.Is(err, fs.ErrPermission) && (err != nil || !info.Mode().IsRegular()):
+			err = leadsNowhere(path, info, err)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
 		case err != nil:
-			return unreadable(path, err)
+			// A folder that can't be looked into counts as a file that doesn't open.
 		case entry.IsDir() && os.SameFile(info, media):
 			// Media are the media part's; only certificates lie there too.
 			return fs.SkipDir
-		case !entry.Type().IsRegular():
+		case entry.IsDir():
+			if manifest.ValidPath(listed(path)) {
+				return nil
+			}
+			add(path, info, nil, all)
+			return fs.SkipDir
+		case !link && !entry.Type().IsRegular():
 			return nil
 		}
-		return add(path, info, found)
+		add(path, info, err, all)
+		return nil
 	})
 }
 
-// add adds a file; info is nil where nobody could look.
-func add(path string, info fs.FileInfo, found map[string]manifest.File) error {
-	f := manifest.File{Part: manifest.Files, Path: strings.TrimPrefix(filepath.Clean(path), "/")}
-	if info != nil && !info.Mode().IsRegular() || !manifest.ValidPath(f.Path) {
-		return &Problem{What: fmt.Sprintf("%q is no regular file with a plain name", path), Fix: "leave it out of the extra paths, or rename it"}
+// extra reports whether path is one of the extra paths itself.
+func (i *Instance) extra(path string) bool {
+	return slices.ContainsFunc(i.options.Extra, func(extra string) bool { return filepath.Clean(extra) == path })
+}
+
+// linkError is why a link is left out. It is an [errors.ErrUnsupported].
+type linkError string
+
+func (e linkError) Error() string        { return string(e) }
+func (e linkError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+func leadsNowhere(path string, info fs.FileInfo, err error) error {
+	switch {
+	case err != nil:
+		return linkError(path + " is a link to nothing that is there")
+	case info.IsDir():
+		return linkError(path + " is a link to a folder, which can be an extra path of its own")
 	}
-	if info != nil {
+	return linkError(path + " is a link to what is no file")
+}
+
+// listed is an absolute path as the listing has it.
+func listed(path string) string { return strings.TrimPrefix(filepath.Clean(path), "/") }
+
+// add adds a file, or why it can't be saved.
+func add(path string, info fs.FileInfo, err error, all map[string]found) {
+	f := manifest.File{Part: manifest.Files, Path: listed(path)}
+	switch {
+	case !manifest.ValidPath(f.Path):
+		err = &Problem{What: "a line break, or what is no UTF-8, in its name", Fix: "rename it"}
+	case err != nil:
+		err = unreadable(path, err)
+	case !info.Mode().IsRegular():
+		err = &Problem{What: path + " is no regular file", Fix: "leave it out of the extra paths"}
+	default:
 		s := info.Sys().(*syscall.Stat_t)
 		f.Size, f.Mode, f.Modified = info.Size(), manifest.Mode(info.Mode().Perm()), info.ModTime()
 		f.Owner = ownerName(s.Uid, s.Gid)
 	}
-	found[f.Path] = f
-	return nil
+	all[f.Path] = found{f, err}
 }
 
 func unreadable(path string, err error) error {

@@ -19,13 +19,27 @@ func files(t *testing.T, i *instance.Instance) (paths []string, byPath map[strin
 	t.Helper()
 	byPath = map[string]manifest.File{}
 	for f, err := range i.Files(t.Context()) {
-		if err != nil {
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			t.Fatal(err)
 		}
-		paths = append(paths, f.Path)
-		byPath[f.Path] = f
+		if err == nil {
+			paths = append(paths, f.Path)
+			byPath[f.Path] = f
+		}
 	}
 	return paths, byPath
+}
+
+// unsaved is what comes with an error, by path.
+func unsaved(t *testing.T, i *instance.Instance) map[string]error {
+	t.Helper()
+	bad := map[string]error{}
+	for f, err := range i.Files(t.Context()) {
+		if err != nil {
+			bad["/"+f.Path] = err
+		}
+	}
+	return bad
 }
 
 func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
@@ -69,7 +83,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	for _, p := range []string{
 		dir + "/config.yaml", dir + "/gotosocial.service", dir + "/gotosocial.service.d/override.conf",
 		dir + "/storage/certs/social.example.org", dir + "/web/assets/themes/own.css", dir + "/web/template/index.tmpl",
-		other + "/extra/notes", other + "/live.pem",
+		other + "/extra/link", other + "/extra/notes", other + "/live.pem",
 	} {
 		want = append(want, p[1:])
 	}
@@ -136,13 +150,89 @@ func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
 	}
 }
 
-func TestMissingExtraPathIsNamed(t *testing.T) {
+func TestPathsThatCannotBeSavedAreNamedAndCostNoOther(t *testing.T) {
 	dir := small(t, "WAL")
-	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/gone"}})
-	for _, err := range i.Files(t.Context()) {
+	write(t, dir, "extra/good", "notes")
+	write(t, dir, "extra/no\xffutf8", "notes")
+	write(t, dir, "extra/new\nline/in", "notes")
+	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/gone", dir + "/extra", "/dev/null"}})
+	bad := unsaved(t, i)
+	if err := bad[dir+"/gone"]; !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("gone: %v", err)
+	}
+	for _, path := range []string{dir + "/gone", dir + "/extra/no\xffutf8", dir + "/extra/new\nline", "/dev/null"} {
 		var p *instance.Problem
-		if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &p) || !strings.Contains(err.Error(), dir+"/gone") {
-			t.Errorf("%v", err)
+		if !errors.As(bad[path], &p) || p.Fix == "" {
+			t.Errorf("%q: %v", path, bad[path])
+		}
+	}
+	var good []string
+	for f, err := range i.Files(t.Context()) {
+		if err == nil {
+			good = append(good, f.Path)
+		}
+	}
+	if want := []string{dir[1:] + "/config.yaml", dir[1:] + "/extra/good"}; len(bad) != 4 || !slices.Equal(good, want) {
+		t.Errorf("saved %q, not saved %v", good, bad)
+	}
+}
+
+// certbot's folder: live/ has nothing but links into archive/.
+func TestLinksToFilesAreSavedAndOthersAreNamed(t *testing.T) {
+	dir, le := small(t, "WAL"), t.TempDir()
+	write(t, le, "archive/example.org/cert1.pem", "certificate")
+	write(t, le, "elsewhere/deep/file", "text")
+	for link, to := range map[string]string{
+		"live/example.org/cert.pem": "../../archive/example.org/cert1.pem",
+		"live/folder":               "../elsewhere",
+		"live/nothing":              "gone",
+		"live/round":                "round",
+		"live/extra":                "../elsewhere/deep",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(le, link)), 0o755), os.Symlink(to, filepath.Join(le, link))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i := openInstance(t, dir, instance.Options{Extra: []string{le + "/archive", le + "/live", le + "/live/extra/"}})
+	paths, byPath := files(t, i)
+	if f := byPath[le[1:]+"/live/example.org/cert.pem"]; f.Size != int64(len("certificate")) {
+		t.Errorf("%q, %+v", paths, f)
+	}
+	if !slices.Contains(paths, le[1:]+"/live/extra/file") || slices.Contains(paths, le[1:]+"/live/folder/deep/file") {
+		t.Errorf("%q", paths)
+	}
+	bad := unsaved(t, i)
+	for link, why := range map[string]string{"/live/folder": "to a folder", "/live/nothing": "to nothing", "/live/round": "to nothing"} {
+		if err := bad[le+link]; !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), le+link+" is a link "+why) {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
+	if len(bad) != 3 {
+		t.Errorf("%v", bad)
+	}
+}
+
+func TestFolderAroundAPathIsFoundThroughLinks(t *testing.T) {
+	dir, other := small(t, "WAL"), t.TempDir()
+	write(t, dir, "extra/in/file", "text")
+	write(t, dir, "web/assets/style.css", "css")
+	if err := os.Symlink(dir+"/extra/in", other+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
+	for path, want := range map[string]string{
+		dir + "/extra":                dir + "/extra",
+		dir + "/extra/in":             dir + "/extra",
+		dir + "/extra/not/yet/made":   dir + "/extra",
+		other + "/link/not/yet":       dir + "/extra",
+		dir + "/web/assets/holdfast":  dir + "/web/assets",
+		dir + "/extra-and-more":       "",
+		dir + "/storage/repository":   "",
+		other:                         "",
+		dir + "/config.yaml/no/where": "",
+	} {
+		if got := i.Around(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
 }

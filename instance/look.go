@@ -176,7 +176,11 @@ func (r *Rebuild) version(ctx context.Context) string {
 	if uid, gid, err := r.owner(r.User); err == nil && uid > 0 {
 		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	return askVersion(ctx, path, as)
+	version, err := askVersion(ctx, path, as)
+	if err != nil {
+		return "" // as good as none
+	}
+	return version
 }
 
 const nobody = 65534

@@ -99,8 +99,10 @@ func readAs(config string, extra []string) {
 	fmt.Printf("read %d bytes of %d\n", n, v.Database()[0].Size)
 	fmt.Printf("locks held: %v\n", held)
 	for f, err := range i.Files(context.Background()) {
-		must(err)
-		r, err := i.Open(context.Background(), manifest.Files, f.Path)
+		var r io.ReadCloser
+		if err == nil {
+			r, err = i.Open(context.Background(), manifest.Files, f.Path)
+		}
 		if err != nil {
 			fmt.Printf("missing /%s: %v\n", f.Path, err)
 			continue

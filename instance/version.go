@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,23 +14,31 @@ import (
 
 // Version asks GoToSocial's binary; "" where there is none or it doesn't say.
 func (i *Instance) Version(ctx context.Context) string {
+	version, err := i.AskVersion(ctx)
+	if err != nil {
+		return "" // a backup is worth more than this
+	}
+	return version
+}
+
+// AskVersion is Version, and says why there is none.
+func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	binary := i.binary()
 	if binary == "" {
-		return ""
+		return "", errors.New("no gotosocial is found; instance.binary names it")
 	}
 	var as *syscall.Credential
 	if os.Geteuid() == 0 {
 		var ok bool
 		if as, ok = i.owner(binary); !ok {
-			return ""
+			return "", fmt.Errorf("%s is not run as root: the database has to belong to the server's own user, the program to that one or root", binary)
 		}
 	}
 	return askVersion(ctx, binary, as)
 }
 
-// askVersion asks a binary, as another user where this is root. It is "" where
-// that doesn't say.
-func askVersion(ctx context.Context, binary string, as *syscall.Credential) string {
+// askVersion asks a binary, as another user where this is root.
+func askVersion(ctx context.Context, binary string, as *syscall.Credential) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "--version")
@@ -39,15 +49,20 @@ func askVersion(ctx context.Context, binary string, as *syscall.Credential) stri
 	out := head{left: 4 << 10}
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
-		return ""
+		return "", fmt.Errorf("ask %s for its version: %w", binary, err)
 	}
-	return version.FindString(string(out.text))
+	found := version.FindString(string(out.text))
+	if found == "" {
+		return "", fmt.Errorf("%s --version says none", binary)
+	}
+	return found, nil
 }
 
-// owner is the owner of the database, or of the media directory where that is no file, who may run the binary: root must not run a file
-// that the server's user may have written. That user can also put a link to
-// anybody's file in the database's place, so root is never the one, and the
-// binary is the owner's own or root's.
+// owner is the owner of the database, or of the media directory where that is no
+// file, who may run the binary: root must not run a file that the server's user
+// may have written. That user can also put a link to anybody's file in the
+// database's place, so root is never the one, and the binary is the owner's own
+// or root's.
 func (i *Instance) owner(binary string) (user *syscall.Credential, ok bool) {
 	place := i.config.Storage()
 	if file, ok := i.db.(*sqliteFile); ok {

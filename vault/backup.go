@@ -31,7 +31,10 @@ type BackupReport struct {
 	Record *manifest.Record
 	// Missing are files that could not be saved, with the reason where it is
 	// not that they are gone: the snapshot is saved, and incomplete.
-	Missing  []string
+	Missing []string
+	// LeftOut are what a snapshot has no place for, each with what it is: links
+	// that lead to no file. The snapshot counts as complete.
+	LeftOut  []string
 	Packs    int   // that were put
 	Passes   int   // over the database
 	NewFiles int64 // files of media and files that were read
@@ -91,7 +94,7 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 		return nil, err
 	}
 	if b.ship.limit < b.ship.room {
-		b.report.Warnings = append(b.report.Warnings, "the disk of the state folder has hardly more than the 2 GiB that are left to the instance: without room for a spool, a slow remote makes many passes over the database")
+		b.report.Warnings = append(b.report.Warnings, b.ship.cramped(cfg)+": without room for a spool, a slow remote makes many passes over the database")
 	}
 	rec := &manifest.Record{
 		Format: manifest.RecordFormat, Kind: manifest.KindBackup, Repository: host.Repository, Instance: host.Instance,

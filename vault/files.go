@@ -92,33 +92,58 @@ func stamp(t time.Time) time.Time {
 // files stores the files part.
 func (b *backup) files(ctx context.Context, l *listing) error {
 	b.cfg.Progress.begin("files", 0, 0)
-	l.files = nil
-	var broken error
-	list := func(yield func(manifest.File, error) bool) {
-		for f, err := range b.src.Files(ctx) {
-			if err != nil {
-				broken = err
-				return
-			}
-			f.Part, f.Modified = manifest.Files, stamp(f.Modified)
-			l.files = append(l.files, f.Path)
-			if !yield(f, nil) {
-				return
-			}
-		}
-	}
-	lost, err := b.changed(ctx, manifest.Files, list)
+	all, bytes, err := b.listFiles(ctx, l)
 	if err != nil {
 		return err
 	}
-	if broken != nil {
-		return fmt.Errorf("list files: %w: %w", ErrSource, broken)
+	b.cfg.Progress.begin("files", int64(len(all)), bytes)
+	lost, err := b.changed(ctx, manifest.Files, func(yield func(manifest.File, error) bool) {
+		for _, f := range all {
+			if !yield(f.File, f.err) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
 	}
 	for _, path := range slices.Sorted(maps.Keys(lost)) {
 		l.gone[path] = true
 		b.report.Missing = append(b.report.Missing, describe("/"+path, lost[path]))
 	}
 	return nil
+}
+
+// listed is a file of the files part, or why it can't be read.
+type listed struct {
+	manifest.File
+	err error
+}
+
+// listFiles notes the wanted paths of the files part, and returns the files in
+// path order with their bytes together. Of a file that the listing has no place
+// for, the report speaks.
+func (b *backup) listFiles(ctx context.Context, l *listing) (all []listed, bytes int64, err error) {
+	l.files = nil
+	for f, err := range b.src.Files(ctx) {
+		switch {
+		case err != nil && (f.Path == "" || ctx.Err() != nil):
+			return nil, 0, fmt.Errorf("list files: %w: %w", ErrSource, err)
+		case errors.Is(err, errors.ErrUnsupported):
+			b.report.LeftOut = append(b.report.LeftOut, err.Error())
+			continue
+		case !manifest.ValidPath(f.Path):
+			b.report.Missing = append(b.report.Missing, fmt.Sprintf("%q (%v)", "/"+f.Path, err))
+			continue
+		case err != nil:
+			err = unreadable{err}
+		}
+		f.Part, f.Modified = manifest.Files, stamp(f.Modified)
+		l.files = append(l.files, f.Path)
+		all = append(all, listed{f, err})
+		bytes += f.Size
+	}
+	return all, bytes, nil
 }
 
 // changed reads the files that the index does not know as they are, with

@@ -88,6 +88,14 @@ func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg B
 	return s, nil
 }
 
+// cramped is why the spool has no room for the packs in hand.
+func (s *shipper) cramped(cfg BackupConfig) string {
+	if cfg.Spool > 0 && cfg.Spool <= s.limit {
+		return fmt.Sprintf("the spool may have %d bytes by the configuration, less than the %d MiB of the packs in hand", cfg.Spool, s.room>>20)
+	}
+	return "the disk of the state folder has hardly more than the 2 GiB that are left to the instance"
+}
+
 // buffer returns an empty pack buffer, which send takes back. It waits until an
 // upload gives one back, if it must.
 func (s *shipper) buffer(ctx context.Context) ([]byte, error) {

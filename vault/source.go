@@ -23,7 +23,9 @@ type Source interface {
 	Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error)
 
 	// Files yields the files part in path order: Path, Size, Mode, Modified
-	// and Owner are set.
+	// and Owner are set. An error beside a path, of whatever form, is about that
+	// file alone: it counts as missing, or as left out on purpose where the error
+	// is errors.ErrUnsupported. Any other error ends the list.
 	Files(ctx context.Context) iter.Seq2[manifest.File, error]
 
 	// Named reports which of the media paths a row of the live database still

@@ -42,12 +42,15 @@ func (a *app) main(args []string) int {
 	a.out = out
 	slog.SetDefault(slog.New(logHandler{a: a}))
 	root := a.command()
-	root.SetArgs(args)
+	root.SetArgs(joinPassphrase(args))
 	cmd, err := root.ExecuteContextC(ctx)
+	verb := verbOf(cmd)
 	if errors.Is(err, errHelp) {
+		if a.json {
+			a.line("summary", summary{Verb: verb, Exit: exitUsage, Error: "there is no verb", Fix: "holdfast --help lists them"})
+		}
 		return exitUsage
 	}
-	verb := verbOf(cmd)
 	var p *problem
 	if err != nil {
 		if !a.ready {
@@ -97,3 +100,6 @@ func defaultState() string {
 // identity where init was told to keep it.
 func (a *app) hostFile() string     { return filepath.Join(a.state, "host.json") }
 func (a *app) identityFile() string { return filepath.Join(a.state, "identity.txt") }
+
+// setup are the files that init makes for the host.
+func (a *app) setup() []string { return []string{a.configFile, a.hostFile(), a.identityFile()} }

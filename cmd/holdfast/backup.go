@@ -73,6 +73,9 @@ func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *i
 		return nil, err
 	}
 	defer i.Close()
+	if err := a.apart(i, c.folders()...); err != nil {
+		return nil, err
+	}
 	if host.Instance != i.Domain() {
 		return nil, &problem{exit: exitRefused, err: fmt.Errorf("this host's key is for %s, GoToSocial's configuration is of %s", host.Instance, i.Domain()),
 			fix: "correct instance.gotosocial; another instance needs its own state folder and repository (holdfast init)"}
@@ -133,7 +136,21 @@ func (a *app) openHome(ctx context.Context, c *config, host *seal.Host, idx *ind
 		return nil, err
 	}
 	at.pin = cmp.Or(at.pin, host.Repository)
-	return at.open(ctx, idx)
+	repo, err := at.open(ctx, idx)
+	if errors.Is(err, vault.ErrNoRepository) {
+		return nil, a.noRepository(err, idx)
+	}
+	return repo, err
+}
+
+// noRepository says what it may mean that the host's repository isn't there.
+func (a *app) noRepository(err error, idx *index.Index) error {
+	p := &problem{exit: exitNoRepository, err: err, fix: "mount the folder, or correct the URL in " + a.configFile}
+	// Who has seen a snapshot there was set up whole.
+	if len(lastKnown(idx)) == 0 {
+		p.fix += "; " + cutOff(existing(a.setup()...))
+	}
+	return p
 }
 
 // source makes an instance a vault.Source.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -15,8 +14,8 @@ func (a *app) catCommand() *cobra.Command {
 		Short: "Write one file of a snapshot to standard output",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.json {
-				return usage(errors.New("cat writes the file's own bytes, not JSON"), "leave out --json")
+			if err := a.noJSON("the file's own bytes"); err != nil {
+				return err
 			}
 			repo, err := a.openOwned(cmd.Context(), from, u)
 			if err != nil {

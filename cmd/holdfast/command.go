@@ -47,7 +47,23 @@ from there: from the bucket, an age identity and nothing else.
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
+	root.SetHelpCommand(helpCommand())
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if a.json {
+			cmd.SetOut(a.err) // standard output is for JSON
+		}
+		help(cmd, args)
+	})
+	root.Flags().Bool("version", false, "print the version, as the verb does")
+	showHelp := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if asked, err := cmd.Flags().GetBool("version"); err != nil || !asked {
+			return errors.Join(err, showHelp(cmd, args))
+		}
+		a.tellVersion()
+		return nil
+	}
 	root.AddCommand(
 		a.initCommand(), a.backupCommand(),
 		a.listCommand(), a.showCommand(), a.lsCommand(), a.catCommand(), a.diffCommand(),
@@ -55,7 +71,41 @@ from there: from the bucket, an age identity and nothing else.
 		a.keyCommand(), a.configCommand(), a.demoCommand(),
 		a.completionCommand(), a.manCommand(), a.versionCommand(),
 	)
+	for _, c := range root.Commands() {
+		c.Args = noPlaces(c.Args)
+	}
 	return root
+}
+
+// helpCommand is for who types help before a verb, not --help behind it.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "help [VERB]",
+		Short:  "Show how a verb is used",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			verb, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown verb %q", rest[0])
+			}
+			if err != nil {
+				return usage(err, "holdfast --help lists the verbs")
+			}
+			return verb.Help()
+		},
+	}
+}
+
+// noPlaces names an argument that is the place of a secret, and lost its flag.
+func noPlaces(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		for _, arg := range args {
+			if s := secret(arg); s != "" && s.check("") == nil {
+				return fmt.Errorf("%s is the place of a secret: write it behind its flag and =, as in --passphrase=%s", s, s)
+			}
+		}
+		return check(cmd, args)
+	}
 }
 
 // errHelp ends a command line without a verb: help was shown, nothing was done.
@@ -91,6 +141,10 @@ func didYouMean(names []string) string {
 
 // suggestFlag adds the nearest flag to the error about an unknown one.
 func suggestFlag(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, badValue(err))
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return err
@@ -104,6 +158,15 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w%s", err, didYouMean(names))
 }
 
+// badValue is the error about a flag's value without Go's words.
+func badValue(err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool" {
+		return fmt.Errorf("%q is neither true nor false", invalid.GetValue())
+	}
+	return err
+}
+
 // mirror fills flags that the command line doesn't set from the environment:
 // HOLDFAST_CONFIG for --config. Lists are separated by commas.
 func mirror(flags *pflag.FlagSet) error {
@@ -111,7 +174,7 @@ func mirror(flags *pflag.FlagSet) error {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value := os.Getenv(name)
-		if value == "" || f.Changed || f.Name == "help" {
+		if value == "" || f.Changed || f.Name == "help" || f.Name == "version" {
 			return
 		}
 		values := []string{value}
@@ -120,7 +183,7 @@ func mirror(flags *pflag.FlagSet) error {
 		}
 		for _, v := range values {
 			if err := flags.Set(f.Name, v); err != nil {
-				bad = errors.Join(bad, fmt.Errorf("%s: %w", name, err))
+				bad = errors.Join(bad, fmt.Errorf("%s: %w", name, badValue(err)))
 			}
 		}
 	})

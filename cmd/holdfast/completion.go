@@ -18,6 +18,9 @@ func (a *app) completionCommand() *cobra.Command {
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.noJSON("a script for the shell"); err != nil {
+				return err
+			}
 			switch args[0] {
 			case "bash":
 				return cmd.Root().GenBashCompletionV2(a.out, true)

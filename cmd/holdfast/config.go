@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"holdfast/instance"
 )
@@ -51,9 +55,15 @@ func (a *app) config() (*config, error) {
 		return nil, usage(err, "run Holdfast as the user who owns its configuration")
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile))
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {
+		return nil, usage(fmt.Errorf("other users can change %s, and with it run commands as you", a.configFile), "look what it says now, then chmod 600 "+a.configFile)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > maxConfigFile {
+		return nil, usage(fmt.Errorf("%s is larger than %s", a.configFile, size(maxConfigFile)), "name Holdfast's own configuration by -c FILE")
 	}
 	c, err := parseConfig(text)
 	if err != nil {
@@ -73,7 +83,7 @@ func parseConfig(text []byte) (*config, error) {
 		return nil, errors.New(" the file is empty")
 	case errors.As(err, &placed) && placed.GetToken() != nil:
 		at := placed.GetToken().Position
-		return nil, fmt.Errorf("%d:%d: %s%s", at.Line, at.Column, placed.GetMessage(), nearKey(err))
+		return nil, fmt.Errorf("%d:%d: %s%s", at.Line, at.Column, cmp.Or(wrongType(err), placed.GetMessage()), nearKey(err))
 	case err != nil:
 		return nil, fmt.Errorf(" %w", err)
 	}
@@ -81,6 +91,24 @@ func parseConfig(text []byte) (*config, error) {
 		return nil, fmt.Errorf(" %w", err)
 	}
 	return &c, nil
+}
+
+// wrongType says what a value of another type should be, or "".
+func wrongType(err error) string {
+	var node *yaml.UnexpectedNodeTypeError
+	var value *yaml.TypeError
+	var large *yaml.OverflowError
+	switch {
+	case errors.As(err, &node) && node.Expected == ast.SequenceType:
+		return "a list belongs here: [ONE, ANOTHER]"
+	case errors.As(err, &node):
+		return "keys and their values belong here"
+	case errors.As(err, &large), errors.As(err, &value) && value.DstType.Kind() == reflect.Int:
+		return "a whole number belongs here"
+	case errors.As(err, &value):
+		return "text belongs here"
+	}
+	return ""
 }
 
 // nearKey names the key that an unknown one is likely meant to be.
@@ -121,6 +149,63 @@ func (c *config) check() error {
 	}
 	if c.Workers < 0 || c.Workers > 64 {
 		return fmt.Errorf("workers: %d is not between 1 and 64", c.Workers)
+	}
+	return nil
+}
+
+// folders are the remotes that are folders of this machine.
+func (c *config) folders() (folders []string) {
+	for _, r := range c.Remotes {
+		folders = append(folders, r.folder())
+	}
+	return folders
+}
+
+// folder is the remote's folder, or "" where it is none.
+func (r remoteConfig) folder() string {
+	p, err := newPlace(r.URL)
+	if err != nil {
+		return ""
+	}
+	if u, err := url.Parse(p.url); err == nil && u.Scheme == "dir" {
+		return u.Path
+	}
+	if strings.Contains(p.url, "://") {
+		return ""
+	}
+	return p.url
+}
+
+// apart refuses a state folder or remotes that the backup itself would save.
+func (a *app) apart(i *instance.Instance, remotes ...string) error {
+	state, err := filepath.Abs(a.state)
+	if err != nil {
+		return err
+	}
+	for _, path := range append(remotes, state) {
+		if path == "" {
+			continue
+		}
+		if around := i.Around(path); around != "" {
+			return &problem{exit: exitRefused, err: fmt.Errorf("%s lies in %s, which is backed up", path, around),
+				effect: "each backup would save the ones before it once more",
+				fix:    "name another folder for it, or other extra paths"}
+		}
+	}
+	return nil
+}
+
+// checkBinary refuses a binary that is asked for and can't be run.
+func (c instanceConfig) checkBinary() error {
+	if c.Binary == "" {
+		return nil
+	}
+	info, err := os.Stat(c.Binary)
+	if err == nil && (!info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0) {
+		err = fmt.Errorf("%s is no program", c.Binary)
+	}
+	if err != nil {
+		return usage(fmt.Errorf("GoToSocial's binary: %w", err), "correct binary, or leave it out: it is looked for")
 	}
 	return nil
 }

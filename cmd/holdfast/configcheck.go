@@ -70,9 +70,8 @@ func (a *app) checkConfig(ctx context.Context) error {
 		}
 		a.item("check", done, text)
 	}
-	detail, err := a.checkFile()
-	report("configuration", detail, err)
-	detail, domain, err := checkInstance(ctx, c.Instance)
+	report("configuration", a.configFile, nil)
+	detail, domain, err := a.checkInstance(ctx, c)
 	report("instance", detail, err)
 	detail, err = a.checkHost(domain)
 	report("host key", detail, err)
@@ -89,37 +88,49 @@ func (a *app) checkConfig(ctx context.Context) error {
 	return &problem{exit: firstBad.exit, err: fmt.Errorf("%s failed", count(int64(failed), "check")), fix: "see above"}
 }
 
-func (a *app) checkFile() (string, error) {
-	info, err := os.Stat(a.configFile)
-	if err != nil {
-		return "", err
+func (a *app) checkInstance(ctx context.Context, c *config) (detail, domain string, err error) {
+	if err := c.Instance.checkBinary(); err != nil {
+		return "", "", err
 	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return "", usage(fmt.Errorf("other users can change %s, and with it run commands as you", a.configFile), "chmod 600 "+a.configFile)
-	}
-	return a.configFile, nil
-}
-
-func checkInstance(ctx context.Context, c instanceConfig) (detail, domain string, err error) {
-	i, err := c.open()
+	i, err := c.Instance.open()
 	if err != nil {
 		return "", "", err
 	}
 	defer i.Close()
+	if err := a.apart(i, c.folders()...); err != nil {
+		return "", i.Domain(), err
+	}
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return "", i.Domain(), fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), errors.Join(checkFiles(ctx, i), view.Close())
+	if err := errors.Join(a.checkFiles(ctx, i), view.Close()); err != nil {
+		return "", i.Domain(), err
+	}
+	if view.Facts().GoToSocial == "" {
+		_, err := i.AskVersion(ctx)
+		a.warn("snapshots won't say which version of GoToSocial they need: %v", err)
+	}
+	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), nil
 }
 
-// checkFiles looks whether everything of the files part is there to be read.
-func checkFiles(ctx context.Context, i *instance.Instance) error {
-	for _, err := range i.Files(ctx) {
-		if err != nil {
+// checkFiles looks whether everything of the files part is there to be read. A
+// path that is asked for and missing is a mistake; of the rest it warns.
+func (a *app) checkFiles(ctx context.Context, i *instance.Instance) error {
+	var unsaved, leftOut []string
+	for f, err := range i.Files(ctx) {
+		switch {
+		case err == nil:
+		case f.Path == "", errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("%w: %w", vault.ErrSource, err)
+		case errors.Is(err, errors.ErrUnsupported):
+			leftOut = append(leftOut, err.Error())
+		default:
+			unsaved = append(unsaved, fmt.Sprintf("%s (%v)", legible("/"+f.Path), err))
 		}
 	}
+	a.warnAll("can't be saved: %s", unsaved)
+	a.warnAll("left out: %s", leftOut)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"strings"
 
 	"holdfast/instance"
@@ -76,7 +77,17 @@ func (a *app) settings(c *config) []setting {
 	}
 	add("spool", number(int64(c.Spool)), "1GiB")
 	add("workers", number(int64(c.Workers)), "2")
-	return append(all, setting{"holdfast", "state", a.state, "--state, HOLDFAST_STATE or default"})
+	return append(all, setting{"holdfast", "state", a.state, a.stateOrigin()})
+}
+
+func (a *app) stateOrigin() string {
+	switch a.state {
+	case os.Getenv("HOLDFAST_STATE"):
+		return "HOLDFAST_STATE"
+	case defaultState():
+		return "default"
+	}
+	return "--state"
 }
 
 // withoutPassword hides what stands before the @ of a URL.

@@ -99,5 +99,5 @@ func changeLine(c change) string {
 	if c.Pages > 0 {
 		detail += fmt.Sprintf(", up to %s", count(c.Pages, "page"))
 	}
-	return fmt.Sprintf("%s %s/%s  (%s)", sign, c.Part, c.Path, detail)
+	return fmt.Sprintf("%s %s  (%s)", sign, legible(string(c.Part)+"/"+c.Path), detail)
 }

@@ -52,16 +52,28 @@ func nameless(dir string) (*os.File, error) {
 // vacant refuses paths where something is. Where it can't look, the write will
 // say so.
 func vacant(paths ...string) error {
-	for _, path := range paths {
-		if _, err := os.Lstat(path); err == nil {
-			return alreadyThere(path)
-		}
+	if there := existing(paths...); len(there) > 0 {
+		return alreadyThere(there...)
 	}
 	return nil
 }
 
-func alreadyThere(path string) error {
-	return &problem{exit: exitRefused, err: fmt.Errorf("%s is there already, and is never overwritten", path),
+// existing are those of the paths where something is.
+func existing(paths ...string) (there []string) {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			there = append(there, path)
+		}
+	}
+	return there
+}
+
+func alreadyThere(paths ...string) error {
+	verb := "is there already, and is"
+	if len(paths) > 1 {
+		verb = "are there already, and are"
+	}
+	return &problem{exit: exitRefused, err: fmt.Errorf("%s %s never overwritten", strings.Join(paths, " and "), verb),
 		fix: "use it, name another, or move it away first"}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -23,12 +24,51 @@ type unlocking struct {
 
 func (u *unlocking) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&u.file, "identity", "", "an owner's identity or recovery kit: `FILE`, or - to type it")
-	passphraseFlag(cmd, &u.passphrase, "an owner's passphrase: asked for, or from `file:PATH` or env:NAME")
+	passphraseFlag(cmd, &u.passphrase, "an owner's passphrase")
 }
 
-func passphraseFlag(cmd *cobra.Command, to *string, usage string) {
-	cmd.Flags().StringVar(to, "passphrase", "", usage)
-	cmd.Flags().Lookup("passphrase").NoOptDefVal = "ask"
+// passphraseFlag adds --passphrase: "ask" where it stands alone, else the place
+// of a secret.
+func passphraseFlag(cmd *cobra.Command, to *string, what string) {
+	cmd.Flags().Var((*joined)(to), "passphrase", what+": alone it is asked for; env:NAME, cred:NAME and cmd:LINE are other places")
+	cmd.Flags().Lookup("passphrase").NoOptDefVal = joinedHelp
+}
+
+// joined is a flag's value that stands behind =, for the flag may stand alone.
+type joined string
+
+// joinedHelp is what the help shows behind the flag, and what pflag sets for a
+// flag that stands alone.
+const joinedHelp = "file:PATH"
+
+func (j *joined) Set(s string) error {
+	if *j = joined(s); s == joinedHelp {
+		*j = "ask"
+	}
+	return nil
+}
+
+func (j *joined) String() string { return string(*j) }
+
+// Type keeps pflag from showing a value behind a space as well.
+func (*joined) Type() string { return "bool" }
+
+// joinPassphrase joins --passphrase and what follows it where that can only be
+// meant for it: the place of a secret, or the words themselves, which then are
+// refused instead of taken for a snapshot's name and printed.
+func joinPassphrase(args []string) []string {
+	for i, arg := range args {
+		if arg == "--" || i+1 == len(args) {
+			break
+		}
+		next := args[i+1]
+		place := secret(next).check("") == nil && next != ""
+		words := strings.ContainsAny(next, " \t") && !strings.Contains(next, "/")
+		if arg == "--passphrase" && (place || words) {
+			return slices.Concat(args[:i], []string{arg + "=" + next}, args[i+2:])
+		}
+	}
+	return args
 }
 
 // identities reads what the flags name, and the repository that the identity

@@ -43,7 +43,13 @@ thing, besides the bucket, that a restore needs. Print it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v.remote.URL = args[0]
 			v.remote.AccessKey, v.remote.SecretKey = secret(v.accessKey), secret(v.secretKey)
-			return v.run(cmd.Context(), a)
+			if err := v.run(cmd.Context(), a); err != nil {
+				return err
+			}
+			if len(v.owners) == 0 && a.quiet {
+				a.warn("the only key to the backups is in %s: print it, and move it off this server", v.kit)
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()
@@ -53,7 +59,7 @@ thing, besides the bucket, that a restore needs. Print it.`,
 	f.StringArrayVar(&v.instance.Extra, "extra", nil, "one more `PATH` to back up; may be repeated")
 	f.StringArrayVar(&v.owners, "owner", nil, "a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
 	f.StringVar(&v.kit, "kit", "", "`FILE` of the recovery kit (default ./holdfast-kit-DOMAIN.txt)")
-	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too: asked for, or from `file:PATH` or env:NAME")
+	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
 	f.BoolVar(&v.keepIdentity, "keep-identity", false, "leave the identity on this host too, for drills: whoever steals the host can then read every snapshot")
 	f.StringVar(&v.accessKey, "access-key", "", "where the S3 access key is: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
 	f.StringVar(&v.secretKey, "secret-key", "", "where the S3 secret key is: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
@@ -73,10 +79,10 @@ type initResult struct {
 // run leaves the remote's first record for last: whatever fails before it can
 // be tried again, once the files of this try are taken back.
 func (v *initVerb) run(ctx context.Context, a *app) error {
-	if err := v.check(a.configFile, a.hostFile(), a.identityFile()); err != nil {
+	if err := v.check(a); err != nil {
 		return err
 	}
-	domain, facts, err := v.look(ctx)
+	domain, facts, err := v.look(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -216,6 +222,7 @@ func (v *initVerb) tell(a *app, k kit) {
 	if strings.HasPrefix(k.Remote, "s3") && v.remote.SecretKey == "" {
 		a.warn("the S3 keys came from the environment and were not saved: every run needs them there, or access_key and secret_key in %s", a.configFile)
 	}
+	a.say("  Keep a copy of %s elsewhere too: with it another server goes on here.", a.hostFile())
 	a.say("next: holdfast backup")
 	a.result = result
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"holdfast/manifest"
 	"holdfast/remote"
@@ -13,12 +14,15 @@ import (
 )
 
 // check refuses what can be refused without looking at anything outside.
-func (v *initVerb) check(mustNotExist ...string) error {
-	if v.kit != "" {
-		mustNotExist = append(mustNotExist, v.kit)
+func (v *initVerb) check(a *app) error {
+	if there := existing(a.setup()...); len(there) > 0 {
+		return &problem{exit: exitRefused, err: errors.Unwrap(alreadyThere(there...)),
+			fix: "if this host is set up, use it: holdfast backup; for another instance name other places by -c and --state; " + cutOff(there)}
 	}
-	if err := vacant(mustNotExist...); err != nil {
-		return err
+	if v.kit != "" {
+		if err := vacant(v.kit); err != nil {
+			return err
+		}
 	}
 	if len(v.owners) > 0 && (v.kit != "" || v.keepIdentity) {
 		return usage(errors.New("--kit and --keep-identity go with an identity that init makes, --owner with one that exists"), "leave out --owner, or the others")
@@ -41,6 +45,11 @@ func (v *initVerb) check(mustNotExist ...string) error {
 		}
 	}
 	return nil
+}
+
+// cutOff says how to start over where init ended before the repository was made.
+func cutOff(left []string) string {
+	return fmt.Sprintf("if an init was cut off, and nothing was ever backed up from here: rm %s, and the kit that it wrote, then run it again", strings.Join(left, " "))
 }
 
 // canWrite refuses where the files of the host and the kit could not be written,
@@ -75,7 +84,10 @@ func absolute(path *string) (err error) {
 }
 
 // look opens the instance and one view of its database: the first checks.
-func (v *initVerb) look(ctx context.Context) (domain string, facts manifest.Facts, err error) {
+func (v *initVerb) look(ctx context.Context, a *app) (domain string, facts manifest.Facts, err error) {
+	if err := v.instance.checkBinary(); err != nil {
+		return "", facts, err
+	}
 	i, err := v.instance.open()
 	if err != nil {
 		if v.instance.GoToSocial == "" {
@@ -84,11 +96,14 @@ func (v *initVerb) look(ctx context.Context) (domain string, facts manifest.Fact
 		return "", facts, err
 	}
 	defer i.Close()
+	if err := a.apart(i, v.remote.folder()); err != nil {
+		return "", facts, err
+	}
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return "", facts, fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	return i.Domain(), view.Facts(), errors.Join(checkFiles(ctx, i), view.Close())
+	return i.Domain(), view.Facts(), errors.Join(a.checkFiles(ctx, i), view.Close())
 }
 
 func (v *initVerb) create(ctx context.Context, a *app) (place, remote.Store, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +37,9 @@ identity never sees the server.`,
 			}
 			if err := vacant(file); err != nil {
 				return err
+			}
+			if err := writable(filepath.Dir(file)); err != nil {
+				return usage(err, "make that folder, or name by -o a file in another")
 			}
 			create := seal.NewIdentity
 			if hybrid {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -63,10 +64,14 @@ func sign(f *os.File, verb string) error {
 }
 
 func busy(f *os.File, state string) error {
-	var by holder
-	// Its owner may be writing it just now.
-	if err := json.NewDecoder(f).Decode(&by); err != nil {
-		return &problem{exit: exitBusy, err: fmt.Errorf("another holdfast holds %s", state), fix: "wait until it ends"}
+	by, ok := signed(f)
+	// Its owner may be about to sign it.
+	for tries := 0; !ok && tries < 20; tries++ {
+		time.Sleep(50 * time.Millisecond)
+		by, ok = signed(f)
+	}
+	if !ok {
+		return &problem{exit: exitBusy, err: fmt.Errorf("another holdfast holds %s, and doesn't say which", state), fix: "wait until it ends"}
 	}
 	return &problem{
 		exit: exitBusy,
@@ -74,4 +79,20 @@ func busy(f *os.File, state string) error {
 			state, by.Verb, by.PID, by.Host, stamp(by.Since), elapsed(by.Since)),
 		fix: fmt.Sprintf("wait until it ends; if it hangs, kill %d: the next run goes on from there", by.PID),
 	}
+}
+
+// signed reads who holds the lock. What a process left that has ended is no
+// signature: the one who holds it now is not to be killed under that number.
+func signed(f *os.File) (by holder, ok bool) {
+	text := make([]byte, 4<<10)
+	n, err := f.ReadAt(text, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return by, false
+	}
+	if err := json.Unmarshal(text[:n], &by); err != nil || by.PID < 1 {
+		return by, false
+	}
+	here, err := os.Hostname()
+	ended := err == nil && here == by.Host && errors.Is(unix.Kill(by.PID, 0), unix.ESRCH)
+	return by, !ended
 }

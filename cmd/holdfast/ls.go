@@ -28,20 +28,20 @@ func (a *app) lsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			below := strings.TrimSuffix(first(args[1:]), "/")
+			below := first(args[1:])
 			var total manifest.Total
 			for f, err := range snap.Files(cmd.Context()) {
 				if err != nil {
 					return err
 				}
 				name := string(f.Part) + "/" + f.Path
-				if below != "" && name != below && !strings.HasPrefix(name, below+"/") {
+				if !within(name, below) {
 					continue
 				}
 				total.Files++
 				total.Bytes += f.Size
 				f.Extents = nil
-				a.item("file", f, fileLine(f, name))
+				a.item("file", f, fileLine(f, legible(name)))
 			}
 			a.result = total
 			if total.Files == 0 {
@@ -53,6 +53,13 @@ func (a *app) lsCommand() *cobra.Command {
 	fromFlag(cmd, &from)
 	u.flags(cmd)
 	return cmd
+}
+
+// within reports whether a file is below a path, or that path itself; "" is
+// above all.
+func within(name, path string) bool {
+	path = strings.TrimSuffix(path, "/")
+	return path == "" || name == path || strings.HasPrefix(name, path+"/")
 }
 
 func fileLine(f manifest.File, name string) string {

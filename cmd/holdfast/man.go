@@ -15,7 +15,13 @@ func (a *app) manCommand() *cobra.Command {
 		Short: "Print the manual page",
 		Long:  "Print the manual page:\n\n  holdfast man > /usr/local/share/man/man1/holdfast.1",
 		Args:  cobra.NoArgs,
-		Run:   func(cmd *cobra.Command, _ []string) { manual(a.out, cmd.Root()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.noJSON("a page for man"); err != nil {
+				return err
+			}
+			manual(a.out, cmd.Root())
+			return nil
+		},
 	}
 }
 
@@ -59,6 +65,9 @@ func flags(w io.Writer, set *pflag.FlagSet) {
 		}
 		value, text := pflag.UnquoteUsage(f)
 		name := "--" + f.Name
+		if f.NoOptDefVal == joinedHelp {
+			name += "[=" + joinedHelp + "]"
+		}
 		if f.Shorthand != "" {
 			name = "-" + f.Shorthand + ", " + name
 		}

@@ -5,20 +5,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // say prints a line for a person; nothing with --quiet or --json.
 func (a *app) say(format string, args ...any) {
 	if !a.quiet && !a.json {
-		fmt.Fprintf(a.out, format+"\n", args...)
+		fmt.Fprintln(a.out, tame(fmt.Sprintf(format, args...)))
 	}
 }
 
 // warn prints what somebody should look at, --quiet or not.
 func (a *app) warn(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := oneLine(fmt.Sprintf(format, args...))
 	if a.json {
 		a.line("warning", struct {
 			Text string `json:"text"`
@@ -40,7 +43,42 @@ func (a *app) item(kind string, v any, text string) {
 		a.line(kind, v)
 		return
 	}
-	fmt.Fprintln(a.out, text)
+	fmt.Fprintln(a.out, tame(text))
+}
+
+// What stands in a bucket, and in the names of files, may want to steer the
+// terminal or forge a line of ours.
+
+// legible is a name as it is, or quoted where something in it doesn't print.
+func legible(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+// tame is text with what doesn't print escaped, but for the ends of lines.
+func tame(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r == '\n' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// oneLine is text with everything escaped that doesn't print.
+func oneLine(text string) string { return strings.ReplaceAll(tame(text), "\n", `\n`) }
+
+// noJSON refuses --json where the output has a form of its own.
+func (a *app) noJSON(what string) error {
+	if !a.json {
+		return nil
+	}
+	return usage(fmt.Errorf("it writes %s, not JSON", what), "leave out --json")
 }
 
 // line prints a JSON line: v's fields behind its type.
@@ -94,10 +132,10 @@ func (p *problem) render(verb string) string {
 	if verb != "" && !strings.HasPrefix(what, verb+" ") && !strings.HasPrefix(what, verb+": ") {
 		what = verb + ": " + what
 	}
-	fmt.Fprintf(&b, "✗ %s\n", what)
+	fmt.Fprintf(&b, "✗ %s\n", strings.ReplaceAll(what, "\n", "\n  "))
 	line("effect", p.effect)
 	line("fix", p.fix)
-	return b.String()
+	return tame(b.String())
 }
 
 // checkedWriter remembers the first write that failed, so that a full disk does not

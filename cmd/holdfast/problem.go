@@ -111,7 +111,7 @@ func explain(ctx context.Context, err error) *problem {
 	var broken *instance.DamageError
 	if errors.As(err, &broken) {
 		p.exit = exitDamage
-		p.fix = "restore an earlier snapshot; or get this one's file by holdfast cat SNAP database/sqlite.db and mend it by sqlite3's REINDEX or .recover"
+		p.fix = "restore an earlier snapshot; or this one as it was by --verbatim, into another folder, or its file alone by holdfast cat SNAP database/sqlite.db, and mend it by sqlite3's REINDEX or .recover"
 	}
 	var said *problem
 	if errors.As(err, &said) {

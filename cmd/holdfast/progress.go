@@ -111,6 +111,8 @@ func (v *view) line() string {
 	switch {
 	case total > 0:
 		fields = append(fields, fmt.Sprintf("%3d %%  %s of %s", min(100, 100*bytes/total), size(bytes), size(total)))
+	case filesTotal > 1 && bytes > 0:
+		fields = append(fields, fmt.Sprintf("%3d %%  %s", min(100, 100*files/filesTotal), size(bytes)))
 	case bytes > 0:
 		fields = append(fields, size(bytes))
 	}
@@ -124,13 +126,24 @@ func (v *view) line() string {
 		fields = append(fields, size(n)+" "+v.moved)
 	}
 	if spent := time.Since(v.since); spent > time.Second && bytes > 0 {
-		rate := float64(bytes) / spent.Seconds()
-		fields = append(fields, size(int64(rate))+"/s")
-		if left := total - bytes; left > 0 {
-			fields = append(fields, took(time.Duration(float64(left)/rate*1e9))+" left")
+		fields = append(fields, size(int64(float64(bytes)/spent.Seconds()))+"/s")
+		switch {
+		case total > 0:
+			fields = append(fields, left(spent, bytes, total)...)
+		case files > 0:
+			// How large the media are is known only when each was looked at.
+			fields = append(fields, left(spent, files, filesTotal)...)
 		}
 	}
 	return strings.Join(fields, "  ")
+}
+
+// left is the time that is left, if it goes on as it went.
+func left(spent time.Duration, done, total int64) []string {
+	if done >= total {
+		return nil
+	}
+	return []string{took(time.Duration(float64(spent)*float64(total-done)/float64(done))) + " left"}
 }
 
 // frugal keeps memory small: the server beside us needs it more. The

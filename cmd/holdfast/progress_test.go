@@ -31,10 +31,17 @@ func TestLineTellsBytesFilesRateAndTimeLeft(t *testing.T) {
 		p.Files.Store(500)
 		p.Bytes.Store(100 << 20)
 		p.Moved.Store(30 << 20)
-		const want = "\rmedia       25 %  100 MiB of 400 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  30s left\x1b[K"
+		const want = "\rmedia       25 %  100 MiB of 400 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  30 s left\x1b[K"
 		if got := v.live(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+		// Where only the files are counted, they tell how long it takes.
+		p.BytesTotal.Store(0)
+		const byFiles = "\rmedia       25 %  100 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  30 s left\x1b[K"
+		if got := v.live(); got != byFiles {
+			t.Errorf("%q, want %q", got, byFiles)
+		}
+		p.BytesTotal.Store(400 << 20)
 		v.width = 20
 		if got := v.live(); got != "\rmedia       25 %  1\x1b[K" {
 			t.Errorf("on a narrow terminal: %q", got)

@@ -189,7 +189,7 @@ func (a *app) trust(ctx context.Context, repo *repository) error {
 	head := repo.Head()
 	if term.IsTerminal(int(a.in.Fd())) {
 		fmt.Fprintf(a.err, "%s holds the repository\n  %s\nof %s, newest record of %s.\n"+
-			"Compare the ID with your recovery kit. Is it this one? [y/N] ", repo.place.url, repo.ID, head.Instance, stamp(head.Time))
+			"Compare the ID with your recovery kit. Is it this one? [y/N] ", repo.place.url, repo.ID, oneLine(head.Instance), stamp(head.Time))
 		answer, err := a.prompt(ctx, func() (string, error) { return bufio.NewReader(a.in).ReadString('\n') })
 		if err != nil {
 			return err

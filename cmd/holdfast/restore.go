@@ -96,6 +96,8 @@ type restoreResult struct {
 	Notes    []string `json:"notes,omitempty"`
 	Rest     []string `json:"rest,omitempty"`    // what is left to do after a restore onto this machine
 	Planned  bool     `json:"planned,omitempty"` // nothing was done
+
+	unnamed int64 // files that the snapshot misses and has no name for
 }
 
 func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreResult, error) {
@@ -121,7 +123,11 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	if snap.Record.Missing > 0 {
 		result.Whole = wholeBefore(repo.Records(), snap.Record)
 	}
-	v.tellPlan(a, result, cfg.Parts, snap.Record.Name() == latest(repo.Records()).Name())
+	totals, err := v.chosen(ctx, snap, cfg.Parts)
+	if err != nil {
+		return nil, withEffect(err, v.left())
+	}
+	v.tellPlan(a, result, totals, snap.Record.Name() == latest(repo.Records()).Name())
 	if v.isFull() {
 		return result, v.rebuild(ctx, a, snap, result)
 	}
@@ -138,13 +144,19 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	})
 	if err != nil {
 		a.tellLost(err)
-		if errors.Is(err, vault.ErrRefused) || errors.Is(err, vault.ErrBusy) {
+		switch {
+		case errors.Is(err, vault.ErrBusy):
 			return nil, err
+		case errors.Is(err, vault.ErrRefused):
+			return nil, &problem{exit: exitRefused, err: err, effect: "nothing that was there before is changed", fix: "name by --to another folder, which is empty or does not exist"}
 		}
 		return nil, withEffect(err, v.left())
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
 	result.Missing, result.Lost, result.Notes = report.Missing, report.Lost, report.Notes
+	if len(cfg.Parts) == 0 && len(cfg.Paths) == 0 {
+		result.unnamed = result.Snapshot.Missing - int64(len(report.Missing))
+	}
 	result.Seconds = time.Since(v.began).Seconds()
 	return result, nil
 }
@@ -259,8 +271,33 @@ func expect(repo *vault.Repository, head string) error {
 		fix:    "look for a mirror with the newer ones; without --expect-head what is there can be restored"}
 }
 
+// chosen is how much of each part is to be restored. Of single paths only the
+// listing tells.
+func (v *restoreVerb) chosen(ctx context.Context, snap *vault.Snapshot, parts []manifest.Part) (map[manifest.Part]manifest.Total, error) {
+	totals := map[manifest.Part]manifest.Total{}
+	if len(v.paths) == 0 {
+		for part, total := range snap.Record.Parts {
+			if len(parts) == 0 || slices.Contains(parts, part) {
+				totals[part] = total
+			}
+		}
+		return totals, nil
+	}
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		name := string(f.Part) + "/" + f.Path
+		if !f.Missing && slices.ContainsFunc(v.paths, func(path string) bool { return within(name, path) }) {
+			total := totals[f.Part]
+			totals[f.Part] = manifest.Total{Files: total.Files + 1, Bytes: total.Bytes + f.Size}
+		}
+	}
+	return totals, nil
+}
+
 // tellPlan says what is about to be restored, before anything is.
-func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.Part, newest bool) {
+func (v *restoreVerb) tellPlan(a *app, result *restoreResult, totals map[manifest.Part]manifest.Total, newest bool) {
 	s := result.Snapshot
 	if a.json {
 		a.line("plan", s)
@@ -272,8 +309,7 @@ func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.P
 	a.say("snapshot %s of %s%s", s.ID, s.Instance, which)
 	a.say("  shows     %s, %s ago", stamp(s.Time), elapsed(s.Time))
 	for _, part := range manifest.Parts {
-		chosen := len(parts) == 0 || slices.Contains(parts, part)
-		if total := s.Parts[part]; chosen && total.Files > 0 {
+		if total := totals[part]; total.Files > 0 {
 			a.say("  %-9s %s in %s", part, size(total.Bytes), count(total.Files, "file"))
 		}
 	}
@@ -282,9 +318,27 @@ func (v *restoreVerb) tellPlan(a *app, result *restoreResult, parts []manifest.P
 	}
 	if v.to != "" {
 		a.say("  into      %s", v.to)
+		v.tellRoom(a, totals)
 	}
 	if s.Missing > 0 {
 		a.warn("the snapshot is incomplete: it was made without %s that could not be read%s", count(s.Missing, "file"), result.without())
+	}
+}
+
+// tellRoom warns where the disk has not the room. It is no refusal: the disk may
+// compress, or grow.
+func (v *restoreVerb) tellRoom(a *app, totals map[manifest.Part]manifest.Total) {
+	if _, err := os.Lstat(filepath.Join(v.to, ".holdfast-restore")); err == nil {
+		return // a part of it is there already
+	}
+	var need int64
+	for _, total := range totals {
+		need += total.Bytes
+	}
+	dir := besides(v.to)
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err == nil && need > int64(disk.Bavail)*disk.Bsize {
+		a.warn("the disk of %s has room for %s, and this takes %s", dir, size(int64(disk.Bavail)*disk.Bsize), size(need))
 	}
 }
 
@@ -330,10 +384,19 @@ func (a *app) tellRestore(r *restoreResult) error {
 		resumed = ", going on from an earlier run"
 	}
 	a.say("✓ restored %s, %s, in %s%s; every byte was checked", count(r.Files, "file"), size(r.Bytes), took(time.Duration(r.Seconds*1e9)), resumed)
+	damaged := ""
 	for _, note := range r.Notes {
+		if strings.HasPrefix(note, instance.DamageNote) {
+			damaged = note
+			continue
+		}
 		a.say("  %s", note)
 	}
 	a.warnAll("damaged, left out: %s", r.Lost)
+	if damaged != "" {
+		return &problem{exit: exitDamage, err: errors.New(damaged), effect: "all files are restored; the server may not run over this database",
+			fix: "mend it by sqlite3's REINDEX or .recover, or restore an earlier snapshot into another folder"}
+	}
 	if len(r.Lost) > 0 {
 		return &problem{exit: exitDamage, err: fmt.Errorf("left out %s, whose packs are damaged", count(int64(len(r.Lost)), "file")),
 			effect: "everything else is restored", fix: "look for these files in another snapshot or a mirror"}
@@ -344,13 +407,14 @@ func (a *app) tellRestore(r *restoreResult) error {
 // tellMissing tells of files that the backup did not find.
 func (a *app) tellMissing(r *restoreResult) error {
 	a.warnAll("was missing when the snapshot was made: %s", r.Missing)
-	if len(r.Missing) == 0 {
+	missing := int64(len(r.Missing)) + r.unnamed
+	if missing == 0 {
 		return nil
 	}
 	fix := "no earlier snapshot has them all; look for them where the instance's disk was copied to"
 	if r.Whole != "" {
 		fix = fmt.Sprintf("restore snapshot %s, which misses none, into another folder, and copy these files from there", r.Whole)
 	}
-	return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(int64(len(r.Missing)), "file")),
+	return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is restored, without %s that could not be found when it was made", r.Snapshot.ID, count(missing, "file")),
 		effect: "everything else is restored", fix: fix}
 }

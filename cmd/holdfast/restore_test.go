@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
+
+	"holdfast/manifest"
 )
 
 func TestScratchLiesBesideTheTargetEvenWhereFoldersAreMissing(t *testing.T) {
@@ -14,6 +17,17 @@ func TestScratchLiesBesideTheTargetEvenWhereFoldersAreMissing(t *testing.T) {
 	} {
 		if got := besides(to); got != want {
 			t.Errorf("%q: %q, want %q", to, got, want)
+		}
+	}
+}
+
+func TestDiskThatIsTooSmallIsNamedBeforeARestore(t *testing.T) {
+	v := restoreVerb{to: t.TempDir() + "/restored"}
+	for need, warns := range map[int64]bool{1: false, 1 << 62: true} {
+		var out strings.Builder
+		v.tellRoom(&app{err: &out}, map[manifest.Part]manifest.Total{manifest.Media: {Files: 1, Bytes: need}})
+		if got := strings.Contains(out.String(), "this takes 4.0 EiB"); got != warns {
+			t.Errorf("%d: %q", need, out.String())
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -19,6 +20,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the real program. Its flags come from the environment:
 // configuration and state lie in the script's own folder.
 func TestScripts(t *testing.T) {
+	unix.Umask(0o022) // a configuration that others can write is refused
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

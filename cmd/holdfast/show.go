@@ -41,7 +41,7 @@ func (a *app) showCommand() *cobra.Command {
 // show prints a record, and the head that --expect-head takes.
 func (a *app) show(s snapshot, rec *manifest.Record, head string) {
 	row := func(label, format string, args ...any) {
-		fmt.Fprintf(a.out, "%-12s %s\n", label, fmt.Sprintf(format, args...))
+		fmt.Fprintf(a.out, "%-12s %s\n", label, oneLine(fmt.Sprintf(format, args...)))
 	}
 	row("snapshot", "%s", s.Name)
 	row("number", "%d", s.Sequence)

@@ -53,6 +53,7 @@ type backupResult struct {
 	NewFiles int64    `json:"new_files"`
 	Seconds  float64  `json:"seconds"`
 	Missing  []string `json:"missing,omitempty"`
+	LeftOut  []string `json:"left_out,omitempty"` // links that lead to no file
 	Damage   bool     `json:"damage,omitempty"`
 }
 
@@ -64,7 +65,7 @@ const shown = 20
 func (a *app) tellBackup(r *backupReport) error {
 	s := newSnapshot(r.Record)
 	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
-		Seconds: r.took.Seconds(), Missing: r.Missing, Damage: r.Damage}
+		Seconds: r.took.Seconds(), Missing: r.Missing, LeftOut: r.LeftOut, Damage: r.Damage}
 	a.say("✓ snapshot %s of %s saved in %s", s.ID, s.Instance, took(r.took))
 	for _, part := range manifest.Parts {
 		if total := s.Parts[part]; total.Files > 0 {
@@ -83,6 +84,7 @@ func (a *app) tellBackup(r *backupReport) error {
 	a.say("  head      %s", s.Name)
 	a.result = result
 	a.warnAll("not saved: %s", r.Missing)
+	a.warnAll("left out: %s", r.LeftOut)
 	if r.Damage {
 		saved := "whole"
 		if len(r.Missing) > 0 {
@@ -96,7 +98,7 @@ func (a *app) tellBackup(r *backupReport) error {
 		a.warn("%s", w)
 	}
 	if n := int64(len(r.Missing)); n > 0 {
-		fix := "put files that are gone back, if you have them elsewhere, and let Holdfast's user read the others; then run it again"
+		fix := "put files that are gone back, if you have them elsewhere, let Holdfast's user read the others, or take them out of the extra paths; then run it again"
 		if n > s.Parts[manifest.Media].Files {
 			fix = "is the disk of the media directory mounted, and storage-local-base-path right? Mend that and run it again; if the files are lost, put them back from an earlier snapshot"
 		}

@@ -134,15 +134,19 @@ func (a *app) tellVerify(r *vault.VerifyReport) {
 		a.say("read and hashed: %s, %s", count(int64(r.HashedN), "object"), size(r.Hashed))
 	}
 	if r.Unneeded > 0 {
-		a.say("needed by no snapshot: %s, %s; interrupted runs leave such, the next backup uses what it can", count(int64(r.Unneeded), "pack"), size(r.UnneededBytes))
+		a.say("needed by no snapshot: %s, %s; interrupted runs leave such; a backup uses those that its index still knows", count(int64(r.Unneeded), "pack"), size(r.UnneededBytes))
 	}
-	a.warnAll("no object of Holdfast's: %s", r.Foreign)
+	foreign := make([]string, len(r.Foreign))
+	for i, name := range r.Foreign {
+		foreign[i] = legible(name)
+	}
+	a.warnAll("no object of Holdfast's: %s", foreign)
 	for _, p := range r.Problems {
 		if a.json {
 			a.line("problem", verifyProblem{p.Object, p.What, p.Hurts, p.Fix})
 			continue
 		}
-		fmt.Fprintf(a.err, "✗ %s %s\n", p.Object, p.What)
+		fmt.Fprintf(a.err, "✗ %s %s\n", legible(p.Object), oneLine(p.What))
 		if len(p.Hurts) > 0 {
 			fmt.Fprintf(a.err, "  hurts    %s\n", strings.Join(p.Hurts, ", "))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strings"
 
@@ -33,19 +34,22 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the versions of the program and of its formats",
 		Args:  cobra.NoArgs,
-		Run: func(*cobra.Command, []string) {
-			v := versionResult{Version: version(), Record: manifest.RecordFormat}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Go = info.GoVersion
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						v.Commit = s.Value
-					}
-				}
+		Run:   func(*cobra.Command, []string) { a.tellVersion() },
+	}
+}
+
+func (a *app) tellVersion() {
+	v := versionResult{Version: version(), Record: manifest.RecordFormat}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v.Go = info.GoVersion
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Commit = s.Value
 			}
-			a.result = v
-			a.say("holdfast %s", join(v.Version, v.Commit))
-			a.say("record format %d, %s", v.Record, v.Go)
-		},
+		}
+	}
+	a.result = v
+	if !a.json {
+		fmt.Fprintf(a.out, "holdfast %s\nrecord format %d, %s\n", join(v.Version, v.Commit), v.Record, v.Go)
 	}
 }

@@ -1,0 +1,109 @@
+package vault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/manifest"
+	"holdfast/manifest/index"
+	"holdfast/vault"
+)
+
+// odd is an instance whose files part also has what no snapshot can hold.
+type odd struct {
+	*fake
+	also   map[string]error
+	opened func() // called when a file of the files part is opened
+}
+
+func (o *odd) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
+	return func(yield func(manifest.File, error) bool) {
+		for f, err := range o.fake.Files(ctx) {
+			if !yield(f, err) {
+				return
+			}
+		}
+		for _, path := range []string{"", "xtra/gone", "xtra/line\nbreak", "xtra/link"} {
+			if err, there := o.also[path]; there && !yield(manifest.File{Path: path}, err) {
+				return
+			}
+		}
+	}
+}
+
+func (o *odd) Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
+	if part == manifest.Files && o.opened != nil {
+		o.opened()
+	}
+	return o.fake.Open(ctx, part, path)
+}
+
+func (w *world) backupOf(src vault.Source, cfg vault.BackupConfig) (*vault.BackupReport, error) {
+	w.t.Helper()
+	idx, _, err := index.Open(w.state)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer idx.Close()
+	cfg.State = w.state
+	return vault.Backup(w.t.Context(), w.open(), w.host, idx, src, cfg)
+}
+
+func TestFilesThatNoSnapshotCanHoldCostOnlyThemselves(t *testing.T) {
+	w := newWorld(t, sample())
+	report, err := w.backupOf(&odd{fake: w.src, also: map[string]error{
+		"xtra/gone":        fmt.Errorf("stat: %w", fs.ErrNotExist),
+		"xtra/line\nbreak": errors.New("its name"),
+		"xtra/link":        fmt.Errorf("/xtra/link is a link: %w", errors.ErrUnsupported),
+	}}, vault.BackupConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{`"/xtra/line\nbreak" (its name)`, "/xtra/gone"}; !slices.Equal(report.Missing, want) || report.Record.Missing != 2 {
+		t.Errorf("missing %q, %d by the record", report.Missing, report.Record.Missing)
+	}
+	if len(report.LeftOut) != 1 || !strings.HasPrefix(report.LeftOut[0], "/xtra/link is a link") {
+		t.Errorf("left out %q", report.LeftOut)
+	}
+	w.check("latest", w.src.image())
+	restored, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{})
+	if err != nil || !slices.Equal(restored.Missing, []string{"files/xtra/gone"}) {
+		t.Errorf("the restore misses %q, %v", restored.Missing, err)
+	}
+}
+
+func TestFilesThatCannotBeListedEndTheBackup(t *testing.T) {
+	w := newWorld(t, sample())
+	_, err := w.backupOf(&odd{fake: w.src, also: map[string]error{"": errors.New("no media directory")}}, vault.BackupConfig{})
+	if !errors.Is(err, vault.ErrSource) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestProgressKnowsHowManyFilesAreLeft(t *testing.T) {
+	w := newWorld(t, sample())
+	w.src.files["etc/more"] = entry{[]byte("12345"), day}
+	p := new(vault.Progress)
+	var files, bytes int64
+	_, err := w.backupOf(&odd{fake: w.src, opened: func() { files, bytes = p.FilesTotal.Load(), p.BytesTotal.Load() }}, vault.BackupConfig{Workers: 1, Progress: p})
+	if err != nil || files != 2 || bytes != int64(len("host: example.org\n12345")) {
+		t.Errorf("%d files of %d bytes, %v", files, bytes, err)
+	}
+}
+
+func TestSpoolThatIsSmallByConfigurationIsNotBlamedOnTheDisk(t *testing.T) {
+	w := newWorld(t, newFake(3))
+	w.cfg.Spool = 1 << 10
+	all := strings.Join(w.backup().Warnings, "\n")
+	if !strings.Contains(all, "1024 bytes by the configuration") || strings.Contains(all, "disk") {
+		t.Errorf("%s", all)
+	}
+}
