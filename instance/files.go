@@ -18,9 +18,10 @@ import (
 	"holdfast/manifest"
 )
 
-// Files yields the files part in path order: the configuration, certificates,
-// the web folders that the configuration names, the systemd unit, and the
-// extra paths. Regular files only; a symbolic link is followed where it is
+// Files yields the files part in path order: the configuration, the systemd unit
+// with its drop-ins, environment files, certificates, the web folders that the
+// configuration names, and the extra paths. The web folders are kept whole: what
+// of them GoToSocial's release brought only the release could tell. Regular files only; a symbolic link is followed where it is
 // named outright, not where it is met within a folder.
 func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
@@ -43,7 +44,7 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 // paths are asked for, so they stay even where they don't.
 func (i *Instance) roots() []string {
 	c := i.config
-	roots := []string{
+	roots := append([]string{
 		c.File,
 		c.absolute(c.Get("letsencrypt-cert-dir")),
 		// The default's place, seen from where the storage is.
@@ -52,9 +53,7 @@ func (i *Instance) roots() []string {
 		c.absolute(c.Get("tls-certificate-key")),
 		c.absolute(c.Get("web-template-base-dir")),
 		c.absolute(c.Get("web-asset-base-dir")),
-		i.options.Unit,
-		i.options.Unit + ".d",
-	}
+	}, c.service...)
 	roots = slices.DeleteFunc(roots, func(path string) bool {
 		info, err := os.Stat(path)
 		// A masked unit is a link to /dev/null.

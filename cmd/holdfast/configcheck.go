@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -72,8 +74,12 @@ func (a *app) checkConfig(ctx context.Context) error {
 	}
 	detail, err := a.checkFile()
 	report("configuration", detail, err)
-	detail, domain, err := checkInstance(ctx, c.Instance)
+	detail, domain, err := a.checkInstance(ctx, c.Instance)
 	report("instance", detail, err)
+	for _, theirs := range slices.Sorted(maps.Keys(c.Instance.Paths)) {
+		detail, err = checkPath(theirs, c.Instance.Paths[theirs])
+		report("path", detail, err)
+	}
 	detail, err = a.checkHost(domain)
 	report("host key", detail, err)
 	if len(c.Remotes) == 0 {
@@ -100,8 +106,8 @@ func (a *app) checkFile() (string, error) {
 	return a.configFile, nil
 }
 
-func checkInstance(ctx context.Context, c instanceConfig) (detail, domain string, err error) {
-	i, err := c.open()
+func (a *app) checkInstance(ctx context.Context, c instanceConfig) (detail, domain string, err error) {
+	i, err := c.open(a)
 	if err != nil {
 		return "", "", err
 	}
@@ -111,6 +117,14 @@ func checkInstance(ctx context.Context, c instanceConfig) (detail, domain string
 		return "", i.Domain(), fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
 	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), errors.Join(checkFiles(ctx, i), view.Close())
+}
+
+// checkPath looks whether a path of the server's container is here.
+func checkPath(theirs, ours string) (string, error) {
+	if _, err := os.Stat(ours); err != nil {
+		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err), "correct instance.paths: where is that folder on this side?")
+	}
+	return theirs + " is " + ours + " here", nil
 }
 
 // checkFiles looks whether everything of the files part is there to be read.
