@@ -3,26 +3,31 @@ package instance
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // Config is GoToSocial's configuration as its server sees it: defaults, the
-// file over them, the environment over both. Flags on the server's command
-// line can't be seen from here.
+// file over them, the server's environment over both, the flags of its command
+// line over all. Server.Config gathers that, Load what needs no service.
 type Config struct {
 	File string // the configuration file; "" where the environment is all there is
 	// WorkingDir is the server's working directory, which relative paths are
-	// relative to. Load sets it to the folder of the file.
+	// relative to.
 	WorkingDir string
+	Unit       string // the systemd unit that runs the server, "" where none is known
+	Binary     string // the program that the unit runs, or ""
+	// Warnings say what of all this may not be as the server sees it.
+	Warnings []string
 
 	settings map[string]Setting
+	service  []string          // the files of the service: unit, drop-ins, environment files
+	paths    map[string]string // where the server's paths are here
 }
 
 // Setting is one value and where it comes from.
@@ -33,14 +38,37 @@ type Setting struct {
 }
 
 // Origin is where a setting comes from.
-type Origin string
+type Origin struct {
+	Kind  OriginKind
+	Place string // the file that sets it, of a service its unit, drop-in or environment file; "" for a default and for Holdfast's own environment
+}
 
-// The origins, each stronger than the one before it.
+// OriginKind is the kind of place that a setting comes from.
+type OriginKind string
+
+// The kinds, each stronger than the one before it.
 const (
-	FromDefault     Origin = "default"
-	FromFile        Origin = "file"
-	FromEnvironment Origin = "environment"
+	FromDefault     OriginKind = "default"
+	FromFile        OriginKind = "file"
+	FromEnvironment OriginKind = "environment"
+	FromFlag        OriginKind = "flag"
 )
+
+// From names the very file, variable or flag that the value comes from.
+func (s Setting) From() string {
+	variable := "GTS_" + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
+	switch o := s.Origin; {
+	case o.Kind == FromFile:
+		return o.Place
+	case o.Kind == FromEnvironment && o.Place == "":
+		return variable + " of Holdfast's own environment"
+	case o.Kind == FromEnvironment:
+		return variable + " in " + o.Place
+	case o.Kind == FromFlag:
+		return "--" + s.Key + " in " + o.Place
+	}
+	return string(s.Origin.Kind)
+}
 
 // Secret reports whether the value must not be shown.
 func (s Setting) Secret() bool {
@@ -78,68 +106,63 @@ const maxConfig = 1 << 20
 // Load reads the configuration file, unless file is "", and the GTS_ variables
 // of env, which has the form of os.Environ.
 func Load(file string, env []string) (*Config, error) {
-	dir, err := filepath.Abs(filepath.Dir(file))
-	if err != nil {
-		return nil, err
-	}
-	c := &Config{WorkingDir: dir, settings: map[string]Setting{}}
-	for key, value := range defaults {
-		c.set(key, value, FromDefault)
-	}
-	if file != "" {
-		c.File = filepath.Join(dir, filepath.Base(file))
-		if err := c.readFile(); err != nil {
-			return nil, fmt.Errorf("read GoToSocial's configuration: %w", err)
-		}
-	}
-	for _, variable := range env {
-		name, value, _ := strings.Cut(variable, "=")
-		// The server takes an empty variable for none.
-		if key, ok := strings.CutPrefix(name, "GTS_"); ok && key != "" && value != "" {
-			c.set(strings.ReplaceAll(strings.ToLower(key), "_", "-"), value, FromEnvironment)
-		}
-	}
-	return c, nil
+	return Server{File: file, Environment: env, alone: true}.Config()
 }
 
-func (c *Config) readFile() error {
-	switch ext := strings.ToLower(filepath.Ext(c.File)); ext {
-	case ".yaml", ".yml", ".json":
-	case ".toml":
-		return &Problem{
-			What: fmt.Sprintf("%s: TOML is not read by this version", c.File),
-			Fix:  "write the same keys as YAML, for Holdfast alone or for both, and name that file",
-			Err:  errors.ErrUnsupported,
+func newConfig() *Config {
+	c := &Config{settings: map[string]Setting{}}
+	for key, value := range defaults {
+		c.set(key, value, Origin{Kind: FromDefault})
+	}
+	return c
+}
+
+func (c *Config) setVariables(vars []variable) {
+	for _, v := range vars {
+		if key, ok := v.key(); ok {
+			c.set(key, v.value, Origin{FromEnvironment, v.place})
 		}
-	default:
+	}
+}
+
+func (c *Config) setFlags(flags []flag) {
+	for _, f := range flags {
+		c.set(f.key, f.value, Origin{FromFlag, f.place})
+	}
+}
+
+// readFile reads the configuration file. GoToSocial goes by its ending, too.
+func (c *Config) readFile() error {
+	ext := strings.ToLower(filepath.Ext(c.File))
+	if decoders[ext] == nil {
 		return &Problem{
 			What: fmt.Sprintf("%s: its name ends in %q", c.File, ext),
-			Fix:  "name GoToSocial's configuration file: .yaml, .yml or .json",
+			Fix:  "name GoToSocial's configuration file: .yaml, .yml, .json or .toml",
 		}
 	}
-	f, err := os.Open(c.File)
+	text, err := readText(c.File)
 	if err != nil {
-		return &Problem{What: "no configuration file", Err: err,
-			Fix: "name the file that the server gets by --config-path, or run Holdfast as a user who may read it"}
+		return unreadFile("configuration file", err, "name the file that the server gets by --config-path")
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxConfig {
-		return &Problem{What: fmt.Sprintf("%s is larger than %d bytes", c.File, maxConfig), Fix: "name GoToSocial's configuration file"}
-	}
-	if err := c.parse(text); err != nil {
-		return &Problem{What: c.File + ":" + place(err) + " this is no YAML that GoToSocial reads", Fix: "correct that line"}
+	if err := c.parse(ext, text); err != nil {
+		return &Problem{What: fmt.Sprintf("%s:%s this is no %s that GoToSocial reads", c.File, place(err), strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
 	}
 	return nil
 }
 
-// parse reads YAML, of which JSON is a part.
-func (c *Config) parse(text []byte) error {
+// decoders are the forms of a configuration file, by its ending. JSON is a part
+// of YAML.
+var decoders = map[string]func([]byte, *map[string]any) error{
+	".yaml": decodeYAML, ".yml": decodeYAML, ".json": decodeYAML,
+	".toml": func(text []byte, tree *map[string]any) error { return toml.Unmarshal(text, tree) },
+}
+
+func decodeYAML(text []byte, tree *map[string]any) error { return yaml.Unmarshal(text, tree) }
+
+// parse reads the text of a configuration file with that ending.
+func (c *Config) parse(ext, text string) error {
 	var tree map[string]any
-	if err := yaml.Unmarshal(text, &tree); err != nil {
+	if err := decoders[ext]([]byte(text), &tree); err != nil {
 		return err
 	}
 	for key, value := range tree {
@@ -147,15 +170,19 @@ func (c *Config) parse(text []byte) error {
 		if nested, ok := value.(map[string]any); ok {
 			c.setNested(key, nested)
 		} else {
-			c.set(key, plain(value), FromFile)
+			c.setFromFile(key, value)
 		}
 	}
 	return nil
 }
 
-// place is where YAML is wrong, as "LINE:COLUMN:" if that is known. The error's
+// place is where a file is wrong, as "LINE:COLUMN:" if that is known. The error's
 // own words quote the lines around, and there are secrets in them.
 func place(err error) string {
+	if wrong := (*toml.DecodeError)(nil); errors.As(err, &wrong) {
+		line, column := wrong.Position()
+		return fmt.Sprintf("%d:%d:", line, column)
+	}
 	var placed yaml.Error
 	if !errors.As(err, &placed) || placed.GetToken() == nil {
 		return ""
@@ -173,10 +200,10 @@ func (c *Config) setNested(group string, nested map[string]any) {
 			key = group + "-" + strings.ToLower(key)
 			if deeper, ok := value.(map[string]any); ok {
 				for k, v := range deeper {
-					c.set(key+"-"+strings.ToLower(k), plain(v), FromFile)
+					c.setFromFile(key+"-"+strings.ToLower(k), v)
 				}
 			} else {
-				c.set(key, plain(value), FromFile)
+				c.setFromFile(key, value)
 			}
 		}
 	}
@@ -184,6 +211,10 @@ func (c *Config) setNested(group string, nested map[string]any) {
 
 func (c *Config) set(key, value string, from Origin) {
 	c.settings[key] = Setting{Key: key, Value: value, Origin: from}
+}
+
+func (c *Config) setFromFile(key string, value any) {
+	c.set(key, plain(value), Origin{FromFile, c.File})
 }
 
 func plain(value any) string {
@@ -226,18 +257,32 @@ func (c *Config) Storage() string { return c.absolute(c.Get("storage-local-base-
 
 // relative says how to mend a path that leads nowhere.
 func (c *Config) relative(key string) string {
-	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s", key, c.WorkingDir)
+	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s (instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
 }
 
-// absolute is path as the server resolves it; "" stays "".
+// absolute is path as the server resolves it, and where that is here; "" stays "".
 func (c *Config) absolute(path string) string {
 	if path == "" {
 		return ""
 	}
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.WorkingDir, path)
 	}
-	return filepath.Join(c.WorkingDir, path)
+	return c.here(path)
+}
+
+// here is the server's absolute path as it is on this side of its container:
+// what the longest mapped folder above it says.
+func (c *Config) here(path string) string {
+	path = filepath.Clean(path)
+	for folder := path; ; folder = filepath.Dir(folder) {
+		if place, ok := c.paths[folder]; ok {
+			return filepath.Join(place, strings.TrimPrefix(path, folder))
+		}
+		if folder == filepath.Dir(folder) {
+			return path
+		}
+	}
 }
 
 // check finds what is missing, contradictory or beyond this version.

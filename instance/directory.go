@@ -136,23 +136,34 @@ func writeDurably(staging *os.Root, name, text string) error {
 // environment is what makes a server start over the folder, in the form that
 // both systemd's EnvironmentFile= and a shell read.
 func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
-	config, others := d.findConfig(staging, s.Domain)
+	found := d.findRemains(staging, s.Domain)
+	config := found.config
 	var b strings.Builder
 	b.WriteString("# GoToSocial over this restored folder. To start it in a shell, as the server's user:\n#\n")
 	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", quote(filepath.Join(d.Path, environmentName)))
-	if config != nil {
-		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(config.File))
-		if len(others) > 0 {
-			b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
-				"# name that one, and set account-domain and the paths below as it has them:\n")
-		}
-		for _, file := range others {
-			fmt.Fprintf(&b, "#   %s\n", quote(file))
-		}
-	} else {
+	switch {
+	case config == nil:
 		b.WriteString("#   gotosocial --config-path YOUR-CONFIG server start\n#\n")
 		b.WriteString("# No configuration file was restored: set account-domain and all else as it was\n")
 		b.WriteString("# before the first start. They are never to change.\n")
+	case config.File == "":
+		b.WriteString("#   gotosocial server start\n#\n# No configuration file of this domain was restored: all stood in the files below.\n")
+	default:
+		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(config.File))
+	}
+	if len(found.others) > 0 {
+		b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
+			"# name that one, and set account-domain and the paths below as it has them:\n")
+	}
+	for _, file := range found.others {
+		fmt.Fprintf(&b, "#   %s\n", quote(file))
+	}
+	if len(found.environment) > 0 {
+		b.WriteString("#\n# The server also got variables or flags from these restored files, passwords maybe among\n" +
+			"# them. Give it those first, what is below last; of a flag (--host) make a variable (GTS_HOST):\n")
+	}
+	for _, file := range found.environment {
+		fmt.Fprintf(&b, "#   %s\n", quote(file))
 	}
 	b.WriteString("#\n# As a service: EnvironmentFile= with this file. The folder must belong to the\n# server's user: chown -R gotosocial: FOLDER\n")
 	if s.Facts.GoToSocial != "" || s.Facts.Migration != "" {
@@ -198,43 +209,6 @@ func (d *Directory) tellPsql(b *strings.Builder, f manifest.Facts) {
 	}
 	fmt.Fprintf(b, "#   cd %s && psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql%s\n#\n", quote(filepath.Join(d.Path, scripts)), after)
 	b.WriteString("# Then give the server db-database (GTS_DB_DATABASE) NAME, and where PostgreSQL is.\n")
-}
-
-// findConfig looks through the restored files for the configuration of the
-// domain, nil where there is none. Its File is where it will lie, its WorkingDir
-// where it lay, so that relative paths lead where they led. Nothing tells which
-// of several the server used: others are the files of those after the first.
-func (d *Directory) findConfig(staging fs.FS, domain string) (config *Config, others []string) {
-	fs.WalkDir(staging, "files", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return nil
-		}
-		switch path.Ext(name) {
-		case ".yaml", ".yml", ".json":
-		default:
-			return nil
-		}
-		if info, err := entry.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
-			return nil
-		}
-		text, err := fs.ReadFile(staging, name)
-		if err != nil {
-			return nil
-		}
-		c, err := Load("", nil)
-		if err != nil || c.parse(text) != nil || c.Domain() != domain {
-			return nil
-		}
-		c.File = filepath.Join(d.Path, name)
-		c.WorkingDir = strings.TrimPrefix(path.Dir(name), "files")
-		if config == nil {
-			config = c
-		} else {
-			others = append(others, c.File)
-		}
-		return nil
-	})
-	return config, others
 }
 
 // quote puts a value in double quotes, with the escapes that systemd and a

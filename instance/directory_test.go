@@ -219,6 +219,70 @@ func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 	}
 }
 
+// runEnv is the run.env of a restore of these files, below /target, and nothing
+// else.
+func runEnv(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for name, text := range files {
+		write(t, root.Name(), "files/"+name, text)
+	}
+	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
+		t.Fatal(err)
+	}
+	got, err := root.ReadFile("run.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got)
+}
+
+func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
+	const unit = "[Service]\nEnvironmentFile=/etc/gts.env\nExecStart=/g/gotosocial --config-path /etc/b.yaml server start\n"
+	const file, noFile = `#   gotosocial --config-path "/target/files/etc/%" server start`, "#   gotosocial server start"
+	named := func(name string) string { return `#   "/target/files/etc/` + name + `"` }
+	for _, c := range []struct {
+		name      string
+		files     map[string]string
+		want, not []string
+	}{
+		{"environment file alone", map[string]string{"etc/gts.env": "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\nGTS_SMTP_PASSWORD=geheim", "etc/other.env": "GTS_HOST=b.example"},
+			[]string{noFile, named("gts.env"), `GTS_ACCOUNT_DOMAIN="example.org"`}, []string{named("other.env")}},
+		{"container's", map[string]string{"etc/gts.env": "GTS_HOST=social.example.org # ours\n"}, []string{noFile, named("gts.env")}, nil},
+		{"unit alone", map[string]string{"etc/gts.service": "[Service]\nWorkingDirectory=/srv\nExecStart=/g/gotosocial server start --host social.example.org --tls-certificate-key key.pem", "srv/key.pem": "key"},
+			[]string{noFile, named("gts.service"), `GTS_TLS_CERTIFICATE_KEY="/target/files/srv/key.pem"`}, nil},
+		{"file without a host", map[string]string{"etc/a.yaml": "db-type: sqlite\naccount-domain: example.org", "etc/c.yml": "services: {}", "etc/gts.d/1.conf": "[Service]\nEnvironment=GTS_HOST=social.example.org"},
+			[]string{strings.Replace(file, "%", "a.yaml", 1), named("gts.d/1.conf"), `GTS_ACCOUNT_DOMAIN="example.org"`}, []string{named("c.yml")}},
+		{"the unit's of several", map[string]string{"etc/a.yaml": "host: social.example.org", "etc/b.yaml": "host: social.example.org", "etc/gts.service": unit},
+			[]string{strings.Replace(file, "%", "b.yaml", 1), named("gts.service")}, []string{named("a.yaml")}},
+		{"toml", map[string]string{"etc/a.toml": "host = 'social.example.org'\naccount-domain = 'example.org'"}, []string{strings.Replace(file, "%", "a.toml", 1), `GTS_ACCOUNT_DOMAIN="example.org"`}, nil},
+		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"}, []string{"# No configuration file was restored: set account-domain and all else as it was"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := runEnv(t, c.files)
+			lines := strings.Split(got, "\n")
+			missing := slices.DeleteFunc(c.want, func(line string) bool { return slices.Contains(lines, line) })
+			extra := slices.DeleteFunc(c.not, func(line string) bool { return !slices.Contains(lines, line) })
+			if len(missing) > 0 || len(extra) > 0 || strings.Contains(got, "geheim") {
+				t.Errorf("no %q, or %q, or a secret in\n%s", missing, extra, got)
+			}
+		})
+	}
+}
+
+// A unit of a snapshot is read, never followed to files of this machine.
+func TestRunEnvReadsNothingBeyondTheRestoredFiles(t *testing.T) {
+	secret := machine(t, map[string]string{"own.env": "GTS_ACCOUNT_DOMAIN=geheim"}) + "/own.env"
+	got := runEnv(t, map[string]string{"etc/gts.service": "[Service]\nEnvironmentFile=" + secret + "\nEnvironment=GTS_HOST=social.example.org"})
+	if strings.Contains(got, "geheim") || !strings.Contains(got, "gts.service") {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestRunEnvRunsNothingThatASnapshotSays(t *testing.T) {
 	root := staged(t, "WAL")
 	const attack = "x\ntouch ran\r$(touch ran)`touch ran`\" ; touch ran; \""

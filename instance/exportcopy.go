@@ -73,7 +73,7 @@ func copiedValue(field []byte) (*string, error) {
 		if len(field) == 1 {
 			return nil, errors.New("it ends in a backslash")
 		}
-		c, n := unescape(field[1:])
+		c, n := copyEscape(field[1:])
 		b.WriteByte(c)
 		field = field[1+n:]
 	}
@@ -81,9 +81,9 @@ func copiedValue(field []byte) (*string, error) {
 	return &text, nil
 }
 
-// unescape reads what follows a backslash: the byte that is meant, and how many
+// copyEscape reads what follows a backslash: the byte that is meant, and how many
 // it took to say so.
-func unescape(s []byte) (c byte, n int) {
+func copyEscape(s []byte) (c byte, n int) {
 	switch s[0] {
 	case 'b':
 		return '\b', 1

@@ -17,11 +17,13 @@ import (
 	"holdfast/manifest"
 )
 
-// Files yields the files part in path order: the configuration, certificates,
-// the web folders that the configuration names, the systemd unit, and the
-// extra paths. A symbolic link to a file counts as that file; one to a folder is
-// followed where it is named outright, not where it is met within a folder.
-// Empty folders, pipes and sockets are passed over.
+// Files yields the files part in path order: the configuration, the systemd unit
+// with its drop-ins, environment files, certificates, the web folders that the
+// configuration names, and the extra paths. The web folders are kept whole: what
+// of them GoToSocial's release brought only the release could tell. A symbolic
+// link to a file counts as that file; one to a folder is followed where it is
+// named outright, not where it is met within a folder. Empty folders, pipes and
+// sockets are passed over.
 //
 // A file that no snapshot can hold comes with the reason as its error, and its
 // path may be none of a listing. The reason is errors.ErrUnsupported for a link
@@ -82,7 +84,7 @@ func (i *Instance) Around(path string) string {
 // paths are asked for, so they stay even where they don't.
 func (i *Instance) roots() []string {
 	c := i.config
-	roots := []string{
+	roots := append([]string{
 		c.File,
 		c.absolute(c.Get("letsencrypt-cert-dir")),
 		// The default's place, seen from where the storage is.
@@ -91,9 +93,7 @@ func (i *Instance) roots() []string {
 		c.absolute(c.Get("tls-certificate-key")),
 		c.absolute(c.Get("web-template-base-dir")),
 		c.absolute(c.Get("web-asset-base-dir")),
-		i.options.Unit,
-		i.options.Unit + ".d",
-	}
+	}, c.service...)
 	roots = slices.DeleteFunc(roots, func(path string) bool {
 		info, err := os.Stat(path)
 		// A masked unit is a link to /dev/null.

@@ -72,8 +72,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: "+other+"/live.pem\n")
 
-	i := openInstance(t, dir, instance.Options{
-		Unit: filepath.Join(dir, "gotosocial.service"),
+	i := openServer(t, instance.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir + "/gotosocial.service"}, instance.Options{
 		// The whole folder: neither the live database nor media come with it.
 		Extra: []string{other + "/extra", dir, dir + "/config.yaml"},
 	})
@@ -112,11 +111,13 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 
 func TestMaskedUnitIsNoFile(t *testing.T) {
 	dir := small(t, "WAL")
-	unit := filepath.Join(dir, "gotosocial.service")
+	unit := filepath.Join(dir, "etc/systemd/system/gotosocial.service")
+	write(t, dir, "etc/systemd/system/gotosocial.service.d/own.conf", "[Service]")
 	if err := os.Symlink("/dev/null", unit); err != nil {
 		t.Fatal(err)
 	}
-	if paths, _ := files(t, openInstance(t, dir, instance.Options{Unit: unit})); slices.Contains(paths, unit[1:]) {
+	i := openServer(t, instance.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{})
+	if paths, _ := files(t, i); slices.Contains(paths, unit[1:]) || !slices.Contains(paths, unit[1:]+".d/own.conf") {
 		t.Errorf("%q", paths)
 	}
 }

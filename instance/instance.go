@@ -62,8 +62,7 @@ type View interface {
 // ordinary installation.
 type Options struct {
 	Extra  []string // more files and folders for the files part, absolute
-	Binary string   // GoToSocial's binary; default: on PATH, else beside its configuration
-	Unit   string   // its systemd unit; default: /etc/systemd/system/gotosocial.service
+	Binary string   // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
 }
 
 // Open checks the configuration and that database and media directory are
@@ -72,9 +71,6 @@ type Options struct {
 func Open(c *Config, o Options) (*Instance, error) {
 	if err := c.check(); err != nil {
 		return nil, err
-	}
-	if o.Unit == "" {
-		o.Unit = "/etc/systemd/system/gotosocial.service"
 	}
 	for _, path := range o.Extra {
 		if !filepath.IsAbs(path) {

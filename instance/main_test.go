@@ -222,6 +222,20 @@ func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instan
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openConfig(t, c, o)
+}
+
+func openServer(t testing.TB, s instance.Server, o instance.Options) *instance.Instance {
+	t.Helper()
+	c, err := s.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openConfig(t, c, o)
+}
+
+func openConfig(t testing.TB, c *instance.Config, o instance.Options) *instance.Instance {
+	t.Helper()
 	i, err := instance.Open(c, o)
 	if err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, Migration: "20250715095446", Accounts: 2, Statuses: 2}
+	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: owner(t, dir), Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := v.Facts(); got != want || got.Server == "" {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}
@@ -100,6 +100,16 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	if got := slices.Collect(mediaOf(t, v)); !slices.Equal(got, localMedia) {
 		t.Errorf("media %q", got)
 	}
+}
+
+// owner is who owns the media: this test.
+func owner(t testing.TB, dir string) string {
+	t.Helper()
+	out, err := exec.Command("stat", "--format=%U:%G", filepath.Join(dir, "storage")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func mediaOf(t testing.TB, v instance.View) func(func(string) bool) {

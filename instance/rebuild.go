@@ -300,13 +300,13 @@ func plural(n int, noun string) string {
 // RestoredConfig is GoToSocial's configuration out of a restored folder, with the
 // places that everything had.
 func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
-	config, others := (&Directory{Path: "/"}).findConfig(folder, domain)
+	found := (&Directory{Path: "/"}).findRemains(folder, domain)
 	switch {
-	case config == nil:
-		return nil, fmt.Errorf("the snapshot has no configuration file of %s", domain)
-	case len(others) > 0:
-		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain, config.File, strings.Join(others, ", "))
+	case found.config == nil:
+		return nil, fmt.Errorf("the snapshot has no configuration of %s", domain)
+	case len(found.others) > 0:
+		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain, found.config.File, strings.Join(found.others, ", "))
 	}
-	config.File = strings.TrimPrefix(config.File, "/files")
-	return config, nil
+	found.config.File = strings.TrimPrefix(found.config.File, "/files")
+	return found.config, nil
 }

@@ -100,6 +100,9 @@ func (i *Instance) binary() string {
 	if i.options.Binary != "" {
 		return i.options.Binary
 	}
+	if filepath.IsAbs(i.config.Binary) && regular(os.Stat(i.config.Binary)) == nil {
+		return i.config.Binary
+	}
 	if path, err := exec.LookPath("gotosocial"); err == nil {
 		return path
 	}

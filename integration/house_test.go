@@ -52,6 +52,9 @@ var homes = map[string][]string{
 	"modernc.org/sqlite":            {"manifest/index", "instance", "instance/sample"},
 	"modernc.org/libc":              {"instance"},
 	"github.com/jackc/pgx":          {"instance", "instance/postgrestest"},
+	"github.com/compose-spec":       {"instance"},
+	"github.com/sirupsen/logrus":    {"instance"},
+	"github.com/pelletier/go-toml":  {"instance"},
 	"github.com/spf13/cobra":        {"cmd/holdfast"},
 	"html/template":                 {"agent/statuspage"},
 }

@@ -19,6 +19,8 @@ type app struct {
 	in       *os.File
 	out, err io.Writer
 
+	root string // where systemd units and configurations are looked for; "" is /
+
 	configFile string
 	state      string
 	progress   string

@@ -68,7 +68,7 @@ func (a *app) backup(ctx context.Context) (*backupReport, error) {
 
 func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *index.Index, fresh bool) (*backupReport, error) {
 	began := time.Now()
-	i, err := c.Instance.open()
+	i, err := c.Instance.open(a)
 	if err != nil {
 		return nil, err
 	}

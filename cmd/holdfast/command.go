@@ -19,7 +19,7 @@ func (a *app) command() *cobra.Command {
 		Long: `Holdfast replicates a GoToSocial instance to object storage and rebuilds it
 from there: from the bucket, an age identity and nothing else.
 
-  holdfast init REMOTE --gotosocial CONFIG    once
+  holdfast init REMOTE                        once
   holdfast backup                             every night
   holdfast restore --identity KIT --to DIR    when the day comes`,
 		SilenceErrors:     true,

@@ -28,10 +28,15 @@ type config struct {
 }
 
 type instanceConfig struct {
-	GoToSocial string   `yaml:"gotosocial"`  // its configuration file; "" where GTS_ variables say everything
-	WorkingDir string   `yaml:"working_dir"` // of its server; default: the folder of that file
-	Binary     string   `yaml:"binary"`      // default: looked for
-	Extra      []string `yaml:"extra"`       // more files and folders to back up
+	GoToSocial string            `yaml:"gotosocial"`  // its configuration file; default: the one that unit or environment names
+	Unit       string            `yaml:"unit"`        // the systemd unit of its server; default: looked for
+	EnvFile    string            `yaml:"env_file"`    // the environment file of its container
+	Paths      map[string]string `yaml:"paths"`       // where paths of its container are here
+	WorkingDir string            `yaml:"working_dir"` // of its server; default: the unit's, else the folder of the configuration file
+	Binary     string            `yaml:"binary"`      // default: looked for
+	Extra      []string          `yaml:"extra"`       // more files and folders to back up
+
+	root string
 }
 
 type remoteConfig struct {
@@ -69,6 +74,7 @@ func (a *app) config() (*config, error) {
 	if err != nil {
 		return nil, usage(fmt.Errorf("%s:%w", a.configFile, err), "correct that line; holdfast config check tries the whole file")
 	}
+	c.Instance.root = a.root
 	return c, nil
 }
 
@@ -118,7 +124,7 @@ func nearKey(err error) string {
 		return ""
 	}
 	var names []string
-	for _, key := range []string{"instance", "gotosocial", "working_dir", "binary", "extra", "remotes", "url", "access_key", "secret_key", "region", "spool", "workers"} {
+	for _, key := range []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir", "binary", "extra", "remotes", "url", "access_key", "secret_key", "region", "spool", "workers"} {
 		if near(unknown.GetToken().Value, key) {
 			names = append(names, key)
 		}
@@ -141,7 +147,16 @@ func (c *config) check() error {
 			}
 		}
 	}
-	paths := append([]string{c.Instance.GoToSocial, c.Instance.WorkingDir, c.Instance.Binary}, c.Instance.Extra...)
+	paths := append([]string{c.Instance.GoToSocial, c.Instance.EnvFile, c.Instance.WorkingDir, c.Instance.Binary}, c.Instance.Extra...)
+	if strings.Contains(c.Instance.Unit, "/") {
+		paths = append(paths, c.Instance.Unit)
+	}
+	for theirs, ours := range c.Instance.Paths {
+		if theirs == "" || ours == "" {
+			return fmt.Errorf("instance.paths: %q to %q maps nothing", theirs, ours)
+		}
+		paths = append(paths, theirs, ours)
+	}
 	for _, path := range paths {
 		if path != "" && !filepath.IsAbs(path) {
 			return fmt.Errorf("instance: path %q is relative: write it from the root", path)
@@ -210,24 +225,24 @@ func (c instanceConfig) checkBinary() error {
 	return nil
 }
 
-// open loads GoToSocial's configuration and opens the instance.
-func (c instanceConfig) open() (*instance.Instance, error) {
+// open loads GoToSocial's configuration, passes on what that warns of, and opens
+// the instance.
+func (c instanceConfig) open(a *app) (*instance.Instance, error) {
 	settings, err := c.settings()
 	if err != nil {
 		return nil, err
+	}
+	for _, warning := range settings.Warnings {
+		a.warn("%s", warning)
 	}
 	return instance.Open(settings, instance.Options{Extra: c.Extra, Binary: c.Binary})
 }
 
 func (c instanceConfig) settings() (*instance.Config, error) {
-	settings, err := instance.Load(c.GoToSocial, os.Environ())
-	if err != nil {
-		return nil, err
-	}
-	if c.WorkingDir != "" {
-		settings.WorkingDir = c.WorkingDir
-	}
-	return settings, nil
+	return instance.Server{
+		File: c.GoToSocial, WorkingDir: c.WorkingDir, Unit: c.Unit, EnvFile: c.EnvFile,
+		Environment: os.Environ(), Paths: c.Paths, Root: c.root,
+	}.Config()
 }
 
 // bytesize is a number of bytes, written "1GiB" or "500 MB".

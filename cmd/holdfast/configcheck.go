@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -73,6 +75,10 @@ func (a *app) checkConfig(ctx context.Context) error {
 	report("configuration", a.configFile, nil)
 	detail, domain, err := a.checkInstance(ctx, c)
 	report("instance", detail, err)
+	for _, theirs := range slices.Sorted(maps.Keys(c.Instance.Paths)) {
+		detail, err = checkPath(theirs, c.Instance.Paths[theirs])
+		report("path", detail, err)
+	}
 	detail, err = a.checkHost(domain)
 	report("host key", detail, err)
 	if len(c.Remotes) == 0 {
@@ -92,7 +98,7 @@ func (a *app) checkInstance(ctx context.Context, c *config) (detail, domain stri
 	if err := c.Instance.checkBinary(); err != nil {
 		return "", "", err
 	}
-	i, err := c.Instance.open()
+	i, err := c.Instance.open(a)
 	if err != nil {
 		return "", "", err
 	}
@@ -112,6 +118,14 @@ func (a *app) checkInstance(ctx context.Context, c *config) (detail, domain stri
 		a.warn("snapshots won't say which version of GoToSocial they need: %v", err)
 	}
 	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), nil
+}
+
+// checkPath looks whether a path of the server's container is here.
+func checkPath(theirs, ours string) (string, error) {
+	if _, err := os.Stat(ours); err != nil {
+		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err), "correct instance.paths: where is that folder on this side?")
+	}
+	return theirs + " is " + ours + " here", nil
 }
 
 // checkFiles looks whether everything of the files part is there to be read. A

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"holdfast/instance"
@@ -24,19 +26,22 @@ func (a *app) showConfig() error {
 	if err != nil {
 		return err
 	}
-	for _, s := range a.settings(c) {
+	gts, err := c.Instance.settings()
+	for _, s := range a.settings(c, gts) {
 		a.showSetting(s)
 	}
-	gts, err := c.Instance.settings()
 	if err != nil {
 		return err
+	}
+	for _, warning := range gts.Warnings {
+		a.warn("%s", warning)
 	}
 	for _, s := range gts.Settings() {
 		value := s.Value
 		if s.Secret() && value != "" {
 			value = "(secret)"
 		}
-		a.showSetting(setting{"gotosocial", s.Key, value, origin(gts, s)})
+		a.showSetting(setting{"gotosocial", s.Key, value, s.From()})
 	}
 	return nil
 }
@@ -45,8 +50,12 @@ func (a *app) showSetting(s setting) {
 	a.item("setting", s, fmt.Sprintf("%-10s  %-34s  %-44s  %s", s.Program, s.Key, cmp.Or(s.Value, `""`), s.Origin))
 }
 
-// settings are Holdfast's own, defaults included.
-func (a *app) settings(c *config) []setting {
+// settings are Holdfast's own, defaults included; gts, or nil, is what these come
+// to.
+func (a *app) settings(c *config, gts *instance.Config) []setting {
+	if gts == nil {
+		gts = new(instance.Config)
+	}
 	var all []setting
 	add := func(key, value, fallback string) {
 		s := setting{"holdfast", key, value, a.configFile}
@@ -61,9 +70,20 @@ func (a *app) settings(c *config) []setting {
 		}
 		return fmt.Sprint(n)
 	}
-	add("instance.gotosocial", c.Instance.GoToSocial, "")
-	add("instance.working_dir", c.Instance.WorkingDir, "the folder of that file")
-	add("instance.binary", c.Instance.Binary, "looked for")
+	found := func(key, value, found string) {
+		add(key, value, found)
+		if value == "" && found != "" {
+			all[len(all)-1].Origin = "found"
+		}
+	}
+	found("instance.gotosocial", c.Instance.GoToSocial, gts.File)
+	found("instance.unit", c.Instance.Unit, gts.Unit)
+	add("instance.env_file", c.Instance.EnvFile, "")
+	for _, theirs := range slices.Sorted(maps.Keys(c.Instance.Paths)) {
+		add("instance.paths", theirs+": "+c.Instance.Paths[theirs], "")
+	}
+	found("instance.working_dir", c.Instance.WorkingDir, gts.WorkingDir)
+	add("instance.binary", c.Instance.Binary, cmp.Or(gts.Binary, "looked for"))
 	add("instance.extra", strings.Join(c.Instance.Extra, ", "), "")
 	for i, r := range c.Remotes {
 		at := fmt.Sprintf("remotes[%d].", i)
@@ -98,15 +118,4 @@ func withoutPassword(rawURL string) string {
 		return rawURL
 	}
 	return scheme + "://…" + rest[at:]
-}
-
-// origin names the very file or variable.
-func origin(c *instance.Config, s instance.Setting) string {
-	switch s.Origin {
-	case instance.FromFile:
-		return c.File
-	case instance.FromEnvironment:
-		return "GTS_" + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
-	}
-	return string(s.Origin)
 }

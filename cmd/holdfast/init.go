@@ -19,6 +19,7 @@ import (
 type initVerb struct {
 	remote       remoteConfig
 	instance     instanceConfig
+	paths        []string
 	accessKey    string
 	secretKey    string
 	owners       []string
@@ -30,12 +31,17 @@ type initVerb struct {
 func (a *app) initCommand() *cobra.Command {
 	var v initVerb
 	cmd := &cobra.Command{
-		Use:   "init REMOTE --gotosocial CONFIG",
+		Use:   "init REMOTE [--gotosocial CONFIG]",
 		Short: "Set up: check the instance, make the repository, the keys and the configuration",
 		Long: `Set up a host: check the instance, make a repository in REMOTE, the keys and
 Holdfast's configuration file.
 
 REMOTE is a folder (/PATH) or s3://ENDPOINT/BUCKET/PREFIX.
+
+Without --gotosocial, --unit and --env-file it looks for the instance: a systemd
+unit that runs "gotosocial server start", else a configuration in the usual
+places. A server in a container is named by --env-file, --path and, where it has
+one, --gotosocial.
 
 Without --owner it makes an identity and writes it into a recovery kit: the one
 thing, besides the bucket, that a restore needs. Print it.`,
@@ -54,6 +60,9 @@ thing, besides the bucket, that a restore needs. Print it.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&v.instance.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
+	f.StringVar(&v.instance.Unit, "unit", "", "the systemd `UNIT` of GoToSocial's server, by name or file")
+	f.StringVar(&v.instance.EnvFile, "env-file", "", "the environment `FILE` of GoToSocial's container")
+	f.StringArrayVar(&v.paths, "path", nil, "`THEIRS=OURS`: a path of GoToSocial's container, and where it is here; may be repeated")
 	f.StringVar(&v.instance.WorkingDir, "working-dir", "", "the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
 	f.StringVar(&v.instance.Binary, "binary", "", "GoToSocial's binary: `FILE`")
 	f.StringArrayVar(&v.instance.Extra, "extra", nil, "one more `PATH` to back up; may be repeated")
@@ -80,6 +89,9 @@ type initResult struct {
 // be tried again, once the files of this try are taken back.
 func (v *initVerb) run(ctx context.Context, a *app) error {
 	if err := v.check(a); err != nil {
+		return err
+	}
+	if err := v.find(a); err != nil {
 		return err
 	}
 	domain, facts, err := v.look(ctx, a)

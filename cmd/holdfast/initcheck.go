@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/remote"
 	"holdfast/vault"
@@ -34,7 +36,22 @@ func (v *initVerb) check(a *app) error {
 		return usage(err, "")
 	}
 	v.remote.AccessKey, v.remote.SecretKey = v.remote.AccessKey.absolute(), v.remote.SecretKey.absolute()
-	for _, path := range []*string{&v.instance.GoToSocial, &v.instance.WorkingDir, &v.instance.Binary} {
+	v.instance.Paths = map[string]string{}
+	for _, text := range v.paths {
+		theirs, ours, _ := strings.Cut(text, "=")
+		if !filepath.IsAbs(theirs) || ours == "" {
+			return usage(fmt.Errorf("--path %q is no path of a container and where it is here", text), "write it as --path /gotosocial=/srv/gotosocial")
+		}
+		if err := absolute(&ours); err != nil {
+			return err
+		}
+		v.instance.Paths[theirs] = ours
+	}
+	paths := []*string{&v.instance.GoToSocial, &v.instance.EnvFile, &v.instance.WorkingDir, &v.instance.Binary}
+	if strings.Contains(v.instance.Unit, "/") {
+		paths = append(paths, &v.instance.Unit)
+	}
+	for _, path := range paths {
 		if err := absolute(path); err != nil {
 			return err
 		}
@@ -83,15 +100,38 @@ func absolute(path *string) (err error) {
 	return err
 }
 
-// look opens the instance and one view of its database: the first checks.
+// find looks for the instance, where the command line doesn't name it.
+func (v *initVerb) find(a *app) error {
+	v.instance.root = a.root
+	if v.instance.GoToSocial != "" || v.instance.Unit != "" || v.instance.EnvFile != "" {
+		return nil
+	}
+	switch found := instance.Find(a.root); {
+	case len(found) == 1:
+		v.instance.GoToSocial, v.instance.Unit = found[0].File, found[0].Unit
+		a.say("✓ found        %s", found[0].How)
+	case len(found) > 1:
+		var places []string
+		for _, f := range found {
+			places = append(places, cmp.Or(f.Unit, f.File))
+		}
+		return usage(fmt.Errorf("there are several GoToSocial servers on this machine: %s", strings.Join(places, ", ")),
+			"name the one to back up, by --unit UNIT or --gotosocial CONFIG")
+	}
+	return nil
+}
+
+// look opens the instance and one view of its database: the first checks. What it
+// was told by is what the configuration will name.
 func (v *initVerb) look(ctx context.Context, a *app) (domain string, facts manifest.Facts, err error) {
 	if err := v.instance.checkBinary(); err != nil {
 		return "", facts, err
 	}
-	i, err := v.instance.open()
+	i, err := v.instance.open(a)
 	if err != nil {
-		if v.instance.GoToSocial == "" {
-			err = usage(err, "name GoToSocial's configuration file by --gotosocial")
+		if v.instance.GoToSocial == "" && v.instance.Unit == "" && v.instance.EnvFile == "" {
+			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, no usual place holds its configuration: %w", err),
+				"name its configuration file by --gotosocial, its unit by --unit, or its container's environment file by --env-file")
 		}
 		return "", facts, err
 	}
@@ -99,6 +139,7 @@ func (v *initVerb) look(ctx context.Context, a *app) (domain string, facts manif
 	if err := a.apart(i, v.remote.folder()); err != nil {
 		return "", facts, err
 	}
+	v.instance.Unit = i.Config().Unit
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return "", facts, fmt.Errorf("%w: %w", vault.ErrSource, err)

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +18,14 @@ func (v *initVerb) config(pinned string) string {
 		}
 	}
 	setting("  ", "gotosocial", v.instance.GoToSocial)
+	setting("  ", "unit", v.instance.Unit)
+	setting("  ", "env_file", v.instance.EnvFile)
+	if len(v.instance.Paths) > 0 {
+		b.WriteString("  paths:\n")
+		for _, theirs := range slices.Sorted(maps.Keys(v.instance.Paths)) {
+			fmt.Fprintf(&b, "    %s: %s\n", quote(theirs), quote(v.instance.Paths[theirs]))
+		}
+	}
 	setting("  ", "working_dir", v.instance.WorkingDir)
 	setting("  ", "binary", v.instance.Binary)
 	if len(v.instance.Extra) > 0 {

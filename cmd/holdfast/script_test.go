@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -14,6 +15,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"holdfast": main,
 		"sample":   sampleMain,
+		"holdfast-at": func() {
+			// holdfast-at ROOT [ARG]...: units and configurations are looked for below ROOT.
+			a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, root: os.Args[1]}
+			os.Exit(a.main(os.Args[2:]))
+		},
 	})
 }
 

@@ -1,0 +1,321 @@
+package instance
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// service is what a unit says of the server that it runs.
+type service struct {
+	unit       *unit
+	vars       []variable // later ones win
+	envFiles   []string
+	binary     string // "" unless it runs a GoToSocial server
+	flags      []flag
+	workingDir string
+	warnings   []string
+	err        error // why its environment isn't known
+}
+
+// flag is a flag of the server's command line.
+type flag struct {
+	key, value string
+	place      string // the file with the ExecStart= line
+}
+
+// runs reads what a unit says.
+func (u *unit) runs() *service {
+	s := &service{unit: u}
+	s.readEnvironment()
+	s.readCommand()
+	var err error
+	if s.workingDir, err = u.workingDir(); err != nil {
+		s.workingDir = ""
+		s.warn("WorkingDirectory", u.path, err)
+	}
+	if u.last("RootDirectory") != "" || u.last("RootImage") != "" {
+		s.warnings = append(s.warnings, u.path+" gives the server a root folder of its own: name its paths, as they are here, in instance.paths")
+	}
+	return s
+}
+
+// warn says that a line doesn't count. Lines may hold secrets: it quotes none.
+func (s *service) warn(key, file string, err error) {
+	s.warnings = append(s.warnings, fmt.Sprintf("%s= in %s doesn't count, or not all of it: %v", key, file, err))
+}
+
+// readEnvironment gathers Environment=, then EnvironmentFile=, which is the
+// stronger (systemd.exec(5)).
+func (s *service) readEnvironment() {
+	for _, line := range s.unit.list("Environment") {
+		words, err := splitWords(line.value, false)
+		if err != nil {
+			s.warn(line.key, line.file, err)
+		}
+		for _, word := range words {
+			word, err := s.unit.expand(word)
+			name, value, ok := strings.Cut(word, "=")
+			if err != nil {
+				s.warn(line.key, line.file, err)
+			} else if ok && validName(name) {
+				s.vars = append(s.vars, variable{name, value, line.file})
+			}
+		}
+	}
+	for _, line := range s.unit.list("EnvironmentFile") {
+		if err := s.readEnvironmentFile(line); err != nil && s.err == nil {
+			s.err = err
+		}
+	}
+	for _, line := range s.unit.list("PassEnvironment") {
+		if strings.Contains(line.value, "GTS_") {
+			s.warnings = append(s.warnings, fmt.Sprintf("%s hands on variables of systemd's own environment (PassEnvironment=), which can't be seen here: set them by EnvironmentFile=", line.file))
+		}
+	}
+	for _, line := range s.unit.list("UnsetEnvironment") {
+		words, _ := splitWords(line.value, false)
+		s.vars = slices.DeleteFunc(s.vars, func(v variable) bool {
+			return slices.Contains(words, v.name) || slices.Contains(words, v.name+"="+v.value)
+		})
+	}
+}
+
+// readEnvironmentFile reads the files that a pattern names, in their order. Only
+// a leading "-" allows that there is none.
+func (s *service) readEnvironmentFile(line unitSetting) error {
+	pattern, optional := strings.CutPrefix(line.value, "-")
+	pattern, err := s.unit.expand(pattern)
+	if err != nil {
+		s.warn(line.key, line.file, err)
+		return nil
+	}
+	files, _ := filepath.Glob(pattern)
+	if len(files) == 0 && optional {
+		return nil
+	}
+	if len(files) == 0 {
+		files = []string{pattern} // the system's own words say why
+	}
+	for _, file := range files {
+		text, err := readText(file)
+		if err != nil {
+			return unreadFile("environment file of "+s.unit.path, err, "correct EnvironmentFile= in "+line.file)
+		}
+		s.envFiles = append(s.envFiles, file)
+		s.vars = append(s.vars, serviceVariables(text, file)...)
+	}
+	return nil
+}
+
+// readCommand finds the command that runs the server.
+func (s *service) readCommand() {
+	for _, line := range s.unit.list("ExecStart") {
+		commands, err := commandLines(line.value)
+		if err != nil {
+			s.warn(line.key, line.file, err)
+			continue
+		}
+		for _, words := range commands {
+			if s.takeCommand(words, line.file) {
+				return
+			}
+		}
+	}
+}
+
+// takeCommand reports whether the words run a GoToSocial server.
+func (s *service) takeCommand(words []string, file string) bool {
+	if len(words) == 0 {
+		return false
+	}
+	binary := strings.TrimLeft(words[0], "@-:+!|")
+	prefix := words[0][:len(words[0])-len(binary)]
+	binary, err := s.unit.expand(binary)
+	if err != nil || !strings.HasPrefix(filepath.Base(binary), "gotosocial") {
+		return false
+	}
+	args := words[1:]
+	if strings.Contains(prefix, "@") && len(args) > 0 {
+		args = args[1:] // its name for itself
+	}
+	for i, arg := range args {
+		if args[i], err = s.unit.expand(arg); err != nil {
+			s.warn("ExecStart", file, err)
+		}
+	}
+	if !strings.Contains(prefix, ":") {
+		args = s.substitute(args, file)
+	}
+	flags, starts := parseFlags(args)
+	if !starts {
+		return false
+	}
+	for i := range flags {
+		flags[i].place = file
+	}
+	s.binary, s.flags = binary, flags
+	return true
+}
+
+var (
+	wholeVariable = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
+	innerVariable = regexp.MustCompile(`\$\$|\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+)
+
+// substitute puts variables into a command line (systemd.service(5), "Command
+// Lines"): $NAME that is a word becomes the words of its value, ${NAME} its very
+// value, $$ a dollar.
+func (s *service) substitute(args []string, file string) (words []string) {
+	for _, arg := range args {
+		if !wholeVariable.MatchString(arg) {
+			words = append(words, innerVariable.ReplaceAllStringFunc(arg, func(name string) string {
+				if name == "$$" {
+					return "$"
+				}
+				return s.variable(name[2:len(name)-1], file)
+			}))
+			continue
+		}
+		split, err := splitWords(s.variable(arg[1:], file), true)
+		if err != nil {
+			s.warn("ExecStart", file, fmt.Errorf("%s: %w", arg, err))
+		}
+		words = append(words, split...)
+	}
+	return words
+}
+
+// variable is the value that the command line finds.
+func (s *service) variable(name, file string) string {
+	for _, v := range slices.Backward(s.vars) {
+		if v.name == name {
+			return v.value
+		}
+	}
+	if name == "USER" || name == "LOGNAME" {
+		return s.unit.user()
+	}
+	s.warn("ExecStart", file, fmt.Errorf("the unit sets no %s, taken as empty", name))
+	return ""
+}
+
+// parseFlags reads GoToSocial's command line, and reports whether it starts a
+// server. Which flags are boolean isn't known for good: none of those that are
+// read here is, and any other is one where no value follows it.
+func parseFlags(args []string) (flags []flag, starts bool) {
+	verb := []string{"server", "start"}
+	for i := 0; i < len(args); i++ {
+		name, isFlag := strings.CutPrefix(args[i], "--")
+		if !isFlag {
+			if len(verb) == 0 || args[i] != verb[0] {
+				return nil, false
+			}
+			verb = verb[1:]
+			continue
+		}
+		key, value, hasValue := strings.Cut(name, "=")
+		_, read := defaults[key]
+		taken := read || key == "config-path" || strings.HasPrefix(key, "db-")
+		switch {
+		case hasValue:
+		case i+1 < len(args) && (taken || !strings.HasPrefix(args[i+1], "--") && (len(verb) == 0 || args[i+1] != verb[0])):
+			i++
+			value = args[i]
+		default:
+			value = "true"
+		}
+		flags = append(flags, flag{key: key, value: value})
+	}
+	return flags, len(verb) == 0
+}
+
+// set is the value of a flag or, weaker, of the variable that mirrors it.
+func (s *service) set(key string) string {
+	for _, f := range slices.Backward(s.flags) {
+		if f.key == key {
+			return f.value
+		}
+	}
+	return lastVariable(s.vars, key)
+}
+
+func lastVariable(vars []variable, key string) string {
+	for _, v := range slices.Backward(vars) {
+		if k, ok := v.key(); ok && k == key {
+			return v.value
+		}
+	}
+	return ""
+}
+
+// configFile is the configuration file that the server is given, as it sees it.
+func (s *service) configFile() string {
+	path := s.set("config-path")
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.workingDir, path)
+}
+
+// services are the units of this machine that run a GoToSocial server, by path.
+func services(root string) (found []*service) {
+	seen := map[string]bool{}
+	for _, path := range unitPaths(root) {
+		u, err := readUnit(path, root)
+		if err != nil {
+			continue // not to be read by this user, or masked
+		}
+		s := u.runs()
+		if s.binary == "" {
+			continue
+		}
+		// Another name for the same unit is none of its own.
+		target, err := filepath.EvalSymlinks(u.fragment)
+		_, instance, _ := strings.Cut(u.name(), "@")
+		if id := target + "@" + instance; err == nil && !seen[id] {
+			seen[id] = true
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// unitPaths are the services in the folders of units: of each name the
+// strongest, files before links to them, and instances of templates where
+// something starts them.
+func unitPaths(root string) (paths []string) {
+	byName := map[string]string{}
+	for _, dir := range unitFolders(root) {
+		files, _ := filepath.Glob(escapeGlob(dir) + "/*.service")
+		for _, kind := range []string{"wants", "requires"} {
+			started, _ := filepath.Glob(escapeGlob(dir) + "/*." + kind + "/*@*.service")
+			files = append(files, started...)
+		}
+		for _, file := range files {
+			name := filepath.Base(file)
+			if _, known := byName[name]; !known && !strings.HasSuffix(name, "@.service") {
+				byName[name] = filepath.Join(dir, name)
+			}
+		}
+	}
+	paths = slices.Collect(maps.Values(byName))
+	slices.SortFunc(paths, func(a, b string) int {
+		if c := linked(a) - linked(b); c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	return paths
+}
+
+func linked(path string) int {
+	if target, err := os.Readlink(path); err == nil && filepath.Base(target) != filepath.Base(path) {
+		return 1
+	}
+	return 0
+}
