@@ -47,7 +47,7 @@ func (i *Instance) roots() []string {
 		c.File,
 		c.absolute(c.Get("letsencrypt-cert-dir")),
 		// The default's place, seen from where the storage is.
-		filepath.Join(c.Storage(), "certs"),
+		c.absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
 		c.absolute(c.Get("tls-certificate-chain")),
 		c.absolute(c.Get("tls-certificate-key")),
 		c.absolute(c.Get("web-template-base-dir")),
@@ -73,10 +73,6 @@ func (i *Instance) gather(ctx context.Context, root string, found map[string]man
 	if !info.IsDir() {
 		return add(root, info, found)
 	}
-	media, err := i.storage.Stat(".")
-	if err != nil {
-		return err
-	}
 	top := filepath.Clean(root) + "/" // the slash makes a link to a folder count as the folder
 	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
@@ -94,7 +90,7 @@ func (i *Instance) gather(ctx context.Context, root string, found map[string]man
 			return add(path, nil, found)
 		case err != nil:
 			return unreadable(path, err)
-		case entry.IsDir() && os.SameFile(info, media):
+		case entry.IsDir() && i.media.is(info):
 			// Media are the media part's; only certificates lie there too.
 			return fs.SkipDir
 		case !entry.Type().IsRegular():

@@ -131,7 +131,11 @@ func (c instanceConfig) open() (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return instance.Open(settings, instance.Options{Extra: c.Extra, Binary: c.Binary})
+	bucket, err := openBucket(settings)
+	if err != nil {
+		return nil, err
+	}
+	return instance.Open(settings, instance.Options{Extra: c.Extra, Binary: c.Binary, Bucket: bucket})
 }
 
 func (c instanceConfig) settings() (*instance.Config, error) {

@@ -110,7 +110,11 @@ func checkInstance(ctx context.Context, c instanceConfig) (detail, domain string
 	if err != nil {
 		return "", i.Domain(), fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), errors.Join(checkFiles(ctx, i), view.Close())
+	detail = fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts()))
+	if i.Config().InBucket() {
+		detail += ", media in bucket " + i.Config().Get("storage-s3-bucket")
+	}
+	return detail, i.Domain(), errors.Join(checkFiles(ctx, i), view.Close())
 }
 
 // checkFiles looks whether everything of the files part is there to be read.
