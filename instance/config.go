@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -83,21 +84,26 @@ func (s Setting) Secret() bool {
 // defaults are those of the settings that are read here: GoToSocial's
 // internal/config/defaults.go.
 var defaults = map[string]string{
-	"account-domain":          "",
-	"db-address":              "",
-	"db-database":             "gotosocial",
-	"db-port":                 "5432",
-	"db-tls-ca-cert":          "",
-	"db-tls-mode":             "disable",
-	"db-type":                 "",
-	"host":                    "",
-	"letsencrypt-cert-dir":    "/gotosocial/storage/certs",
-	"storage-backend":         "local",
-	"storage-local-base-path": "/gotosocial/storage",
-	"tls-certificate-chain":   "",
-	"tls-certificate-key":     "",
-	"web-asset-base-dir":      "./web/assets/",
-	"web-template-base-dir":   "./web/template/",
+	"account-domain":           "",
+	"db-address":               "",
+	"db-database":              "gotosocial",
+	"db-port":                  "5432",
+	"db-tls-ca-cert":           "",
+	"db-tls-mode":              "disable",
+	"db-type":                  "",
+	"host":                     "",
+	"letsencrypt-cert-dir":     "/gotosocial/storage/certs",
+	"storage-backend":          "local",
+	"storage-local-base-path":  "/gotosocial/storage",
+	"storage-s3-bucket":        "",
+	"storage-s3-bucket-lookup": "auto",
+	"storage-s3-endpoint":      "",
+	"storage-s3-key-prefix":    "",
+	"storage-s3-use-ssl":       "true",
+	"tls-certificate-chain":    "",
+	"tls-certificate-key":      "",
+	"web-asset-base-dir":       "./web/assets/",
+	"web-template-base-dir":    "./web/template/",
 }
 
 // maxConfig bounds the configuration file: GoToSocial's own example has 50 KiB.
@@ -255,6 +261,9 @@ func (c *Config) Database() string {
 // Storage is the absolute path of the media directory.
 func (c *Config) Storage() string { return c.absolute(c.Get("storage-local-base-path")) }
 
+// InBucket reports whether the media are in a bucket, not in a directory.
+func (c *Config) InBucket() bool { return c.Get("storage-backend") == "s3" }
+
 // relative says how to mend a path that leads nowhere.
 func (c *Config) relative(key string) string {
 	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s (instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
@@ -312,14 +321,49 @@ func (c *Config) check() error {
 	}
 	switch backend := c.Get("storage-backend"); backend {
 	case "local":
+		if c.Get("storage-local-base-path") == "" {
+			return &Problem{What: "storage-local-base-path is empty", Fix: "set it to the media directory"}
+		}
+		return nil
 	case "s3":
-		return &Problem{What: "storage-backend s3: this version backs up media on local disk, buckets follow",
-			Fix: "until then copy the bucket by its own tools", Err: errors.ErrUnsupported}
+		_, err := c.Bucket()
+		return err
 	default:
 		return &Problem{What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend), Fix: "correct storage-backend"}
 	}
-	if c.Get("storage-local-base-path") == "" {
-		return &Problem{What: "storage-local-base-path is empty", Fix: "set it to the media directory"}
+}
+
+// BucketSettings are how the server reaches the bucket of its media. They are
+// never printed.
+type BucketSettings struct {
+	Endpoint             string // HOST or HOST:PORT
+	Name                 string
+	Prefix               string // of every key
+	AccessKey, SecretKey string
+	Region               string // "" where the server asks
+	Plain                bool   // without TLS
+	Lookup               string // "dns" or "path"; any other leaves it to the client
+}
+
+// Bucket is where the media are, nil where they are in a directory. Newer servers
+// than the one that this was written for have storage-s3-region.
+func (c *Config) Bucket() (*BucketSettings, error) {
+	if !c.InBucket() {
+		return nil, nil
 	}
-	return nil
+	for _, key := range []string{"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key", "storage-s3-secret-key"} {
+		if c.Get(key) == "" {
+			return nil, &Problem{What: "storage-backend is s3, and " + key + " is not set",
+				Fix: "set it in GoToSocial's file, or GTS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))}
+		}
+	}
+	tls, err := strconv.ParseBool(c.Get("storage-s3-use-ssl"))
+	if err != nil {
+		return nil, &Problem{What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
+	}
+	return &BucketSettings{
+		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"), Prefix: c.Get("storage-s3-key-prefix"),
+		AccessKey: c.Get("storage-s3-access-key"), SecretKey: c.Get("storage-s3-secret-key"),
+		Region: c.Get("storage-s3-region"), Plain: !tls, Lookup: c.Get("storage-s3-bucket-lookup"),
+	}, nil
 }

@@ -100,7 +100,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 		{"no engine", "config.yaml", "host: a.example", "sets no db-type", false},
 		{"no address", "config.yaml", "host: a.example\ndb-type: sqlite", "names no file", false},
 		{"in memory", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: ':memory:'", "names no file", false},
-		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3", "storage-backend s3", true},
+		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3", "storage-s3-endpoint is not set", false},
 		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "no database", false},
 		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "no regular file", false},
 		{"unknown ending", "config.txt", "host: a", `ends in ".txt"`, false},

@@ -88,7 +88,7 @@ func (i *Instance) roots() []string {
 		c.File,
 		c.absolute(c.Get("letsencrypt-cert-dir")),
 		// The default's place, seen from where the storage is.
-		filepath.Join(c.Storage(), "certs"),
+		c.absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
 		c.absolute(c.Get("tls-certificate-chain")),
 		c.absolute(c.Get("tls-certificate-key")),
 		c.absolute(c.Get("web-template-base-dir")),
@@ -113,10 +113,6 @@ func (i *Instance) gather(ctx context.Context, root string, all map[string]found
 		add(root, info, err, all)
 		return nil
 	}
-	media, err := i.storage.Stat(".")
-	if err != nil {
-		return err
-	}
 	top := filepath.Clean(root) + "/" // the slash makes a link to a folder count as the folder
 	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		if err := ctx.Err(); err != nil {
@@ -137,7 +133,7 @@ func (i *Instance) gather(ctx context.Context, root string, all map[string]found
 			return nil
 		case err != nil:
 			// A folder that can't be looked into counts as a file that doesn't open.
-		case entry.IsDir() && os.SameFile(info, media):
+		case entry.IsDir() && i.media.is(info):
 			// Media are the media part's; only certificates lie there too.
 			return fs.SkipDir
 		case entry.IsDir():

@@ -1,7 +1,7 @@
 // Package instance is the GoToSocial instance, read and written: its
-// configuration, its SQLite database, its media directory, its other files,
-// and the folder that a restore makes of them. Nothing here changes a byte of
-// the instance that it reads.
+// configuration, its database, its media in a directory or a bucket, its other
+// files, and the folder that a restore makes of them. Nothing here changes a
+// byte of the instance that it reads.
 package instance
 
 import (
@@ -24,7 +24,7 @@ type Instance struct {
 	config  *Config
 	options Options
 	db      database
-	storage *os.Root
+	media   media
 }
 
 // The engines, as records name them.
@@ -63,6 +63,7 @@ type View interface {
 type Options struct {
 	Extra  []string // more files and folders for the files part, absolute
 	Binary string   // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
+	Bucket Bucket   // of the media, where storage-backend is s3; closed with the instance
 }
 
 // Open checks the configuration and that database and media directory are
@@ -82,8 +83,13 @@ func Open(c *Config, o Options) (*Instance, error) {
 	if i.db, err = openDatabase(c); err != nil {
 		return nil, err
 	}
-	if i.storage, err = os.OpenRoot(c.Storage()); err != nil {
-		return nil, unopened("media directory", err, c.relative("storage-local-base-path"))
+	if c.InBucket() {
+		if o.Bucket == nil {
+			return nil, errors.New("open instance: its media are in a bucket, and none was given")
+		}
+		i.media = &mediaBucket{Bucket: o.Bucket}
+	} else if i.media, err = openFolder(c); err != nil {
+		return nil, err
 	}
 	return i, nil
 }
@@ -103,36 +109,45 @@ func unopened(what string, err error, fix string) error {
 	return &Problem{What: "no " + what, Err: err, Fix: fix}
 }
 
-// Close lets go of the media directory.
-func (i *Instance) Close() error { return i.storage.Close() }
+// Close lets go of the media.
+func (i *Instance) Close() error { return i.media.Close() }
 
 // Config is the configuration that the instance was opened with.
 func (i *Instance) Config() *Config { return i.config }
 
-// Begin opens one consistent view of the database.
+// Begin opens one consistent view of the database, unless the media can't be
+// read at all.
 func (i *Instance) Begin(ctx context.Context) (View, error) {
+	if err := i.media.begin(ctx); err != nil {
+		return nil, err
+	}
 	v, err := i.db.begin(ctx, i.Domain())
 	if err != nil {
 		return nil, err
 	}
-	return described{v, i.Version(ctx), i.user()}, nil
+	return known{v, i.Version(ctx), i.user()}, nil
 }
 
-// described is a view that knows what no database tells.
-type described struct {
+// known is a view that knows what no database tells.
+type known struct {
 	View
 	version, user string
 }
 
-func (v described) Facts() manifest.Facts {
+func (v known) Facts() manifest.Facts {
 	facts := v.View.Facts()
 	facts.GoToSocial, facts.User = v.version, v.user
 	return facts
 }
 
-// user is who owns the media directory: "USER:GROUP", or "" where nobody tells.
+// user is who owns what the server writes, the media or the SQLite database:
+// "USER:GROUP", or "" where nothing tells.
 func (i *Instance) user() string {
-	info, err := i.storage.Stat(".")
+	place := i.config.Storage()
+	if file, ok := i.db.(*sqliteFile); ok && i.config.InBucket() {
+		place = file.path
+	}
+	info, err := os.Stat(place)
 	if err != nil {
 		return ""
 	}
@@ -143,50 +158,46 @@ func (i *Instance) user() string {
 // Domain is the instance's host.
 func (i *Instance) Domain() string { return i.config.Domain() }
 
-// Stat describes a file of the media or files part. One that isn't there is
-// fs.ErrNotExist; what is no regular file is an error too.
-func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (fs.FileInfo, error) {
+// Stat describes a file of the media or files part by size, mode, time and ETag.
+// One that isn't there is fs.ErrNotExist; what is no regular file is an error too.
+// Of media in a bucket it takes the least requests if it is asked in byte order.
+func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error) {
 	if err := check(ctx, path); err != nil {
-		return nil, err
+		return manifest.File{}, err
 	}
-	var info fs.FileInfo
-	var err error
 	switch part {
 	case manifest.Media:
-		info, err = i.storage.Stat(path)
+		return i.media.stat(ctx, path)
 	case manifest.Files:
-		info, err = i.statFile("/" + path)
-	default:
-		err = fmt.Errorf("part %q has no files on disk", part)
+		return described(i.statFile("/" + path))
 	}
-	return info, regular(info, err)
+	return manifest.File{}, noFiles(part)
 }
 
-// Open reads a file of the media or files part. A media file lies within the
-// media directory, wherever symbolic links in it point.
+// Open reads a file of the media or files part.
 func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
 	if err := check(ctx, path); err != nil {
 		return nil, err
 	}
-	var f *os.File
-	var err error
 	switch part {
 	case manifest.Media:
-		f, err = opened(i.storage.OpenFile(path, readOnly, 0))
+		return i.media.open(ctx, path)
 	case manifest.Files:
 		// Not opened before it is known not to be the database.
-		if _, err = i.statFile("/" + path); err == nil {
-			f, err = openFile("/" + path)
+		if _, err := i.statFile("/" + path); err != nil {
+			return nil, unreadable("/"+path, err)
 		}
-		err = unreadable("/"+path, err)
-	default:
-		err = fmt.Errorf("part %q has no files on disk", part)
+		r, err := asReader(openFile("/" + path))
+		return r, unreadable("/"+path, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return nil, noFiles(part)
 }
+
+// Reachable reports whether media can be read at all. A [Problem] says what to do
+// about it.
+func (i *Instance) Reachable(ctx context.Context) error { return i.media.reachable(ctx) }
+
+func noFiles(part manifest.Part) error { return fmt.Errorf("part %q has no files on disk", part) }
 
 // readOnly doesn't wait for a pipe's other end where a file became one.
 const readOnly = os.O_RDONLY | syscall.O_NONBLOCK
@@ -210,6 +221,21 @@ func opened(f *os.File, err error) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// asReader is not a reader that holds nil.
+func asReader(f *os.File, err error) (io.ReadCloser, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func described(info fs.FileInfo, err error) (manifest.File, error) {
+	if err := regular(info, err); err != nil {
+		return manifest.File{}, err
+	}
+	return manifest.File{Size: info.Size(), Mode: manifest.Mode(info.Mode().Perm()), Modified: info.ModTime()}, nil
 }
 
 func regular(info fs.FileInfo, err error) error {

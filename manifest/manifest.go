@@ -107,6 +107,8 @@ type File struct {
 	// Owner is "USER:GROUP" by name, where the source knows and a restore
 	// could need it; empty for media and database.
 	Owner string `json:"owner,omitempty"`
+	// ETag is that of an object in a bucket: it changes with the bytes.
+	ETag string `json:"etag,omitempty"`
 	// SHA256 is of the file's bytes; absent for a paged file.
 	SHA256 *Hash `json:"sha256,omitempty"`
 	// PageSize is set for a database of pages: its bytes are then told by the

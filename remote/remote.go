@@ -15,6 +15,7 @@ type Object struct {
 	Name     string    // "KIND/SHA256", relative to the remote's root
 	Size     int64     // bytes
 	Modified time.Time // by the remote's clock
+	ETag     string    // changes with the bytes; "" where the remote is no bucket
 }
 
 // Store holds write-once objects named "KIND/SHA256", where SHA256 is the

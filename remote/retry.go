@@ -83,6 +83,11 @@ func (r retrying) Stat(ctx context.Context, name string) (object Object, err err
 }
 
 func (r retrying) retry(ctx context.Context, do func() error) error {
+	return retry(ctx, r.String(), do)
+}
+
+// retry does what failed as unreachable again. remote is for the log.
+func retry(ctx context.Context, remote string, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
 		if err == nil || ctx.Err() != nil || !transient(err) {
@@ -92,7 +97,7 @@ func (r retrying) retry(ctx context.Context, do func() error) error {
 			return fmt.Errorf("%w (tried %d times)", err, try)
 		}
 		wait := rand.N(firstWait << (try - 1))
-		slog.WarnContext(ctx, "remote retry", "remote", r.String(), "wait", wait, "error", err)
+		slog.WarnContext(ctx, "remote retry", "remote", remote, "wait", wait, "error", err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -143,6 +145,64 @@ func TestS3ListIsOneRequestPerPage(t *testing.T) {
 	}
 }
 
+// pipes listens to nobody but dial.
+type pipes chan net.Conn
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	p <- far
+	return near, nil
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+func (p pipes) Close() error   { return nil }
+
+func TestBucketListGoesOnAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var queries []string
+		p := make(pipes)
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			queries = append(queries, q.Get("continuation-token")+q.Get("start-after"))
+			switch len(queries) {
+			case 1:
+				fmt.Fprintf(w, listing, true, "<NextContinuationToken>more</NextContinuationToken>", 1)
+			case 2, 3:
+				w.WriteHeader(http.StatusInternalServerError)
+			default:
+				fmt.Fprintf(w, listing, false, "", 2)
+			}
+		})}
+		go server.Serve(p)
+		b, err := OpenBucket(BucketConfig{Endpoint: "bucket.test", Name: "bucket", Prefix: "packs/", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.transport.DialContext = p.dial
+		var names []string
+		for o, err := range b.List(t.Context(), "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, o.Name)
+		}
+		if want := []string{"", "more", "packs/1", "packs/1"}; !slices.Equal(names, []string{"1", "2"}) || !slices.Equal(queries, want) {
+			t.Errorf("names %q, by requests after %q", names, queries)
+		}
+		b.Close()
+		close(p)
+		server.Close()
+	})
+}
+
 func TestS3PutIsOnePlainRequest(t *testing.T) {
 	var requests []*http.Request
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -215,7 +275,7 @@ func TestS3UnreachableHost(t *testing.T) {
 // A dial that timed out says it is a context.DeadlineExceeded, but ours goes on.
 func TestS3DialTimeoutIsNoCancelledContext(t *testing.T) {
 	_, err := net.DialTimeout("tcp", "127.0.0.1:1", time.Nanosecond)
-	s := open(t, "s3+http://127.0.0.1:1/bucket").(retrying).Store.(*bucket)
+	s := open(t, "s3+http://127.0.0.1:1/bucket").(retrying).Store.(*s3Store)
 	if err := s.fail(t.Context(), "get", "packs/1", err); !errors.Is(err, ErrUnreachable) || !transient(err) {
 		t.Errorf("Get = %v, want ErrUnreachable", err)
 	}

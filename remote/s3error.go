@@ -12,7 +12,7 @@ import (
 )
 
 // fail says what could not be done to which object, and what that means.
-func (b *bucket) fail(ctx context.Context, verb, name string, err error) error {
+func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 	what := strings.TrimSpace(verb + " " + name) // a list of everything has no name
 	var answer minio.ErrorResponse
 	switch {
@@ -21,30 +21,30 @@ func (b *bucket) fail(ctx context.Context, verb, name string, err error) error {
 	case ctx.Err() != nil: // asked of ctx: a dial that timed out is a context.DeadlineExceeded, too
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("%s: %w: %s speaks no TLS: use s3+http:// if you must: %w", what, ErrUnreachable, b.url.Host, err)
+		return fmt.Errorf("%s: %w: %s speaks no TLS%s: %w", what, ErrUnreachable, c.url.Host, c.noTLS, err)
 	case errors.As(err, &answer):
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // not every store says 204
 			return nil
 		}
-		return fmt.Errorf("%s: %w", what, b.meaning(answer))
+		return fmt.Errorf("%s: %w", what, c.meaning(answer))
 	}
 	return fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
 }
 
 // meaning translates a server's answer. The codes come from AWS's "Error
 // responses", MinIO's cmd/api-errors.go and Ceph's rgw_http_errors.h.
-func (b *bucket) meaning(answer minio.ErrorResponse) error {
+func (c *client) meaning(answer minio.ErrorResponse) error {
 	switch answer.Code {
 	case "NoSuchKey":
 		return fs.ErrNotExist
 	case "NoSuchBucket":
-		return fmt.Errorf("%s has no bucket %q: make it there, or correct the URL", b.url.Host, b.name)
+		return fmt.Errorf("%s has no bucket %q: make it there, or correct its name", c.url.Host, c.name)
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
 	case "RequestTimeTooSkewed":
-		return fmt.Errorf("%w: the clocks of this machine and %s differ too much: %w", ErrCredentials, b.url.Host, answer)
+		return fmt.Errorf("%w: the clocks of this machine and %s differ too much: %w", ErrCredentials, c.url.Host, answer)
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion":
-		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w", b.name, answer.Region, answer)
+		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w", c.name, answer.Region, answer)
 	case "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "BadDigest":
 		return fmt.Errorf("the bytes' SHA-256 is another: %w", answer)
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling", "ServiceUnavailable":

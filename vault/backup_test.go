@@ -162,6 +162,63 @@ func TestOneOddMediumDoesNotKeepTheRestFromBeingSaved(t *testing.T) {
 	w.check("latest", f.image())
 }
 
+func TestMediaThatNobodyCanReadEndTheBackup(t *testing.T) {
+	const path = "01A/attachment/original/M004.jpeg"
+	for name, fail := range map[string]func(*fake){
+		"open": func(f *fake) { f.broken = map[string]error{path: errors.New("no answer")} },
+		"stat": func(f *fake) { f.unseen = map[string]error{path: errors.New("no answer")} },
+	} {
+		f := sample()
+		w := newWorld(t, f)
+		fail(f)
+		f.down = errors.New("the bucket is gone")
+		if _, err := w.try(t.Context()); !errors.Is(err, vault.ErrSource) || !errors.Is(err, f.down) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := len(w.open().Records()); n != 1 {
+			t.Errorf("%s: %d records, want that of init", name, n)
+		}
+		// A file that is gone says nothing of the others.
+		f.broken, f.unseen = nil, nil
+		delete(f.media, path)
+		if report := w.backup(); len(report.Missing) != 1 {
+			t.Errorf("%s: missing %q", name, report.Missing)
+		}
+	}
+}
+
+func TestAnETagAloneMakesAFileAnother(t *testing.T) {
+	f := sample()
+	for path, e := range f.media {
+		e.etag = "first of " + path
+		f.media[path] = e
+	}
+	w := newWorld(t, f)
+	w.backup()
+	if report := w.backup(); report.NewFiles != 0 {
+		t.Errorf("%d files were read again, and none had changed", report.NewFiles)
+	}
+	const path = "01A/attachment/original/M004.jpeg"
+	e := f.media[path]
+	f.media[path] = entry{data: noise(99, len(e.data)), modified: e.modified, etag: "second"}
+	if report := w.backup(); report.NewFiles != 1 {
+		t.Errorf("%d files were read again, want 1", report.NewFiles)
+	}
+	w.check("latest", f.image())
+	snap, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, err := range snap.Files(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file.Part == manifest.Media && file.ETag != f.media[file.Path].etag {
+			t.Errorf("%s has the ETag %q in the listing", file.Path, file.ETag)
+		}
+	}
+}
+
 func TestIndexForgetsWhatTheInstanceForgot(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()

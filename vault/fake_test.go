@@ -40,27 +40,23 @@ type fake struct {
 	streams map[string][]byte
 
 	broken map[string]error // media and streams that can't be opened
+	unseen map[string]error // media that can't be described
+	down   error            // why no media can be read
 	onView func()           // called when a view begins
 }
 
 type entry struct {
 	data     []byte
 	modified time.Time
+	etag     string
 }
-
-func (e entry) Name() string       { return "" }
-func (e entry) Size() int64        { return int64(len(e.data)) }
-func (e entry) Mode() fs.FileMode  { return 0o644 }
-func (e entry) ModTime() time.Time { return e.modified }
-func (e entry) IsDir() bool        { return false }
-func (e entry) Sys() any           { return nil }
 
 var day = time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC)
 
 func newFake(pages int) *fake {
 	f := &fake{
 		pageSize: 4096, rows: map[string]bool{}, media: map[string]entry{},
-		files: map[string]entry{"etc/gotosocial/config.yaml": {[]byte("host: example.org\n"), day}},
+		files: map[string]entry{"etc/gotosocial/config.yaml": {data: []byte("host: example.org\n"), modified: day}},
 	}
 	for i := range pages {
 		f.database = append(f.database, text(uint64(i), f.pageSize)...)
@@ -86,7 +82,7 @@ func noise(seed uint64, n int) []byte {
 
 func (f *fake) add(path string, data []byte) {
 	f.rows[path] = true
-	f.media[path] = entry{data, day.Add(time.Duration(len(f.media)) * time.Second)}
+	f.media[path] = entry{data: data, modified: day.Add(time.Duration(len(f.media)) * time.Second)}
 }
 
 // night changes every nth page, and adds a medium.
@@ -120,9 +116,15 @@ func (f *fake) get(part manifest.Part, path string) (entry, error) {
 	return e, nil
 }
 
-func (f *fake) Stat(_ context.Context, part manifest.Part, path string) (fs.FileInfo, error) {
-	return f.get(part, path)
+func (f *fake) Stat(_ context.Context, part manifest.Part, path string) (manifest.File, error) {
+	if err := f.unseen[path]; err != nil {
+		return manifest.File{}, err
+	}
+	e, err := f.get(part, path)
+	return manifest.File{Size: int64(len(e.data)), Mode: 0o644, Modified: e.modified, ETag: e.etag}, err
 }
+
+func (f *fake) Reachable(context.Context) error { return f.down }
 
 func (f *fake) Open(_ context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
 	if err := f.broken[path]; err != nil {
@@ -136,7 +138,7 @@ func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
 		for _, p := range slices.Sorted(maps.Keys(f.files)) {
 			e := f.files[p]
-			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: e.Size(), Mode: 0o640, Modified: e.modified, Owner: "root:root"}, nil) {
+			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, Owner: "root:root"}, nil) {
 				return
 			}
 		}

@@ -71,13 +71,9 @@ func describe(path string, err error) string {
 }
 
 func (b *backup) statMedia(ctx context.Context, path string) (manifest.File, error) {
-	f := manifest.File{Part: manifest.Media, Path: path}
-	info, err := b.src.Stat(ctx, manifest.Media, path)
-	if err != nil {
-		return f, err
-	}
-	f.Size, f.Mode, f.Modified = info.Size(), manifest.Mode(info.Mode().Perm()), stamp(info.ModTime())
-	return f, nil
+	f, err := b.src.Stat(ctx, manifest.Media, path)
+	f.Part, f.Path, f.Modified = manifest.Media, path, stamp(f.Modified)
+	return f, err
 }
 
 // stamp is a file's time as the listing can hold it: in UTC, and 1970 where a
@@ -167,6 +163,9 @@ func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq
 		for f, fileErr := range files {
 			var bad unreadable
 			if errors.As(fileErr, &bad) && gctx.Err() == nil {
+				if err := b.reachable(gctx, part, bad.error); err != nil {
+					return err
+				}
 				lost[b.cfg.Workers][f.Path] = bad.error
 				continue
 			}
@@ -200,10 +199,27 @@ func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq
 	return lost[0], nil
 }
 
+// reachable tells, of a file that could not be read, whether the next one can.
+func (b *backup) reachable(ctx context.Context, part manifest.Part, cause error) error {
+	if part != manifest.Media || errors.Is(cause, fs.ErrNotExist) {
+		return nil
+	}
+	if err := b.src.Reachable(ctx); err != nil {
+		return fmt.Errorf("read media: %w: %w", ErrSource, err)
+	}
+	return nil
+}
+
 // same reports whether a file is as it was when it was last read.
 func same(row index.File, f manifest.File) bool {
-	return row.Size == f.Size && row.Modified == f.Modified.UnixNano() && row.Mode == uint32(f.Mode) &&
-		(f.Owner == "" || row.Owner() == f.Owner)
+	if row.Size != f.Size || row.Modified != f.Modified.UnixNano() || row.Mode != uint32(f.Mode) {
+		return false
+	}
+	if f.Owner == "" && f.ETag == "" {
+		return true
+	}
+	told := row.Told()
+	return told.Owner == f.Owner && told.ETag == f.ETag
 }
 
 // readFiles is a worker: it opens, reads, hashes and seals its own files with
@@ -220,7 +236,11 @@ func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan 
 		}
 		err := b.readFile(ctx, fill, f, buf)
 		if errors.Is(err, ErrSource) && ctx.Err() == nil {
-			lost[f.Path] = errors.Unwrap(err)
+			cause := errors.Unwrap(err)
+			if err := b.reachable(ctx, part, cause); err != nil {
+				return err
+			}
+			lost[f.Path] = cause
 			continue
 		}
 		if err != nil {

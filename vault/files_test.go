@@ -90,7 +90,7 @@ func TestFilesThatCannotBeListedEndTheBackup(t *testing.T) {
 
 func TestProgressKnowsHowManyFilesAreLeft(t *testing.T) {
 	w := newWorld(t, sample())
-	w.src.files["etc/more"] = entry{[]byte("12345"), day}
+	w.src.files["etc/more"] = entry{data: []byte("12345"), modified: day}
 	p := new(vault.Progress)
 	var files, bytes int64
 	_, err := w.backupOf(&odd{fake: w.src, opened: func() { files, bytes = p.FilesTotal.Load(), p.BytesTotal.Load() }}, vault.BackupConfig{Workers: 1, Progress: p})

@@ -224,7 +224,7 @@ func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
 func TestFileFromTheYearOneIsSaved(t *testing.T) {
 	f := newFake(2)
 	f.add("01A/attachment/original/old.jpeg", []byte("old"))
-	f.media["01A/attachment/original/old.jpeg"] = entry{[]byte("old"), time.Time{}}
+	f.media["01A/attachment/original/old.jpeg"] = entry{data: []byte("old")}
 	w := newWorld(t, f)
 	w.backup()
 	w.check("latest", f.image())

@@ -22,13 +22,10 @@ import (
 // readOnly is an instance whose media nobody may write.
 type readOnly struct{ *fake }
 
-type readOnlyInfo struct{ fs.FileInfo }
-
-func (readOnlyInfo) Mode() fs.FileMode { return 0o444 }
-
-func (r readOnly) Stat(ctx context.Context, part manifest.Part, path string) (fs.FileInfo, error) {
-	info, err := r.fake.Stat(ctx, part, path)
-	return readOnlyInfo{info}, err
+func (r readOnly) Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error) {
+	f, err := r.fake.Stat(ctx, part, path)
+	f.Mode = 0o444
+	return f, err
 }
 
 // stopping is a target that ends the run when all but the last step is done.

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"io"
-	"io/fs"
 	"iter"
 
 	"holdfast/manifest"
@@ -18,9 +17,14 @@ type Source interface {
 	Begin(ctx context.Context) (View, error)
 
 	// Stat and Open reach a file of the media or files part. A file that is
-	// not there is fs.ErrNotExist.
-	Stat(ctx context.Context, part manifest.Part, path string) (fs.FileInfo, error)
+	// not there is fs.ErrNotExist. Of Stat's, Size, Mode and Modified are set, and
+	// ETag where there is one. It is asked in path order.
+	Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error)
 	Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error)
+
+	// Reachable reports whether media can be read at all. A file that can't be
+	// read costs itself only; a bucket that doesn't answer ends the backup.
+	Reachable(ctx context.Context) error
 
 	// Files yields the files part in path order: Path, Size, Mode, Modified
 	// and Owner are set. An error beside a path, of whatever form, is about that

@@ -26,7 +26,7 @@ func TestFilesOfAnyTimeAreSavedOnceAndToldApart(t *testing.T) {
 	}
 	for path, of := range times {
 		f.add(path, []byte("the bytes of "+path))
-		f.media[path] = entry{f.media[path].data, of.is}
+		f.media[path] = entry{data: f.media[path].data, modified: of.is}
 	}
 	w := newWorld(t, f)
 	w.backup()
@@ -51,7 +51,7 @@ func TestFilesOfAnyTimeAreSavedOnceAndToldApart(t *testing.T) {
 	// As many bytes, others, at another time.
 	for path, of := range times {
 		now := of.restored.Add(time.Nanosecond)
-		f.media[path] = entry{[]byte("other bytes: " + path), now}
+		f.media[path] = entry{data: []byte("other bytes: " + path), modified: now}
 	}
 	if report := w.backup(); report.NewFiles != int64(len(times)) {
 		t.Errorf("%d files were read again, want %d", report.NewFiles, len(times))

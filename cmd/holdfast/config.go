@@ -235,7 +235,11 @@ func (c instanceConfig) open(a *app) (*instance.Instance, error) {
 	for _, warning := range settings.Warnings {
 		a.warn("%s", warning)
 	}
-	return instance.Open(settings, instance.Options{Extra: c.Extra, Binary: c.Binary})
+	bucket, err := openBucket(settings)
+	if err != nil {
+		return nil, err
+	}
+	return instance.Open(settings, instance.Options{Extra: c.Extra, Binary: c.Binary, Bucket: bucket})
 }
 
 func (c instanceConfig) settings() (*instance.Config, error) {

@@ -117,7 +117,11 @@ func (a *app) checkInstance(ctx context.Context, c *config) (detail, domain stri
 		_, err := i.AskVersion(ctx)
 		a.warn("snapshots won't say which version of GoToSocial they need: %v", err)
 	}
-	return fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts())), i.Domain(), nil
+	detail = fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts()))
+	if i.Config().InBucket() {
+		detail += ", media in bucket " + i.Config().Get("storage-s3-bucket")
+	}
+	return detail, i.Domain(), nil
 }
 
 // checkPath looks whether a path of the server's container is here.

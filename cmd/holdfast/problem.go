@@ -93,6 +93,8 @@ func explain(ctx context.Context, err error) *problem {
 		switch {
 		case source.Err == fs.ErrPermission: // our own refusal; the system's is wrapped
 			p.exit = exitRefused
+		case p.exit == exitCredentials, p.exit == exitUnreachable:
+			p.exit = exitSource // GoToSocial's own bucket, not the storage
 		case p.exit == exitUnexpected:
 			p.exit = exitSource
 			// Nothing outside went wrong: a setting is not as it must be.

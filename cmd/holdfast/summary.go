@@ -100,7 +100,7 @@ func (a *app) tellBackup(r *backupReport) error {
 	if n := int64(len(r.Missing)); n > 0 {
 		fix := "put files that are gone back, if you have them elsewhere, let Holdfast's user read the others, or take them out of the extra paths; then run it again"
 		if n > s.Parts[manifest.Media].Files {
-			fix = "is the disk of the media directory mounted, and storage-local-base-path right? Mend that and run it again; if the files are lost, put them back from an earlier snapshot"
+			fix = "is the disk of the media directory mounted, and storage-local-base-path right, or of a bucket storage-s3-bucket and storage-s3-key-prefix? Mend that and run it again; if the files are lost, put them back from an earlier snapshot"
 		}
 		return &problem{exit: exitIncomplete, err: fmt.Errorf("snapshot %s is saved, but %s could not be read", s.ID, count(n, "file")),
 			effect: "everything else is in the snapshot; a restore brings it back without these", fix: fix}

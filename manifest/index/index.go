@@ -406,13 +406,12 @@ type File struct {
 	Line     []byte // of the listing
 }
 
-// Owner is the file's owner, as its line tells it.
-func (f File) Owner() string {
-	var line manifest.File
+// Told is the file as its line tells it; zero where the line can't be read.
+func (f File) Told() (line manifest.File) {
 	if err := json.Unmarshal(f.Line, &line); err != nil {
-		return ""
+		return manifest.File{}
 	}
-	return line.Owner
+	return line
 }
 
 // Files yields the rows of a part in byte order of the path, those left out
