@@ -41,9 +41,6 @@ func (r *Rebuild) Check(ctx context.Context) (notes []string, err error) {
 		return nil, &DamageError{Findings: []string{fmt.Sprintf("%d local accounts, the snapshot has %d", accounts, r.Facts.Accounts)}}
 	}
 	notes = append(notes, fmt.Sprintf("keys: those of %s belong together, and the instance's own", plural(int(accounts), "local account")))
-	if r.Config.Get("storage-backend") != "local" {
-		return notes, nil
-	}
 	note, err := r.checkMedia(ctx, db)
 	return append(notes, note), err
 }
@@ -64,7 +61,7 @@ func (r *Rebuild) checkMedia(ctx context.Context, db rebuiltDatabase) (string, e
 	}
 	missing := 0
 	for _, key := range sample {
-		if _, err := os.Stat(filepath.Join(r.Config.Storage(), filepath.FromSlash(key))); errors.Is(err, fs.ErrNotExist) {
+		if err := r.there(ctx, key); errors.Is(err, fs.ErrNotExist) {
 			missing++
 		} else if err != nil {
 			return "", fmt.Errorf("check media: %w", err)
@@ -75,6 +72,15 @@ func (r *Rebuild) checkMedia(ctx context.Context, db rebuiltDatabase) (string, e
 		return note + "all are there", nil
 	}
 	return note + fmt.Sprintf("%d are not there: the snapshot is without them", missing), nil
+}
+
+func (r *Rebuild) there(ctx context.Context, key string) error {
+	if r.Config.InBucket() {
+		_, err := r.Bucket.Stat(ctx, key)
+		return err
+	}
+	_, err := os.Stat(filepath.Join(r.Config.Storage(), filepath.FromSlash(key)))
+	return err
 }
 
 // rebuiltDatabase is a database that no server uses yet.

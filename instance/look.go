@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -37,7 +38,7 @@ type Finding struct {
 func (r *Rebuild) Look(ctx context.Context, sizes map[manifest.Part]manifest.Total, oldIsDead bool) []Finding {
 	findings := []Finding{r.lookDomain(ctx, oldIsDead), r.lookUser(), r.lookBinary(ctx)}
 	findings = append(findings, r.lookDatabase(ctx)...)
-	findings = append(findings, r.lookStorage())
+	findings = append(findings, r.lookStorage(ctx))
 	findings = append(findings, r.lookFiles()...)
 	return append(findings, r.lookSpace(sizes))
 }
@@ -237,7 +238,10 @@ func major(version string) int {
 	return n
 }
 
-func (r *Rebuild) lookStorage() Finding {
+func (r *Rebuild) lookStorage(ctx context.Context) Finding {
+	if r.Config.InBucket() {
+		return r.lookBucket(ctx)
+	}
 	f := Finding{What: "media", Detail: r.Config.Storage()}
 	entries, err := os.ReadDir(f.Detail)
 	switch {
@@ -253,6 +257,22 @@ func (r *Rebuild) lookStorage() Finding {
 				return f
 			}
 		}
+	}
+	return f
+}
+
+func (r *Rebuild) lookBucket(ctx context.Context) Finding {
+	f := Finding{What: "media", Detail: "bucket " + r.Config.Get("storage-s3-bucket")}
+	next, stop := iter.Pull2(r.Bucket.List(ctx, ""))
+	defer stop()
+	switch o, err, some := next(); {
+	case err != nil:
+		f.Detail, f.Fix, f.Refused = err.Error(), fixOf(err), true
+	case some && r.Replace:
+		f.Detail += " is not empty; what is there stays"
+	case some:
+		f.Detail += fmt.Sprintf(" is not empty: %q is there", o.Name)
+		f.Fix, f.Refused = "--replace lets what is there stay, beside what is restored; or name another storage-s3-key-prefix", true
 	}
 	return f
 }

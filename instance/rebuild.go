@@ -31,6 +31,7 @@ type Rebuild struct {
 	User     string          // "USER:GROUP" that the server runs as; "" leaves all to who runs this
 	Replace  bool            // what is there is renamed aside
 	Verbatim bool            // the database stays as it was
+	Bucket   Bucket          // of the media, where the configuration's storage-backend is s3
 }
 
 // Database puts the database in its place.
@@ -66,8 +67,11 @@ func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
 	return []string{"database: " + to}, move(from, to, uid, gid)
 }
 
-// Media puts the media in their place on this machine's disk.
+// Media puts the media in their place: on this machine's disk, or in the bucket.
 func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
+	if r.Config.InBucket() {
+		return r.fill(ctx)
+	}
 	from, to := filepath.Join(r.From, "storage"), r.Config.Storage()
 	uid, gid, err := r.owner(r.User)
 	if err != nil {
@@ -98,6 +102,28 @@ func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
 	return []string{fmt.Sprintf("media: %s in %s", plural(n, "file"), to)}, os.RemoveAll(from)
+}
+
+func (r *Rebuild) fill(ctx context.Context) (notes []string, err error) {
+	from := filepath.Join(r.From, "storage")
+	root, err := os.OpenRoot(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // an earlier run was through
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f := &Filling{From: root, To: r.Bucket}
+	if r.Replace {
+		err = f.Resume(ctx)
+	} else {
+		err = f.Start(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("place media: %w", err)
+	}
+	return []string{fmt.Sprintf("media: %s in bucket %s", plural(int(f.Files.Load()), "file"), r.Config.Get("storage-s3-bucket"))}, os.RemoveAll(from)
 }
 
 // Place puts the files part in its place: each under its old path, with its old

@@ -1,6 +1,8 @@
 package integration_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
 	"golang.org/x/sys/unix"
 
 	"holdfast/instance/postgrestest"
@@ -245,6 +248,45 @@ func TestLookRefusesWhatWouldHarm(t *testing.T) {
 	}
 	ok(t, os.Remove(older))
 	answered("--old-is-dead").expect(0)
+}
+
+func TestFreshServerKeepsItsMediaInABucket(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folder(t), sample.Config{})
+	served(t, h.inst.Dir)
+	h.backup()
+	want := h.image()
+	m := newMachine(t, h)
+	bucket := newMediaServer(t)
+	// The same instance, with its media elsewhere.
+	moved := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, moved, read(t, h.config))
+	bucket.configure(moved)
+	m.write("/config.yaml", string(read(t, moved)))
+	bucket.put("orphan", "orphan")
+	to := []string{"--gotosocial", "/config.yaml", "--yes", h.inst.Host(), "--verbatim"}
+	refused := m.restore(to...).start().expect(20)
+	if !strings.Contains(refused.summary.Error, "orphan") || !strings.Contains(refused.summary.Fix, "--replace") {
+		t.Errorf("%+v", refused.summary)
+	}
+	m.restore(append(to, "--replace")...).start().expect(0)
+	if got := sum(t, filepath.Join(m.root, "sqlite.db")); got != want.database {
+		t.Error("the database differs")
+	}
+	got := map[string]string{}
+	for o := range bucket.admin.ListObjects(t.Context(), "media", minio.ListObjectsOptions{Prefix: mediaPrefix, Recursive: true}) {
+		ok(t, o.Err)
+		body, err := bucket.admin.GetObject(t.Context(), "media", o.Key, minio.GetObjectOptions{})
+		ok(t, err)
+		hash := sha256.New()
+		_, err = io.Copy(hash, body)
+		ok(t, err)
+		got[strings.TrimPrefix(o.Key, mediaPrefix)] = hex.EncodeToString(hash.Sum(nil))
+	}
+	delete(got, "orphan")
+	if !maps.Equal(got, want.media) {
+		t.Errorf("the bucket holds %v, want %v", keys(got), keys(want.media))
+	}
 }
 
 // versioned is a program without dependencies that says a version.

@@ -91,9 +91,18 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
 			fix: "give the configuration of that instance by --gotosocial"}
 	}
+	if r.Bucket, err = openBucket(r.Config); err != nil {
+		return nil, err
+	}
 	r.work = v.full.work
-	if r.work == "" {
+	switch {
+	case r.work != "":
+	case !r.Config.InBucket():
 		r.work = workFolder(r.Config.Storage(), rec.Instance)
+	case r.Config.Engine() == instance.SQLite:
+		r.work = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
+	default:
+		r.work = workFolder(a.state, rec.Instance)
 	}
 	r.From = filepath.Join(r.work, "instance")
 	return r, nil
