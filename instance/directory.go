@@ -144,8 +144,8 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 	switch {
 	case config == nil:
 		b.WriteString("#   gotosocial --config-path YOUR-CONFIG server start\n#\n")
-		b.WriteString("# No configuration file was restored: set account-domain and all else as it was\n")
-		b.WriteString("# before the first start. They are never to change.\n")
+		b.WriteString("# No configuration file was restored: set all else as it was before the first start,\n")
+		b.WriteString("# account-domain too where it is not below. It is never to change.\n")
 	case config.File == "":
 		b.WriteString("#   gotosocial server start\n#\n# No configuration file of this domain was restored: all stood in the files below.\n")
 	default:
@@ -153,7 +153,7 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 	}
 	if len(found.others) > 0 {
 		b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
-			"# name that one, and set account-domain and the paths below as it has them:\n")
+			"# name that one, and set the paths below as it has them:\n")
 	}
 	for _, file := range found.others {
 		fmt.Fprintf(&b, "#   %s\n", quote(file))
@@ -176,8 +176,12 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), quote(value))
 	}
 	set("host", s.Domain)
-	if config != nil && config.Get("account-domain") != "" {
-		set("account-domain", config.Get("account-domain"))
+	account := s.Facts.AccountDomain
+	if account == "" && config != nil {
+		account = config.Get("account-domain")
+	}
+	if account != "" {
+		set("account-domain", account)
 	}
 	if s.Facts.Engine == Postgres {
 		set("db-type", Postgres)

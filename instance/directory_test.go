@@ -201,6 +201,20 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 	}
 }
 
+func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
+	root := staged(t, "WAL")
+	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
+	s := whole
+	s.Facts.AccountDomain = "seen.example.org"
+	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil {
+		t.Fatal(err)
+	}
+	got, err := root.ReadFile("run.env")
+	if err != nil || !strings.Contains(string(got), "\nGTS_ACCOUNT_DOMAIN=\"seen.example.org\"\n") {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 	root := staged(t, "WAL")
 	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
@@ -260,7 +274,7 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 		{"the unit's of several", map[string]string{"etc/a.yaml": "host: social.example.org", "etc/b.yaml": "host: social.example.org", "etc/gts.service": unit},
 			[]string{strings.Replace(file, "%", "b.yaml", 1), named("gts.service")}, []string{named("a.yaml")}},
 		{"toml", map[string]string{"etc/a.toml": "host = 'social.example.org'\naccount-domain = 'example.org'"}, []string{strings.Replace(file, "%", "a.toml", 1), `GTS_ACCOUNT_DOMAIN="example.org"`}, nil},
-		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"}, []string{"# No configuration file was restored: set account-domain and all else as it was"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
+		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"}, []string{"# No configuration file was restored: set all else as it was before the first start,"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := runEnv(t, c.files)

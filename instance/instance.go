@@ -5,6 +5,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"holdfast/manifest"
@@ -125,18 +127,18 @@ func (i *Instance) Begin(ctx context.Context) (View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return known{v, i.Version(ctx), i.user()}, nil
+	return known{v, i.Version(ctx), i.user(), cmp.Or(strings.ToLower(i.config.Get("account-domain")), i.Domain())}, nil
 }
 
 // known is a view that knows what no database tells.
 type known struct {
 	View
-	version, user string
+	version, user, accountDomain string
 }
 
 func (v known) Facts() manifest.Facts {
 	facts := v.View.Facts()
-	facts.GoToSocial, facts.User = v.version, v.user
+	facts.GoToSocial, facts.User, facts.AccountDomain = v.version, v.user, v.accountDomain
 	return facts
 }
 

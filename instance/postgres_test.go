@@ -84,7 +84,7 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: owner(t, dir), Migration: "20250715095446", Accounts: 2, Statuses: 2}
+	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: owner(t, dir), AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := v.Facts(); got != want || got.Server == "" {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}

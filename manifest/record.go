@@ -180,7 +180,7 @@ func (r *Record) validate() error {
 		return fmt.Errorf("kind %q is not known", r.Kind)
 	case r.Instance == "" || !printable(r.Instance):
 		return fmt.Errorf("instance %q is no domain", r.Instance)
-	case !printable(r.Holdfast + r.Facts.Engine + r.Facts.Server + r.Facts.User + r.Facts.GoToSocial + r.Facts.Migration):
+	case !printable(r.Holdfast + r.Facts.Engine + r.Facts.Server + r.Facts.User + r.Facts.AccountDomain + r.Facts.GoToSocial + r.Facts.Migration):
 		return errors.New("facts or version hold control characters")
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
 		return fmt.Errorf("a record of kind %q can't have sequence %d and %d before it", r.Kind, r.Sequence, len(r.Previous))
