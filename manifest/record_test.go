@@ -105,6 +105,9 @@ func TestRecordThatContradictsItselfIsRefused(t *testing.T) {
 		"an engine of two lines":    func(r *Record) { r.Facts.Engine = "sqlite\nreboot" },
 		"a version of two lines":    func(r *Record) { r.Facts.GoToSocial = "0.20.0\rreboot" },
 		"a migration of two lines":  func(r *Record) { r.Facts.Migration = "2025\nreboot" },
+		"a server of two lines":     func(r *Record) { r.Facts.Server = "15\nreboot" },
+		"a user of two lines":       func(r *Record) { r.Facts.User = "a:b\nreboot" },
+		"two account domains":       func(r *Record) { r.Facts.AccountDomain = "a\nb" },
 		"a writer that erases":      func(r *Record) { r.Holdfast = "1.0.0\u009b2J" },
 	} {
 		r := sampleRecord(h)
