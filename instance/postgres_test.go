@@ -226,6 +226,38 @@ func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
 	}
 }
 
+func TestTableThatVanishesIsToldApart(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	i := openInstance(t, dir, instance.Options{})
+	// A migration is about to drop a table when the view begins.
+	migration := s.Connect(t, postgrestest.Owner, "gotosocial")
+	if _, err := migration.Exec(t.Context(), "BEGIN; DROP TABLE no_key", pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan error, 1)
+	go func() {
+		v, err := i.Begin(t.Context())
+		if err == nil {
+			v.Close()
+		}
+		begun <- err
+	}()
+	for watch, waiting := s.Connect(t, "postgres", "gotosocial"), false; !waiting; {
+		err := watch.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' AND wait_event_type = 'Lock')").Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := migration.Exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	var p *instance.Problem
+	if err := <-begun; !errors.As(err, &p) || !strings.Contains(err.Error(), "lost a table") || !strings.Contains(p.Fix, "migrations") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestCancelledCopyEnds(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")

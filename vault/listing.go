@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/chunking"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
@@ -53,9 +55,14 @@ func (b *backup) newListing(rec *manifest.Record) (l *listing, err error) {
 	return l, nil
 }
 
-// scratch is a file that is gone when the process is.
+// scratch is a file that is gone when the process is. It never has a name, where
+// the file system can do that: nothing is left even by a kill in between.
 func scratch(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "scratch-*")
+	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
+	if err == nil {
+		return f, nil
+	}
+	f, err = os.CreateTemp(dir, "scratch-*")
 	if err != nil {
 		return nil, fmt.Errorf("make scratch file: %w", err)
 	}
