@@ -40,29 +40,31 @@ var (
 // Cutter cuts one stream.
 type Cutter struct {
 	chunker *chunker.Chunker
-	buf     []byte
+	max     int
 }
 
 // window is the chunker's: a minimum below it makes it count backwards.
 const window = 64
 
-// NewCutter cuts r. Chunks are returned in buf, which must hold Max bytes.
-func NewCutter(r io.Reader, p chunker.Pol, s Sizes, buf []byte) (*Cutter, error) {
+// NewCutter cuts r.
+func NewCutter(r io.Reader, p chunker.Pol, s Sizes) (*Cutter, error) {
 	switch {
 	case !p.Irreducible():
 		return nil, errors.New("cut: the polynomial is not irreducible")
 	case s.Min < window || s.Max < s.Min+1<<s.Bits:
 		return nil, fmt.Errorf("cut: sizes %+v are out of order", s)
-	case len(buf) < s.Max:
-		return nil, fmt.Errorf("cut: a buffer of %d bytes can't hold a chunk of %d", len(buf), s.Max)
 	}
 	c := chunker.New(r, p, chunker.WithBoundaries(uint(s.Min), uint(s.Max)), chunker.WithAverageBits(s.Bits))
-	return &Cutter{c, buf}, nil
+	return &Cutter{c, s.Max}, nil
 }
 
-// Next returns the next chunk, valid until the call after; io.EOF at the end.
-func (c *Cutter) Next() ([]byte, error) {
-	chunk, err := c.chunker.Next(c.buf[:0])
+// Next returns the next chunk in buf, which must hold Max bytes; io.EOF at the
+// end.
+func (c *Cutter) Next(buf []byte) ([]byte, error) {
+	if cap(buf) < c.max {
+		return nil, fmt.Errorf("cut: a buffer of %d bytes can't hold a chunk of %d", cap(buf), c.max)
+	}
+	chunk, err := c.chunker.Next(buf[:0])
 	if err != nil {
 		return nil, err
 	}

@@ -21,12 +21,12 @@ func random(seed uint64, n int) []byte {
 
 func cut(t testing.TB, data []byte, s Sizes) (chunks [][]byte) {
 	t.Helper()
-	c, err := NewCutter(bytes.NewReader(data), polynomial, s, make([]byte, s.Max))
+	c, err := NewCutter(bytes.NewReader(data), polynomial, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		chunk, err := c.Next()
+		chunk, err := c.Next(make([]byte, s.Max))
 		if errors.Is(err, io.EOF) {
 			return chunks
 		}
@@ -103,14 +103,16 @@ func TestBoundariesNeverMove(t *testing.T) {
 
 func TestSizesThatCannotWorkAreRefused(t *testing.T) {
 	for _, s := range []Sizes{{Min: 32, Max: 1 << 20, Bits: 10}, {Min: 64, Max: 100, Bits: 10}} {
-		if _, err := NewCutter(nil, polynomial, s, make([]byte, 1<<20)); err == nil {
+		if _, err := NewCutter(nil, polynomial, s); err == nil {
 			t.Errorf("%+v was accepted", s)
 		}
 	}
-	if _, err := NewCutter(nil, polynomial, Rows, make([]byte, 100)); err == nil {
+	if c, err := NewCutter(bytes.NewReader(nil), polynomial, Rows); err != nil {
+		t.Error(err)
+	} else if _, err := c.Next(make([]byte, 100)); err == nil || errors.Is(err, io.EOF) {
 		t.Error("a small buffer was accepted")
 	}
-	if _, err := NewCutter(nil, 4, Rows, make([]byte, Rows.Max)); err == nil {
+	if _, err := NewCutter(nil, 4, Rows); err == nil {
 		t.Error("a reducible polynomial was accepted")
 	}
 }
@@ -130,9 +132,9 @@ func BenchmarkCut(b *testing.B) {
 	buf := make([]byte, Rows.Max)
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		c, _ := NewCutter(bytes.NewReader(data), polynomial, Rows, buf)
+		c, _ := NewCutter(bytes.NewReader(data), polynomial, Rows)
 		for {
-			if _, err := c.Next(); err != nil {
+			if _, err := c.Next(buf); err != nil {
 				break
 			}
 		}

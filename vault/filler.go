@@ -8,6 +8,8 @@ import (
 	"iter"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"holdfast/chunking"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
@@ -156,24 +158,70 @@ func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf 
 	return nil
 }
 
+// cutAhead is how many chunks may be cut before they are stored.
+const cutAhead = 16
+
 // cut stores a stream in chunks whose ends its content decides, and yields where
-// they lie. whole is given every byte. buf holds sizes.Max bytes.
-func (f *filler) cut(ctx context.Context, r io.Reader, sizes chunking.Sizes, buf []byte, whole io.Writer) iter.Seq2[manifest.Extent, error] {
+// they lie. whole is given every byte. While a chunk is hashed and sealed, the
+// next ones are read and cut.
+func (f *filler) cut(ctx context.Context, r io.Reader, sizes chunking.Sizes, whole io.Writer) iter.Seq2[manifest.Extent, error] {
 	return func(yield func(manifest.Extent, error) bool) {
-		cutter, err := chunking.NewCutter(r, f.b.host.Polynomial, sizes, buf)
-		for err == nil {
-			var chunk []byte
-			if chunk, err = cutter.Next(); err != nil {
-				break
+		cutter, err := chunking.NewCutter(r, f.b.host.Polynomial, sizes)
+		if err != nil {
+			yield(manifest.Extent{}, err)
+			return
+		}
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		g, gctx := errgroup.WithContext(ctx)
+		chunks, free := make(chan []byte, cutAhead), make(chan []byte, cutAhead)
+		for range cutAhead {
+			free <- nil // made when first needed: most streams are short
+		}
+		g.Go(func() error {
+			defer close(chunks)
+			return cutInto(gctx, cutter, sizes.Max, chunks, free)
+		})
+		more := true
+		for chunk := range chunks {
+			if !more {
+				continue
 			}
 			whole.Write(chunk)
-			var e manifest.Extent
-			if e, err = f.store(ctx, chunk, sha256.Sum256(chunk)); err == nil && !yield(e, nil) {
-				return
+			e, err := f.store(ctx, chunk, sha256.Sum256(chunk))
+			if more = yield(e, err) && err == nil; !more {
+				stop()
 			}
+			free <- chunk
 		}
-		if !errors.Is(err, io.EOF) {
+		if err := g.Wait(); err != nil && more {
 			yield(manifest.Extent{}, err)
+		}
+	}
+}
+
+func cutInto(ctx context.Context, cutter *chunking.Cutter, size int, chunks chan<- []byte, free <-chan []byte) error {
+	for {
+		var buf []byte
+		select {
+		case buf = <-free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if buf == nil {
+			buf = make([]byte, 0, size)
+		}
+		chunk, err := cutter.Next(buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case chunks <- chunk:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }

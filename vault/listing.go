@@ -402,7 +402,7 @@ func (l *listing) store(ctx context.Context) error {
 	}
 	whole := sha256.New()
 	at := &manifest.ListingAt{}
-	for e, err := range fill.cut(ctx, l.text, chunking.Lines, make([]byte, chunking.Lines.Max), whole) {
+	for e, err := range fill.cut(ctx, l.text, chunking.Lines, whole) {
 		if err != nil {
 			return fmt.Errorf("store listing: %w", err)
 		}

@@ -51,12 +51,11 @@ func (b *backup) streams(ctx context.Context, view View, files []manifest.File, 
 			if err != nil {
 				return err
 			}
-			buf := make([]byte, chunking.Rows.Max)
 			for s := range todo {
 				if full.Load() {
 					continue
 				}
-				if err := b.stream(gctx, view, s, fill, buf, &full); err != nil {
+				if err := b.stream(gctx, view, s, fill, &full); err != nil {
 					return fmt.Errorf("read database %q: %w", s.file.Path, err)
 				}
 			}
@@ -73,7 +72,7 @@ func (b *backup) streams(ctx context.Context, view View, files []manifest.File, 
 }
 
 // stream stores one of them, unless the spool is full.
-func (b *backup) stream(ctx context.Context, view View, s *stream, fill *filler, buf []byte, full *atomic.Bool) (err error) {
+func (b *backup) stream(ctx context.Context, view View, s *stream, fill *filler, full *atomic.Bool) (err error) {
 	r, err := view.OpenDatabase(ctx, s.file.Path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSource, err)
@@ -86,7 +85,7 @@ func (b *backup) stream(ctx context.Context, view View, s *stream, fill *filler,
 	}()
 	whole := sha256.New()
 	s.file.Size = 0
-	for e, err := range fill.cut(ctx, sourceReader{r}, chunking.Rows, buf, whole) {
+	for e, err := range fill.cut(ctx, sourceReader{r}, chunking.Rows, whole) {
 		if err != nil {
 			return unlessFull(err, full)
 		}
