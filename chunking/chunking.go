@@ -30,8 +30,9 @@ const (
 )
 
 var (
-	// Rows cuts streams of rows, which move: on average 10 KiB.
-	Rows = Sizes{Min: 2 << 10, Max: 64 << 10, Bits: 13}
+	// Rows cuts streams of rows, which move. A row that changes costs the chunk
+	// around it: on average 5 KiB, three posts.
+	Rows = Sizes{Min: 1 << 10, Max: 32 << 10, Bits: 12}
 	// Lines cuts the listing. New files fall all over it, and each costs the
 	// chunk around it: on average 1.25 KiB, four lines.
 	Lines = Sizes{Min: 256, Max: 8 << 10, Bits: 10}
