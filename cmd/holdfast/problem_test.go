@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/remote"
 )
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
@@ -23,5 +25,27 @@ func TestKitTellsTheRegion(t *testing.T) {
 	}
 	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), "AWS_SECRET_ACCESS_KEY=… AWS_REGION=garage\n") {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestEachFailureOfTheStorageHasItsOwnFix(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		exit int
+		fix  string
+	}{
+		{remote.ErrCredentials, exitCredentials, "secret_key"},
+		{remote.ErrRights, exitCredentials, "chown"},
+		{remote.ErrUnreachable, exitUnreachable, "network"},
+		{remote.ErrNotMounted, exitUnreachable, "mount the disk"},
+		{remote.ErrReadOnly, exitUnreachable, "read-write"},
+		{remote.ErrNoBucket, exitNoRepository, "bucket"},
+		{remote.ErrFull, exitFull, "quota"},
+		{syscall.ENOSPC, exitFull, "this machine's disk"},
+	} {
+		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
+		if p.exit != c.exit || !strings.Contains(p.fix, c.fix) {
+			t.Errorf("%v: exit %d, %s", c.err, p.exit, p.fix)
+		}
 	}
 }
