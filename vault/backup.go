@@ -266,7 +266,7 @@ func (b *backup) shown(rec *manifest.Record) error {
 			gone = append(gone, k.Object())
 		}
 	}
-	switch b.report.KeysGone = len(gone) == len(rec.Keys); {
+	switch b.report.KeysGone = len(gone) > 0 && len(gone) == len(rec.Keys); {
 	case b.report.KeysGone:
 		b.damage(keysGoneFix, "every key object is gone from the remote or has another size (%s): nobody can open this snapshot, or any other there", strings.Join(gone, ", "))
 	case len(gone) > 0:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"holdfast/manifest"
 	"holdfast/remote"
@@ -24,23 +25,27 @@ func (b *backup) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var still []manifest.Hash
+	var rolledBack, before []manifest.Hash
 	for _, name := range ended {
 		back, err := b.putBack(ctx, name)
 		if err != nil {
 			return err
 		}
 		if !back {
-			b.damage("ask the storage's provider who deleted objects; what holdfast list shows can be restored",
-				"snapshot %s, the newest this host knew or one before it, is gone from the remote: somebody deleted it or rolled the remote back", name)
-			still = append(still, name)
+			rolledBack = append(rolledBack, name)
 		}
+	}
+	if len(rolledBack) > 0 {
+		b.damage("ask the storage's provider who deleted objects; what holdfast list shows can be restored",
+			"the newest that this host knew is gone from the remote: somebody deleted it or rolled the remote back: %s", some(rolledBack))
 	}
 	for _, name := range gone {
 		if b.repo.lacks(name) && !slices.Contains(ended, name) {
-			b.report.Warnings = append(b.report.Warnings, stillGone(name))
-			still = append(still, name)
+			before = append(before, name)
 		}
+	}
+	if len(before) > 0 {
+		b.report.Warnings = append(b.report.Warnings, stillGone(before))
 	}
 	// One that was put back may keep others that are gone.
 	for _, name := range b.repo.lost() {
@@ -58,10 +63,10 @@ func (b *backup) recall(ctx context.Context) error {
 			b.report.Damage = true
 		}
 	}
-	if slices.Equal(still, gone) {
-		return nil
+	if still := slices.Concat(rolledBack, before); !slices.Equal(still, gone) {
+		return b.idx.SetGone(still)
 	}
-	return b.idx.SetGone(still)
+	return nil
 }
 
 // ended are the records that this host saw at the end of the log and that the
@@ -86,8 +91,22 @@ func (b *backup) ended() (names []manifest.Hash, err error) {
 	return names, nil
 }
 
-func stillGone(name manifest.Hash) string {
-	return fmt.Sprintf("snapshot %s, which this host stored, is still gone from the remote", name)
+func stillGone(names []manifest.Hash) string {
+	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " + some(names)
+}
+
+// some names records, newest first, but not too many.
+func some(names []manifest.Hash) string {
+	const enough = 5
+	var ids []string
+	for _, name := range names[:min(enough, len(names))] {
+		ids = append(ids, name.String())
+	}
+	text := "snapshots " + strings.Join(ids, ", ")
+	if len(names) > enough {
+		text += fmt.Sprintf(" and %d before", len(names)-enough)
+	}
+	return text
 }
 
 // putBack stores this host's copy of a record again, if it has one and the
@@ -102,8 +121,12 @@ func (b *backup) putBack(ctx context.Context, name manifest.Hash) (bool, error) 
 		return false, nil
 	}
 	object, size := manifest.RecordObject(name), int64(len(text))
-	if err := b.repo.store.Put(ctx, object, bytes.NewReader(text), size); err != nil {
-		return false, fmt.Errorf("put back the record of a snapshot: %w", err)
+	if err := b.repo.store.Put(ctx, object, bytes.NewReader(text), size); ctx.Err() != nil {
+		return false, ctx.Err()
+	} else if err != nil {
+		// A place that rotted may not take it either. That must not cost the night.
+		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("%s could not be put back: %v", object, err))
+		return false, nil
 	}
 	b.repo.objects[object] = remote.Object{Name: object, Size: size}
 	if b.repo.records[name] == nil {

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/manifest/index"
+	"holdfast/remote/remotetest"
 	"holdfast/seal"
 	"holdfast/vault"
 )
@@ -114,6 +115,24 @@ func TestRecordThatWasCutIsPutBack(t *testing.T) {
 	}
 }
 
+func TestRecordThatCantBePutBackDoesNotStopTheBackup(t *testing.T) {
+	w := newWorld(t, sample())
+	first := w.backup().Record
+	object := manifest.RecordObject(first.Name())
+	w.backup()
+	w.lose(object)
+	w.store = remotetest.NewFaulty(w.store, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Put && r.Name == object {
+			return remotetest.Fault{Err: remotetest.ErrInjected}
+		}
+		return remotetest.Fault{}
+	})
+	report := w.backup()
+	told(t, report, object+" could not be put back: ")
+	told(t, report, "the record of snapshot "+first.ID()+" is gone")
+	w.check("latest", w.src.image())
+}
+
 func TestSnapshotWithoutItsPacksIsNotPutBackButRemembered(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.backup().Record
@@ -127,7 +146,7 @@ func TestSnapshotWithoutItsPacksIsNotPutBackButRemembered(t *testing.T) {
 	if v := w.verify(0); len(v.Problems) != 0 {
 		t.Errorf("verify elsewhere says %+v", v.Problems)
 	}
-	told(t, w.backup(), "snapshot "+last.ID()+", the newest")
+	told(t, w.backup(), "rolled the remote back: snapshots "+last.ID())
 	for range 2 {
 		if report := w.backup(); report.Damage || !strings.Contains(strings.Join(report.Warnings, "\n"), last.ID()) {
 			t.Errorf("later: damage %v, warnings %q", report.Damage, report.Warnings)
@@ -148,7 +167,7 @@ func TestSnapshotBeforeALostOneIsPutBack(t *testing.T) {
 	third := w.backup().Record
 	w.lose(append(onlyIn(third, second), manifest.RecordObject(second.Name()), manifest.RecordObject(third.Name()))...)
 	report := w.backup()
-	told(t, report, "snapshot "+third.ID()+", the newest")
+	told(t, report, "rolled the remote back: snapshots "+third.ID())
 	told(t, report, "the record of snapshot "+second.ID()+" was gone from the remote or had another size, and was put back")
 	if report.Record.Previous[0] != second.Name() {
 		t.Errorf("the log goes on after %s, want %s", report.Record.Previous[0], second.ID())

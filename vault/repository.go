@@ -345,6 +345,9 @@ func (r *Repository) Keeps(start string) bool {
 	return false
 }
 
+// minID is how much of a record's name has to be written.
+const minID = 4
+
 // Find returns a snapshot, whole: "latest" or "" for the newest backup, else
 // the start of a record's name, at least 4 digits, or its sequence number.
 func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, error) {
@@ -357,7 +360,7 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 		if latest {
 			return r.Load(ctx, rec)
 		}
-		if fmt.Sprint(rec.Sequence) == which || len(which) >= 4 && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
+		if fmt.Sprint(rec.Sequence) == which || len(which) >= minID && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
 			found = append(found, rec)
 		}
 	}
@@ -368,6 +371,8 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 		return nil, fmt.Errorf("find snapshot %q: it names %s and %s; write more of the one you mean: %w", which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
 	case latest:
 		return nil, fmt.Errorf("find snapshot: the repository has none yet: %w", ErrNoSnapshot)
+	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
+		return nil, fmt.Errorf("find snapshot %q: none has that number, and of an ID write %d digits at least: %w", which, minID, ErrNoSnapshot)
 	}
 	return nil, fmt.Errorf("find snapshot %q: %w", which, ErrNoSnapshot)
 }

@@ -158,10 +158,9 @@ func (v *verify) remember() {
 	if v.repo.lacks(m.Head) {
 		v.bad[manifest.RecordObject(m.Head)] = problem{ended: m.Head.String(), what: "is gone, and was the newest record that this host knew: somebody deleted it, or the remote was rolled back"}
 	}
-	for _, name := range m.Gone {
-		if v.repo.lacks(name) && name != m.Head {
-			v.report.Warnings = append(v.report.Warnings, stillGone(name))
-		}
+	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool { return name == m.Head || !v.repo.lacks(name) })
+	if len(gone) > 0 {
+		v.report.Warnings = append(v.report.Warnings, stillGone(gone))
 	}
 }
 
@@ -260,7 +259,8 @@ func (v *verify) explain(ctx context.Context) error {
 	for name := range v.repo.kept() {
 		kept[manifest.RecordObject(name)] = true
 	}
-	v.report.KeysGone = !slices.ContainsFunc(v.repo.Head().Keys, func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
+	keys := v.repo.Head().Keys
+	v.report.KeysGone = len(keys) > 0 && !slices.ContainsFunc(keys, func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
 	for object, bad := range v.bad {
 		kind, hex, _ := strings.Cut(object, "/")
 		p := Problem{Object: object, What: bad.what, Hurts: hurts[object]}

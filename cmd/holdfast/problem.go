@@ -103,15 +103,18 @@ func explain(ctx context.Context, err error) *problem {
 	}
 	var damage *vault.DamageError
 	if errors.As(err, &damage) {
-		p.fix = "copy the damaged objects back from a mirror, or restore another snapshot; holdfast verify --data all names them all"
-		if !damage.Database {
-			p.fix += "; --salvage restores everything but the files above"
+		p.fix = "copy the damaged objects back from a mirror and run it again; or restore another snapshot into another folder; "
+		if damage.Database {
+			p.fix += "--only media,files --salvage brings the rest of this one, into another folder, too"
+		} else {
+			p.fix += "or run it again with --salvage: that restores everything but the files above"
 		}
+		p.fix += "; holdfast verify --data all names all that is damaged"
 	}
 	var broken *instance.DamageError
 	if errors.As(err, &broken) {
 		p.exit = exitDamage
-		p.fix = "restore an earlier snapshot; or get this one's file by holdfast cat SNAP database/sqlite.db and mend it by sqlite3's REINDEX or .recover"
+		p.fix = "restore an earlier snapshot into another folder; or get this one's file by holdfast cat SNAP database/sqlite.db and mend it by sqlite3's REINDEX or .recover"
 	}
 	var said *problem
 	if errors.As(err, &said) {
