@@ -38,7 +38,7 @@ func (b *bucket) meaning(answer minio.ErrorResponse) error {
 	case "NoSuchKey":
 		return fs.ErrNotExist
 	case "NoSuchBucket":
-		return fmt.Errorf("%s has no bucket %q: make it there, or correct the URL", b.url.Host, b.name)
+		return fmt.Errorf("%s has no bucket %q: %w", b.url.Host, b.name, ErrNoBucket)
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
 	case "RequestTimeTooSkewed":

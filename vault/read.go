@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -15,17 +16,26 @@ import (
 // Cat writes the bytes of one file, "PART/PATH", to w, and fetches no pack that
 // the file doesn't need. The bytes are checked before the first is written.
 func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
-	dir, err := os.MkdirTemp(s.temp, "holdfast-cat-*")
+	sweepCats(s.temp)
+	dir, err := os.MkdirTemp(s.temp, catFolder)
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
 	defer os.RemoveAll(dir) // where an error ends it before
-	report, err := s.Restore(ctx, filepath.Join(dir, "out"), single(name), RestoreConfig{Paths: []string{name}})
+	held, err := hold(dir)
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
-	if len(report.Missing) > 0 {
-		return fmt.Errorf("read %q: it was missing from the instance when the snapshot was made: %w", name, ErrNoFile)
+	defer held.Close()
+	target := &single{name: name}
+	_, err = s.Restore(ctx, filepath.Join(dir, "out"), target, RestoreConfig{Paths: []string{name}})
+	switch {
+	case target.below != "":
+		return fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", name, target.below, ErrNoFile)
+	case errors.Is(err, ErrNoFile): // which names it
+		return err
+	case err != nil:
+		return fmt.Errorf("read %q: %w", name, err)
 	}
 	f, err := os.Open(filepath.Join(dir, "out", "file"))
 	if err != nil {
@@ -43,18 +53,24 @@ func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 }
 
 // single is a target for one file.
-type single string
+type single struct {
+	name  string
+	below string // a file that was met where name is a folder
+}
 
-func (s single) Place(f manifest.File) (string, error) {
-	if name := string(f.Part) + "/" + f.Path; name != string(s) {
-		return "", fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", string(s), name, ErrNoFile)
+func (s *single) Place(f manifest.File) (string, error) {
+	if name := string(f.Part) + "/" + f.Path; name != s.name {
+		s.below = name
+		return "", ErrNoFile
 	}
 	return "file", nil
 }
 
-func (single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (*single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
-func (single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
+func (*single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+	return nil, nil
+}
 
 // Change is a file that differs between two snapshots.
 type Change struct {
