@@ -138,6 +138,41 @@ func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 	h.backup()
 }
 
+func TestOneRunByRootDoesNotKeepTheUserOut(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to be somebody else")
+	}
+	h := newHost(t, folder(t), sample.Config{Media: 2})
+	for _, dir := range []string{h.dir, h.remote} {
+		ok(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+			if err == nil {
+				err = os.Lchown(path, nobody, nobody)
+			}
+			return err
+		}))
+		letIn(t, dir)
+	}
+	h.backup()
+	for _, dir := range []string{h.state(), h.remote} {
+		ok(t, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := entry.Info()
+			if err == nil && info.Sys().(*syscall.Stat_t).Uid != nobody {
+				t.Errorf("%s belongs to root", path)
+			}
+			return err
+		}))
+	}
+	for _, verb := range []string{"backup", "list", "verify"} {
+		c := h.holdfast(verb)
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		c.start().expect(0)
+	}
+}
+
 // letIn lets other users into a folder of t.TempDir.
 func letIn(t *testing.T, dir string) {
 	t.Helper()

@@ -30,7 +30,8 @@ const staleAfter = 24 * time.Hour
 
 // directory keeps each object as a file of its name below path, 0600 in
 // folders 0700. An object is written in tmp/, synced, renamed, and the rename
-// synced. Put does not rewrite an object that is there at its size.
+// synced. Put does not rewrite an object that is there at its size. What root
+// writes belongs to the owner of path.
 //
 // The root is opened anew for each call: the agent lives for months, and must
 // neither keep a disk from being unmounted nor write below the mount point.
@@ -62,7 +63,7 @@ func (d *directory) create(context.Context) error {
 	err := os.Mkdir(d.path, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("create %s: %w: folder %s does not exist: mount its disk, or make it", d, ErrUnreachable, filepath.Dir(d.path))
+			return fmt.Errorf("create %s: %w: folder %s does not exist", d, ErrNotMounted, filepath.Dir(d.path))
 		}
 		return d.fail("create", d.path, err)
 	}
@@ -118,7 +119,7 @@ func (d *directory) mounted(root *os.Root) error {
 	}
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err == nil && len(entries) == 0 {
-		err = fmt.Errorf("%w: folder %s is empty: mount its disk, or start a repository there with init", ErrUnreachable, d.path)
+		err = fmt.Errorf("%w: folder %s is empty", ErrNotMounted, d.path)
 	}
 	return err
 }
@@ -141,6 +142,7 @@ func write(ctx context.Context, root *os.Root, name, sum string, body io.Reader,
 		return err
 	}
 	defer file.Close()
+	giveToOwner(root, name)
 	hash := sha256.New()
 	n, err := io.CopyBuffer(io.MultiWriter(file, hash), stopping{ctx, body}, make([]byte, 256<<10))
 	if err != nil {
@@ -268,9 +270,9 @@ func (d *directory) root() (*os.Root, error) {
 	case err == nil:
 		return root, nil
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+		return nil, fmt.Errorf("%w: %w", ErrRights, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: folder %s does not exist: mount its disk, or start a repository there with init", ErrUnreachable, d.path)
+		return nil, fmt.Errorf("%w: folder %s does not exist", ErrNotMounted, d.path)
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
@@ -285,7 +287,9 @@ func (d *directory) fail(verb, name string, err error) error {
 	case syscall.ENOSPC, syscall.EDQUOT:
 		meaning = ErrFull
 	case syscall.EACCES, syscall.EPERM:
-		meaning = fmt.Errorf("%w: this user may not do that in %s", ErrCredentials, d.path)
+		meaning = fmt.Errorf("%w: in %s", ErrRights, d.path)
+	case syscall.EROFS:
+		meaning = ErrReadOnly
 	case syscall.EIO, syscall.ENODEV, syscall.ENXIO, syscall.ESTALE, syscall.ENOTCONN, syscall.ETIMEDOUT:
 		meaning = ErrUnreachable
 	}
@@ -307,7 +311,22 @@ func makeFolder(root *os.Root, name string) error {
 	if err != nil {
 		return err
 	}
+	giveToOwner(root, name)
 	return syncFolder(root.Open("."))
+}
+
+// giveToOwner gives what root made to the owner of the remote's folder: one run
+// by root must not keep that user from the repository. Where the file system
+// has no owners, or root may not (NFS), they are not root's either.
+func giveToOwner(root *os.Root, name string) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	if info, err := root.Stat("."); err == nil {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
+			root.Lchown(name, int(owner.Uid), int(owner.Gid))
+		}
+	}
 }
 
 // syncFolder makes renames in an opened folder durable, and closes it. File

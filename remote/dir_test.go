@@ -15,17 +15,39 @@ import (
 	"time"
 )
 
+func TestDirectoryWrittenByRootStaysItsOwners(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65533); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(t, dir).Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"packs", "tmp", name("x")} {
+		info, err := os.Stat(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65533 {
+			t.Errorf("%s belongs to %d:%d", file, owner.Uid, owner.Gid)
+		}
+	}
+}
+
 func TestDirectoryOfUnmountedDiskTakesNothing(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "disk", "remote")
 	empty := t.TempDir()
 	for _, dir := range []string{missing, empty} {
 		s := open(t, dir)
-		if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); !errors.Is(err, ErrUnreachable) || errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("Put = %v, want ErrUnreachable", err)
+		if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); !errors.Is(err, ErrNotMounted) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Put = %v, want ErrNotMounted", err)
 		}
 		for _, err := range s.List(t.Context(), "") {
-			if !errors.Is(err, ErrUnreachable) {
-				t.Errorf("List = %v, want ErrUnreachable", err)
+			if !errors.Is(err, ErrNotMounted) || !errors.Is(err, ErrUnreachable) {
+				t.Errorf("List = %v, want ErrNotMounted", err)
 			}
 		}
 	}
@@ -165,8 +187,8 @@ func TestDirectoryDoesNotFollowLinksOut(t *testing.T) {
 func TestDirectoryErrorsSayWhatTheyMean(t *testing.T) {
 	d := &directory{path: "/srv/backup"}
 	for errno, want := range map[syscall.Errno]error{
-		syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull, syscall.EACCES: ErrCredentials, syscall.EPERM: ErrCredentials,
-		syscall.EIO: ErrUnreachable, syscall.ESTALE: ErrUnreachable, syscall.ENOENT: fs.ErrNotExist,
+		syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull, syscall.EACCES: ErrRights, syscall.EPERM: ErrCredentials,
+		syscall.EROFS: ErrReadOnly, syscall.EIO: ErrUnreachable, syscall.ESTALE: ErrUnreachable, syscall.ENOENT: fs.ErrNotExist,
 	} {
 		err := d.fail("put", "packs/1", &fs.PathError{Op: "write", Path: "tmp/1", Err: errno})
 		if !errors.Is(err, want) || !errors.Is(err, errno) {

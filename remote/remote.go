@@ -5,6 +5,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -60,4 +61,10 @@ var (
 	ErrCredentials = errors.New("storage refused the credentials")
 	ErrUnreachable = errors.New("storage unreachable")
 	ErrFull        = errors.New("storage full")
+	ErrNoBucket    = errors.New("no such bucket")
+
+	// Those of a directory are others to mend. Each is one of the above, too.
+	ErrRights     = fmt.Errorf("no right to the folder: %w", ErrCredentials)
+	ErrNotMounted = fmt.Errorf("folder missing or empty: %w", ErrUnreachable)
+	ErrReadOnly   = fmt.Errorf("folder on a read-only disk: %w", ErrUnreachable)
 )

@@ -33,7 +33,7 @@ func TestS3AnswersSayWhatTheyMean(t *testing.T) {
 		{403, "SignatureDoesNotMatch", ErrCredentials, ""},
 		{403, "RequestTimeTooSkewed", ErrCredentials, "clocks"},
 		{404, "NoSuchKey", fs.ErrNotExist, ""},
-		{404, "NoSuchBucket", nil, `no bucket "bucket"`},
+		{404, "NoSuchBucket", ErrNoBucket, `no bucket "bucket"`},
 		{403, "QuotaExceeded", ErrFull, ""},
 		{507, "XMinioStorageFull", ErrFull, ""},
 		{503, "SlowDown", ErrUnreachable, ""},

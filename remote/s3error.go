@@ -38,7 +38,7 @@ func (c *client) meaning(answer minio.ErrorResponse) error {
 	case "NoSuchKey":
 		return fs.ErrNotExist
 	case "NoSuchBucket":
-		return fmt.Errorf("%s has no bucket %q: make it there, or correct its name", c.url.Host, c.name)
+		return fmt.Errorf("%s has no bucket %q: %w", c.url.Host, c.name, ErrNoBucket)
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
 	case "RequestTimeTooSkewed":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,10 +39,13 @@ type BackupReport struct {
 	Packs    int   // that were put
 	Passes   int   // over the database
 	NewFiles int64 // files of media and files that were read
-	// Warnings are what somebody should look at, Damage among them what the
-	// remote lost and this backup stored again.
+	// Warnings are what somebody should look at. With Damage, objects that
+	// snapshots need are gone from the remote or changed there, and Fixes say
+	// what to do. With KeysGone nobody can open this snapshot, or any other.
 	Warnings []string
 	Damage   bool
+	Fixes    []string
+	KeysGone bool
 }
 
 // backup is one run.
@@ -69,11 +73,8 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	if host.Repository != repo.ID {
 		return nil, fmt.Errorf("back up: this host's key is for %s: %w", host.Repository, ErrOtherRoot)
 	}
-	for name, err := range repo.bad {
-		if errors.Is(err, manifest.ErrNewer) {
-			// Not to build on it would leave the newest snapshot aside.
-			return nil, fmt.Errorf("back up: %s: %w: %w", manifest.RecordObject(name), ErrRefused, err)
-		}
+	if err := repo.buildable(); err != nil {
+		return nil, fmt.Errorf("back up: %w", err)
 	}
 	if g := repo.Head().Certificate.Generation; g > host.Certificate.Generation {
 		return nil, fmt.Errorf("back up: this host's key is of generation %d, and another of generation %d has taken over: %w", host.Certificate.Generation, g, ErrRefused)
@@ -87,6 +88,9 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	}
 	b := &backup{repo: repo, host: host, idx: idx, src: src, cfg: cfg}
 	b.report.Warnings = slices.Clone(repo.Warnings)
+	if err := b.recall(ctx); err != nil {
+		return nil, err
+	}
 	if err := b.settle(); err != nil {
 		return nil, err
 	}
@@ -132,7 +136,6 @@ func (b *backup) settle() error {
 	}
 	spooled := spooledPacks(b.cfg.State)
 	var gone []uint32
-	lost := 0
 	for _, p := range packs {
 		o, there := b.repo.objects[p.Object()]
 		whole := there && o.Size == p.Size
@@ -148,28 +151,32 @@ func (b *backup) settle() error {
 			gone = append(gone, p.Number)
 		case whole, p.State == index.Pending && spooled[p.Name] == p.Size:
 		default:
-			if p.State == index.Committed {
-				lost++
-			}
 			gone = append(gone, p.Number)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	lost := 0
+	for name, size := range b.repo.named {
+		if b.repo.objects[manifest.Pack{Name: name}.Object()].Size != size {
+			lost++
+		}
+	}
 	if lost > 0 {
-		b.report.Damage = true
-		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("packs of earlier snapshots that are gone from the remote or have another size: %d; what this backup needs of them was stored again; run holdfast verify", lost))
-	}
-	head, err := b.idx.Head()
-	if err != nil {
-		return err
-	}
-	if _, there := b.repo.objects[manifest.RecordObject(head)]; !head.IsZero() && !there && !b.repo.mentions(head) {
-		b.report.Damage = true
-		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("snapshot %s, the newest this host knew, is gone from the remote: somebody deleted it or rolled the remote back", head))
+		b.damage("holdfast verify names the packs and the snapshots that they hurt: copy them back from a mirror",
+			"packs of earlier snapshots that are gone from the remote or have another size: %d; what this backup needs of them is stored again", lost)
 	}
 	return b.idx.Drop(gone)
+}
+
+// damage notes what is wrong with the remote and what a person does about it.
+func (b *backup) damage(fix, format string, args ...any) {
+	b.report.Damage = true
+	b.report.Warnings = append(b.report.Warnings, fmt.Sprintf(format, args...))
+	if !slices.Contains(b.report.Fixes, fix) {
+		b.report.Fixes = append(b.report.Fixes, fix)
+	}
 }
 
 // store brings every part into the remote and fills the record.
@@ -205,6 +212,9 @@ func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Sn
 		}
 		if err := b.repo.readNew(ctx); err != nil {
 			return err
+		}
+		if err := b.repo.buildable(); err != nil {
+			return fmt.Errorf("commit: %w", err)
 		}
 	}
 	heads := b.repo.heads()
@@ -253,11 +263,18 @@ func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Sn
 // Without a pack it would be no snapshot; without a key object it is one that
 // somebody has to look after.
 func (b *backup) shown(rec *manifest.Record) error {
+	var gone []string
 	for _, k := range rec.Keys {
 		if o, ok := b.repo.objects[k.Object()]; !ok || o.Size != k.Size {
-			b.report.Damage = true
-			b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("the key object %s is gone from the remote or has another size: its owner can't restore; copy it back from a mirror", k.Object()))
+			gone = append(gone, k.Object())
 		}
+	}
+	switch b.report.KeysGone = len(gone) > 0 && len(gone) == len(rec.Keys); {
+	case b.report.KeysGone:
+		b.damage(keysGoneFix, "every key object is gone from the remote or has another size (%s): nobody can open this snapshot, or any other there", strings.Join(gone, ", "))
+	case len(gone) > 0:
+		b.damage("copy the key objects back from a mirror",
+			"key objects that are gone from the remote or have another size: %s; their owners can't restore, only those of the others can", strings.Join(gone, ", "))
 	}
 	for _, packs := range rec.Packs {
 		for _, p := range packs {
@@ -268,6 +285,10 @@ func (b *backup) shown(rec *manifest.Record) error {
 	}
 	return nil
 }
+
+// keysGoneFix is what is left to do where no key object is left.
+const keysGoneFix = "copy the objects below keys/ back from a mirror; where there is none, nothing that is stored there can be opened any more: " +
+	"move the configuration and the state folder away and run holdfast init with a new prefix or folder"
 
 // errSpoolFull ends a pass over the database.
 var errSpoolFull = errors.New("the spool is full")

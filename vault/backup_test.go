@@ -404,25 +404,6 @@ func TestForkIsToldAndJoined(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestRolledBackRemoteIsTold(t *testing.T) {
-	w := newWorld(t, sample())
-	w.backup()
-	w.src.night(1, 9)
-	last := w.backup().Record
-	if err := w.store.Delete(t.Context(), manifest.RecordObject(last.Name())); err != nil {
-		t.Fatal(err)
-	}
-	v, err := w.open().Verify(t.Context(), vault.VerifyConfig{ExpectHead: last.ID()})
-	if err != nil || len(v.Problems) != 1 {
-		t.Errorf("--expect-head: %+v, %v", v, err)
-	}
-	report := w.backup()
-	if !report.Damage || !strings.Contains(strings.Join(report.Warnings, "\n"), last.ID()) {
-		t.Errorf("warnings %q", report.Warnings)
-	}
-	w.check("latest", w.src.image())
-}
-
 func TestForgedRecordDoesNotCount(t *testing.T) {
 	w := newWorld(t, sample())
 	head := w.backup().Record

@@ -199,3 +199,120 @@ func TestTransientFaultsDoNotStopARestore(t *testing.T) {
 		w.check("latest", w.src.image())
 	})
 }
+
+// unreadable makes the store refuse these objects, as a server does whose disk
+// has rotten there: at once, or where a byte can't be read on the way.
+func (w *world) unreadable(cut int64, objects ...string) {
+	w.store = remotetest.NewFaulty(w.store, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && slices.Contains(objects, r.Name) {
+			return remotetest.Fault{CutGet: cut, Err: remotetest.ErrInjected}
+		}
+		return remotetest.Fault{}
+	})
+}
+
+func TestUnreadableRecordKeepsNobodyFromTheOthers(t *testing.T) {
+	for _, cut := range []int64{0, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sample())
+			first := w.backup().Record
+			w.src.night(1, 9)
+			second := w.backup().Record
+			object := manifest.RecordObject(first.Name())
+			w.unreadable(cut, object)
+			repo := w.open()
+			if repo.Head().Name() != second.Name() || !strings.Contains(strings.Join(repo.Warnings, "\n"), object) {
+				t.Errorf("head %s, warnings %q", repo.Head().ID(), repo.Warnings)
+			}
+			report := w.verify(0)
+			if len(report.Problems) != 1 || report.Problems[0].Object != object || !slices.Contains(report.Problems[0].Hurts, first.ID()) {
+				t.Errorf("verify: %+v", report.Problems)
+			}
+			w.check("latest", w.src.image())
+
+			// The newest keeps it, so it is no newer: a host without memory may go on.
+			w.state = t.TempDir()
+			if report := w.backup(); !report.Damage || report.Record.Sequence != second.Sequence+1 {
+				t.Errorf("damage %v, number %d", report.Damage, report.Record.Sequence)
+			}
+		})
+	}
+}
+
+func TestBackupDoesNotBuildBesideARecordItCantRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sample())
+		w.backup()
+		newest := w.backup().Record
+		w.unreadable(0, manifest.RecordObject(newest.Name()))
+		w.state = t.TempDir() // with its memory, it would know the record
+		if _, err := w.try(t.Context()); !errors.Is(err, vault.ErrDamage) || errors.Is(err, remote.ErrUnreachable) {
+			t.Errorf("got %v", err)
+		}
+		if report := w.verify(0); len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Fix, "may be the newest") {
+			t.Errorf("verify: %+v", report.Problems)
+		}
+	})
+}
+
+func TestStorageThatGoesAwayIsNotDamaged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sample())
+		w.backup()
+		away := false
+		w.store = remotetest.NewFaulty(w.store, func(remotetest.Request) remotetest.Fault {
+			if away {
+				return remotetest.Fault{Err: remotetest.ErrInjected}
+			}
+			return remotetest.Fault{}
+		})
+		repo := w.open()
+		snap, err := w.snapshot("latest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		away = true
+		_, openErr := vault.Open(t.Context(), w.store, w.host.Repository, nil)
+		_, verifyErr := repo.Verify(t.Context(), vault.VerifyConfig{Data: 1})
+		_, restoreErr := snap.Restore(t.Context(), filepath.Join(t.TempDir(), "out"), folder{}, vault.RestoreConfig{Salvage: true})
+		for verb, err := range map[string]error{"open": openErr, "verify": verifyErr, "restore": restoreErr} {
+			if !errors.Is(err, remote.ErrUnreachable) || errors.Is(err, vault.ErrDamage) {
+				t.Errorf("%s: %v", verb, err)
+			}
+		}
+	})
+}
+
+func TestUnreadablePackIsNamedAndCostsOnlyItsFiles(t *testing.T) {
+	for _, cut := range []int64{0, 5_000} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sample())
+			rec := w.backup().Record
+			media := rec.Packs[manifest.Media]
+			victim := media[len(media)-1].Object()
+			w.unreadable(cut, victim)
+			report := w.verify(1)
+			if len(report.Problems) != 1 || report.Problems[0].Object != victim || !slices.Equal(report.Problems[0].Hurts, []string{rec.ID()}) {
+				t.Errorf("verify: %+v", report.Problems)
+			}
+			if want := report.Objects - 2; report.HashedN != want { // but for two records
+				t.Errorf("%d objects were read, want %d", report.HashedN, want)
+			}
+			dir := filepath.Join(t.TempDir(), "out")
+			_, err := w.restore("latest", dir, vault.RestoreConfig{})
+			var damage *vault.DamageError
+			if !errors.As(err, &damage) || damage.Database || len(damage.Problems) != 1 {
+				t.Fatalf("restore: %v", err)
+			}
+			salvaged, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})
+			if err != nil || !slices.Equal(salvaged.Lost, damage.Lost) {
+				t.Fatalf("salvage: %v, %+v", err, salvaged)
+			}
+			want := w.src.image()
+			for _, p := range damage.Lost {
+				delete(want, p)
+			}
+			compare(t, dir, want)
+		})
+	}
+}

@@ -210,17 +210,6 @@ func TestRecordOfANewerFormatStopsABackup(t *testing.T) {
 	}
 }
 
-func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
-	w := newWorld(t, newFake(2))
-	key := w.backup().Record.Keys[0]
-	if err := w.store.Delete(t.Context(), key.Object()); err != nil {
-		t.Fatal(err)
-	}
-	if report := w.backup(); !report.Damage || !strings.Contains(strings.Join(report.Warnings, "\n"), key.Object()) {
-		t.Errorf("damage %v, warnings %q", report.Damage, report.Warnings)
-	}
-}
-
 func TestFileFromTheYearOneIsSaved(t *testing.T) {
 	f := newFake(2)
 	f.add("01A/attachment/original/old.jpeg", []byte("old"))

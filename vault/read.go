@@ -9,9 +9,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"holdfast/manifest"
 )
@@ -20,10 +17,17 @@ import (
 // the file doesn't need. The bytes are checked before the first is written.
 func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 	var f *os.File
-	err := s.Lend(ctx, single(name), RestoreConfig{Paths: []string{name}}, func(dir string) (err error) {
+	target := &single{name: name}
+	err := s.Lend(ctx, target, RestoreConfig{Paths: []string{name}}, func(dir string) (err error) {
 		f, err = os.Open(filepath.Join(dir, "file"))
 		return err
 	})
+	switch {
+	case target.below != "":
+		return fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", name, target.below, ErrNoFile)
+	case errors.Is(err, ErrNoFile): // which names it
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("read %q: %w", name, err)
 	}
@@ -39,64 +43,42 @@ func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 // have them, and removes the folder, however that ends. A file that was missing
 // when the snapshot was made is ErrNoFile.
 func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, use func(dir string) error) (err error) {
-	if err := sweep(s.temp); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(s.temp, fmt.Sprintf("%s%d-*", lentName, os.Getpid()))
+	sweepLent(s.temp)
+	dir, held, err := makeLent(s.temp)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir), held.Close()) }()
 	lent := filepath.Join(dir, "lent")
 	report, err := s.Restore(ctx, lent, target, cfg)
 	if err != nil {
 		return err
 	}
 	if len(report.Missing) > 0 {
-		return fmt.Errorf("it was missing from the instance when the snapshot was made: %w", ErrNoFile)
+		return fmt.Errorf("find %s in snapshot %s: it was missing from the instance when the snapshot was made: %w", report.Missing[0], s.Record.ID(), ErrNoFile)
 	}
 	return use(lent)
 }
 
-// lentName begins the name of a folder that Lend made. The process's number
-// follows.
-const lentName = "holdfast-read-"
-
-// sweep removes what a process that was killed could not: it is in plain text.
-func sweep(temp string) error {
-	left, err := filepath.Glob(filepath.Join(temp, lentName+"*"))
-	if err != nil {
-		return err
-	}
-	for _, dir := range left {
-		text, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), lentName), "-")
-		pid, err := strconv.Atoi(text)
-		info, statErr := os.Lstat(dir)
-		if err != nil || pid <= 0 || statErr != nil || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid() {
-			continue
-		}
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			if err := os.RemoveAll(dir); err != nil {
-				return fmt.Errorf("remove what a killed run left: %w", err)
-			}
-		}
-	}
-	return nil
+// single is a target for one file.
+type single struct {
+	name  string
+	below string // a file that was met where name is a folder
 }
 
-// single is a target for one file.
-type single string
-
-func (s single) Place(f manifest.File) (string, error) {
-	if name := string(f.Part) + "/" + f.Path; name != string(s) {
-		return "", fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", string(s), name, ErrNoFile)
+func (s *single) Place(f manifest.File) (string, error) {
+	if name := string(f.Part) + "/" + f.Path; name != s.name {
+		s.below = name
+		return "", ErrNoFile
 	}
 	return "file", nil
 }
 
-func (single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (*single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
-func (single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
+func (*single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+	return nil, nil
+}
 
 // Change is a file that differs between two snapshots.
 type Change struct {

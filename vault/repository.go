@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -49,6 +48,7 @@ type Repository struct {
 	records map[manifest.Hash]*manifest.Record
 	newest  *manifest.Record        // of records, by sequence: the only one with its packs
 	named   map[manifest.Hash]int64 // packs that any record names, and their sizes
+	sizes   map[manifest.Hash]int64 // of records' bytes
 	bad     map[manifest.Hash]error // objects among the records that don't count
 	host    seal.Certificate        // of the host that backs up, else zero
 }
@@ -58,7 +58,7 @@ type Repository struct {
 // the ID and asks. idx caches records; nil away from the host.
 func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *index.Index) (*Repository, error) {
 	r := &Repository{ID: pin, store: store, index: idx,
-		records: map[manifest.Hash]*manifest.Record{}, named: map[manifest.Hash]int64{}, bad: map[manifest.Hash]error{}}
+		records: map[manifest.Hash]*manifest.Record{}, named: map[manifest.Hash]int64{}, sizes: map[manifest.Hash]int64{}, bad: map[manifest.Hash]error{}}
 	if err := r.list(ctx, ""); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,12 @@ func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *i
 		return nil, r.whyNone()
 	}
 	for name, err := range r.bad {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s does not count as a record: %v", manifest.RecordObject(name), err))
+		object := manifest.RecordObject(name)
+		if rot := (*rotten)(nil); errors.As(err, &rot) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %v; if it is a snapshot, that one is not listed", object, err))
+		} else {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s does not count as a record: %v", object, err))
+		}
 	}
 	slices.Sort(r.Warnings)
 	if heads := r.heads(); len(heads) > 1 {
@@ -126,7 +131,7 @@ func (r *Repository) readNew(ctx context.Context) error {
 			unseen = append(unseen, name)
 		}
 	}
-	texts := make([][]byte, len(unseen))
+	texts, unread := make([][]byte, len(unseen)), make([]*rotten, len(unseen))
 	const atOnce = 8
 	for from := 0; from < len(unseen); from += atOnce {
 		to := min(from+atOnce, len(unseen))
@@ -134,8 +139,8 @@ func (r *Repository) readNew(ctx context.Context) error {
 		for i := from; i < to; i++ {
 			g.Go(func() (err error) {
 				texts[i], err = r.get(gctx, manifest.RecordObject(unseen[i]), manifest.MaxRecord)
-				if errors.Is(err, ErrDamage) {
-					return nil // accept will say so
+				if errors.As(err, &unread[i]) || errors.Is(err, ErrDamage) {
+					return nil // one bad record must not keep anybody from the others
 				}
 				return err
 			})
@@ -144,6 +149,10 @@ func (r *Repository) readNew(ctx context.Context) error {
 			return err
 		}
 		for i := from; i < to; i++ {
+			if unread[i] != nil {
+				r.bad[unseen[i]] = unread[i]
+				continue
+			}
 			ok := r.accept(unseen[i], texts[i])
 			if ok && r.index != nil {
 				if err := r.index.PutRecord(unseen[i], texts[i]); err != nil {
@@ -190,7 +199,7 @@ func (r *Repository) accept(name manifest.Hash, text []byte) bool {
 			r.named[p.Name] = p.Size
 		}
 	}
-	r.records[name] = rec
+	r.records[name], r.sizes[name] = rec, int64(len(text))
 	if r.newest == nil || rec.Sequence > r.newest.Sequence {
 		rec, r.newest = r.newest, rec
 	}
@@ -246,22 +255,21 @@ func (r *Repository) whyNone() error {
 
 // get reads a whole small object and checks that it hashes to its name.
 func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
-	body, err := r.store.Get(ctx, object)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read %s: it is gone: %w: %w", object, ErrDamage, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", object, err)
-	}
-	defer body.Close()
 	var text bytes.Buffer
-	n, err := io.Copy(&text, io.LimitReader(body, limit+1))
+	err := r.read(ctx, object, func(body io.Reader) error {
+		text.Reset()
+		n, err := io.Copy(&text, io.LimitReader(body, limit+1))
+		if err != nil {
+			return err
+		}
+		_, want, _ := strings.Cut(object, "/")
+		if n > limit || manifest.Hash(sha256.Sum256(text.Bytes())).Hex() != want {
+			return fmt.Errorf("its bytes don't hash to its name: %w", ErrDamage)
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", object, err)
-	}
-	_, want, _ := strings.Cut(object, "/")
-	if n > limit || manifest.Hash(sha256.Sum256(text.Bytes())).Hex() != want {
-		return nil, fmt.Errorf("read %s: its bytes don't hash to its name: %w", object, ErrDamage)
+		return nil, err
 	}
 	return text.Bytes(), nil
 }
@@ -337,6 +345,9 @@ func (r *Repository) Keeps(start string) bool {
 	return false
 }
 
+// minID is how much of a record's name has to be written.
+const minID = 4
+
 // Find returns a snapshot, whole: "latest" or "" for the newest backup, else
 // the start of a record's name, at least 4 digits, or its sequence number.
 func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, error) {
@@ -349,7 +360,7 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 		if latest {
 			return r.Load(ctx, rec)
 		}
-		if fmt.Sprint(rec.Sequence) == which || len(which) >= 4 && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
+		if fmt.Sprint(rec.Sequence) == which || len(which) >= minID && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
 			found = append(found, rec)
 		}
 	}
@@ -360,6 +371,8 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 		return nil, fmt.Errorf("find snapshot %q: it names %s and %s; write more of the one you mean: %w", which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
 	case latest:
 		return nil, fmt.Errorf("find snapshot: the repository has none yet: %w", ErrNoSnapshot)
+	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
+		return nil, fmt.Errorf("find snapshot %q: none has that number, and of an ID write %d digits at least: %w", which, minID, ErrNoSnapshot)
 	}
 	return nil, fmt.Errorf("find snapshot %q: %w", which, ErrNoSnapshot)
 }
@@ -372,6 +385,52 @@ func (r *Repository) mentions(name manifest.Hash) bool {
 		}
 	}
 	return false
+}
+
+// lacks reports whether a record is gone that nobody retired.
+func (r *Repository) lacks(name manifest.Hash) bool {
+	_, there := r.objects[manifest.RecordObject(name)]
+	return !name.IsZero() && !there && !r.mentions(name)
+}
+
+// lost are the kept records that the LIST lacks, or shows at another size than
+// they had when they were seen.
+func (r *Repository) lost() (lost []manifest.Hash) {
+	for name := range r.kept() {
+		o, there := r.objects[manifest.RecordObject(name)]
+		if !there || r.records[name] != nil && o.Size != r.sizes[name] {
+			lost = append(lost, name)
+		}
+	}
+	slices.SortFunc(lost, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
+	return lost
+}
+
+// holds reports whether the LIST shows every pack of a record at its size.
+func (r *Repository) holds(rec *manifest.Record) bool {
+	for _, packs := range rec.Packs {
+		for _, p := range packs {
+			if r.objects[p.Object()].Size != p.Size {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// buildable refuses to build on a log in which a record can't be read that may be
+// the newest: to leave it aside would fork the log, or give up a snapshot.
+func (r *Repository) buildable() error {
+	for name, err := range r.bad {
+		rot := (*rotten)(nil)
+		if errors.Is(err, manifest.ErrNewer) {
+			return fmt.Errorf("%s: %w: %w", manifest.RecordObject(name), ErrRefused, err)
+		}
+		if errors.As(err, &rot) && !r.mentions(name) {
+			return fmt.Errorf("%s may be the newest record, and %w", manifest.RecordObject(name), err)
+		}
+	}
+	return nil
 }
 
 // highest is the highest pack number of the newest record.

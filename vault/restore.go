@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -115,7 +116,7 @@ func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg R
 		if err := r.run(ctx); err != nil {
 			return nil, err
 		}
-	} else if r.report.Files, r.report.Bytes, err = r.plan.Sum(); err != nil {
+	} else if err := r.recount(); err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
 	if err := r.publish(); err != nil {
@@ -166,12 +167,12 @@ func (r *restore) prepare(dir string) error {
 		return fmt.Errorf("restore: %w", err)
 	}
 	if r.plan, err = index.OpenPlan(filepath.Join(dir, staging)); err != nil {
+		if !staged { // what was fetched is kept, and nothing was
+			err = errors.Join(err, r.root.RemoveAll(staging))
+		}
 		return err
 	}
-	want, err := r.purpose()
-	if err != nil {
-		return err
-	}
+	want := r.purpose().String()
 	have, err := r.plan.Fact("purpose")
 	if err != nil {
 		return fmt.Errorf("read plan: %w", err)
@@ -182,7 +183,7 @@ func (r *restore) prepare(dir string) error {
 	}
 	switch {
 	case have != "" && have != want:
-		return fmt.Errorf("restore into %q: an earlier restore of another snapshot or selection was left unfinished there; finish it, or delete the folder: %w", dir, ErrRefused)
+		return fmt.Errorf("restore into %q: a restore of %s was left unfinished there; finish that one, choose another folder, or delete the folder: %w", dir, describePurpose(have), ErrRefused)
 	case have == "" && len(entries) > 1:
 		// A restore was through and was killed while it cleared up.
 		return errors.Join(r.clear(), fmt.Errorf("restore into %q: it is not empty; choose a folder that is empty or does not exist: %w", dir, ErrRefused))
@@ -193,10 +194,50 @@ func (r *restore) prepare(dir string) error {
 	return nil
 }
 
-// purpose tells restores apart: only the same one may be gone on with.
-func (r *restore) purpose() (string, error) {
-	text, err := json.Marshal([]any{r.snap.Record.Name(), r.cfg.Parts, r.cfg.Paths, r.cfg.Salvage, r.target})
-	return string(text), err
+// purpose tells restores apart: only the same one may be gone on with. What
+// becomes of damaged files, and how the target mends the database, may be
+// chosen anew.
+type purpose struct {
+	Snapshot manifest.Hash
+	Parts    []manifest.Part `json:",omitempty"`
+	Paths    []string        `json:",omitempty"`
+}
+
+func (r *restore) purpose() purpose {
+	return purpose{r.snap.Record.Name(), r.cfg.Parts, r.cfg.Paths}
+}
+
+// String is the form that the plan keeps.
+func (p purpose) String() string {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // names and strings always can
+	}
+	return string(text)
+}
+
+// describePurpose says what a plan's purpose was.
+func describePurpose(text string) string {
+	var p purpose
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return "something else"
+	}
+	what := fmt.Sprintf("snapshot %s", p.Snapshot)
+	if only := p.only(); len(only) > 0 {
+		what += " (only " + strings.Join(only, ", ") + ")"
+	}
+	return what
+}
+
+// only are the parts or paths that were chosen, none where all were.
+func (p purpose) only() (only []string) {
+	if len(p.Paths) > 0 {
+		return p.Paths
+	}
+	for _, part := range p.Parts {
+		only = append(only, string(part))
+	}
+	return only
 }
 
 // run fills the staging folder and has the target check it.
@@ -242,26 +283,48 @@ func (r *restore) makePlan(ctx context.Context) error {
 			err = p.line(line)
 		}
 		if err != nil {
-			return errors.Join(err, w.Rollback())
+			return errors.Join(err, w.Rollback(), r.clear())
 		}
 	}
 	if err := p.endFile(); err != nil {
-		return errors.Join(err, w.Rollback())
+		return errors.Join(err, w.Rollback(), r.clear())
 	}
 	if p.files == 0 {
-		return errors.Join(fmt.Errorf("restore: nothing in snapshot %s matches: %w", r.snap.Record.ID(), ErrNoFile), w.Rollback(), r.clear())
-	}
-	purpose, err := r.purpose()
-	if err != nil {
-		return errors.Join(err, w.Rollback())
+		return errors.Join(r.nothing(), w.Rollback(), r.clear())
 	}
 	missing, err := json.Marshal(r.report.Missing)
 	if err != nil {
 		return errors.Join(err, w.Rollback())
 	}
-	if err := w.Commit(map[string]string{"purpose": purpose, "boot": bootID(), "missing": string(missing)}); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	if err := w.Commit(map[string]string{"purpose": r.purpose().String(), "boot": bootID(), "missing": string(missing)}); err != nil {
+		return errors.Join(fmt.Errorf("write plan: %w", err), r.clear())
 	}
+	return nil
+}
+
+// nothing says that nothing was found of what was chosen.
+func (r *restore) nothing() error {
+	why := ErrNoFile
+	if len(r.report.Missing) > 0 {
+		why = fmt.Errorf("it was missing from the instance when the snapshot was made: %w", ErrNoFile)
+	}
+	return fmt.Errorf("find %s in snapshot %s: %w", cmp.Or(strings.Join(r.purpose().only(), ", "), "a file"), r.snap.Record.ID(), why)
+}
+
+// recount fills the report of a restore that an earlier run finished.
+func (r *restore) recount() (err error) {
+	if r.report.Files, r.report.Bytes, err = r.plan.Sum(); err != nil {
+		return err
+	}
+	lost, err := r.plan.Fact("lost")
+	if err != nil || lost == "" {
+		return err
+	}
+	hurt := map[string]int64{}
+	if err := json.Unmarshal([]byte(lost), &hurt); err != nil {
+		return err
+	}
+	r.leaveOut(hurt)
 	return nil
 }
 
@@ -295,10 +358,18 @@ func (r *restore) distrust() error {
 }
 
 // unmend brings the database back to what the snapshot holds where a run ended
-// while the target mended it: then it is neither the one nor the other, and
-// this run may want another.
+// while the target mended it: then it is neither the one nor the other. So it
+// does where it was mended for another target than this run's.
 func (r *restore) unmend() error {
-	if state, err := r.plan.Fact("mending"); err != nil || state != begun {
+	state, err := r.plan.Fact("mending")
+	if err != nil || state == "" {
+		return err
+	}
+	mender, err := r.plan.Fact("mender")
+	if err != nil {
+		return err
+	}
+	if want, err := r.mender(); err != nil || state != begun && mender == want {
 		return err
 	}
 	places, err := r.plan.UndoPart(manifest.Database)
@@ -404,7 +475,11 @@ func (r *restore) mend(ctx context.Context) error {
 		if err := r.loose(true); err != nil {
 			return err
 		}
-		if err := r.plan.SetFact("mending", begun); err != nil {
+		mender, err := r.mender()
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(r.plan.SetFact("mender", mender), r.plan.SetFact("mending", begun)); err != nil {
 			return fmt.Errorf("write plan: %w", err)
 		}
 		notes, err := r.target.Mend(ctx, r.tree)
@@ -421,6 +496,12 @@ func (r *restore) mend(ctx context.Context) error {
 		state = string(text)
 	}
 	return json.Unmarshal([]byte(state), &r.report.Notes)
+}
+
+// mender tells targets apart that may mend a database differently.
+func (r *restore) mender() (string, error) {
+	text, err := json.Marshal(r.target)
+	return string(text), err
 }
 
 // markEvery is how many packs a killed restore fetches again at most.
@@ -507,7 +588,7 @@ func createIn(root *os.Root, place string) (*os.File, error) {
 // lost says which files damaged packs hurt, and with Salvage leaves them out.
 func (r *restore) lost() error {
 	if len(r.damaged) == 0 {
-		return nil
+		return r.plan.SetFact("lost", "")
 	}
 	var problems []string
 	database := false
@@ -528,14 +609,36 @@ func (r *restore) lost() error {
 	if !r.cfg.Salvage || database {
 		return &DamageError{Problems: problems, Lost: r.report.Lost, Database: database}
 	}
-	for _, p := range r.report.Lost {
+	// A later run may find a damaged pack whole, and then wants the other bytes
+	// of these files, too.
+	for number := range r.damaged {
+		if err := r.plan.UndoHurtBy(number); err != nil {
+			return fmt.Errorf("write plan: %w", err)
+		}
+	}
+	for p := range hurt {
 		if err := r.tree.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("leave out %q: %w", p, err)
 		}
-		r.report.Files--
-		r.report.Bytes -= hurt[p]
 	}
+	text, err := json.Marshal(hurt)
+	if err != nil {
+		return err
+	}
+	if err := r.plan.SetFact("lost", string(text)); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	r.leaveOut(hurt)
 	return nil
+}
+
+// leaveOut takes files out of the report's sums.
+func (r *restore) leaveOut(hurt map[string]int64) {
+	r.report.Lost = slices.Sorted(maps.Keys(hurt))
+	for _, size := range hurt {
+		r.report.Files--
+		r.report.Bytes -= size
+	}
 }
 
 // DamageError tells what a restore could not bring back.

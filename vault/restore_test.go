@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"holdfast/manifest"
 	"holdfast/remote/remotetest"
@@ -119,10 +119,13 @@ func TestDatabaseIsMendedOnceAndWhileMediaArrive(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	o := once{mended: make(chan struct{})}
-	inner := w.store
+	inner, away := w.store, false
 	w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
 		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], func(p manifest.Pack) bool { return p.Object() == r.Name }) {
 			<-o.mended
+			away = true
+		}
+		if away {
 			return remotetest.Fault{Err: remotetest.ErrInjected}
 		}
 		return remotetest.Fault{}
@@ -176,7 +179,7 @@ func TestUnfinishedRestoreOfAnotherSnapshotIsRefused(t *testing.T) {
 	w.backup()
 	inner := w.store
 	w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
-		if r.Op == remotetest.Get && strings.HasPrefix(r.Name, "packs/") && r.Nth > 8 {
+		if r.Op == remotetest.Get && r.Nth > 8 {
 			return remotetest.Fault{Err: remotetest.ErrInjected}
 		}
 		return remotetest.Fault{}
@@ -332,31 +335,65 @@ func TestLentFilesAreGoneHoweverThatEnds(t *testing.T) {
 	}
 }
 
-func TestPlainTextOfAKilledRunIsSwept(t *testing.T) {
+func TestCatSaysWhatItLacks(t *testing.T) {
+	w := newWorld(t, sample())
+	delete(w.src.media, "01A/attachment/original/M001.jpeg")
+	rec := w.backup().Record
+	s, err := w.snapshot("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"media/nope": "find media/nope in snapshot " + rec.ID() + ": no such file in the snapshot",
+		"media/01A/attachment/original/M001.jpeg": "find media/01A/attachment/original/M001.jpeg in snapshot " + rec.ID() +
+			": it was missing from the instance when the snapshot was made: no such file in the snapshot",
+		"media/01B": `"media/01B" is a folder; name a file in it, such as "media/01B/emoji/static/empty.png": no such file in the snapshot`,
+	} {
+		if err := s.Cat(t.Context(), name, io.Discard); !errors.Is(err, vault.ErrNoFile) || err.Error() != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCatSweepsWhatKilledOnesLeft(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
-	ended := exec.Command("true")
-	if err := ended.Run(); err != nil {
-		t.Fatal(err)
-	}
-	dead := filepath.Join(temp, fmt.Sprintf("holdfast-read-%d-1", ended.Process.Pid))
-	alive := filepath.Join(temp, fmt.Sprintf("holdfast-read-%d-1", os.Getppid()))
-	for _, dir := range []string{dead, alive} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
 	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Cat(t.Context(), "files/etc/gotosocial/config.yaml", io.Discard); err != nil {
+	long := time.Now().Add(-2 * time.Hour)
+	make := func(name string, age time.Time) *os.File {
+		dir := filepath.Join(temp, name)
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "out"), 0o700), os.Chtimes(dir, age, age)); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	make("holdfast-read-killed", time.Now()).Close()
+	make(".holdfast-read-young", time.Now()).Close()
+	make(".holdfast-read-old", long).Close()
+	make("others", long).Close()
+	held := make("holdfast-read-held", long)
+	defer held.Close()
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	left, err := os.ReadDir(temp)
-	if err != nil || len(left) != 1 || left[0].Name() != filepath.Base(alive) {
-		t.Errorf("left are %v, %v", left, err)
+	if err := s.Cat(t.Context(), "media/01A/attachment/original/M003.jpeg", io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(temp)
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{".holdfast-read-young", "holdfast-read-held", "others"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("left %v (%v), want %v", left, err, want)
 	}
 }
 

@@ -153,36 +153,131 @@ type wish struct {
 	Verbatim bool
 }
 
+func (w wish) Mend(_ context.Context, staging *os.Root) ([]string, error) {
+	if w.Verbatim {
+		return []string{"as it was"}, nil
+	}
+	return []string{"mended"}, staging.WriteFile("sqlite.db", []byte("mended"), 0o600)
+}
+
+// resume goes on with a restore.
+func (w *world) resume(dir string, target vault.Target, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
+	w.t.Helper()
+	s, err := w.snapshot("latest")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s.Restore(w.t.Context(), dir, target, cfg)
+}
+
 func TestUnfinishedRestoreGoesOnOnlyAsItBegan(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	dir := filepath.Join(t.TempDir(), "out")
-	try := func(target wish, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
-		t.Helper()
-		s, err := w.snapshot("latest")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.Restore(t.Context(), dir, target, cfg)
-	}
-	same := wish{Verbatim: true}
-	w.stopAmidMedia(rec, dir, same)
-	for what, c := range map[string]struct {
-		target wish
-		cfg    vault.RestoreConfig
-	}{
-		"a mended database": {wish{}, vault.RestoreConfig{}},
-		"salvage":           {same, vault.RestoreConfig{Salvage: true}},
-		"one part":          {same, vault.RestoreConfig{Parts: []manifest.Part{manifest.Media}}},
-		"one path":          {same, vault.RestoreConfig{Paths: []string{"media/01A"}}},
+	w.stopAmidMedia(rec, dir, folder{})
+	for what, cfg := range map[string]vault.RestoreConfig{
+		"one part": {Parts: []manifest.Part{manifest.Media}},
+		"one path": {Paths: []string{"media/01A"}},
 	} {
-		_, err := try(c.target, c.cfg)
-		if !errors.Is(err, vault.ErrRefused) || !strings.Contains(fmt.Sprint(err), "delete the folder") {
+		_, err := w.resume(dir, folder{}, cfg)
+		if !errors.Is(err, vault.ErrRefused) || !strings.Contains(fmt.Sprint(err), "a restore of snapshot "+rec.ID()+" was left unfinished there; finish that one, choose another folder") {
 			t.Errorf("going on with %s: %v", what, err)
 		}
 	}
-	if report, err := try(same, vault.RestoreConfig{}); err != nil || !report.Resumed {
+	if report, err := w.resume(dir, folder{}, vault.RestoreConfig{}); err != nil || !report.Resumed {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	compare(t, dir, w.src.image())
+}
+
+func TestUnfinishedRestoreMayMendTheDatabaseOtherwise(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	for _, verbatim := range []bool{true, false} {
+		dir := filepath.Join(t.TempDir(), "out")
+		w.stopAmidMedia(rec, dir, wish{Verbatim: !verbatim})
+		report, err := w.resume(dir, wish{Verbatim: verbatim}, vault.RestoreConfig{})
+		if err != nil || !report.Resumed {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		want := w.src.image()
+		if !verbatim {
+			want["sqlite.db"] = "mended"
+		}
+		compare(t, dir, want)
+	}
+}
+
+func TestUnfinishedSalvageMayBecomeAWholeRestore(t *testing.T) {
+	const long = "01A/attachment/original/long.mp4" // in several packs
+	f := sample()
+	f.add(long, noise(77, 40<<20))
+	w := newWorld(t, f)
+	rec := w.backup().Record
+	whole, leftOut := w.store, 0
+	for _, p := range rec.Packs[manifest.Media] {
+		dir := filepath.Join(t.TempDir(), "out")
+		w.unreadable(0, p.Object())
+		if _, err := w.resume(dir, stopping{}, vault.RestoreConfig{Salvage: true}); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, ".holdfast-restore/tree/storage", long)); errors.Is(err, fs.ErrNotExist) {
+			leftOut++
+		}
+		w.store = whole
+		report, err := w.resume(dir, folder{}, vault.RestoreConfig{})
+		if err != nil || !report.Resumed || len(report.Lost) > 0 {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		compare(t, dir, f.image())
+	}
+	if leftOut < 2 {
+		t.Error("the long file was left out once at most: this shows nothing")
+	}
+}
+
+// disturbed is a target in whose way somebody puts a file at the very last.
+type disturbed struct {
+	folder
+	file string
+}
+
+func (d disturbed) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+	return nil, os.WriteFile(d.file, nil, 0o600)
+}
+
+func TestSalvageThatWasStoppedAtTheVeryLastTellsWhatIsLost(t *testing.T) {
+	w := newWorld(t, sample())
+	media := w.backup().Record.Packs[manifest.Media]
+	dir := filepath.Join(t.TempDir(), "out")
+	w.unreadable(0, media[0].Object())
+	d := disturbed{file: filepath.Join(dir, "sqlite.db")}
+	if _, err := w.resume(dir, d, vault.RestoreConfig{Salvage: true}); !errors.Is(err, vault.ErrRefused) {
+		t.Fatal(err)
+	}
+	if err := os.Remove(d.file); err != nil {
+		t.Fatal(err)
+	}
+	report, err := w.resume(dir, folder{}, vault.RestoreConfig{})
+	if err != nil || len(report.Lost) == 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	want := w.src.image()
+	for _, p := range report.Lost {
+		delete(want, p)
+	}
+	compare(t, dir, want)
+}
+
+func TestRestoreThatCantBePlannedKeepsNothing(t *testing.T) {
+	w := newWorld(t, sample())
+	rec := w.backup().Record
+	w.unreadable(0, rec.Packs[manifest.Listing][0].Object())
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := w.resume(dir, folder{}, vault.RestoreConfig{}); !errors.Is(err, vault.ErrDamage) {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
 }

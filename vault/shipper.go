@@ -267,8 +267,9 @@ func (s *shipper) resume(ctx context.Context) error {
 			}
 			continue
 		}
-		// A power cut may have left a file of the right size and other bytes.
-		if sum, err := hashFile(s.path(p.Name)); err != nil {
+		// A power cut may have left a file of the right size and other bytes,
+		// another user one that only he may read.
+		if sum, err := hashFile(s.path(p.Name)); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("read spool: %w", err)
 		} else if sum != p.Name {
 			if err := errors.Join(os.Remove(s.path(p.Name)), s.idx.Drop([]uint32{p.Number})); err != nil {

@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,9 +42,6 @@ func (r *Repository) OpenSnapshot(rec *manifest.Record, keys *seal.Keys, temp st
 	return &Snapshot{Record: rec, repo: r, opener: opener, packs: rec.Inventory(), temp: temp}, nil
 }
 
-// tries is how often a pack is fetched where its stream breaks on the way.
-const tries = 4
-
 // fetch streams one pack through use and checks it whole. use may be called
 // again from the start when the stream broke.
 func (s *Snapshot) fetch(ctx context.Context, number uint32, reader *pack.Reader, use func(*pack.Reader) error) error {
@@ -54,66 +49,19 @@ func (s *Snapshot) fetch(ctx context.Context, number uint32, reader *pack.Reader
 	if !ok {
 		return fmt.Errorf("read pack %d: the record does not name it: %w", number, ErrDamage)
 	}
-	var err error
-	for try := range tries {
-		if try > 0 {
-			select {
-			case <-time.After(time.Second << try):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+	return s.repo.read(ctx, p.Object(), func(body io.Reader) error {
+		err := reader.Open(body, p.Name, p.Size, s.opener)
+		if err == nil {
+			err = use(reader)
 		}
-		if err = s.fetchOnce(ctx, p, reader, use); err == nil || ctx.Err() != nil || errors.Is(err, ErrDamage) || !errors.Is(err, errBroken) {
-			break
+		if err == nil {
+			err = reader.Close()
 		}
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", p.Object(), err)
-	}
-	return nil
-}
-
-// errBroken marks a stream that broke: worth another try.
-var errBroken = errors.New("the stream broke")
-
-func (s *Snapshot) fetchOnce(ctx context.Context, p manifest.Pack, reader *pack.Reader, use func(*pack.Reader) error) error {
-	body, err := s.repo.store.Get(ctx, p.Object())
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("it is gone: %w: %w", ErrDamage, err)
-	}
-	if err != nil {
+		if errors.Is(err, pack.ErrDamaged) {
+			return fmt.Errorf("%w: %w", ErrDamage, err)
+		}
 		return err
-	}
-	defer body.Close()
-	source := &brokenReader{r: body}
-	err = reader.Open(source, p.Name, p.Size, s.opener)
-	if err == nil {
-		err = use(reader)
-	}
-	if err == nil {
-		err = reader.Close()
-	}
-	switch {
-	case source.err != nil:
-		return fmt.Errorf("%w: %w", errBroken, source.err)
-	case errors.Is(err, pack.ErrDamaged):
-		return fmt.Errorf("%w: %w", ErrDamage, err)
-	}
-	return err
-}
-
-// brokenReader remembers why a stream broke.
-type brokenReader struct {
-	r   io.Reader
-	err error
-}
-
-func (b *brokenReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
-	}
-	return n, err
+	})
 }
 
 // Lines yields the snapshot's listing, checked line by line and as a whole.

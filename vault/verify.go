@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/manifest"
+	"holdfast/manifest/index"
 )
 
 // VerifyConfig is how much to verify. The zero value compares the remote's LIST
@@ -26,7 +26,9 @@ type VerifyConfig struct {
 	// ExpectHead is the start of the name of a record that must be the newest,
 	// or be kept by it: what a bucket alone can't tell is a missing end.
 	ExpectHead string
-	Progress   *Progress
+	// Memory is what the host that adds to the repository knows of the log's end.
+	Memory   index.Memory
+	Progress *Progress
 }
 
 // Problem is damage to one object.
@@ -50,7 +52,9 @@ type VerifyReport struct {
 	UnneededBytes int64
 	Foreign       []string // objects of no known kind or name
 	Problems      []Problem
-	Warnings      []string
+	// KeysGone: no key object is left, and nobody can restore anything.
+	KeysGone bool
+	Warnings []string // beside the repository's own
 }
 
 // verify is one run.
@@ -62,15 +66,21 @@ type verify struct {
 	report  VerifyReport
 
 	mu  sync.Mutex // guards bad
-	bad map[string]string
+	bad map[string]problem
+}
+
+// problem is what is wrong with an object.
+type problem struct {
+	what  string
+	rot   bool   // the storage doesn't give it
+	ended string // not "": the ID of a record that the log should end with, or keep
 }
 
 // Verify checks that every object that a kept record names is there at its
 // size, and of Data's share that its bytes hash to its name. It needs no key.
 // Problems are no error: they are in the report.
 func (r *Repository) Verify(ctx context.Context, cfg VerifyConfig) (*VerifyReport, error) {
-	v := &verify{repo: r, cfg: cfg, records: r.Records(), needed: map[string]int64{}, bad: map[string]string{}}
-	v.report.Warnings = slices.Clone(r.Warnings)
+	v := &verify{repo: r, cfg: cfg, records: r.Records(), needed: map[string]int64{}, bad: map[string]problem{}}
 	v.report.Snapshots = len(v.records)
 	v.inventory()
 	if err := v.data(ctx); err != nil {
@@ -90,13 +100,14 @@ func (v *verify) inventory() {
 		case v.repo.records[name] != nil:
 			v.needed[object] = v.repo.objects[object].Size
 		case err != nil:
-			v.bad[object] = err.Error()
+			v.found(object, err.Error())
 		default:
-			v.bad[object] = "is missing"
+			v.found(object, "is missing")
 		}
 	}
 	for name, err := range v.repo.bad {
-		v.bad[manifest.RecordObject(name)] = err.Error()
+		rot := (*rotten)(nil)
+		v.bad[manifest.RecordObject(name)] = problem{what: err.Error(), rot: errors.As(err, &rot)}
 	}
 	for _, rec := range v.records {
 		for _, k := range rec.Keys {
@@ -111,9 +122,9 @@ func (v *verify) inventory() {
 		v.report.Bytes += size
 		switch o, there := v.repo.objects[object]; {
 		case !there:
-			v.bad[object] = "is missing"
+			v.found(object, "is missing")
 		case o.Size != size:
-			v.bad[object] = fmt.Sprintf("has %d bytes, want %d", o.Size, size)
+			v.found(object, fmt.Sprintf("has %d bytes, want %d", o.Size, size))
 		}
 	}
 	for name, o := range v.repo.objects {
@@ -132,8 +143,24 @@ func (v *verify) inventory() {
 		}
 	}
 	slices.Sort(v.report.Foreign)
+	v.remember()
 	if want := strings.ToLower(v.cfg.ExpectHead); want != "" && !v.repo.Keeps(want) {
-		v.bad[manifest.RecordObjectPrefix+want] = "was expected to be the newest snapshot or one before it, and is neither: newer snapshots were removed, or the remote was rolled back"
+		v.bad[manifest.RecordObjectPrefix+want] = problem{ended: want, what: "was expected to be the newest snapshot or one before it, and is neither: newer snapshots were removed, or the remote was rolled back"}
+	}
+}
+
+// remember compares the log's end with what this host knows of it.
+func (v *verify) remember() {
+	m := v.cfg.Memory
+	if rec, err := manifest.ParseRecord(m.Text); err != nil || rec.Repository != v.repo.ID {
+		return
+	}
+	if v.repo.lacks(m.Head) {
+		v.bad[manifest.RecordObject(m.Head)] = problem{ended: m.Head.String(), what: "is gone, and was the newest record that this host knew: somebody deleted it, or the remote was rolled back"}
+	}
+	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool { return name == m.Head || !v.repo.lacks(name) })
+	if len(gone) > 0 {
+		v.report.Warnings = append(v.report.Warnings, stillGone(gone))
 	}
 }
 
@@ -146,7 +173,7 @@ func (v *verify) data(ctx context.Context) error {
 	var size int64
 	for object := range v.needed {
 		// Records were hashed when they were read.
-		if v.bad[object] == "" && !strings.HasPrefix(object, manifest.RecordObjectPrefix) {
+		if v.bad[object].what == "" && !strings.HasPrefix(object, manifest.RecordObjectPrefix) {
 			all = append(all, object)
 			size += v.needed[object]
 		}
@@ -170,21 +197,25 @@ func (v *verify) data(ctx context.Context) error {
 }
 
 func (v *verify) hash(ctx context.Context, object string) error {
-	body, err := v.repo.store.Get(ctx, object)
-	if errors.Is(err, fs.ErrNotExist) {
+	var sum manifest.Hash
+	var n int64
+	err := v.repo.read(ctx, object, func(body io.Reader) (err error) {
+		hash := sha256.New()
+		n, err = io.Copy(hash, io.LimitReader(body, v.needed[object]+1))
+		sum = manifest.Hash(hash.Sum(nil))
+		return err
+	})
+	rot := (*rotten)(nil)
+	switch _, want, _ := strings.Cut(object, "/"); {
+	case errors.As(err, &rot):
+		v.mu.Lock()
+		v.bad[object] = problem{what: rot.Error(), rot: true}
+		v.mu.Unlock()
+	case errors.Is(err, ErrDamage):
 		v.found(object, "is missing")
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", object, err)
-	}
-	defer body.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(body, v.needed[object]+1))
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", object, err)
-	}
-	if _, want, _ := strings.Cut(object, "/"); manifest.Hash(sum.Sum(nil)).Hex() != want {
+	case err != nil:
+		return fmt.Errorf("verify: %w", err)
+	case sum.Hex() != want:
 		v.found(object, "has other bytes than were stored")
 	}
 	v.cfg.Progress.did(1, n)
@@ -195,7 +226,7 @@ func (v *verify) hash(ctx context.Context, object string) error {
 func (v *verify) found(object, what string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.bad[object] = what
+	v.bad[object] = problem{what: what}
 }
 
 // explain says for each damaged object which snapshots it hurts and what to do.
@@ -218,7 +249,7 @@ func (v *verify) explain(ctx context.Context) error {
 		}
 		for _, packs := range whole.Packs {
 			for _, p := range packs {
-				if v.bad[p.Object()] != "" {
+				if v.bad[p.Object()].what != "" {
 					hurts[p.Object()] = append(hurts[p.Object()], id)
 				}
 			}
@@ -228,23 +259,33 @@ func (v *verify) explain(ctx context.Context) error {
 	for name := range v.repo.kept() {
 		kept[manifest.RecordObject(name)] = true
 	}
-	for object, what := range v.bad {
+	keys := v.repo.Head().Keys
+	v.report.KeysGone = len(keys) > 0 && !slices.ContainsFunc(keys, func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
+	for object, bad := range v.bad {
 		kind, hex, _ := strings.Cut(object, "/")
-		p := Problem{Object: object, What: what, Hurts: hurts[object]}
+		p := Problem{Object: object, What: bad.what, Hurts: hurts[object]}
 		switch {
-		case v.cfg.ExpectHead != "" && object == manifest.RecordObjectPrefix+strings.ToLower(v.cfg.ExpectHead):
+		case bad.ended != "" && v.cfg.Memory.Head.Hex() == hex:
+			p.Hurts = []string{bad.ended}
+			p.Fix = "ask the storage's provider who deleted objects; holdfast backup puts the record back where its packs are still there; the snapshots that are listed can be restored"
+		case bad.ended != "":
 			p.Fix = "look into the provider's log for who deleted or replaced objects; the snapshots that are listed can be restored"
 		case kind == "packs":
 			p.Fix = "copy the object back from a mirror; or delete it, if it is there, and run holdfast backup, which then stores again what the instance still has"
+		case kind == "keys" && v.report.KeysGone:
+			p.Fix = keysGoneFix
 		case kind == "keys":
-			p.Fix = "copy the object back from a mirror, or have another owner's key add it again; without any key object nothing can be restored"
+			p.Fix = "copy the object back from a mirror: without it its owner can't restore, only those of the other key objects can"
+		case kept[object]:
+			p.Fix = "copy the object back from a mirror; other snapshots are not affected"
+			p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])
+		case bad.rot:
+			p.Fix = "copy the object back from a mirror; where there is none, delete it: it may be the newest snapshot, and holdfast backup does not go on beside it"
 		default:
-			if kept[object] {
-				p.Fix = "copy the object back from a mirror; other snapshots are not affected"
-				p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])
-			} else {
-				p.Fix = "no snapshot of this repository needs it: find out who put it there, then delete it"
-			}
+			p.Fix = "no snapshot of this repository needs it: find out who put it there, then delete it"
+		}
+		if bad.rot {
+			p.Fix = "see why the storage can't read it (its log, its disk, the file's owner); if it is lost, " + p.Fix
 		}
 		v.report.Problems = append(v.report.Problems, p)
 	}

@@ -18,6 +18,9 @@ type change struct {
 	Before int64         `json:"before"` // bytes
 	After  int64         `json:"after"`
 	Pages  int64         `json:"pages,omitempty"` // of a database: how many may differ
+	// The snapshot before or after names the file, and was made without it.
+	MissingBefore bool `json:"missing_before,omitempty"`
+	MissingAfter  bool `json:"missing_after,omitempty"`
 }
 
 type diffResult struct {
@@ -78,23 +81,31 @@ func (r *diffResult) count(c vault.Change) {
 
 func newChange(c vault.Change) change {
 	out := change{Change: c.Kind, Pages: c.PagesN}
-	for f, n := range map[*manifest.File]*int64{c.A: &out.Before, c.B: &out.After} {
-		if f != nil {
-			out.Part, out.Path, *n = f.Part, f.Path, f.Size
-		}
+	if c.A != nil {
+		out.Part, out.Path, out.Before, out.MissingBefore = c.A.Part, c.A.Path, c.A.Size, c.A.Missing
+	}
+	if c.B != nil {
+		out.Part, out.Path, out.After, out.MissingAfter = c.B.Part, c.B.Path, c.B.Size, c.B.Missing
 	}
 	return out
 }
 
 func changeLine(c change) string {
-	sign, detail := "~", size(c.Before)
+	before, after := size(c.Before), size(c.After)
+	if c.MissingBefore {
+		before = "missing"
+	}
+	if c.MissingAfter {
+		after = "missing"
+	}
+	sign, detail := "~", before
 	switch {
 	case c.Change == "added":
-		sign, detail = "+", size(c.After)
+		sign, detail = "+", after
 	case c.Change == "removed":
 		sign = "-"
-	case c.Before != c.After:
-		detail += " -> " + size(c.After)
+	case before != after:
+		detail += " -> " + after
 	}
 	if c.Pages > 0 {
 		detail += fmt.Sprintf(", up to %s", count(c.Pages, "page"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -43,7 +44,28 @@ func (a *app) lock(verb string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())
 	}
-	return f.Close, nil
+	return func() error { return errors.Join(handBack(a.state), f.Close()) }, nil
+}
+
+// handBack gives what root made in a folder to the folder's owner: one run by
+// root must not keep that user's runs from their own state.
+func handBack(dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var owner, have unix.Stat_t
+	if err := unix.Stat(dir, &owner); err != nil || owner.Uid == 0 {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			err = unix.Lstat(path, &have)
+		}
+		if err != nil || have.Uid != 0 {
+			return err
+		}
+		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+	})
 }
 
 // sign writes into the lock who holds it.

@@ -105,10 +105,13 @@ func explain(ctx context.Context, err error) *problem {
 	}
 	var damage *vault.DamageError
 	if errors.As(err, &damage) {
-		p.fix = "copy the damaged objects back from a mirror, or restore another snapshot; holdfast verify --data all names them all"
-		if !damage.Database {
-			p.fix += "; --salvage restores everything but the files above"
+		p.fix = "copy the damaged objects back from a mirror and run it again; or restore another snapshot into another folder; "
+		if damage.Database {
+			p.fix += "--only media,files --salvage brings the rest of this one, into another folder, too"
+		} else {
+			p.fix += "or run it again with --salvage: that restores everything but the files above"
 		}
+		p.fix += "; holdfast verify --data all names all that is damaged"
 	}
 	var broken *instance.DamageError
 	if errors.As(err, &broken) {
@@ -145,9 +148,13 @@ var known = []struct {
 	{vault.ErrNoSnapshot, exitUsage, "holdfast list shows the snapshots, holdfast ls SNAP what is in one"},
 	{vault.ErrBusy, exitBusy, "wait until it ends"},
 	{vault.ErrRefused, exitRefused, ""},
+	{remote.ErrRights, exitCredentials, "run Holdfast as the user who owns the folder, or give it to this one: chown -R USER FOLDER"},
 	{remote.ErrCredentials, exitCredentials, "correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},
 	{remote.ErrFull, exitFull, "make room or raise the quota, then run it again: what arrived is kept"},
 	{unix.ENOSPC, exitFull, "make room on this machine's disk, then run it again"},
+	{remote.ErrNoBucket, exitNoRepository, "correct the URL, or make the bucket there; if it held snapshots, ask the provider what became of it, or restore from a mirror"},
+	{remote.ErrNotMounted, exitUnreachable, "mount the disk that the folder lies on, or correct its path; holdfast init starts a repository in a new folder"},
+	{remote.ErrReadOnly, exitUnreachable, "mount the disk read-write, then run it again; a disk that fails turns read-only by itself: dmesg says so"},
 	{remote.ErrUnreachable, exitUnreachable, "check the URL and the network, then run it again: what arrived is kept"},
 	{vault.ErrDamage, exitDamage, "run holdfast verify --data all: it names what is damaged and which snapshots that hurts"},
 	{vault.ErrSource, exitSource, ""},

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"holdfast/instance"
+	"holdfast/remote"
 )
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
@@ -93,5 +95,27 @@ func TestWhatIsPrintedCannotSteerTheTerminal(t *testing.T) {
 	a.say("name %s", "a\x1b[2J")
 	if got := out.String() + err.String(); strings.Contains(got, "\x1b") || strings.Count(got, "\n") != 2 {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestEachFailureOfTheStorageHasItsOwnFix(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		exit int
+		fix  string
+	}{
+		{remote.ErrCredentials, exitCredentials, "secret_key"},
+		{remote.ErrRights, exitCredentials, "chown"},
+		{remote.ErrUnreachable, exitUnreachable, "network"},
+		{remote.ErrNotMounted, exitUnreachable, "mount the disk"},
+		{remote.ErrReadOnly, exitUnreachable, "read-write"},
+		{remote.ErrNoBucket, exitNoRepository, "bucket"},
+		{remote.ErrFull, exitFull, "quota"},
+		{syscall.ENOSPC, exitFull, "this machine's disk"},
+	} {
+		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
+		if p.exit != c.exit || !strings.Contains(p.fix, c.fix) {
+			t.Errorf("%v: exit %d, %s", c.err, p.exit, p.fix)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"holdfast/instance/sample"
+	"holdfast/manifest"
 )
 
 // sampleMain is a program for scripts:
@@ -22,6 +23,7 @@ import (
 //	sample night DIR N        ages it by its Nth day
 //	sample lose DIR           deletes a local media file and prints its key
 //	sample compare DIR OUT    compares local media and database with a restore
+//	sample packs REMOTE PART  prints the files of the packs of the newest snapshot in a folder
 //	sample locked STATE PROGRAM [ARG]...    runs it while STATE is locked
 //	sample interrupt WORD PROGRAM [ARG]...  runs it until it prints WORD, as Ctrl-C does
 func sampleMain() {
@@ -47,6 +49,8 @@ func runSample(verb, dir string, args []string) error {
 			return err
 		}
 		return os.WriteFile(dir+".json", text, 0o600)
+	case "packs":
+		return printPacks(dir, manifest.Part(args[0]))
 	case "interrupt":
 		return interrupt(dir, exec.Command(args[0], args[1:]...))
 	case "locked":
@@ -87,6 +91,31 @@ func runSample(verb, dir string, args []string) error {
 		return errors.Join(err, sameMedia(local, filepath.Join(args[0], "storage")))
 	}
 	return fmt.Errorf("sample: unknown verb %q", verb)
+}
+
+func printPacks(remote string, part manifest.Part) error {
+	records, err := filepath.Glob(filepath.Join(remote, "snapshots", "*"))
+	if err != nil {
+		return err
+	}
+	newest := &manifest.Record{}
+	for _, file := range records {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		rec, err := manifest.ParseRecord(text)
+		if err != nil {
+			return err
+		}
+		if rec.Sequence > newest.Sequence {
+			newest = rec
+		}
+	}
+	for _, p := range newest.Packs[part] {
+		fmt.Println(filepath.Join(remote, p.Object()))
+	}
+	return nil
 }
 
 // interrupt sends SIGINT as soon as the program's errors say word.

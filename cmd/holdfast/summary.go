@@ -66,7 +66,11 @@ func (a *app) tellBackup(r *backupReport) error {
 	s := newSnapshot(r.Record)
 	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
 		Seconds: r.took.Seconds(), Missing: r.Missing, LeftOut: r.LeftOut, Damage: r.Damage}
-	a.say("✓ snapshot %s of %s saved in %s", s.ID, s.Instance, took(r.took))
+	sign := "✓"
+	if r.KeysGone {
+		sign = "!"
+	}
+	a.say("%s snapshot %s of %s saved in %s", sign, s.ID, s.Instance, took(r.took))
 	for _, part := range manifest.Parts {
 		if total := s.Parts[part]; total.Files > 0 {
 			a.say("  %-9s %10s   %s", part, size(total.Bytes), count(total.Files, "file"))
@@ -86,13 +90,17 @@ func (a *app) tellBackup(r *backupReport) error {
 	a.warnAll("not saved: %s", r.Missing)
 	a.warnAll("left out: %s", r.LeftOut)
 	if r.Damage {
-		saved := "whole"
-		if len(r.Missing) > 0 {
-			saved = "without " + count(int64(len(r.Missing)), "file")
+		p := &problem{exit: exitDamage, effect: strings.Join(r.Warnings[:min(shown, len(r.Warnings))], "\n"),
+			fix: strings.Join(append(r.Fixes, "holdfast verify --data all names what is damaged and which snapshots that hurts"), "\n")}
+		switch {
+		case r.KeysGone:
+			p.err = fmt.Errorf("nobody can restore anything: no key object is left in the storage; snapshot %s is stored there, and is of no use without one", s.ID)
+		case len(r.Missing) > 0:
+			p.err = fmt.Errorf("snapshot %s is saved, without %s, and damage was found in the storage", s.ID, count(int64(len(r.Missing)), "file"))
+		default:
+			p.err = fmt.Errorf("snapshot %s is saved, whole, and damage was found in the storage", s.ID)
 		}
-		return &problem{exit: exitDamage, err: fmt.Errorf("snapshot %s is saved, %s, and damage was found in the storage", s.ID, saved),
-			effect: strings.Join(r.Warnings[:min(shown, len(r.Warnings))], "\n"),
-			fix:    "holdfast verify --data all names what is damaged and which snapshots that hurts"}
+		return p
 	}
 	for _, w := range r.Warnings {
 		a.warn("%s", w)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/manifest/index"
 	"holdfast/seal"
 	"holdfast/vault"
 )
@@ -71,6 +73,8 @@ func (v *verifyVerb) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return usage(err, "write --data 5% or --data all")
 	}
+	// Before the LIST: a backup that goes on meanwhile writes the record first.
+	memory := a.remembered(v.from)
 	repo, err := a.open(ctx, v.from, seal.RepositoryID{})
 	if err != nil {
 		return err
@@ -79,7 +83,7 @@ func (v *verifyVerb) run(ctx context.Context, a *app) error {
 	p := new(vault.Progress)
 	var report *vault.VerifyReport
 	err = a.watch(ctx, "read", p, func(ctx context.Context) (err error) {
-		report, err = repo.Verify(ctx, vault.VerifyConfig{Data: share, ExpectHead: v.expectHead, Progress: p})
+		report, err = repo.Verify(ctx, vault.VerifyConfig{Data: share, ExpectHead: v.expectHead, Memory: memory, Progress: p})
 		return err
 	})
 	if err != nil {
@@ -91,6 +95,10 @@ func (v *verifyVerb) run(ctx context.Context, a *app) error {
 		report.Unneeded, report.UnneededBytes, report.Foreign, len(report.Problems),
 	}
 	a.tellVerify(report)
+	if report.KeysGone {
+		return &problem{exit: exitDamage, err: errors.New("nobody can restore anything: no key object is whole"),
+			effect: "the snapshots are there, and nothing opens them", fix: "follow the lines above, then verify again"}
+	}
 	if n := len(report.Problems); n > 0 {
 		effect := "no snapshot that is listed is hurt"
 		if slices.ContainsFunc(report.Problems, func(p vault.Problem) bool { return len(p.Hurts) > 0 }) {
@@ -110,6 +118,26 @@ func (v *verifyVerb) run(ctx context.Context, a *app) error {
 		a.say("✓ nothing is %s; the newest snapshot, %s, is %s old", seen, head.ID(), elapsed(head.Time))
 	}
 	return nil
+}
+
+// remembered is what this host knows of the log's end, where the verb reads the
+// remote that it backs up to. Elsewhere it is nothing.
+func (a *app) remembered(from string) (memory index.Memory) {
+	c, err := a.config()
+	if err != nil || len(c.Remotes) == 0 {
+		return memory
+	}
+	if from != "" {
+		home, err := newPlace(c.Remotes[0].URL)
+		at, err2 := newPlace(from)
+		if err != nil || err2 != nil || at.url != home.url {
+			return memory
+		}
+	}
+	if memory, err = index.Remember(a.state); err != nil {
+		a.warn("what this host knows of the newest snapshot could not be compared: %v", err)
+	}
+	return memory
 }
 
 // parseShare reads "", "all" or "5%".
@@ -141,6 +169,9 @@ func (a *app) tellVerify(r *vault.VerifyReport) {
 		foreign[i] = legible(name)
 	}
 	a.warnAll("no object of Holdfast's: %s", foreign)
+	for _, w := range r.Warnings {
+		a.warn("%s", w)
+	}
 	for _, p := range r.Problems {
 		if a.json {
 			a.line("problem", verifyProblem{p.Object, p.What, p.Hurts, p.Fix})

@@ -75,7 +75,7 @@ func Open(dir string) (x *Index, fresh bool, err error) {
 		return x, fresh, nil
 	}
 	if !useless(err) {
-		return nil, false, fmt.Errorf("open index %q: %w", path, err)
+		return nil, false, fmt.Errorf("open index %q: %w", path, meaning(err))
 	}
 	// Nothing in it can't be had again: an unreadable index is no reason to
 	// skip a night's backup.
@@ -86,7 +86,7 @@ func Open(dir string) (x *Index, fresh bool, err error) {
 	}
 	x, err = open(dir, path)
 	if err != nil {
-		return nil, false, fmt.Errorf("open index %q: %w", path, err)
+		return nil, false, fmt.Errorf("open index %q: %w", path, meaning(err))
 	}
 	return x, true, nil
 }
@@ -108,7 +108,12 @@ func useless(err error) bool {
 // meaning adds to an error of SQLite what the system would have said.
 func meaning(err error) error {
 	var e *sqlite.Error
-	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL {
+	if !errors.As(err, &e) || errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	// The latter is a shared memory file that could not be made as large as it
+	// is to be.
+	if e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
 		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	}
 	return err
@@ -183,7 +188,7 @@ func (x *Index) load() error {
 func (x *Index) change(do func(tx *sql.Tx) error) error {
 	tx, err := x.db.Begin()
 	if err != nil {
-		return fmt.Errorf("write index: %w", err)
+		return fmt.Errorf("write index: %w", meaning(err))
 	}
 	if err := do(tx); err != nil {
 		tx.Rollback()
@@ -242,7 +247,7 @@ func (x *Index) NextPack(atLeast uint32) (uint32, error) {
 	// A number that came back would let a stale row point into another pack.
 	_, err := x.db.Exec(`INSERT OR REPLACE INTO facts VALUES ('next pack', ?)`, x.next)
 	if err != nil {
-		return 0, fmt.Errorf("write index: %w", err)
+		return 0, fmt.Errorf("write index: %w", meaning(err))
 	}
 	return x.next, nil
 }
@@ -357,7 +362,7 @@ func (x *Index) ForgetFiles(part manifest.Part, paths []string) error {
 func (x *Index) SetState(number uint32, s State) error {
 	_, err := x.db.Exec(`UPDATE packs SET state=? WHERE number=?`, s, number)
 	if err != nil {
-		return fmt.Errorf("write index: %w", err)
+		return fmt.Errorf("write index: %w", meaning(err))
 	}
 	return nil
 }

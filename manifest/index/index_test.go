@@ -2,8 +2,12 @@ package index
 
 import (
 	"crypto/sha256"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 
 	"holdfast/manifest"
@@ -213,5 +217,85 @@ func TestTrailsThatNoSnapshotStandsForAreSwept(t *testing.T) {
 	}
 	if head, err := x.Head(); err != nil || head != sum(2) {
 		t.Errorf("head %v, %v", head, err)
+	}
+}
+
+// The run of another user may have left it.
+func TestTrailThatCantBeReadIsALostOne(t *testing.T) {
+	if os.Geteuid() == 0 { // who may read everything
+		asNobody(t)
+		return
+	}
+	x := opened(t, t.TempDir())
+	trail, err := x.CreateTrail(4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trail.Close()
+	if err := x.Commit(Snapshot{Name: sum(1), Text: []byte("x"), Trails: map[string]string{"sqlite.db": trail.Name()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(trail.Name(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if lost, err := x.Trail("sqlite.db", 4096); lost != nil || err != nil {
+		t.Errorf("%v, %v", lost, err)
+	}
+}
+
+func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
+	dir := t.TempDir()
+	if m, err := Remember(dir); err != nil || !m.Head.IsZero() {
+		t.Errorf("of no index: %v, %v", m, err)
+	}
+	x := opened(t, dir)
+	if m, err := Remember(dir); err != nil || !m.Head.IsZero() {
+		t.Errorf("of an empty index: %v, %v", m, err)
+	}
+	if err := x.SetGone([]manifest.Hash{sum(1), sum(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Commit(Snapshot{Name: sum(3), Text: []byte("three")}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Remember(dir)
+	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.Gone, []manifest.Hash{sum(1), sum(2)}) {
+		t.Errorf("%v, %v", m, err)
+	}
+	x.Close()
+	if m, err := Remember(dir); err != nil || m.Head != sum(3) {
+		t.Errorf("of a closed index: %v, %v", m, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "index.db"), []byte("this is no database, and longer than a header"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := Remember(dir); err != nil || !m.Head.IsZero() {
+		t.Errorf("of a damaged index: %v, %v", m, err)
+	}
+}
+
+// asNobody runs a test again as another user.
+func asNobody(t *testing.T) {
+	t.Helper()
+	// Not t.TempDir: that one's parents are for root.
+	dir, err := os.MkdirTemp("", "holdfast-index-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program := filepath.Join(dir, "test")
+	text, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(program, text, 0o755), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("as nobody: %v\n%s", err, out)
 	}
 }

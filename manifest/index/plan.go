@@ -41,7 +41,7 @@ func OpenPlan(dir string) (*Plan, error) {
 	}
 	if _, err := db.Exec(planSchema + fmt.Sprintf("PRAGMA user_version=%d", version)); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("make plan: %w", err)
+		return nil, fmt.Errorf("make plan: %w", meaning(err))
 	}
 	return p, nil
 }
@@ -61,7 +61,7 @@ func (p *Plan) Fact(key string) (value string, err error) {
 // SetFact stores a value, durably.
 func (p *Plan) SetFact(key, value string) error {
 	_, err := p.db.Exec(`INSERT OR REPLACE INTO facts VALUES (?,?)`, key, value)
-	return err
+	return meaning(err)
 }
 
 // Planned is a file of the plan.
@@ -106,7 +106,7 @@ func (p *Plan) Begin() (*Planner, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, tx.Rollback())
+		return nil, errors.Join(meaning(err), tx.Rollback())
 	}
 	return w, nil
 }
@@ -115,7 +115,7 @@ func (p *Plan) Begin() (*Planner, error) {
 func (w *Planner) File(part manifest.Part, place string, size int64, mode manifest.Mode, modified time.Time) (int64, error) {
 	res, err := w.file.Exec(part, place, size, uint32(mode), modified.UnixNano())
 	if err != nil {
-		return 0, fmt.Errorf("plan %q: %w", place, err)
+		return 0, fmt.Errorf("plan %q: %w", place, meaning(err))
 	}
 	return res.LastInsertId()
 }
@@ -123,13 +123,13 @@ func (w *Planner) File(part manifest.Part, place string, size int64, mode manife
 // Piece adds bytes of a file.
 func (w *Planner) Piece(pack uint32, p Piece) error {
 	_, err := w.piece.Exec(pack, p.Offset, p.File, p.At, p.Length)
-	return err
+	return meaning(err)
 }
 
 // Pieces says how many pieces a file has.
 func (w *Planner) Pieces(file int64, n int) error {
 	_, err := w.total.Exec(n, file)
-	return err
+	return meaning(err)
 }
 
 // Commit ends the plan; facts are stored with it.
@@ -141,13 +141,17 @@ func (w *Planner) Commit(facts map[string]string) error {
 		}
 	}
 	if err != nil {
-		return errors.Join(err, w.tx.Rollback())
+		return errors.Join(meaning(err), w.tx.Rollback())
 	}
-	return w.tx.Commit()
+	return meaning(w.tx.Commit())
 }
 
-// Rollback gives up.
-func (w *Planner) Rollback() error { return w.tx.Rollback() }
+// Rollback gives up. SQLite itself may have done so before: where a disk was
+// full.
+func (w *Planner) Rollback() error {
+	w.tx.Rollback()
+	return nil
+}
 
 // Packs lists the packs that are still to be fetched, in order.
 func (p *Plan) Packs() (todo []uint32, err error) {
@@ -174,16 +178,23 @@ func (p *Plan) Done(packs []uint32) error {
 	}
 	for _, n := range packs {
 		if _, err := tx.Exec(`UPDATE packs SET done=1 WHERE number=?`, n); err != nil {
-			return errors.Join(err, tx.Rollback())
+			return errors.Join(meaning(err), tx.Rollback())
 		}
 	}
-	return tx.Commit()
+	return meaning(tx.Commit())
 }
 
 // Undo marks every pack as not fetched.
 func (p *Plan) Undo() error {
 	_, err := p.db.Exec(`UPDATE packs SET done=0`)
 	return err
+}
+
+// UndoHurtBy marks as not fetched every pack that a file needs which needs this
+// one: such files are to be put together anew.
+func (p *Plan) UndoHurtBy(pack uint32) error {
+	_, err := p.db.Exec(`UPDATE packs SET done=0 WHERE number IN (SELECT pack FROM pieces WHERE file IN (SELECT file FROM pieces WHERE pack=?))`, pack)
+	return meaning(err)
 }
 
 // UndoPart marks the packs of a part as not fetched, and returns the places of

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -23,7 +24,7 @@ func (x *Index) Record(name manifest.Hash) (text []byte, err error) {
 // PutRecord remembers a record's bytes.
 func (x *Index) PutRecord(name manifest.Hash, text []byte) error {
 	if _, err := x.db.Exec(`INSERT OR REPLACE INTO records VALUES (?,?)`, name[:], text); err != nil {
-		return fmt.Errorf("write index: %w", err)
+		return fmt.Errorf("write index: %w", meaning(err))
 	}
 	return nil
 }
@@ -34,6 +35,67 @@ func (x *Index) Head() (head manifest.Hash, err error) {
 	text, err := x.fact("head")
 	copy(head[:], text)
 	return head, err
+}
+
+// Gone are the records that were heads of this host, and that the remote lacks
+// since an earlier run.
+func (x *Index) Gone() (gone []manifest.Hash, err error) {
+	text, err := x.fact("gone")
+	for len(text) >= len(manifest.Hash{}) {
+		gone = append(gone, manifest.Hash(text[:len(manifest.Hash{})]))
+		text = text[len(manifest.Hash{}):]
+	}
+	return gone, err
+}
+
+// SetGone replaces them.
+func (x *Index) SetGone(gone []manifest.Hash) error {
+	text := []byte{}
+	for _, name := range gone {
+		text = append(text, name[:]...)
+	}
+	if _, err := x.db.Exec(`INSERT OR REPLACE INTO facts VALUES ('gone',?)`, text); err != nil {
+		return fmt.Errorf("write index: %w", meaning(err))
+	}
+	return nil
+}
+
+// Memory is what an index knows of the end of the log.
+type Memory struct {
+	Head manifest.Hash   // as [Index.Head] has it
+	Text []byte          // of the head's record
+	Gone []manifest.Hash // as [Index.Gone] has it
+}
+
+// Remember reads the memory of the index in dir, and changes nothing: a backup
+// may be using it. Where there is no index that can be used, it is zero.
+func Remember(dir string) (m Memory, err error) {
+	path := filepath.Join(dir, "index.db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	db, err := sql.Open("sqlite", "file:"+escape(path)+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return m, fmt.Errorf("read index: %w", err)
+	}
+	defer db.Close()
+	var have int
+	if err := db.QueryRow(`PRAGMA user_version`).Scan(&have); useless(err) || err == nil && have != version {
+		return m, nil
+	} else if err != nil {
+		return m, fmt.Errorf("read index: %w", err)
+	}
+	x := &Index{dir: dir, db: db}
+	if m.Head, err = x.Head(); err != nil {
+		return Memory{}, err
+	}
+	if m.Text, err = x.Record(m.Head); err != nil {
+		return Memory{}, err
+	}
+	if m.Gone, err = x.Gone(); err != nil {
+		return Memory{}, err
+	}
+	return m, nil
 }
 
 func (x *Index) fact(key string) (value []byte, err error) {

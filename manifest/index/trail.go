@@ -68,8 +68,8 @@ func (x *Index) Trail(path string, pageSize int) (*Trail, error) {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(x.dir, "trail", filepath.Base(string(name))))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a lost trail costs an upload, not the backup
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil // a trail that is lost, or another user's, costs an upload, not the backup
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open trail: %w", err)

@@ -1,0 +1,67 @@
+package index
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// fullDisk is a disk of 1 MiB with little room left.
+func fullDisk(t *testing.T, room int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("mount a small disk: %v: %s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("umount", dir).Run() })
+	if err := os.Mkdir(filepath.Join(dir, "trail"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "others"), make([]byte, 1<<20-room), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Where the room ends within SQLite, SQLite has its own words.
+func TestFullDiskIsToldAsOne(t *testing.T) {
+	for room := 8 << 10; room <= 64<<10; room += 8 << 10 {
+		dir := fullDisk(t, room)
+		if x, _, err := Open(dir); err == nil {
+			x.Close()
+			t.Errorf("an index was made in %d bytes", room)
+		} else if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%d bytes: %v", room, err)
+		}
+		if p, err := OpenPlan(dir); err == nil {
+			p.Close()
+			t.Errorf("a plan was made in %d bytes", room)
+		} else if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%d bytes: %v", room, err)
+		}
+	}
+}
+
+func TestPlanThatOutgrowsTheDiskIsToldAsSuch(t *testing.T) {
+	p, err := OpenPlan(fullDisk(t, 256<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	w, err := p.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; err == nil && i < 1<<20; i++ {
+		err = w.Piece(uint32(i), Piece{Length: 1})
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
+	if err := w.Rollback(); err != nil {
+		t.Error(err)
+	}
+}
