@@ -3,9 +3,11 @@ package instance
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"net"
@@ -197,8 +199,10 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	}
 	if r.Config.Engine() == SQLite {
 		f.Detail = r.Config.Database()
-		if _, err := os.Lstat(f.Detail); err == nil && !r.Replace {
-			return refuse(inTheWay(f.Detail))
+		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+			if _, err := os.Lstat(f.Detail + suffix); err == nil && !r.Replace {
+				return refuse(inTheWay(f.Detail + suffix))
+			}
 		}
 		return []Finding{f}
 	}
@@ -206,9 +210,21 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	if err != nil {
 		return refuse(err)
 	}
+	switch p.config.Database {
+	case "postgres", "template0", "template1":
+		return refuse(&Problem{What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", p.config.Database), Fix: "give a configuration with another db-database by --gotosocial"})
+	}
 	admin, err := p.admin(ctx)
 	if err != nil {
 		return refuse(err)
+	}
+	var role bool
+	if err := admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, p.config.User).Scan(&role); err != nil {
+		return refuse(p.explain(err))
+	}
+	if !role {
+		admin.Close(context.WithoutCancel(ctx))
+		return refuse(&Problem{What: fmt.Sprintf("PostgreSQL has no user %q", p.config.User), Fix: "sudo -u postgres createuser --createdb --pwprompt " + p.config.User + ", with the password of GoToSocial's configuration"})
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
 	var version string
@@ -281,15 +297,15 @@ func (r *Rebuild) lookBucket(ctx context.Context) Finding {
 func (r *Rebuild) lookFiles() (findings []Finding) {
 	for _, file := range r.Files {
 		f := Finding{What: "file", Detail: "/" + file.Path}
+		_, _, ownerErr := r.owner(file.Owner)
 		if file.Missing {
 			f.Detail += ": missing in the snapshot"
+		} else if ownerErr != nil && file.Owner != r.User {
+			f.Detail += ": " + ownerErr.Error()
+			f.Fix, f.Refused = fixOf(ownerErr), true
 		} else if info, err := os.Lstat(f.Detail); err == nil {
-			same := info.Size() == file.Size
-			if same {
-				same, err = sameFile(filepath.Join(r.From, "files", file.Path), f.Detail)
-			}
 			switch {
-			case err == nil && same:
+			case info.Size() == file.Size && hasSum(f.Detail, file.SHA256):
 				f.Detail += ", as it is"
 			case r.Replace:
 				f.Detail += "; the one that is there is renamed to " + filepath.Base(f.Detail) + before
@@ -301,6 +317,18 @@ func (r *Rebuild) lookFiles() (findings []Finding) {
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// hasSum reports whether a file's bytes are those of the snapshot's.
+func hasSum(path string, want *manifest.Hash) bool {
+	f, err := openFile(path)
+	if err != nil || want == nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return err == nil && manifest.Hash(sum.Sum(nil)) == *want
 }
 
 func (r *Rebuild) lookSpace(sizes map[manifest.Part]manifest.Total) Finding {

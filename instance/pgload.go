@@ -19,8 +19,9 @@ import (
 )
 
 // load fills a new database from the files that a snapshot's view printed, and
-// gives it its name at the end. What stands under a temporary name is nobody's
-// but ours, and begins anew where a load was cut off.
+// gives it its name at the end. Its temporary name has the run's own random word
+// in it: what stands under it is nobody's but ours, and begins anew where the run
+// was cut off.
 type load struct {
 	db      *postgres
 	files   fs.FS  // restore.sql and what it names
@@ -32,19 +33,23 @@ type load struct {
 }
 
 // load makes the instance's database from the files in folder. A database of its
-// name that has tables is never dropped: with replace it is renamed aside, else
-// refused. It can be repeated: what names the snapshot tells a database that an
-// earlier try made from all others. notes are for the person who restores.
-func (p *postgres) load(ctx context.Context, folder fs.FS, snapshot string, replace, verbatim bool) (notes []string, err error) {
+// name that has anything in it is never dropped: with replace it is renamed aside,
+// else refused. It can be repeated by the same run, which is named by a random
+// word. notes are for the person who restores.
+func (p *postgres) load(ctx context.Context, folder fs.FS, run string, replace, verbatim bool) (notes []string, err error) {
+	final := p.config.Database
 	l := &load{
-		db: p, files: folder, final: p.config.Database, temp: p.config.Database + "_holdfast", replace: replace, uncache: !verbatim,
-		done: "restored by holdfast from snapshot " + snapshot,
+		db: p, files: folder, final: final, temp: short(final) + "_holdfast_" + strings.ToLower(run[:min(10, len(run))]), replace: replace, uncache: !verbatim,
+		done: "restored by holdfast, run " + run,
 	}
 	if notes, err = l.run(ctx); err != nil {
 		return nil, fmt.Errorf("load database: %w", p.explain(err))
 	}
 	return notes, nil
 }
+
+// short leaves room for a suffix: PostgreSQL cuts names after 63 bytes.
+func short(name string) string { return strings.ToValidUTF8(name[:min(40, len(name))], "") }
 
 func (l *load) run(ctx context.Context) (notes []string, err error) {
 	tables, err := scriptTables(l.files)
@@ -72,7 +77,7 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	if comment != l.done {
-		if err := l.create(ctx, admin, there, comment); err != nil {
+		if err := l.create(ctx, admin, there); err != nil {
 			return nil, err
 		}
 		rows, err := l.fill(ctx, tables)
@@ -97,6 +102,7 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 // that may do so, else as the superuser, if this is root beside the server.
 func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 	own := p.to("postgres", p.config.User)
+	delete(own.config.RuntimeParams, "search_path")
 	conn, err := own.connect(ctx)
 	if err == nil {
 		var may bool
@@ -120,7 +126,6 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 func (p *postgres) to(database, user string) *postgres {
 	config := p.config.Copy()
 	config.Database, config.User = database, user
-	delete(config.RuntimeParams, "search_path")
 	return newPostgres(config, p.ssl)
 }
 
@@ -139,22 +144,22 @@ func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err e
 		return "", &Problem{What: fmt.Sprintf("%s exists", l.db), Err: fs.ErrPermission,
 			Fix: "--replace renames it aside; nothing is ever dropped"}
 	}
-	return l.final + "_before_" + time.Now().UTC().Format("20060102_150405"), nil
+	return short(l.final) + "_before_" + time.Now().UTC().Format("20060102_150405"), nil
 }
 
-// empty reports whether the database has no table of anybody's.
+// empty reports whether nothing of anybody's is in the database.
 func (p *postgres) empty(ctx context.Context) (empty bool, err error) {
 	conn, err := p.connect(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema'))`).Scan(&empty)
+	err = conn.QueryRow(ctx, `WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
+		SELECT NOT EXISTS (SELECT FROM own WHERE nspname <> 'public') AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM own))
+			AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own)) AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM own))
+			AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)`).Scan(&empty)
 	return empty, p.explain(err)
 }
-
-// unfinished is the comment of a database that a load made and has not filled.
-const unfinished = "holdfast: a restore that was not finished"
 
 // describe looks for a database and its comment.
 func describe(ctx context.Context, admin *pgx.Conn, database string) (comment string, there bool, err error) {
@@ -165,30 +170,16 @@ func describe(ctx context.Context, admin *pgx.Conn, database string) (comment st
 	return comment, err == nil, err
 }
 
-// create makes the temporary database, in place of one that an earlier load
-// left.
-func (l *load) create(ctx context.Context, admin *pgx.Conn, there bool, comment string) error {
-	ours := comment == unfinished
-	if there && comment == "" {
-		// Killed before it had its comment: nothing is in it.
-		var err error
-		if ours, err = l.db.to(l.temp, l.db.config.User).empty(ctx); err != nil {
-			return err
-		}
-	}
-	if there && !ours {
-		return &Problem{What: fmt.Sprintf("a database %s exists, and no restore of this snapshot made it", l.temp), Err: fs.ErrPermission, Fix: "rename it"}
-	}
+// create makes the temporary database, in place of what a try that was cut off
+// left under its name.
+func (l *load) create(ctx context.Context, admin *pgx.Conn, there bool) error {
 	if there {
 		if _, err := admin.Exec(ctx, "DROP DATABASE "+quoteName(l.temp)+" WITH (FORCE)"); err != nil {
 			return err
 		}
 	}
 	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING 'UTF8'", quoteName(l.temp), quoteName(l.db.config.User)))
-	if err != nil {
-		return err
-	}
-	return comments(ctx, admin, l.temp, unfinished)
+	return err
 }
 
 func comments(ctx context.Context, admin *pgx.Conn, database, comment string) error {

@@ -62,6 +62,10 @@ func (v *pgView) begin(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
+	// Before anything is read: without it there is no schema.
+	if _, err := v.db.findDump(ctx, v.version/10000); err != nil {
+		return err
+	}
 	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
 	if err := v.describe(ctx, host); err != nil {
 		return err

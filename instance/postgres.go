@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -94,6 +95,7 @@ func (c *Config) postgresTLS() (*tls.Config, []string, error) {
 }
 
 func newPostgres(config *pgx.ConnConfig, ssl []string) *postgres {
+	config.Database = cmp.Or(config.Database, config.User) // as PostgreSQL's clients do
 	p := &postgres{config: config, ssl: ssl}
 	config.RuntimeParams["application_name"] = "holdfast"
 	if p.socket() && os.Geteuid() == 0 {

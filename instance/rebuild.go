@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/manifest"
 )
 
@@ -25,7 +27,7 @@ type Rebuild struct {
 	Config   *Config // where everything belongs
 	Facts    manifest.Facts
 	Domain   string
-	Snapshot string          // its ID
+	Run      string          // a random word, the same when a run goes on
 	From     string          // the folder
 	Files    []manifest.File // of the files part, as the listing has them
 	User     string          // "USER:GROUP" that the server runs as; "" leaves all to who runs this
@@ -45,7 +47,7 @@ func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
 		if _, err := os.Stat(filepath.Join(folder, restoreBy)); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil // it was loaded, and cleared away
 		}
-		notes, err = p.load(ctx, os.DirFS(folder), r.Snapshot, r.Replace, r.Verbatim)
+		notes, err = p.load(ctx, os.DirFS(folder), r.Run, r.Replace, r.Verbatim)
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +218,8 @@ func groupID(name string) (int, error) {
 }
 
 // move renames a file, or copies it where it goes to another disk. Nothing
-// partial ever stands under the new name.
+// partial ever stands under the new name, and nothing is overwritten: a file that
+// is there already must be the same one.
 func move(from, to string, uid, gid int) error {
 	if err := makeFolder(filepath.Dir(to), uid, gid); err != nil {
 		return err
@@ -224,9 +227,21 @@ func move(from, to string, uid, gid int) error {
 	if err := os.Lchown(from, uid, gid); err != nil {
 		return err
 	}
-	err := os.Rename(from, to)
-	if !errors.Is(err, syscall.EXDEV) {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	switch {
+	case errors.Is(err, syscall.EEXIST):
+		if same, err := sameFile(from, to); err != nil || !same {
+			return cmp.Or(err, inTheWay(to))
+		}
+		return os.Remove(from)
+	case errors.Is(err, syscall.EXDEV), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
+	default:
 		return err
+	}
+	if same, err := sameFile(from, to); err != nil {
+		return err
+	} else if _, statErr := os.Lstat(to); !same && statErr == nil {
+		return inTheWay(to)
 	}
 	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+filepath.Base(to))
 	if err := copyFile(from, temp, uid, gid); err != nil {

@@ -93,7 +93,7 @@ func explain(ctx context.Context, err error) *problem {
 		switch {
 		case source.Err == fs.ErrPermission: // our own refusal; the system's is wrapped
 			p.exit = exitRefused
-		case p.exit == exitCredentials, p.exit == exitUnreachable:
+		case p.exit == exitCredentials, p.exit == exitUnreachable, p.exit == exitNoRepository:
 			p.exit = exitSource // GoToSocial's own bucket, not the storage
 		case p.exit == exitUnexpected:
 			p.exit = exitSource

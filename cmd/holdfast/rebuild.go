@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ type rebuilding struct {
 
 // rebuild restores the whole instance onto this machine.
 func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
+	rec := snap.Record
 	r, err := v.newRebuilding(ctx, a, snap)
 	if err != nil {
 		return err
@@ -64,7 +66,17 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 		return withEffect(err, fmt.Sprintf("the restore is unfinished; what was fetched is kept in %s, and --resume goes on", r.work))
 	}
 	r.tellRest(result)
-	return os.RemoveAll(r.work)
+	result.unnamed = rec.Missing - int64(len(result.Missing))
+	return r.clear()
+}
+
+// clear removes what the restore made in its work folder, and the folder, where
+// nobody put anything else into it.
+func (r *rebuilding) clear() error {
+	if err := os.RemoveAll(r.From); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(r.journalFile()), os.RemoveAll(r.journalFile()+".part"), os.Remove(r.work))
 }
 
 // newRebuilding finds out what belongs where, by GoToSocial's own configuration:
@@ -72,7 +84,7 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
 	rec := snap.Record
 	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &instance.Rebuild{
-		Facts: rec.Facts, Domain: rec.Instance, Snapshot: rec.ID(), User: cmp.Or(v.full.user, rec.Facts.User), Replace: v.full.replace, Verbatim: v.verbatim,
+		Facts: rec.Facts, Domain: rec.Instance, User: cmp.Or(v.full.user, rec.Facts.User), Replace: v.full.replace, Verbatim: v.verbatim,
 	}}
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
@@ -94,9 +106,9 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 	if r.Bucket, err = openBucket(r.Config); err != nil {
 		return nil, err
 	}
-	r.work = v.full.work
 	switch {
-	case r.work != "":
+	case v.full.work != "": // never the folder itself: it is a person's
+		r.work = filepath.Join(v.full.work, ".holdfast-"+rec.Instance)
 	case !r.Config.InBucket():
 		r.work = workFolder(r.Config.Storage(), rec.Instance)
 	case r.Config.Engine() == instance.SQLite:
@@ -155,7 +167,29 @@ func workFolder(storage, domain string) string {
 // journal says in the work folder whose it is and which steps are done.
 type journal struct {
 	Snapshot string   `json:"snapshot"` // the record's name
+	Run      string   `json:"run"`      // a random word
+	Wish     wish     `json:"wish"`
+	Begun    []string `json:"begun"` // steps, done or not
 	Done     []string `json:"done"`
+}
+
+// wish is what a restore was asked for: one that goes on must be asked the same.
+type wish struct {
+	Database, Storage, Config, User string
+	Verbatim, Replace               bool
+}
+
+func (r *rebuilding) wish() wish {
+	c := r.Config
+	database := c.Database()
+	if c.Engine() == instance.Postgres {
+		database = c.Get("db-address") + "/" + c.Get("db-database")
+	}
+	storage := c.Storage()
+	if c.InBucket() {
+		storage = c.Get("storage-s3-endpoint") + "/" + c.Get("storage-s3-bucket") + "/" + c.Get("storage-s3-key-prefix")
+	}
+	return wish{database, storage, c.File, r.User, r.Verbatim, r.Replace}
 }
 
 const journalName = "journal.json"
@@ -166,6 +200,12 @@ func (r *rebuilding) journalFile() string { return filepath.Join(r.work, journal
 func (r *rebuilding) begun() (*journal, error) {
 	text, err := os.ReadFile(r.journalFile())
 	if errors.Is(err, fs.ErrNotExist) {
+		entries, err := os.ReadDir(r.work)
+		// Killed while it wrote the journal for the first time: nothing else is there.
+		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), journalName) })
+		if err == nil && len(entries) > 0 {
+			return nil, &problem{exit: exitRefused, err: fmt.Errorf("%s is there, and no restore made it", r.work), effect: "nothing was changed", fix: "name another folder by --work, or move that away"}
+		}
 		return nil, nil
 	}
 	if err != nil {
@@ -178,10 +218,14 @@ func (r *rebuilding) begun() (*journal, error) {
 	switch name := r.snap.Record.Name().Hex(); {
 	case j.Snapshot != name:
 		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of snapshot %.10s is unfinished in %s", j.Snapshot, r.work),
-			fix: fmt.Sprintf("finish that one: holdfast restore %.10s --resume; or remove the folder", j.Snapshot)}
+			effect: "nothing was changed", fix: fmt.Sprintf("finish that one first: the same command with %.10s and --resume; or remove the folder", j.Snapshot)}
 	case !r.verb.full.resume:
-		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of this snapshot is unfinished in %s", r.work), fix: "--resume goes on with it"}
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of this snapshot is unfinished in %s", r.work), effect: "nothing was changed", fix: "the same command with --resume goes on with it"}
+	case j.Wish != r.wish():
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the restore that is unfinished in %s was asked for other things: it was %+v, this is %+v", r.work, j.Wish, r.wish()),
+			effect: "nothing was changed", fix: "repeat the flags of that one, with --resume; or remove the folder"}
 	}
+	r.Run = j.Run
 	return &j, nil
 }
 
@@ -208,7 +252,7 @@ func (r *rebuilding) look(ctx context.Context, begun *journal) error {
 	a := r.app
 	var refused *instance.Finding
 	for _, f := range r.Look(ctx, r.snap.Record.Parts, r.verb.full.oldIsDead) {
-		if begun != nil && !slices.Contains([]string{"domain", "user", "GoToSocial"}, f.What) {
+		if begun.began(f.What) {
 			continue
 		}
 		mark := "✓"
@@ -231,6 +275,12 @@ func (r *rebuilding) look(ctx context.Context, begun *journal) error {
 		return nil
 	}
 	return &problem{exit: exitRefused, err: fmt.Errorf("%s: %s", refused.What, refused.Detail), effect: "nothing was changed", fix: refused.Fix}
+}
+
+// began reports whether what a finding speaks of is this restore's own work.
+func (j *journal) began(what string) bool {
+	step := map[string]string{"database": "database", "media": "media", "space": "fetch", "file": "files"}[what]
+	return j != nil && slices.Contains(j.Begun, step)
 }
 
 // confirm has a person type the domain: what follows writes all over this
@@ -263,7 +313,8 @@ func (r *rebuilding) steps(ctx context.Context, begun *journal, result *restoreR
 	}
 	j := begun
 	if j == nil {
-		j = &journal{Snapshot: r.snap.Record.Name().Hex()}
+		r.Run = rand.Text()
+		j = &journal{Snapshot: r.snap.Record.Name().Hex(), Run: r.Run, Wish: r.wish()}
 		if err := r.write(j); err != nil {
 			return err
 		}
@@ -281,6 +332,12 @@ func (r *rebuilding) steps(ctx context.Context, begun *journal, result *restoreR
 	} {
 		if slices.Contains(j.Done, step.name) {
 			continue
+		}
+		if !slices.Contains(j.Begun, step.name) {
+			j.Begun = append(j.Begun, step.name)
+			if err := r.write(j); err != nil {
+				return err
+			}
 		}
 		notes, err := step.do(ctx)
 		if err != nil {

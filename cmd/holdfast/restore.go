@@ -246,6 +246,9 @@ func (v *restoreVerb) fullConfig() error {
 	if !v.isFull() && !v.plan {
 		return usage(errors.New("--only, --path and --salvage go with --to: a restore onto this machine brings everything"), "name a folder by --to DIR")
 	}
+	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {
+		return usage(fmt.Errorf("--user %s names no user and group", v.full.user), "write --user USER:GROUP")
+	}
 	return errors.Join(absolute(&v.full.work), absolute(&v.full.gotosocial))
 }
 
