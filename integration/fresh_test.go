@@ -24,6 +24,7 @@ import (
 
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
+	"holdfast/manifest"
 )
 
 // machine is a fresh server: a folder that the program takes for all there is,
@@ -145,6 +146,16 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 		t.Errorf("it says nothing of what is left to do:\n%s", done.stdout.String())
 	}
 
+	// A folder of a person's to work in keeps what else is in it.
+	other := newMachine(t, h)
+	ok(t, os.Mkdir(filepath.Join(other.root, "disk"), 0o755))
+	other.write("/disk/precious", "precious")
+	other.restore("--yes", h.inst.Host(), "--verbatim", "--work", "/disk").start().expect(0)
+	if got, want := names(t, filepath.Join(other.root, "disk")), []string{"precious"}; !slices.Equal(got, want) {
+		t.Errorf("the folder to work in has %v, want %v", got, want)
+	}
+	other.compare(h, want)
+
 	// What is there now is in the way, and stays.
 	again := m.restore("--yes", h.inst.Host()).start().expect(20)
 	if again.summary.Effect != "nothing was changed" || again.summary.Fix == "" {
@@ -250,6 +261,33 @@ func TestLookRefusesWhatWouldHarm(t *testing.T) {
 	answered("--old-is-dead").expect(0)
 }
 
+func TestResumeWantsTheSameAgain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folder(t), sample.Config{})
+	served(t, h.inst.Dir)
+	h.backup()
+	want := h.image()
+	m := newMachine(t, h)
+	// A pack that is gone stops it, and comes back.
+	packs, err := filepath.Glob(filepath.Join(m.root, "remote", "packs", "*"))
+	ok(t, err)
+	rec := h.newest()
+	lost := filepath.Join(m.root, "remote", rec.Packs[manifest.Media][0].Object())
+	if !slices.Contains(packs, lost) {
+		t.Fatalf("no %s in %v", lost, packs)
+	}
+	ok(t, os.Rename(lost, lost+"-away"))
+	m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(17)
+	ok(t, os.Rename(lost+"-away", lost))
+	again := m.restore("--yes", h.inst.Host(), "--resume").start().expect(20)
+	if !strings.Contains(again.summary.Error, "other things") || again.summary.Fix == "" {
+		t.Errorf("%+v", again.summary)
+	}
+	m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20)
+	m.restore("--yes", h.inst.Host(), "--verbatim", "--resume").start().expect(0)
+	m.compare(h, want)
+}
+
 func TestFreshServerKeepsItsMediaInABucket(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, folder(t), sample.Config{})
@@ -325,6 +363,14 @@ func TestPostgresIsRebuiltOnAFreshServer(t *testing.T) {
 		t.Error("the database differs")
 	}
 	compareMedia(t, filepath.Join(m.root, storage), media)
+
+	// The same snapshot again, over what became of it: all of it is loaded.
+	s.Exec(t, "gotosocial", "DELETE FROM statuses")
+	m = newMachine(t, h)
+	m.restore("--yes", "social.example.org", "--verbatim", "--replace").start().expect(0)
+	if dumped(t, s, "gotosocial") != want {
+		t.Error("the database differs the second time")
+	}
 
 	// Killed in the middle, and again.
 	rnd := dice(t)
