@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // checkedMedia is how many media a check looks for.
@@ -19,45 +17,57 @@ const checkedMedia = 200
 // accounts, that each one's keys belong together, and a sample of the media. It
 // starts no server.
 func (r *Rebuild) Check(ctx context.Context) (notes []string, err error) {
-	db, err := r.rebuilt(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("check: %w", err)
-	}
-	defer db.close()
-	var accounts int64
-	err = db.accounts(ctx, func(name, private, public string) error {
-		if err := keysMatch(private, public); err != nil {
-			return &DamageError{Findings: []string{fmt.Sprintf("account %s: %v", name, err)}}
+	err = r.rebuilt(ctx, func(t tables) error {
+		accounts, err := r.checkAccounts(ctx, t)
+		if err != nil {
+			return err
 		}
-		if name != r.Domain {
-			accounts++
-		}
-		return nil
+		media, err := r.checkMedia(ctx, t)
+		notes = []string{accounts, media}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
-	if r.Facts.Accounts != 0 && accounts != r.Facts.Accounts {
-		return nil, &DamageError{Findings: []string{fmt.Sprintf("%d local accounts, the snapshot has %d", accounts, r.Facts.Accounts)}}
+	return notes, nil
+}
+
+func (r *Rebuild) checkAccounts(ctx context.Context, t tables) (note string, err error) {
+	var n int64
+	err = t.each(ctx, "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id", nil, func(values []*string) error {
+		name := orEmpty(values[0])
+		if err := keysMatch(orEmpty(values[1]), orEmpty(values[2])); err != nil {
+			return &DamageError{Findings: []string{fmt.Sprintf("account %s: %v", name, err)}}
+		}
+		if name != r.Domain {
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
-	notes = append(notes, fmt.Sprintf("keys: those of %s belong together, and the instance's own", plural(int(accounts), "local account")))
-	note, err := r.checkMedia(ctx, db)
-	return append(notes, note), err
+	if r.Facts.Accounts != 0 && n != r.Facts.Accounts {
+		return "", &DamageError{Findings: []string{fmt.Sprintf("%d local accounts, the snapshot has %d", n, r.Facts.Accounts)}}
+	}
+	return fmt.Sprintf("keys: those of %s belong together, and the instance's own", plural(int(n), "local account")), nil
 }
 
 // checkMedia looks for media that rows name, chosen at random.
-func (r *Rebuild) checkMedia(ctx context.Context, db rebuiltDatabase) (string, error) {
+func (r *Rebuild) checkMedia(ctx context.Context, t tables) (string, error) {
 	var sample []string
 	n := 0
-	if err := db.localKeys(ctx, func(key string) {
+	err := t.each(ctx, localKeys, nil, func(values []*string) error {
 		n++
 		if len(sample) < checkedMedia {
-			sample = append(sample, key)
+			sample = append(sample, *values[0])
 		} else if i := rand.IntN(n); i < checkedMedia {
-			sample[i] = key
+			sample[i] = *values[0]
 		}
-	}); err != nil {
-		return "", fmt.Errorf("check media: %w", err)
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	missing := 0
 	for _, key := range sample {
@@ -83,56 +93,26 @@ func (r *Rebuild) there(ctx context.Context, key string) error {
 	return err
 }
 
-// rebuiltDatabase is a database that no server uses yet.
-type rebuiltDatabase interface {
-	// accounts tells the local accounts and their keys.
-	accounts(ctx context.Context, account func(name, private, public string) error) error
-	localKeys(ctx context.Context, key func(string)) error
-	close()
-}
-
-func (r *Rebuild) rebuilt(ctx context.Context) (rebuiltDatabase, error) {
+// rebuilt opens the database, which no server uses yet.
+func (r *Rebuild) rebuilt(ctx context.Context, use func(tables) error) error {
 	if r.Config.Engine() == Postgres {
 		p, err := openPostgres(r.Config)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		conn, err := p.connect(ctx)
-		return &rebuiltPostgres{p, conn}, err
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		return use(pgTables{p, conn})
 	}
 	c, err := open(r.Config.Database(), readAlone)
-	return &rebuiltSQLite{c}, err
-}
-
-const localAccounts = `SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id`
-
-type rebuiltSQLite struct{ conn *conn }
-
-func (d *rebuiltSQLite) accounts(ctx context.Context, account func(name, private, public string) error) error {
-	return d.conn.each(ctx, localAccounts, nil, func(row *stmt) error { return account(row.text(0), row.text(1), row.text(2)) })
-}
-
-func (d *rebuiltSQLite) localKeys(ctx context.Context, key func(string)) error {
-	return d.conn.each(ctx, localKeys, nil, func(row *stmt) error { key(row.text(0)); return nil })
-}
-
-func (d *rebuiltSQLite) close() { d.conn.close() }
-
-type rebuiltPostgres struct {
-	*postgres
-	conn *pgx.Conn
-}
-
-func (d *rebuiltPostgres) accounts(ctx context.Context, account func(name, private, public string) error) error {
-	rows, err := d.conn.Query(ctx, `SELECT username::text, private_key::text, public_key::text FROM (`+localAccounts+`) AS a`)
 	if err != nil {
-		return d.explain(err)
+		return err
 	}
-	var name, private, public *string
-	_, err = pgx.ForEachRow(rows, []any{&name, &private, &public}, func() error {
-		return account(orEmpty(name), orEmpty(private), orEmpty(public))
-	})
-	return d.explain(err)
+	defer c.close()
+	return use(sqliteTables{c, asTheyLie})
 }
 
 func orEmpty(s *string) string {
@@ -141,8 +121,6 @@ func orEmpty(s *string) string {
 	}
 	return *s
 }
-
-func (d *rebuiltPostgres) close() { d.conn.Close(context.Background()) }
 
 // Rest is what a restore leaves to a person.
 func (r *Rebuild) Rest() (rest []string) {

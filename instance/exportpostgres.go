@@ -8,12 +8,12 @@ import (
 
 // look opens one consistent view of the tables.
 func (p *postgres) look(ctx context.Context, host string, use func(tables) error) error {
-	v, err := p.begin(ctx, host)
+	v, err := p.view(ctx, host)
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	return use(pgTables{p, v.(*pgView).conn})
+	return use(pgTables{p, v.conn})
 }
 
 // pgTables are those that a connection sees in its transaction.

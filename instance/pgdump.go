@@ -88,21 +88,18 @@ func dumpVersion(ctx context.Context, path string) int {
 // dump streams a section of the schema as pg_dump prints it, the same text
 // every night.
 func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error) {
-	path, err := v.db.findDump(ctx, v.version/10000)
-	if err != nil {
-		return nil, err
-	}
 	args := []string{"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password"}
 	// Where it exists it defends against restoring what a stolen server made
 	// up; its default is a random word, and every dump another text.
-	if help, err := exec.CommandContext(ctx, path, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
+	if help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
 		args = append(args, "--restrict-key=holdfast")
 	}
-	d := &dumping{said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, path, args...)}
+	d := &dumping{said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
 	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
 	if v.db.as != nil {
 		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
 	}
+	var err error
 	if d.out, err = d.cmd.StdoutPipe(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"holdfast/instance/postgrestest"
 )
 
 func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
@@ -47,5 +49,32 @@ func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
 		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) || p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", c.server) {
 			t.Errorf("%v for %d: %v", c.have, c.server, err)
 		}
+	}
+}
+
+func TestOnlyABackupNeedsPgDump(t *testing.T) {
+	s := postgrestest.Start(t)
+	s.NewDatabase(t, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
+	c := newConfig()
+	c.set("db-postgres-connection-string", s.URL(postgrestest.Owner, "gotosocial"), Origin{})
+	p, err := openPostgres(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", "/nowhere")
+	places := dumpPlaces
+	dumpPlaces = nil
+	defer func() { dumpPlaces = places }()
+	// It is missed at once, before anything was read.
+	if _, err := p.begin(t.Context(), "social.example.org"); err == nil || !strings.Contains(err.Error(), "there is no pg_dump") {
+		t.Errorf("a backup begins: %v", err)
+	}
+	n := 0
+	err = p.look(t.Context(), "social.example.org", func(all tables) error {
+		return all.each(t.Context(), localKeys, nil, func([]*string) error { n++; return nil })
+	})
+	if err != nil || n != len(postgrestest.LocalMedia) {
+		t.Errorf("an export reads %d keys, %v", n, err)
 	}
 }

@@ -3,6 +3,7 @@ package instance
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -368,7 +369,7 @@ func scriptTables(files fs.FS) (tables []scriptTable, err error) {
 		sizes[t.file] = info.Size()
 		tables = append(tables, t)
 	}
-	slices.SortStableFunc(tables, func(a, b scriptTable) int { return int(min(1, max(-1, sizes[b.file]-sizes[a.file]))) })
+	slices.SortStableFunc(tables, func(a, b scriptTable) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
 	return tables, nil
 }
 

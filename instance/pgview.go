@@ -21,7 +21,8 @@ type pgView struct {
 	db       *postgres
 	conn     *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
 	snapshot string
-	version  int // of the server, as in server_version_num
+	version  int    // of the server, as in server_version_num
+	pgDump   string // the program
 	tables   []table
 	facts    manifest.Facts
 	schema   string // of GoToSocial's tables
@@ -30,9 +31,22 @@ type pgView struct {
 	idle []*copier
 }
 
-// begin exports a snapshot and finds out what there is to read.
-func (p *postgres) begin(ctx context.Context, host string) (_ View, err error) {
-	v := &pgView{db: p}
+// begin opens a view for a backup, unless there is no pg_dump for its schema.
+func (p *postgres) begin(ctx context.Context, host string) (View, error) {
+	v, err := p.view(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	if v.pgDump, err = p.findDump(ctx, v.version/10000); err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// view exports a snapshot and finds out what there is to read.
+func (p *postgres) view(ctx context.Context, host string) (v *pgView, err error) {
+	v = &pgView{db: p}
 	if v.conn, err = p.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -60,10 +74,6 @@ func (v *pgView) begin(ctx context.Context, host string) error {
 	err := v.conn.QueryRow(ctx, `SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
 		Scan(&v.snapshot, &v.version, &v.facts.Server)
 	if err != nil {
-		return err
-	}
-	// Before anything is read: without it there is no schema.
-	if _, err := v.db.findDump(ctx, v.version/10000); err != nil {
 		return err
 	}
 	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words

@@ -228,30 +228,29 @@ func move(from, to string, uid, gid int) error {
 		return err
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	switch {
-	case errors.Is(err, syscall.EEXIST):
-		if same, err := sameFile(from, to); err != nil || !same {
-			return cmp.Or(err, inTheWay(to))
+	if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
+		if err = copyBeside(from, to, uid, gid); err == nil {
+			err = os.Remove(from)
 		}
-		return os.Remove(from)
-	case errors.Is(err, syscall.EXDEV), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
-	default:
+	}
+	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if same, err := sameFile(from, to); err != nil {
-		return err
-	} else if _, statErr := os.Lstat(to); !same && statErr == nil {
-		return inTheWay(to)
-	}
-	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+filepath.Base(to))
-	if err := copyFile(from, temp, uid, gid); err != nil {
-		os.Remove(temp)
-		return err
-	}
-	if err := os.Rename(temp, to); err != nil {
-		return err
+	if same, err := sameFile(from, to); err != nil || !same {
+		return cmp.Or(err, inTheWay(to))
 	}
 	return os.Remove(from)
+}
+
+// copyBeside copies a file under another name first. A link, unlike a rename,
+// replaces nothing.
+func copyBeside(from, to string, uid, gid int) error {
+	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+filepath.Base(to))
+	defer os.Remove(temp)
+	if err := copyFile(from, temp, uid, gid); err != nil {
+		return err
+	}
+	return os.Link(temp, to)
 }
 
 func copyFile(from, to string, uid, gid int) error {

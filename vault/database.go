@@ -187,18 +187,18 @@ func (p *pass) work(ctx context.Context, runs <-chan run, free chan<- []byte) er
 	for r := range runs {
 		err := p.block(ctx, fill, r)
 		free <- r.data[:cap(r.data)]
-		if err := p.unlessFull(err); err != nil {
+		if err := unlessFull(err, &p.full); err != nil {
 			return err
 		}
 	}
-	return p.unlessFull(fill.end(ctx))
+	return unlessFull(fill.end(ctx), &p.full)
 }
 
 // unlessFull notes a full spool, which ends the pass in good order: what is
 // sealed or half filled is stored, and makes the next pass shorter.
-func (p *pass) unlessFull(err error) error {
+func unlessFull(err error, full *atomic.Bool) error {
 	if errors.Is(err, errSpoolFull) {
-		p.full.Store(true)
+		full.Store(true)
 		return nil
 	}
 	return err

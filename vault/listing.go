@@ -45,19 +45,20 @@ type paged struct {
 
 func (b *backup) newListing(rec *manifest.Record) (l *listing, err error) {
 	l = &listing{b: b, rec: rec, gone: map[string]bool{}, needs: map[uint32]bool{}}
-	if l.media, err = scratch(b.cfg.State); err != nil {
+	if l.media, err = Scratch(b.cfg.State); err != nil {
 		return nil, err
 	}
-	if l.text, err = scratch(b.cfg.State); err != nil {
+	if l.text, err = Scratch(b.cfg.State); err != nil {
 		return nil, errors.Join(err, l.media.Close())
 	}
 	l.out = bufio.NewWriterSize(l.text, 64<<10)
 	return l, nil
 }
 
-// scratch is a file that is gone when the process is. It never has a name, where
+// Scratch is a file of mode 0600 in a folder, for this process alone: it is gone
+// when it is closed, and when the process ends. It never has a name, where
 // the file system can do that: nothing is left even by a kill in between.
-func scratch(dir string) (*os.File, error) {
+func Scratch(dir string) (*os.File, error) {
 	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
 	if err == nil {
 		return f, nil

@@ -119,7 +119,7 @@ func (s *Snapshot) listing(ctx context.Context) (*listingReader, error) {
 		numbers = append(numbers, n)
 	}
 	slices.SortFunc(numbers, cmp.Compare)
-	scratch, err := scratch(s.temp)
+	scratch, err := Scratch(s.temp)
 	if err != nil {
 		return nil, err
 	}
@@ -167,12 +167,12 @@ func (s *Snapshot) each(ctx context.Context, numbers []uint32, use func(uint32, 
 	return g.Wait()
 }
 
-// feed gives the numbers to workers, one by one.
-func feed(ctx context.Context, numbers []uint32, to chan<- uint32) error {
+// feed gives things to workers, one by one.
+func feed[T any](ctx context.Context, all []T, to chan<- T) error {
 	defer close(to)
-	for _, n := range numbers {
+	for _, one := range all {
 		select {
-		case to <- n:
+		case to <- one:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -34,17 +34,7 @@ func (b *backup) streams(ctx context.Context, view View, files []manifest.File, 
 	var full atomic.Bool
 	g, gctx := errgroup.WithContext(ctx)
 	todo := make(chan *stream)
-	g.Go(func() error {
-		defer close(todo)
-		for _, s := range l.streams {
-			select {
-			case todo <- s:
-			case <-gctx.Done():
-				return gctx.Err()
-			}
-		}
-		return nil
-	})
+	g.Go(func() error { return feed(gctx, l.streams, todo) })
 	for range min(b.cfg.Workers, len(files)) {
 		g.Go(func() error {
 			fill, err := b.newFiller(manifest.Database)
@@ -106,15 +96,6 @@ func (b *backup) stream(ctx context.Context, view View, s *stream, fill *filler,
 	return s.spill(b.cfg.State)
 }
 
-// unlessFull notes a full spool, which is no failure.
-func unlessFull(err error, full *atomic.Bool) error {
-	if errors.Is(err, errSpoolFull) {
-		full.Store(true)
-		return nil
-	}
-	return err
-}
-
 // sourceReader makes what goes wrong with a stream the source's fault.
 type sourceReader struct{ io.Reader }
 
@@ -141,7 +122,7 @@ func (s *stream) add(e manifest.Extent, dir string) error {
 // where another may come.
 func (s *stream) spill(dir string) (err error) {
 	if s.more == nil {
-		if s.more, err = scratch(dir); err != nil {
+		if s.more, err = Scratch(dir); err != nil {
 			return err
 		}
 	}

@@ -103,7 +103,7 @@ func (a *app) onScreen() bool {
 // take a part for the whole.
 func (v *exportVerb) run(ctx context.Context, a *app, which string) (done instance.Exported, err error) {
 	frugal()
-	whole, err := nameless(besides(v.output))
+	whole, err := vault.Scratch(besides(v.output))
 	if err != nil {
 		return done, err
 	}

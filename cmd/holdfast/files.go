@@ -36,19 +36,6 @@ func copyNew(path string, r io.Reader) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// nameless is a file of mode 0600 in a folder, for this process alone: it is
-// gone when it is closed, and when the process ends.
-func nameless(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, ".holdfast-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
 // vacant refuses paths where something is. Where it can't look, the write will
 // say so.
 func vacant(paths ...string) error {
