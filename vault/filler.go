@@ -21,6 +21,7 @@ import (
 type filler struct {
 	b    *backup
 	part manifest.Part
+	find *index.Finder
 	w    *pack.Writer
 	buf  []byte // of the open pack, nil where none is open
 	next []byte // for the pack after, where send gave one
@@ -42,7 +43,7 @@ func (b *backup) newFiller(part manifest.Part) (*filler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &filler{b: b, part: part, w: w, local: map[manifest.Hash]manifest.Extent{}}, nil
+	return &filler{b: b, part: part, find: b.idx.Finder(part), w: w, local: map[manifest.Hash]manifest.Extent{}}, nil
 }
 
 // add appends bytes to a pack, wherever else they may lie.
@@ -82,7 +83,7 @@ func (f *filler) store(ctx context.Context, chunk []byte, id manifest.Hash) (man
 	if e, ok := f.local[id]; ok && e.Length == length {
 		return e, nil
 	}
-	e, ok, err := f.b.idx.Find(f.part, id)
+	e, ok, err := f.find.Find(id)
 	if err != nil || ok && e.Length == length {
 		return e, err
 	}
@@ -158,15 +159,26 @@ func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf 
 	return nil
 }
 
-// cutAhead is how many chunks may be cut before they are stored.
-const cutAhead = 16
+// batch is a run of chunks that were cut and hashed: few of them change hands
+// instead of many small chunks.
+type batch struct {
+	data []byte
+	ends []int // of the chunks in data
+	ids  []manifest.Hash
+}
+
+const (
+	batchSize = 128 << 10
+	// cutAhead is how many batches may be cut before they are stored.
+	cutAhead = 4
+)
 
 // cut stores a stream in chunks whose ends its content decides, and yields where
-// they lie. whole is given every byte. While a chunk is hashed and sealed, the
-// next ones are read and cut.
+// they lie. whole is given every byte. While chunks are looked up and sealed, the
+// next ones are read, cut and hashed.
 func (f *filler) cut(ctx context.Context, r io.Reader, sizes chunking.Sizes, whole io.Writer) iter.Seq2[manifest.Extent, error] {
 	return func(yield func(manifest.Extent, error) bool) {
-		cutter, err := chunking.NewCutter(r, f.b.host.Polynomial, sizes)
+		cutter, err := chunking.NewCutter(io.TeeReader(r, whole), f.b.host.Polynomial, sizes)
 		if err != nil {
 			yield(manifest.Extent{}, err)
 			return
@@ -174,25 +186,28 @@ func (f *filler) cut(ctx context.Context, r io.Reader, sizes chunking.Sizes, who
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		g, gctx := errgroup.WithContext(ctx)
-		chunks, free := make(chan []byte, cutAhead), make(chan []byte, cutAhead)
+		batches, free := make(chan *batch, cutAhead), make(chan *batch, cutAhead)
 		for range cutAhead {
-			free <- nil // made when first needed: most streams are short
+			free <- new(batch)
 		}
 		g.Go(func() error {
-			defer close(chunks)
-			return cutInto(gctx, cutter, sizes.Max, chunks, free)
+			defer close(batches)
+			return cutInto(gctx, cutter, sizes.Max, batches, free)
 		})
 		more := true
-		for chunk := range chunks {
-			if !more {
-				continue
+		for c := range batches {
+			from := 0
+			for i, end := range c.ends {
+				if !more {
+					break
+				}
+				e, err := f.store(ctx, c.data[from:end], c.ids[i])
+				from = end
+				if more = yield(e, err) && err == nil; !more {
+					stop()
+				}
 			}
-			whole.Write(chunk)
-			e, err := f.store(ctx, chunk, sha256.Sum256(chunk))
-			if more = yield(e, err) && err == nil; !more {
-				stop()
-			}
-			free <- chunk
+			free <- c
 		}
 		if err := g.Wait(); err != nil && more {
 			yield(manifest.Extent{}, err)
@@ -200,30 +215,46 @@ func (f *filler) cut(ctx context.Context, r io.Reader, sizes chunking.Sizes, who
 	}
 }
 
-func cutInto(ctx context.Context, cutter *chunking.Cutter, size int, chunks chan<- []byte, free <-chan []byte) error {
+// cutInto cuts up to the end of the stream.
+func cutInto(ctx context.Context, cutter *chunking.Cutter, largest int, batches chan<- *batch, free <-chan *batch) error {
 	for {
-		var buf []byte
+		var c *batch
 		select {
-		case buf = <-free:
+		case c = <-free:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if buf == nil {
-			buf = make([]byte, 0, size)
-		}
-		chunk, err := cutter.Next(buf)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		err := c.fill(cutter, largest)
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		select {
-		case chunks <- chunk:
+		case batches <- c:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if err != nil {
+			return nil
+		}
 	}
+}
+
+// fill cuts chunks until no other surely fits, or the stream's end, io.EOF.
+func (c *batch) fill(cutter *chunking.Cutter, largest int) error {
+	if c.data == nil { // made when first needed: most streams are short
+		c.data = make([]byte, 0, batchSize)
+	}
+	c.data, c.ends, c.ids = c.data[:0], c.ends[:0], c.ids[:0]
+	for len(c.data)+largest <= cap(c.data) {
+		chunk, err := cutter.Next(c.data[len(c.data):])
+		if err != nil {
+			return err
+		}
+		c.data = c.data[:len(c.data)+len(chunk)]
+		c.ends = append(c.ends, len(c.data))
+		c.ids = append(c.ids, sha256.Sum256(chunk))
+	}
+	return nil
 }
 
 // join appends an extent, as part of the last one where it continues it.

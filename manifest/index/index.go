@@ -27,15 +27,14 @@ import (
 
 // version changes whenever the schema does: an index of another version is
 // thrown away.
-const version = 1
+const version = 2
 
 const schema = `
 CREATE TABLE packs (
 	number INTEGER PRIMARY KEY, part TEXT NOT NULL, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL,
-	state INTEGER NOT NULL, pages BLOB);
+	state INTEGER NOT NULL, pages BLOB, chunks BLOB);
 CREATE TABLE chunks (
-	part TEXT NOT NULL, id BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-	PRIMARY KEY (part, id)) WITHOUT ROWID;
+	key INTEGER PRIMARY KEY, id BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
 CREATE TABLE files (
 	part TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL, mode INTEGER NOT NULL,
 	packs BLOB NOT NULL, line BLOB NOT NULL, PRIMARY KEY (part, path)) WITHOUT ROWID;
@@ -54,11 +53,12 @@ CREATE TABLE facts (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 type Index struct {
 	dir  string
 	db   *sql.DB
-	find *sql.Stmt // a chunk by part and ID
+	find *sql.Stmt // a chunk by its key
 
-	mu    sync.Mutex // guards next and known
+	mu    sync.Mutex // guards what follows
 	next  uint32
 	known map[uint32]bool // numbers of the packs that may be named
+	added *filter         // of all chunks; nil where the index was not empty at first
 }
 
 // Open opens the index in dir and makes it where there is none. An index that
@@ -171,7 +171,7 @@ func (x *Index) load() error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if x.find, err = x.db.Prepare(`SELECT pack, offset, length FROM chunks WHERE part=? AND id=?`); err != nil {
+	if x.find, err = x.db.Prepare(`SELECT id, pack, offset, length FROM chunks WHERE key=?`); err != nil {
 		return err
 	}
 	packs, err := x.Packs()
@@ -180,6 +180,9 @@ func (x *Index) load() error {
 	}
 	for _, p := range packs {
 		x.known[p.Number] = true
+	}
+	if len(packs) == 0 {
+		x.added = new(filter)
 	}
 	return x.sweepTrails() // of runs that died
 }
@@ -259,11 +262,11 @@ func (x *Index) Knows(number uint32) bool {
 	return x.known[number]
 }
 
-// Chunk says where a chunk of a pack lies.
-type Chunk struct {
-	ID     manifest.Hash
-	Offset int64
-	Length int64
+// lacks reports whether no pack has a chunk of this key, where that is known.
+func (x *Index) lacks(key int64) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.added != nil && !x.added.has(key)
 }
 
 // Page says which page of a paged file lies next in a pack.
@@ -287,23 +290,22 @@ type Contents struct {
 // remote's answer and its own next step finds it again.
 func (x *Index) AddPack(p Pack, c Contents) error {
 	err := x.change(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`INSERT INTO packs VALUES (?,?,?,?,?,?)`, p.Number, p.Part, p.Name[:], p.Size, p.State, c.pages()); err != nil {
+		if _, err := tx.Exec(`INSERT INTO packs VALUES (?,?,?,?,?,?,?)`, p.Number, p.Part, p.Name[:], p.Size, p.State, c.pages(), c.chunks()); err != nil {
 			return err
 		}
-		insert, err := tx.Prepare(`INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?)`)
-		if err != nil {
+		if err := putChunks(tx, p, c.Chunks); err != nil {
 			return err
-		}
-		for _, k := range c.Chunks {
-			if _, err := insert.Exec(p.Part, k.ID[:], p.Number, k.Offset, k.Length); err != nil {
-				return err
-			}
 		}
 		return putFiles(tx, c.Files)
 	})
 	if err == nil {
 		x.mu.Lock()
 		x.known[p.Number] = true
+		for i := range c.Chunks {
+			if x.added != nil {
+				x.added.add(key(p.Part, c.Chunks[i].ID))
+			}
+		}
 		x.mu.Unlock()
 	}
 	return err
@@ -387,18 +389,6 @@ func (x *Index) Drop(numbers []uint32) error {
 		_, err := tx.Exec(`DELETE FROM chunks WHERE pack NOT IN (SELECT number FROM packs)`)
 		return err
 	})
-}
-
-// Find says where a chunk lies.
-func (x *Index) Find(part manifest.Part, id manifest.Hash) (e manifest.Extent, ok bool, err error) {
-	err = x.find.QueryRow(part, id[:]).Scan(&e.Pack, &e.Offset, &e.Length)
-	if errors.Is(err, sql.ErrNoRows) {
-		return e, false, nil
-	}
-	if err != nil {
-		return e, false, fmt.Errorf("read index: %w", err)
-	}
-	return e, x.Knows(e.Pack), nil
 }
 
 // File is a row about a file, as far as it is needed to know it again.

@@ -73,16 +73,16 @@ func TestWhatPointsIntoADroppedPackIsUnknown(t *testing.T) {
 		}
 		return n
 	}
-	if _, ok, err := x.Find(manifest.Media, sum(9)); !ok || err != nil || count() != 1 {
+	if _, ok, err := x.Finder(manifest.Media).Find(sum(9)); !ok || err != nil || count() != 1 {
 		t.Fatal("not found at first")
 	}
-	if _, ok, _ := x.Find(manifest.Files, sum(9)); ok {
+	if _, ok, _ := x.Finder(manifest.Files).Find(sum(9)); ok {
 		t.Error("found for another part")
 	}
 	if err := x.Drop([]uint32{1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, _ := x.Find(manifest.Media, sum(9)); ok || count() != 0 {
+	if _, ok, _ := x.Finder(manifest.Media).Find(sum(9)); ok || count() != 0 {
 		t.Error("found in a pack that is gone")
 	}
 }

@@ -248,23 +248,25 @@ func (c Contents) pages() []byte {
 	return out
 }
 
+// errMalformed is about a row that nobody but a damaged disk writes.
+var errMalformed = errors.New("malformed")
+
 func parsePages(raw []byte) (path string, pageSize int, pages []Page, err error) {
-	bad := errors.New("malformed")
 	n, k := binary.Uvarint(raw)
 	if k <= 0 || uint64(len(raw)-k) < n {
-		return "", 0, nil, bad
+		return "", 0, nil, errMalformed
 	}
 	path, raw = string(raw[k:k+int(n)]), raw[k+int(n):]
 	n, k = binary.Uvarint(raw)
 	if k <= 0 {
-		return "", 0, nil, bad
+		return "", 0, nil, errMalformed
 	}
 	pageSize, raw = int(n), raw[k:]
 	last := int64(0)
 	for len(raw) > 0 {
 		n, k = binary.Uvarint(raw)
 		if k <= 0 || len(raw) < k+len(Sum{}) {
-			return "", 0, nil, bad
+			return "", 0, nil, errMalformed
 		}
 		last += int64(n)
 		pages = append(pages, Page{last, Sum(raw[k : k+len(Sum{})])})

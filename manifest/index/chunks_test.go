@@ -1,0 +1,81 @@
+package index
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"holdfast/manifest"
+)
+
+// find looks for a chunk and checks where it is said to lie; number 0 means
+// nowhere.
+func find(t *testing.T, f *Finder, k Chunk, number uint32) {
+	t.Helper()
+	e, ok, err := f.Find(k.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (manifest.Extent{Pack: number, Offset: k.Offset, Length: k.Length}); ok != (number != 0) || ok && e != want {
+		t.Fatalf("chunk of pack %d: found %v at %+v, want %+v", number, ok, e, want)
+	}
+}
+
+// The two indexes differ: the first was empty when it was opened.
+func TestChunksAreFoundInEveryOrder(t *testing.T) {
+	dir := t.TempDir()
+	x := opened(t, dir)
+	const packs = 9
+	for n := range uint32(packs) {
+		if err := x.AddPack(packOf(n + 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(x *Index) {
+		f := x.Finder(manifest.Database)
+		for n := range uint32(packs + 1) {
+			_, c := packOf(n + 1)
+			for _, k := range c.Chunks {
+				find(t, f, k, (n+1)%(packs+1))
+			}
+		}
+		random := rand.New(rand.NewPCG(1, 2))
+		for range 2000 {
+			n := random.Uint32N(packs) + 1
+			_, c := packOf(n)
+			find(t, f, c.Chunks[random.IntN(len(c.Chunks))], n)
+		}
+	}
+	check(x)
+	x.Close()
+	check(opened(t, dir))
+}
+
+func TestPackThatWasReadAheadIsForgottenWithTheRest(t *testing.T) {
+	x := opened(t, t.TempDir())
+	p, c := packOf(1)
+	if err := x.AddPack(p, c); err != nil {
+		t.Fatal(err)
+	}
+	f := x.Finder(manifest.Database)
+	for _, k := range c.Chunks[:3] {
+		find(t, f, k, 1)
+	}
+	if err := x.Drop([]uint32{1}); err != nil {
+		t.Fatal(err)
+	}
+	find(t, f, c.Chunks[4], 0)
+}
+
+func TestOfTwoChunksWithOneKeyOneIsFound(t *testing.T) {
+	x := opened(t, t.TempDir())
+	one, other := sum(1), sum(1)
+	other[31]++
+	for n, id := range []manifest.Hash{one, other} {
+		err := x.AddPack(Pack{Pack: manifest.Pack{Number: uint32(n + 1), Name: sum(n), Size: 1}, Part: manifest.Media}, Contents{Chunks: []Chunk{{id, 0, 5}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	find(t, x.Finder(manifest.Media), Chunk{one, 0, 5}, 0)
+	find(t, x.Finder(manifest.Media), Chunk{other, 0, 5}, 2)
+}
