@@ -91,6 +91,9 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	if err := b.recall(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.keepKeys(ctx); err != nil {
+		return nil, err
+	}
 	if err := b.settle(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package vault_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -223,9 +225,63 @@ func owners(t *testing.T, w *world, n int) *manifest.Record {
 	return w.backup().Record
 }
 
+// forgetKeys makes the host one that has no copies of the key objects.
+func (w *world) forgetKeys() {
+	w.t.Helper()
+	if err := os.RemoveAll(filepath.Join(w.state, "keys")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestKeyObjectThatIsGoneIsPutBack(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	keys := owners(t, w, 2).Keys
+	w.backup()
+	before := objects(t, w.store)
+	w.lose(keys[0].Object())
+	w.plant(keys[1].Object(), []byte("short"))
+	report := w.backup()
+	for _, k := range keys {
+		told(t, report, k.Object())
+		if !bytes.Equal(objects(t, w.store)[k.Object()], before[k.Object()]) {
+			t.Errorf("%s is not what it was", k.Object())
+		}
+	}
+	if report := w.backup(); report.Damage {
+		t.Errorf("told again: %q", report.Warnings)
+	}
+	// A copy that somebody changed is taken anew, and never put.
+	path := filepath.Join(w.state, "keys", keys[0].Name.Hex())
+	if err := os.WriteFile(path, []byte("changed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.backup()
+	if copied, err := os.ReadFile(path); err != nil || !bytes.Equal(copied, before[keys[0].Object()]) {
+		t.Errorf("the copy was not taken anew: %v", err)
+	}
+	w.lose(keys[0].Object())
+	if err := os.WriteFile(path, []byte("changed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	told(t, w.backup(), "their owners can't restore")
+	if objects(t, w.store)[keys[0].Object()] != nil {
+		t.Error("a changed copy was put")
+	}
+}
+
+func TestKeyObjectThatRottedIsTold(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	k := w.open().Head().Keys[0]
+	data := bytes.Clone(objects(t, w.store)[k.Object()])
+	data[len(data)/2] ^= 1
+	w.plant(k.Object(), data)
+	told(t, w.backup(), "its owner can't restore")
+}
+
 func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	keys := owners(t, w, 2).Keys
+	w.forgetKeys()
 	w.lose(keys[0].Object())
 	report := w.backup()
 	told(t, report, keys[0].Object())
@@ -241,6 +297,7 @@ func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
 func TestWhereNoKeyIsLeftNobodyCanRestore(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	keys := owners(t, w, 2).Keys
+	w.forgetKeys()
 	w.lose(keys[0].Object())
 	// One that is there and can't be opened is none.
 	data := objects(t, w.store)[keys[1].Object()]
