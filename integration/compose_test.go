@@ -19,6 +19,7 @@ type composition struct {
 		Build       string            `yaml:"build"`
 		User        string            `yaml:"user"`
 		Entrypoint  []string          `yaml:"entrypoint"`
+		Init        bool              `yaml:"init"`
 		Command     any               `yaml:"command"`
 		EnvFile     string            `yaml:"env_file"`
 		Environment map[string]string `yaml:"environment"`
