@@ -94,7 +94,7 @@ func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error
 	if help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
 		args = append(args, "--restrict-key=holdfast")
 	}
-	d := &dumping{said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
+	d := &dumping{db: v.db, said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
 	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
 	if v.db.as != nil {
 		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
@@ -123,6 +123,7 @@ func (p *postgres) environment() []string {
 
 // dumping is a pg_dump at work. Its end is only good when it says so.
 type dumping struct {
+	db   *postgres
 	cmd  *exec.Cmd
 	out  io.ReadCloser
 	said head
@@ -149,7 +150,7 @@ func (d *dumping) wait() error {
 	said, _, _ := strings.Cut(strings.TrimSpace(string(d.said.text)), "\n")
 	problem := &Problem{What: "dump database: " + said, Err: err, Fix: "see what PostgreSQL's log says about it"}
 	if strings.Contains(said, "permission denied") {
-		problem.Fix = "use GoToSocial's own database user, who owns everything"
+		problem.Fix = d.db.readFix()
 	}
 	return problem
 }

@@ -68,8 +68,11 @@ const small = 64 << 20
 // leads through a table about as the rows lie (pg_stats).
 const correlated = 0.9
 
+// extensions is what an extension brought, of pg_class c. It belongs to the
+// extension, which makes it again.
+const extensions = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
+
 // listTables lists the tables with rows of their own, in order of their names.
-// What an extension brings belongs to the extension.
 func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT n.nspname, c.relname, coalesce(pg_relation_size(c.oid), 0),
@@ -81,7 +84,7 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 				WHERE i.indrelid = c.oid AND i.indisprimary), 0)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+			AND NOT `+extensions+`
 		ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`)
 	if err != nil {
 		return nil, err

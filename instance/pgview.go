@@ -31,26 +31,26 @@ type pgView struct {
 	idle []*copier
 }
 
-// begin opens a view for a backup, unless there is no pg_dump for its schema.
+// begin opens a view for a backup, unless something of it can't be read.
 func (p *postgres) begin(ctx context.Context, host string) (View, error) {
-	v, err := p.view(ctx, host)
+	v, err := p.view(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if v.pgDump, err = p.findDump(ctx, v.version/10000); err != nil {
+	if err := v.prepare(ctx, host); err != nil {
 		v.Close()
-		return nil, err
+		return nil, p.explain(err)
 	}
 	return v, nil
 }
 
-// view exports a snapshot and finds out what there is to read.
-func (p *postgres) view(ctx context.Context, host string) (v *pgView, err error) {
+// view exports a snapshot.
+func (p *postgres) view(ctx context.Context) (v *pgView, err error) {
 	v = &pgView{db: p}
 	if v.conn, err = p.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := v.begin(ctx, host); err != nil {
+	if err := v.export(ctx); err != nil {
 		v.Close()
 		return nil, p.explain(err)
 	}
@@ -67,16 +67,21 @@ const asRows = `
 
 const readOnlyTransaction = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
-func (v *pgView) begin(ctx context.Context, host string) error {
+func (v *pgView) export(ctx context.Context) error {
 	if _, err := v.conn.Exec(ctx, readOnlyTransaction+asRows, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return err
 	}
 	err := v.conn.QueryRow(ctx, `SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
 		Scan(&v.snapshot, &v.version, &v.facts.Server)
-	if err != nil {
+	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
+	return err
+}
+
+// prepare finds out what there is to read, and whether all of it can be.
+func (v *pgView) prepare(ctx context.Context, host string) (err error) {
+	if err := v.readable(ctx); err != nil {
 		return err
 	}
-	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
 	if err := v.describe(ctx, host); err != nil {
 		return err
 	}
@@ -88,7 +93,10 @@ func (v *pgView) begin(ctx context.Context, host string) error {
 	for i, t := range v.tables {
 		names[i] = t.name()
 	}
-	_, err = v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE")
+	if _, err := v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
+		return err
+	}
+	v.pgDump, err = v.db.findDump(ctx, v.version/10000)
 	return err
 }
 
@@ -184,17 +192,26 @@ func (v *pgView) sequences(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	rows, err := conn.Query(ctx, `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', format('%I.%I', schemaname, sequencename),
-			coalesce(last_value, start_value), last_value IS NOT NULL)
-		FROM pg_sequences WHERE schemaname !~ '^pg_' ORDER BY schemaname COLLATE "C", sequencename COLLATE "C"`)
+	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+extensions+` ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
 	if err != nil {
 		return "", v.db.explain(err)
 	}
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return "", v.db.explain(err)
 	}
-	return strings.Join(append(lines, ""), "\n"), nil
+	var b strings.Builder
+	for _, name := range names {
+		// Of the sequence itself, not of pg_sequences: that says NULL where it may
+		// not be read, as where it was never used.
+		var line string
+		if err := conn.QueryRow(ctx, `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name, name).Scan(&line); err != nil {
+			return "", fmt.Errorf("read sequence %s: %w", name, v.db.explain(err))
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String(), nil
 }
 
 // Media yields the storage keys of local media in byte order, each once.

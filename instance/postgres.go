@@ -191,7 +191,7 @@ func (p *postgres) explainCode(what *Problem, err *pgconn.PgError) {
 		what.What += " does not exist"
 		what.Fix = "correct db-database"
 	case code == "42501":
-		what.Fix = fmt.Sprintf("as PostgreSQL's superuser: GRANT pg_read_all_data TO %s; better, use GoToSocial's own user, who owns everything", quoteName(p.config.User))
+		what.Fix = p.readFix()
 	case code == "42P01":
 		what.What += " lost a table while it was read"
 		what.Fix = "let GoToSocial finish its migrations, then run it again"
