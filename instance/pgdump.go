@@ -89,17 +89,25 @@ func dumpVersion(ctx context.Context, path string) int {
 // every night.
 func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error) {
 	args := []string{"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password"}
+	help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output()
+	if err != nil {
+		return nil, fmt.Errorf("run pg_dump: %w", err)
+	}
 	// Where it exists it defends against restoring what a stolen server made
 	// up; its default is a random word, and every dump another text.
-	if help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
+	if bytes.Contains(help, []byte("--restrict-key")) {
 		args = append(args, "--restrict-key=holdfast")
+	}
+	// What only a superuser may make, and nothing needs, must not end a restore.
+	// Before version 14 pg_dump prints them all.
+	if bytes.Contains(help, []byte("--extension")) {
+		args = append(args, onlyNeeded(v.extensions)...)
 	}
 	d := &dumping{db: v.db, said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
 	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
 	if v.db.as != nil {
 		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
 	}
-	var err error
 	if d.out, err = d.cmd.StdoutPipe(); err != nil {
 		return nil, err
 	}

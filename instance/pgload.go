@@ -81,11 +81,12 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 		if err := l.create(ctx, admin, there); err != nil {
 			return nil, err
 		}
-		rows, err := l.fill(ctx, tables)
+		rows, left, err := l.fill(ctx, tables)
 		if err != nil {
 			return nil, err
 		}
 		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted", l.final, plural(len(tables), "table"), plural(int(rows), "row")))
+		notes = append(notes, left...)
 		if err := comments(ctx, admin, l.temp, l.done); err != nil {
 			return nil, err
 		}
@@ -197,15 +198,16 @@ func rename(ctx context.Context, admin *pgx.Conn, from, to string) error {
 const loaders = 2
 
 // fill loads everything, as the instance's own user: what it makes belongs to it.
-func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, err error) {
+// notes tell of extensions that are left out.
+func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, notes []string, err error) {
 	temp := l.db.to(l.temp, l.db.config.User)
 	conn, err := temp.connect(ctx)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := l.script(ctx, conn, preData); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	counts := make([]int64, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
@@ -237,32 +239,35 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, err 
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	for _, name := range []string{sequences, postData} {
 		if err := l.script(ctx, conn, name); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	if l.uncache {
 		if err := l.sql(ctx, conn, afterRestore); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
+	if notes, err = l.extensions(ctx, conn); err != nil {
+		return 0, nil, err
+	}
 	if err := l.sql(ctx, conn, "ANALYZE"); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	for i, t := range tables {
 		var n int64
 		if err := conn.QueryRow(ctx, "SELECT count(*) FROM "+t.name).Scan(&n); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if n != counts[i] {
-			return 0, &DamageError{Findings: []string{fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i])}}
+			return 0, nil, &DamageError{Findings: []string{fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i])}}
 		}
 		rows += n
 	}
-	return rows, nil
+	return rows, notes, nil
 }
 
 // table loads the rows of one table. In the transaction that emptied it they
@@ -321,7 +326,7 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 		}
 	}
 	if err := l.sql(ctx, conn, plainSQL.String()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, l.db.unmade(err))
 	}
 	// pg_dump's own settings end with its script.
 	return l.sql(ctx, conn, "RESET ALL")

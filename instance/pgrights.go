@@ -16,7 +16,7 @@ const notReadable = `
 			ELSE CASE relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || format('%I.%I', nspname, relname) END COLLATE "C" AS what,
 		has_schema_privilege(n.oid, 'USAGE') AND CASE relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END AS may
 	FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-	WHERE relkind IN ('r', 'p', 'S') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT ` + extensions + `
+	WHERE relkind IN ('r', 'p', 'S') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT ` + ofExtension + `
 		AND (row_security_active(c.oid) OR NOT has_schema_privilege(n.oid, 'USAGE')
 			OR CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT') ELSE NOT has_table_privilege(c.oid, 'SELECT') END)
 	ORDER BY what`

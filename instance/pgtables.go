@@ -68,9 +68,9 @@ const small = 64 << 20
 // leads through a table about as the rows lie (pg_stats).
 const correlated = 0.9
 
-// extensions is what an extension brought, of pg_class c. It belongs to the
+// ofExtension is what an extension brought, of pg_class c. It belongs to the
 // extension, which makes it again.
-const extensions = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
+const ofExtension = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
 
 // listTables lists the tables with rows of their own, in order of their names.
 func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
@@ -84,7 +84,7 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 				WHERE i.indrelid = c.oid AND i.indisprimary), 0)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-			AND NOT `+extensions+`
+			AND NOT `+ofExtension+`
 		ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 }
 
 // restoreScript has psql restore everything that lies beside it.
-func restoreScript(tables []table) string {
+func restoreScript(tables []table, all []extension) string {
 	var b strings.Builder
 	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
@@ -111,5 +111,9 @@ func restoreScript(tables []table) string {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
 	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nANALYZE;\n")
+	if extras(all) {
+		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
+			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
+	}
 	return b.String()
 }

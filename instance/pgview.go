@@ -18,14 +18,15 @@ import (
 // pgView is a PostgreSQL database at one moment: an exported snapshot, which
 // every connection of the view sees, and pg_dump with them.
 type pgView struct {
-	db       *postgres
-	conn     *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
-	snapshot string
-	version  int    // of the server, as in server_version_num
-	pgDump   string // the program
-	tables   []table
-	facts    manifest.Facts
-	schema   string // of GoToSocial's tables
+	db         *postgres
+	conn       *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
+	snapshot   string
+	version    int    // of the server, as in server_version_num
+	pgDump     string // the program
+	tables     []table
+	extensions []extension
+	facts      manifest.Facts
+	schema     string // of GoToSocial's tables
 
 	mu   sync.Mutex // guards idle
 	idle []*copier
@@ -88,6 +89,9 @@ func (v *pgView) prepare(ctx context.Context, host string) (err error) {
 	if v.tables, err = listTables(ctx, v.conn); err != nil {
 		return err
 	}
+	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
+		return err
+	}
 	// From here on no migration changes a table before everything was read.
 	names := make([]string, len(v.tables))
 	for i, t := range v.tables {
@@ -146,13 +150,19 @@ const (
 	sequences = "sequences.sql" // where they are
 	postData  = "post-data.sql" // pg_dump's: what needs tables, such as indexes
 	restoreBy = "restore.sql"   // has psql restore them all
+
+	extensionsBy = "extensions.sql" // extensions that nothing needs, where there are any
 )
 
 // Database is the schema in two parts, the sequences, a script that has psql
 // restore everything, and the rows of each table.
 func (v *pgView) Database() []manifest.File {
 	var files []manifest.File
-	for _, name := range []string{preData, sequences, postData, restoreBy} {
+	names := []string{preData, sequences, postData, restoreBy}
+	if extras(v.extensions) {
+		names = append(names, extensionsBy)
+	}
+	for _, name := range names {
 		files = append(files, manifest.File{Part: manifest.Database, Path: name, Mode: 0o600})
 	}
 	for _, t := range v.tables {
@@ -171,7 +181,9 @@ func (v *pgView) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, 
 		text, err := v.sequences(ctx)
 		return io.NopCloser(strings.NewReader(text)), err
 	case restoreBy:
-		return io.NopCloser(strings.NewReader(restoreScript(v.tables))), nil
+		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions))), nil
+	case extensionsBy:
+		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
 	}
 	i := slices.IndexFunc(v.tables, func(t table) bool { return t.file() == path })
 	if i < 0 {
@@ -193,7 +205,7 @@ func (v *pgView) sequences(ctx context.Context) (string, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+extensions+` ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
+		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+ofExtension+` ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
 	if err != nil {
 		return "", v.db.explain(err)
 	}
