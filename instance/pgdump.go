@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // dumpPlaces are where distributions keep pg_dump, by version: Debian, Red Hat,
@@ -104,38 +103,27 @@ func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error
 		args = append(args, onlyNeeded(v.extensions)...)
 	}
 	d := &dumping{db: v.db, said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
-	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
-	if v.db.as != nil {
-		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
-	}
-	if d.out, err = d.cmd.StdoutPipe(); err != nil {
+	if d.relay, err = v.db.relay(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("run pg_dump: %w", err)
+	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = append(d.relay.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C"), "/", &d.said
+	if d.out, err = d.cmd.StdoutPipe(); err == nil {
+		err = d.cmd.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run pg_dump: %w", err), d.relay.close())
 	}
 	return d, nil
 }
 
-// environment tells a client program where the database is. The password goes
-// by it too: other users can't read it, as they can arguments.
-func (p *postgres) environment() []string {
-	c := p.config
-	env := []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGHOST=" + c.Host, "PGPORT=" + strconv.Itoa(int(c.Port)), "PGUSER=" + c.User,
-		"PGDATABASE=" + c.Database, "PGPASSWORD=" + c.Password, "PGAPPNAME=holdfast", "PGCONNECT_TIMEOUT=30", "PGTZ=UTC"}
-	if path := c.RuntimeParams["search_path"]; path != "" {
-		env = append(env, "PGOPTIONS=-c search_path="+strings.ReplaceAll(path, " ", `\ `))
-	}
-	return append(env, p.ssl...)
-}
-
 // dumping is a pg_dump at work. Its end is only good when it says so.
 type dumping struct {
-	db   *postgres
-	cmd  *exec.Cmd
-	out  io.ReadCloser
-	said head
-	end  error // io.EOF when all is well
+	db    *postgres
+	cmd   *exec.Cmd
+	relay *relay
+	out   io.ReadCloser
+	said  head
+	end   error // io.EOF when all is well
 }
 
 func (d *dumping) Read(p []byte) (int, error) {
@@ -152,6 +140,8 @@ func (d *dumping) Read(p []byte) (int, error) {
 
 func (d *dumping) wait() error {
 	err := d.cmd.Wait()
+	// What it has to say it said; how its connection ended is no matter.
+	d.relay.close()
 	if err == nil {
 		return nil
 	}
@@ -169,6 +159,7 @@ func (d *dumping) Close() error {
 		d.end = io.ErrClosedPipe
 		d.cmd.Process.Kill()
 		d.cmd.Wait()
+		d.relay.close()
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 func (p *postgres) to(database, user string) *postgres {
 	config := p.config.Copy()
 	config.Database, config.User = database, user
-	return newPostgres(config, p.ssl)
+	return newPostgres(config)
 }
 
 // vacant looks what stands under the final name. aside is where it must go, ""
@@ -420,7 +420,7 @@ func (p *postgres) superuser(ctx context.Context) (*pgx.Conn, error) {
 			continue
 		}
 		config.Host = dir
-		if conn, err := newPostgres(config, nil).connect(ctx); err == nil {
+		if conn, err := newPostgres(config).connect(ctx); err == nil {
 			return conn, nil
 		}
 	}

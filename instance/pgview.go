@@ -47,6 +47,9 @@ func (p *postgres) begin(ctx context.Context, host string) (View, error) {
 
 // view exports a snapshot.
 func (p *postgres) view(ctx context.Context) (v *pgView, err error) {
+	if p, err = p.reached(ctx); err != nil {
+		return nil, err
+	}
 	v = &pgView{db: p}
 	if v.conn, err = p.connect(ctx); err != nil {
 		return nil, err

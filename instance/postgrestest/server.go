@@ -52,14 +52,10 @@ func Start(t testing.TB, settings ...string) *Server {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s.Sockets, s.Data = dir, filepath.Join(dir, "data")
 	password := filepath.Join(dir, "password")
-	if err := os.WriteFile(password, []byte(s.Password), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s.write(t, password, []byte(s.Password))
 	if s.As != nil {
-		for _, path := range []string{dir, password} {
-			if err := os.Chown(path, int(s.As.Uid), int(s.As.Gid)); err != nil {
-				t.Fatal(err)
-			}
+		if err := os.Chown(dir, int(s.As.Uid), int(s.As.Gid)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
