@@ -30,6 +30,9 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 		{"" + all + "ALTER ROLE reader BYPASSRLS; CREATE EXTENSION pg_stat_statements", "", ""},
 		{"REVOKE ALL ON SCHEMA public FROM reader; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM reader; REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM reader; GRANT pg_read_all_data TO reader", "", ""},
 	} {
+		if c.what == "" && strings.Contains(c.do, "pg_read_all_data") && !s.Has(t, "pg_read_all_data") {
+			continue // PostgreSQL 13
+		}
 		s.Exec(t, "gotosocial", c.do)
 		i := openInstance(t, dir, instance.Options{})
 		v, err := i.Begin(t.Context())

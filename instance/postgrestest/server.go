@@ -39,7 +39,9 @@ type Server struct {
 const Owner = "gotosocial"
 
 // Start runs a server for the length of a test, on a free loopback port. Where
-// none is installed the test is skipped, or fails if $CI is "true".
+// none is installed the test is skipped, or fails if $CI is "true". Its programs are
+// the newest of Debian's places, else of $PATH; $HOLDFAST_TEST_POSTGRES names the
+// folder of others.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	bin := find(t)
@@ -145,6 +147,17 @@ func (s *Server) Connect(t testing.TB, user, database string) *pgx.Conn {
 	return conn
 }
 
+// Has reports whether there is a role of that name.
+func (s *Server) Has(t testing.TB, role string) (has bool) {
+	t.Helper()
+	conn := s.Connect(t, "postgres", "postgres")
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role).Scan(&has); err != nil {
+		t.Fatal(err)
+	}
+	return has
+}
+
 // Exec runs SQL in a database as the superuser.
 func (s *Server) Exec(t testing.TB, database, sql string) {
 	t.Helper()
@@ -179,6 +192,9 @@ func (s *Server) Load(t testing.TB, user, database, file string) {
 
 func find(t testing.TB) string {
 	t.Helper()
+	if bin := os.Getenv("HOLDFAST_TEST_POSTGRES"); bin != "" {
+		return bin
+	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
 		t.Fatal(err)
