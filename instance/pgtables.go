@@ -100,8 +100,13 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 	})
 }
 
-// restoreScript has psql restore everything that lies beside it.
-func restoreScript(tables []table, all []extension) string {
+// searchPath begins the last line of restore.sql, which leads to GoToSocial's
+// tables: pg_dump's scripts lead nowhere.
+const searchPath = "SET search_path = "
+
+// restoreScript has psql restore everything that lies beside it. schema is that
+// of GoToSocial's tables.
+func restoreScript(tables []table, all []extension, schema string) string {
 	var b strings.Builder
 	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
@@ -110,10 +115,12 @@ func restoreScript(tables []table, all []extension) string {
 	for _, t := range tables {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
-	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nANALYZE;\n")
+	// PostgreSQL warns of each of its own tables that an owner may not analyze.
+	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
 	if extras(all) {
 		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
 			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
 	}
+	b.WriteString(searchPath + quoteName(schema) + ";\n")
 	return b.String()
 }

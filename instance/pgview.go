@@ -111,7 +111,7 @@ func (v *pgView) prepare(ctx context.Context, host string) (err error) {
 func (v *pgView) describe(ctx context.Context, host string) error {
 	for _, name := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
 		var schema *string
-		if err := v.conn.QueryRow(ctx, `SELECT (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1))`, name).Scan(&schema); err != nil {
+		if err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass($1))`, name).Scan(&schema); err != nil {
 			return err
 		}
 		if schema == nil {
@@ -184,7 +184,7 @@ func (v *pgView) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, 
 		text, err := v.sequences(ctx)
 		return io.NopCloser(strings.NewReader(text)), err
 	case restoreBy:
-		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions))), nil
+		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions, v.schema))), nil
 	case extensionsBy:
 		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -133,7 +134,7 @@ func (s *Server) Stop() { s.stop() }
 
 // URL is a connection string, by TCP.
 func (s *Server) URL(user, database string) string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, s.Port, database)
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, s.Port, url.PathEscape(database))
 }
 
 // Connect connects as a user, by TCP.
