@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -111,12 +112,16 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 		if err = conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&may); err == nil && may {
 			return conn, nil
 		}
-		conn.Close(ctx)
+		defer conn.Close(context.WithoutCancel(ctx))
 	}
-	super, superErr := p.superuser(ctx)
+	super, superErr := p.superuser(ctx, conn)
+	var refused *pgconn.PgError
 	switch {
 	case superErr == nil:
 		return super, nil
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Code, "28"):
+		return nil, &Problem{What: fmt.Sprintf("%s refused user %q", p, p.config.User), Err: refused,
+			Fix: fmt.Sprintf("correct db-user and db-password; or make that user, with that password: sudo -u postgres createuser --createdb --pwprompt %s", p.config.User)}
 	case err != nil:
 		return nil, err
 	}
@@ -406,25 +411,48 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// superuser connects as PostgreSQL's own user, by the socket, as root may.
-func (p *postgres) superuser(ctx context.Context) (*pgx.Conn, error) {
+// socketPlaces are where PostgreSQL has its sockets: Debian, its own default.
+var socketPlaces = []string{"/var/run/postgresql", "/tmp"}
+
+// superuser connects as PostgreSQL's own user, by the socket, as root may. Another
+// cluster may have its socket under the same port: it counts if it is the server
+// that own is connected to. own is nil where there is no such connection.
+func (p *postgres) superuser(ctx context.Context, own *pgx.Conn) (*pgx.Conn, error) {
 	as := account("postgres")
 	if as == nil || os.Geteuid() != 0 || !p.here() {
 		return nil, fs.ErrPermission
 	}
 	config := p.config.Copy()
-	config.User, config.Database, config.Password, config.TLSConfig = "postgres", "postgres", "", nil
+	config.User, config.Database, config.Password, config.TLSConfig, config.Fallbacks = "postgres", "postgres", "", nil, nil
 	delete(config.RuntimeParams, "search_path")
-	for _, dir := range []string{p.config.Host, "/var/run/postgresql", "/tmp"} {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	places := socketPlaces
+	if p.socket() {
+		places = []string{p.config.Host}
+	}
+	for _, dir := range places {
+		config.Host = dir
+		conn, err := newPostgres(config).connect(ctx)
+		if err != nil {
 			continue
 		}
-		config.Host = dir
-		if conn, err := newPostgres(config).connect(ctx); err == nil {
+		if p.socket() || sameServer(ctx, own, conn) {
 			return conn, nil
 		}
+		conn.Close(context.WithoutCancel(ctx))
 	}
 	return nil, fs.ErrPermission
+}
+
+// sameServer reports whether two connections lead to one server that started
+// once. Any user may ask for that.
+func sameServer(ctx context.Context, a, b *pgx.Conn) bool {
+	var said [2]string
+	for i, conn := range []*pgx.Conn{a, b} {
+		if conn == nil || conn.QueryRow(ctx, `SELECT format('%s %s', system_identifier, extract(epoch FROM pg_postmaster_start_time())) FROM pg_control_system()`).Scan(&said[i]) != nil {
+			return false
+		}
+	}
+	return said[0] == said[1]
 }
 
 // here reports whether the server runs on this machine.
