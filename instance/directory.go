@@ -98,7 +98,11 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Resto
 		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
 	}
 	if s.Facts.Engine == Postgres && !d.Verbatim {
-		if err := writeDurably(staging, path.Join(scripts, afterName), afterRestore); err != nil {
+		where, err := whereTablesAre(staging.FS())
+		if err == nil {
+			err = writeDurably(staging, path.Join(scripts, afterName), where+afterRestore)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", afterName, err)
 		}
 	}
@@ -117,6 +121,20 @@ const (
 		"UPDATE media_attachments SET cached = false WHERE cached AND coalesce(remote_url, '') <> '';\n" +
 		"UPDATE emojis SET cached = false WHERE cached AND domain IS NOT NULL;\n"
 )
+
+// whereTablesAre is the line of restore.sql that leads to GoToSocial's tables.
+func whereTablesAre(staging fs.FS) (line string, err error) {
+	text, err := readScript(staging, path.Join(scripts, restoreBy))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	for l := range strings.Lines(text) {
+		if strings.HasPrefix(l, searchPath) {
+			line = l
+		}
+	}
+	return line, err
+}
 
 func writeDurably(staging *os.Root, name, text string) error {
 	f, err := staging.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)

@@ -84,7 +84,7 @@ func TestScriptTellsTheColumnsOfEachFile(t *testing.T) {
 		{schema: `s".`, relation: `t (x) from 'public.users.copy'`, columns: []string{"y"}},
 		{schema: "public", relation: "users", columns: []string{"id"}},
 	}
-	script := restoreScript(tables)
+	script := restoreScript(tables, nil, "public")
 	for _, want := range tables {
 		got, err := copiedColumns(script, want.file())
 		if err != nil || !slices.Equal(got, want.columns) {

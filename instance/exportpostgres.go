@@ -8,11 +8,14 @@ import (
 
 // look opens one consistent view of the tables.
 func (p *postgres) look(ctx context.Context, host string, use func(tables) error) error {
-	v, err := p.view(ctx, host)
+	v, err := p.view(ctx)
 	if err != nil {
 		return err
 	}
 	defer v.Close()
+	if err := v.describe(ctx, host); err != nil {
+		return p.explain(err)
+	}
 	return use(pgTables{p, v.conn})
 }
 

@@ -2,44 +2,71 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"net"
-	"net/url"
-	"regexp"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 )
 
-// connectionSettings are the settings of a connection string, of both forms
-// (PostgreSQL's documentation, 34.1.1).
-func connectionSettings(text string) map[string]string {
-	settings := map[string]string{}
-	if strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") {
-		u, err := url.Parse(text)
-		if err != nil {
-			return settings
-		}
-		for key, values := range u.Query() {
-			settings[key] = values[0]
-		}
-		return settings
-	}
-	for _, m := range keyValue.FindAllStringSubmatch(text, -1) {
-		value := m[2]
-		if quoted := strings.HasPrefix(value, "'"); quoted {
-			value = value[1 : len(value)-1]
-		}
-		settings[m[1]] = escaped.ReplaceAllString(value, "$1")
-	}
-	return settings
+// connect opens a connection.
+func (p *postgres) connect(ctx context.Context) (*pgx.Conn, error) {
+	c, err := pgx.ConnectConfig(ctx, p.config)
+	return c, p.explain(err)
 }
 
-var (
-	keyValue = regexp.MustCompile(`(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)`)
-	escaped  = regexp.MustCompile(`\\(.)`)
-)
+// hijack opens a connection for who speaks the protocol itself.
+func hijack(ctx context.Context, conn *pgx.Conn) (*pgconn.HijackedConn, error) {
+	err := conn.PgConn().SyncConn(ctx)
+	if err == nil {
+		var h *pgconn.HijackedConn
+		if h, err = conn.PgConn().Hijack(); err == nil {
+			return h, nil
+		}
+	}
+	return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+}
+
+// reached is the one server that can be reached now, of the hosts, addresses and
+// TLS modes that a connection string may allow: a snapshot is known to one server
+// alone.
+func (p *postgres) reached(ctx context.Context) (*postgres, error) {
+	conn, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := hijack(ctx, conn)
+	if err != nil {
+		return nil, p.explain(err)
+	}
+	defer h.Conn.Close()
+	one := &postgres{config: p.config.Copy(), as: p.as}
+	c := one.config
+	c.TLSConfig, c.Fallbacks, c.ValidateConnect = h.TLSConfig, nil, nil
+	several := slices.ContainsFunc(p.config.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != p.config.Host || f.Port != p.config.Port })
+	switch at := h.Conn.RemoteAddr().(type) {
+	case *net.UnixAddr:
+		dir, name := filepath.Split(at.Name)
+		port, err := strconv.ParseUint(strings.TrimPrefix(name, ".s.PGSQL."), 10, 16)
+		if err != nil {
+			return nil, err
+		}
+		c.Host, c.Port = filepath.Clean(dir), uint16(port)
+	case *net.TCPAddr:
+		c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{at.String()}, nil }
+		if several {
+			c.Host, c.Port = at.IP.String(), uint16(at.Port)
+		}
+	}
+	return one, nil
+}
 
 // dialAs connects to a socket as another user of this machine, as root may:
 // PostgreSQL's peer authentication asks the kernel who connected.

@@ -3,7 +3,6 @@ package instance
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -43,9 +42,9 @@ func (v *pgView) copier(ctx context.Context) (*copier, error) {
 		conn.Close(context.WithoutCancel(ctx))
 		return nil, v.db.explain(err)
 	}
-	h, err := conn.PgConn().Hijack()
+	h, err := hijack(ctx, conn)
 	if err != nil {
-		return nil, errors.Join(err, conn.Close(ctx))
+		return nil, v.db.explain(err)
 	}
 	return &copier{h.Conn, h.Frontend}, nil
 }

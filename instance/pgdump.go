@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // dumpPlaces are where distributions keep pg_dump, by version: Debian, Red Hat,
@@ -89,44 +88,42 @@ func dumpVersion(ctx context.Context, path string) int {
 // every night.
 func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error) {
 	args := []string{"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password"}
+	help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output()
+	if err != nil {
+		return nil, fmt.Errorf("run pg_dump: %w", err)
+	}
 	// Where it exists it defends against restoring what a stolen server made
 	// up; its default is a random word, and every dump another text.
-	if help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output(); err == nil && bytes.Contains(help, []byte("--restrict-key")) {
+	if bytes.Contains(help, []byte("--restrict-key")) {
 		args = append(args, "--restrict-key=holdfast")
 	}
-	d := &dumping{said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
-	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = v.db.environment(), "/", &d.said
-	if v.db.as != nil {
-		d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.db.as}
+	// What only a superuser may make, and nothing needs, must not end a restore.
+	// Before version 14 pg_dump prints them all.
+	if bytes.Contains(help, []byte("--extension")) {
+		args = append(args, onlyNeeded(v.extensions)...)
 	}
-	var err error
-	if d.out, err = d.cmd.StdoutPipe(); err != nil {
+	d := &dumping{db: v.db, said: head{left: 4 << 10}, cmd: exec.CommandContext(ctx, v.pgDump, args...)}
+	if d.relay, err = v.db.relay(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("run pg_dump: %w", err)
+	d.cmd.Env, d.cmd.Dir, d.cmd.Stderr = append(d.relay.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C"), "/", &d.said
+	if d.out, err = d.cmd.StdoutPipe(); err == nil {
+		err = d.cmd.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run pg_dump: %w", err), d.relay.close())
 	}
 	return d, nil
 }
 
-// environment tells a client program where the database is. The password goes
-// by it too: other users can't read it, as they can arguments.
-func (p *postgres) environment() []string {
-	c := p.config
-	env := []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGHOST=" + c.Host, "PGPORT=" + strconv.Itoa(int(c.Port)), "PGUSER=" + c.User,
-		"PGDATABASE=" + c.Database, "PGPASSWORD=" + c.Password, "PGAPPNAME=holdfast", "PGCONNECT_TIMEOUT=30", "PGTZ=UTC"}
-	if path := c.RuntimeParams["search_path"]; path != "" {
-		env = append(env, "PGOPTIONS=-c search_path="+strings.ReplaceAll(path, " ", `\ `))
-	}
-	return append(env, p.ssl...)
-}
-
 // dumping is a pg_dump at work. Its end is only good when it says so.
 type dumping struct {
-	cmd  *exec.Cmd
-	out  io.ReadCloser
-	said head
-	end  error // io.EOF when all is well
+	db    *postgres
+	cmd   *exec.Cmd
+	relay *relay
+	out   io.ReadCloser
+	said  head
+	end   error // io.EOF when all is well
 }
 
 func (d *dumping) Read(p []byte) (int, error) {
@@ -143,13 +140,15 @@ func (d *dumping) Read(p []byte) (int, error) {
 
 func (d *dumping) wait() error {
 	err := d.cmd.Wait()
+	// What it has to say it said; how its connection ended is no matter.
+	d.relay.close()
 	if err == nil {
 		return nil
 	}
 	said, _, _ := strings.Cut(strings.TrimSpace(string(d.said.text)), "\n")
 	problem := &Problem{What: "dump database: " + said, Err: err, Fix: "see what PostgreSQL's log says about it"}
 	if strings.Contains(said, "permission denied") {
-		problem.Fix = "use GoToSocial's own database user, who owns everything"
+		problem.Fix = d.db.readFix()
 	}
 	return problem
 }
@@ -160,6 +159,7 @@ func (d *dumping) Close() error {
 		d.end = io.ErrClosedPipe
 		d.cmd.Process.Kill()
 		d.cmd.Wait()
+		d.relay.close()
 	}
 	return nil
 }

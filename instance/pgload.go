@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -81,11 +82,12 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 		if err := l.create(ctx, admin, there); err != nil {
 			return nil, err
 		}
-		rows, err := l.fill(ctx, tables)
+		rows, left, err := l.fill(ctx, tables)
 		if err != nil {
 			return nil, err
 		}
 		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted", l.final, plural(len(tables), "table"), plural(int(rows), "row")))
+		notes = append(notes, left...)
 		if err := comments(ctx, admin, l.temp, l.done); err != nil {
 			return nil, err
 		}
@@ -110,12 +112,16 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 		if err = conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&may); err == nil && may {
 			return conn, nil
 		}
-		conn.Close(ctx)
+		defer conn.Close(context.WithoutCancel(ctx))
 	}
-	super, superErr := p.superuser(ctx)
+	super, superErr := p.superuser(ctx, conn)
+	var refused *pgconn.PgError
 	switch {
 	case superErr == nil:
 		return super, nil
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Code, "28"):
+		return nil, &Problem{What: fmt.Sprintf("%s refused user %q", p, p.config.User), Err: refused,
+			Fix: fmt.Sprintf("correct db-user and db-password; or make that user, with that password: sudo -u postgres createuser --createdb --pwprompt %s", p.config.User)}
 	case err != nil:
 		return nil, err
 	}
@@ -127,7 +133,7 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 func (p *postgres) to(database, user string) *postgres {
 	config := p.config.Copy()
 	config.Database, config.User = database, user
-	return newPostgres(config, p.ssl)
+	return newPostgres(config)
 }
 
 // vacant looks what stands under the final name. aside is where it must go, ""
@@ -197,15 +203,16 @@ func rename(ctx context.Context, admin *pgx.Conn, from, to string) error {
 const loaders = 2
 
 // fill loads everything, as the instance's own user: what it makes belongs to it.
-func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, err error) {
+// notes tell of extensions that are left out.
+func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, notes []string, err error) {
 	temp := l.db.to(l.temp, l.db.config.User)
 	conn, err := temp.connect(ctx)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := l.script(ctx, conn, preData); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	counts := make([]int64, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
@@ -237,32 +244,35 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, err 
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	for _, name := range []string{sequences, postData} {
 		if err := l.script(ctx, conn, name); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	if l.uncache {
 		if err := l.sql(ctx, conn, afterRestore); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
+	if notes, err = l.extensions(ctx, conn); err != nil {
+		return 0, nil, err
+	}
 	if err := l.sql(ctx, conn, "ANALYZE"); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	for i, t := range tables {
 		var n int64
 		if err := conn.QueryRow(ctx, "SELECT count(*) FROM "+t.name).Scan(&n); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if n != counts[i] {
-			return 0, &DamageError{Findings: []string{fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i])}}
+			return 0, nil, &DamageError{Findings: []string{fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i])}}
 		}
 		rows += n
 	}
-	return rows, nil
+	return rows, notes, nil
 }
 
 // table loads the rows of one table. In the transaction that emptied it they
@@ -321,7 +331,7 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 		}
 	}
 	if err := l.sql(ctx, conn, plainSQL.String()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, l.db.unmade(err))
 	}
 	// pg_dump's own settings end with its script.
 	return l.sql(ctx, conn, "RESET ALL")
@@ -401,25 +411,48 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// superuser connects as PostgreSQL's own user, by the socket, as root may.
-func (p *postgres) superuser(ctx context.Context) (*pgx.Conn, error) {
+// socketPlaces are where PostgreSQL has its sockets: Debian, its own default.
+var socketPlaces = []string{"/var/run/postgresql", "/tmp"}
+
+// superuser connects as PostgreSQL's own user, by the socket, as root may. Another
+// cluster may have its socket under the same port: it counts if it is the server
+// that own is connected to. own is nil where there is no such connection.
+func (p *postgres) superuser(ctx context.Context, own *pgx.Conn) (*pgx.Conn, error) {
 	as := account("postgres")
 	if as == nil || os.Geteuid() != 0 || !p.here() {
 		return nil, fs.ErrPermission
 	}
 	config := p.config.Copy()
-	config.User, config.Database, config.Password, config.TLSConfig = "postgres", "postgres", "", nil
+	config.User, config.Database, config.Password, config.TLSConfig, config.Fallbacks = "postgres", "postgres", "", nil, nil
 	delete(config.RuntimeParams, "search_path")
-	for _, dir := range []string{p.config.Host, "/var/run/postgresql", "/tmp"} {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	places := socketPlaces
+	if p.socket() {
+		places = []string{p.config.Host}
+	}
+	for _, dir := range places {
+		config.Host = dir
+		conn, err := newPostgres(config).connect(ctx)
+		if err != nil {
 			continue
 		}
-		config.Host = dir
-		if conn, err := newPostgres(config, nil).connect(ctx); err == nil {
+		if p.socket() || sameServer(ctx, own, conn) {
 			return conn, nil
 		}
+		conn.Close(context.WithoutCancel(ctx))
 	}
 	return nil, fs.ErrPermission
+}
+
+// sameServer reports whether two connections lead to one server that started
+// once. Any user may ask for that.
+func sameServer(ctx context.Context, a, b *pgx.Conn) bool {
+	var said [2]string
+	for i, conn := range []*pgx.Conn{a, b} {
+		if conn == nil || conn.QueryRow(ctx, `SELECT format('%s %s', system_identifier, extract(epoch FROM pg_postmaster_start_time())) FROM pg_control_system()`).Scan(&said[i]) != nil {
+			return false
+		}
+	}
+	return said[0] == said[1]
 }
 
 // here reports whether the server runs on this machine.

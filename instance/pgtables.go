@@ -68,8 +68,11 @@ const small = 64 << 20
 // leads through a table about as the rows lie (pg_stats).
 const correlated = 0.9
 
+// ofExtension is what an extension brought, of pg_class c. It belongs to the
+// extension, which makes it again.
+const ofExtension = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
+
 // listTables lists the tables with rows of their own, in order of their names.
-// What an extension brings belongs to the extension.
 func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT n.nspname, c.relname, coalesce(pg_relation_size(c.oid), 0),
@@ -81,7 +84,7 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 				WHERE i.indrelid = c.oid AND i.indisprimary), 0)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+			AND NOT `+ofExtension+`
 		ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`)
 	if err != nil {
 		return nil, err
@@ -97,8 +100,13 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 	})
 }
 
-// restoreScript has psql restore everything that lies beside it.
-func restoreScript(tables []table) string {
+// searchPath begins the last line of restore.sql, which leads to GoToSocial's
+// tables: pg_dump's scripts lead nowhere.
+const searchPath = "SET search_path = "
+
+// restoreScript has psql restore everything that lies beside it. schema is that
+// of GoToSocial's tables.
+func restoreScript(tables []table, all []extension, schema string) string {
 	var b strings.Builder
 	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
@@ -107,6 +115,12 @@ func restoreScript(tables []table) string {
 	for _, t := range tables {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
-	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nANALYZE;\n")
+	// PostgreSQL warns of each of its own tables that an owner may not analyze.
+	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
+	if extras(all) {
+		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
+			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
+	}
+	b.WriteString(searchPath + quoteName(schema) + ";\n")
 	return b.String()
 }

@@ -18,39 +18,43 @@ import (
 // pgView is a PostgreSQL database at one moment: an exported snapshot, which
 // every connection of the view sees, and pg_dump with them.
 type pgView struct {
-	db       *postgres
-	conn     *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
-	snapshot string
-	version  int    // of the server, as in server_version_num
-	pgDump   string // the program
-	tables   []table
-	facts    manifest.Facts
-	schema   string // of GoToSocial's tables
+	db         *postgres
+	conn       *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
+	snapshot   string
+	version    int    // of the server, as in server_version_num
+	pgDump     string // the program
+	tables     []table
+	extensions []extension
+	facts      manifest.Facts
+	schema     string // of GoToSocial's tables
 
 	mu   sync.Mutex // guards idle
 	idle []*copier
 }
 
-// begin opens a view for a backup, unless there is no pg_dump for its schema.
+// begin opens a view for a backup, unless something of it can't be read.
 func (p *postgres) begin(ctx context.Context, host string) (View, error) {
-	v, err := p.view(ctx, host)
+	v, err := p.view(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if v.pgDump, err = p.findDump(ctx, v.version/10000); err != nil {
+	if err := v.prepare(ctx, host); err != nil {
 		v.Close()
-		return nil, err
+		return nil, p.explain(err)
 	}
 	return v, nil
 }
 
-// view exports a snapshot and finds out what there is to read.
-func (p *postgres) view(ctx context.Context, host string) (v *pgView, err error) {
+// view exports a snapshot.
+func (p *postgres) view(ctx context.Context) (v *pgView, err error) {
+	if p, err = p.reached(ctx); err != nil {
+		return nil, err
+	}
 	v = &pgView{db: p}
 	if v.conn, err = p.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := v.begin(ctx, host); err != nil {
+	if err := v.export(ctx); err != nil {
 		v.Close()
 		return nil, p.explain(err)
 	}
@@ -67,20 +71,28 @@ const asRows = `
 
 const readOnlyTransaction = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
-func (v *pgView) begin(ctx context.Context, host string) error {
+func (v *pgView) export(ctx context.Context) error {
 	if _, err := v.conn.Exec(ctx, readOnlyTransaction+asRows, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return err
 	}
 	err := v.conn.QueryRow(ctx, `SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
 		Scan(&v.snapshot, &v.version, &v.facts.Server)
-	if err != nil {
+	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
+	return err
+}
+
+// prepare finds out what there is to read, and whether all of it can be.
+func (v *pgView) prepare(ctx context.Context, host string) (err error) {
+	if err := v.readable(ctx); err != nil {
 		return err
 	}
-	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
 	if err := v.describe(ctx, host); err != nil {
 		return err
 	}
 	if v.tables, err = listTables(ctx, v.conn); err != nil {
+		return err
+	}
+	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
 		return err
 	}
 	// From here on no migration changes a table before everything was read.
@@ -88,7 +100,10 @@ func (v *pgView) begin(ctx context.Context, host string) error {
 	for i, t := range v.tables {
 		names[i] = t.name()
 	}
-	_, err = v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE")
+	if _, err := v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
+		return err
+	}
+	v.pgDump, err = v.db.findDump(ctx, v.version/10000)
 	return err
 }
 
@@ -96,7 +111,7 @@ func (v *pgView) begin(ctx context.Context, host string) error {
 func (v *pgView) describe(ctx context.Context, host string) error {
 	for _, name := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
 		var schema *string
-		if err := v.conn.QueryRow(ctx, `SELECT (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass($1))`, name).Scan(&schema); err != nil {
+		if err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass($1))`, name).Scan(&schema); err != nil {
 			return err
 		}
 		if schema == nil {
@@ -138,13 +153,19 @@ const (
 	sequences = "sequences.sql" // where they are
 	postData  = "post-data.sql" // pg_dump's: what needs tables, such as indexes
 	restoreBy = "restore.sql"   // has psql restore them all
+
+	extensionsBy = "extensions.sql" // extensions that nothing needs, where there are any
 )
 
 // Database is the schema in two parts, the sequences, a script that has psql
 // restore everything, and the rows of each table.
 func (v *pgView) Database() []manifest.File {
 	var files []manifest.File
-	for _, name := range []string{preData, sequences, postData, restoreBy} {
+	names := []string{preData, sequences, postData, restoreBy}
+	if extras(v.extensions) {
+		names = append(names, extensionsBy)
+	}
+	for _, name := range names {
 		files = append(files, manifest.File{Part: manifest.Database, Path: name, Mode: 0o600})
 	}
 	for _, t := range v.tables {
@@ -163,7 +184,9 @@ func (v *pgView) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, 
 		text, err := v.sequences(ctx)
 		return io.NopCloser(strings.NewReader(text)), err
 	case restoreBy:
-		return io.NopCloser(strings.NewReader(restoreScript(v.tables))), nil
+		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions, v.schema))), nil
+	case extensionsBy:
+		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
 	}
 	i := slices.IndexFunc(v.tables, func(t table) bool { return t.file() == path })
 	if i < 0 {
@@ -184,17 +207,26 @@ func (v *pgView) sequences(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	rows, err := conn.Query(ctx, `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', format('%I.%I', schemaname, sequencename),
-			coalesce(last_value, start_value), last_value IS NOT NULL)
-		FROM pg_sequences WHERE schemaname !~ '^pg_' ORDER BY schemaname COLLATE "C", sequencename COLLATE "C"`)
+	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+ofExtension+` ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
 	if err != nil {
 		return "", v.db.explain(err)
 	}
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return "", v.db.explain(err)
 	}
-	return strings.Join(append(lines, ""), "\n"), nil
+	var b strings.Builder
+	for _, name := range names {
+		// Of the sequence itself, not of pg_sequences: that says NULL where it may
+		// not be read, as where it was never used.
+		var line string
+		if err := conn.QueryRow(ctx, `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name, name).Scan(&line); err != nil {
+			return "", fmt.Errorf("read sequence %s: %w", name, v.db.explain(err))
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String(), nil
 }
 
 // Media yields the storage keys of local media in byte order, each once.

@@ -24,7 +24,6 @@ import (
 // postgres is a PostgreSQL database, reached as GoToSocial reaches it.
 type postgres struct {
 	config *pgx.ConnConfig
-	ssl    []string // PGSSL… variables for the client programs
 	as     *syscall.Credential
 }
 
@@ -36,7 +35,7 @@ func openPostgres(c *Config) (*postgres, error) {
 		if err != nil { // its words may hold the password
 			return nil, &Problem{What: "db-postgres-connection-string is none that PostgreSQL's clients read", Fix: "correct it, as in postgres://USER:PASSWORD@HOST/DATABASE"}
 		}
-		return newPostgres(config, sslVariables(text)), nil
+		return newPostgres(config), nil
 	}
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
@@ -52,51 +51,48 @@ func openPostgres(c *Config) (*postgres, error) {
 			*to = value
 		}
 	}
-	var ssl []string
-	if config.TLSConfig, ssl, err = c.postgresTLS(); err != nil {
+	config.Fallbacks = nil // $PGHOST may name several
+	if config.TLSConfig, err = c.postgresTLS(); err != nil {
 		return nil, err
 	}
-	return newPostgres(config, ssl), nil
+	return newPostgres(config), nil
 }
 
-// postgresTLS is what the TLS modes of GoToSocial mean, for us and for the
-// client programs.
-func (c *Config) postgresTLS() (*tls.Config, []string, error) {
-	var config *tls.Config
+// postgresTLS is what the TLS modes of GoToSocial mean.
+func (c *Config) postgresTLS() (*tls.Config, error) {
 	switch mode := c.Get("db-tls-mode"); mode {
 	case "", "disable":
-		return nil, []string{"PGSSLMODE=disable"}, nil
+		return nil, nil
 	case "enable":
-		return &tls.Config{InsecureSkipVerify: true}, []string{"PGSSLMODE=require", "PGSSLROOTCERT=/nonexistent"}, nil
+		return &tls.Config{InsecureSkipVerify: true}, nil
 	case "require":
-		config = &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
 	default:
-		return nil, nil, &Problem{What: fmt.Sprintf("db-tls-mode %q is none of disable, enable, require", mode), Fix: "correct db-tls-mode"}
+		return nil, &Problem{What: fmt.Sprintf("db-tls-mode %q is none of disable, enable, require", mode), Fix: "correct db-tls-mode"}
 	}
-	ssl := []string{"PGSSLMODE=verify-full", "PGSSLROOTCERT=/etc/ssl/certs/ca-certificates.crt"}
+	config := &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
 	file := c.absolute(c.Get("db-tls-ca-cert"))
 	if file == "" {
-		return config, ssl, nil
+		return config, nil
 	}
 	wrong := func(err error) error {
 		return &Problem{What: "no certificate authority in " + file, Err: err, Fix: "correct db-tls-ca-cert"}
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, nil, wrong(err)
+		return nil, wrong(err)
 	}
 	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
 		config.RootCAs = x509.NewCertPool()
 	}
 	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, nil, wrong(nil)
+		return nil, wrong(nil)
 	}
-	return config, []string{"PGSSLMODE=verify-full", "PGSSLROOTCERT=" + file}, nil
+	return config, nil
 }
 
-func newPostgres(config *pgx.ConnConfig, ssl []string) *postgres {
+func newPostgres(config *pgx.ConnConfig) *postgres {
 	config.Database = cmp.Or(config.Database, config.User) // as PostgreSQL's clients do
-	p := &postgres{config: config, ssl: ssl}
+	p := &postgres{config: config}
 	config.RuntimeParams["application_name"] = "holdfast"
 	if p.socket() && os.Geteuid() == 0 {
 		p.as = account(config.User)
@@ -126,18 +122,6 @@ func account(name string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// sslVariables are the settings of a connection string that only the client
-// programs need, as variables: pgx has read them for itself.
-func sslVariables(text string) (variables []string) {
-	for key, value := range connectionSettings(text) {
-		switch key {
-		case "sslmode", "sslrootcert", "sslcert", "sslkey", "sslsni", "sslnegotiation":
-			variables = append(variables, "PG"+strings.ToUpper(key)+"="+value)
-		}
-	}
-	return variables
-}
-
 func (p *postgres) String() string {
 	if p.socket() {
 		return fmt.Sprintf("database %q by the socket in %s", p.config.Database, p.config.Host)
@@ -147,12 +131,6 @@ func (p *postgres) String() string {
 
 // holds is false: the server keeps its files where no backup looks.
 func (p *postgres) holds(fs.FileInfo) bool { return false }
-
-// connect opens a connection.
-func (p *postgres) connect(ctx context.Context) (*pgx.Conn, error) {
-	c, err := pgx.ConnectConfig(ctx, p.config)
-	return c, p.explain(err)
-}
 
 // explain adds to an error of PostgreSQL what can be done about it. Where the
 // server's own words hold data, such as a row that breaks a rule, they are not
@@ -171,6 +149,9 @@ func (p *postgres) explain(err error) error {
 	switch {
 	case errors.As(err, &server):
 		p.explainCode(what, server)
+	case untrusted(err):
+		what.What += " shows a certificate that can't be trusted"
+		what.Fix = "name the authority that signed it by db-tls-ca-cert, and the server by a name that stands in it (db-address); in a connection string by sslrootcert and host"
 	case errors.As(err, &connect):
 		what.What += " can't be reached"
 		what.Fix = "see that PostgreSQL runs there, and correct db-address, db-port and db-tls-mode"
@@ -181,17 +162,34 @@ func (p *postgres) explain(err error) error {
 	return what
 }
 
+// untrusted reports whether TLS ended over the server's certificate.
+func untrusted(err error) bool {
+	var verify *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &invalid)
+}
+
 // explainCode goes by the codes of PostgreSQL's documentation, appendix A.
 func (p *postgres) explainCode(what *Problem, err *pgconn.PgError) {
 	switch code := err.Code; {
-	case code == "28P01", strings.HasPrefix(code, "28"):
+	case strings.HasPrefix(code, "28"):
 		what.What += fmt.Sprintf(" refused user %q", p.config.User)
-		what.Fix = "correct db-user and db-password; where PostgreSQL asks the system who it is (peer), run Holdfast as root or as that user"
+		what.Fix = "correct db-user and db-password"
+		switch {
+		case code == "28P01": // a wrong password
+		case p.socket():
+			what.Fix += "; where PostgreSQL asks the system who it is (peer), run Holdfast as root or as that user"
+		case p.config.TLSConfig == nil:
+			what.Fix += "; where pg_hba.conf takes none without TLS (hostssl), set db-tls-mode to enable or require"
+		default:
+			what.Fix += ", or have pg_hba.conf let that user in from here"
+		}
 	case code == "3D000":
 		what.What += " does not exist"
 		what.Fix = "correct db-database"
 	case code == "42501":
-		what.Fix = fmt.Sprintf("as PostgreSQL's superuser: GRANT pg_read_all_data TO %s; better, use GoToSocial's own user, who owns everything", quoteName(p.config.User))
+		what.Fix = p.readFix()
 	case code == "42P01":
 		what.What += " lost a table while it was read"
 		what.Fix = "let GoToSocial finish its migrations, then run it again"

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -39,7 +40,9 @@ type Server struct {
 const Owner = "gotosocial"
 
 // Start runs a server for the length of a test, on a free loopback port. Where
-// none is installed the test is skipped, or fails if $CI is "true".
+// none is installed the test is skipped, or fails if $CI is "true". Its programs are
+// the newest of Debian's places, else of $PATH; $HOLDFAST_TEST_POSTGRES names the
+// folder of others.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	bin := find(t)
@@ -52,14 +55,10 @@ func Start(t testing.TB, settings ...string) *Server {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s.Sockets, s.Data = dir, filepath.Join(dir, "data")
 	password := filepath.Join(dir, "password")
-	if err := os.WriteFile(password, []byte(s.Password), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s.write(t, password, []byte(s.Password))
 	if s.As != nil {
-		for _, path := range []string{dir, password} {
-			if err := os.Chown(path, int(s.As.Uid), int(s.As.Gid)); err != nil {
-				t.Fatal(err)
-			}
+		if err := os.Chown(dir, int(s.As.Uid), int(s.As.Gid)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -135,7 +134,7 @@ func (s *Server) Stop() { s.stop() }
 
 // URL is a connection string, by TCP.
 func (s *Server) URL(user, database string) string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, s.Port, database)
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, s.Port, url.PathEscape(database))
 }
 
 // Connect connects as a user, by TCP.
@@ -147,6 +146,17 @@ func (s *Server) Connect(t testing.TB, user, database string) *pgx.Conn {
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
+}
+
+// Has reports whether there is a role of that name.
+func (s *Server) Has(t testing.TB, role string) (has bool) {
+	t.Helper()
+	conn := s.Connect(t, "postgres", "postgres")
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role).Scan(&has); err != nil {
+		t.Fatal(err)
+	}
+	return has
 }
 
 // Exec runs SQL in a database as the superuser.
@@ -183,6 +193,9 @@ func (s *Server) Load(t testing.TB, user, database, file string) {
 
 func find(t testing.TB) string {
 	t.Helper()
+	if bin := os.Getenv("HOLDFAST_TEST_POSTGRES"); bin != "" {
+		return bin
+	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,87 @@
+package instance_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/instance"
+	"holdfast/instance/postgrestest"
+	"holdfast/manifest"
+)
+
+// restoredExtensions are a database's, in order.
+func restoredExtensions(t testing.TB, s *postgrestest.Server, database string) (names string) {
+	t.Helper()
+	conn := s.Connect(t, "postgres", database)
+	if err := conn.QueryRow(t.Context(), `SELECT string_agg(extname, ' ' ORDER BY extname COLLATE "C") FROM pg_extension`).Scan(&names); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(t.Context())
+	return names
+}
+
+// GoToSocial's user may make neither pg_stat_statements nor bloom; any owner of
+// a database may make the others.
+func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	s.Exec(t, "gotosocial", `CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION bloom;
+		CREATE INDEX ON no_key USING gin (a gin_trgm_ops)`)
+	i := openInstance(t, dir, instance.Options{})
+	from := restoredFolder(t, begin(t, i))
+	s.NewDatabase(t, "by_hand")
+	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
+	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
+	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	notes, err := r.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, database := range []string{"by_hand", "gotosocial"} {
+		if got, want := restoredExtensions(t, s, database), "hstore pg_trgm plpgsql"; got != want {
+			t.Errorf("%s has %s, want %s", database, got, want)
+		}
+	}
+	said := strings.Join(notes, "\n")
+	for _, want := range []string{`database gotosocial: CREATE EXTENSION IF NOT EXISTS "bloom" WITH SCHEMA "public" CASCADE;`, `CREATE EXTENSION IF NOT EXISTS "pg_stat_statements"`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no word of %s in\n%s", want, said)
+		}
+	}
+}
+
+func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
+	s := postgrestest.Start(t)
+	dir := pgInstance(t, s, "gotosocial")
+	s.Exec(t, "gotosocial", `CREATE EXTENSION bloom; CREATE INDEX ON no_key USING bloom (b)`)
+	i := openInstance(t, dir, instance.Options{})
+	from := restoredFolder(t, begin(t, i))
+	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
+	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	_, err := r.Database(t.Context())
+	var p *instance.Problem
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") || !strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
+		t.Fatalf("%v\nfix: %+v", err, p)
+	}
+	// A server without the extension.
+	file := filepath.Join(from, "database", "pre-data.sql")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, from, "database/pre-data.sql", strings.ReplaceAll(string(text), "bloom", "blossom"))
+	if _, err := r.Database(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(), "lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
+		t.Errorf("%v\nfix: %+v", err, p)
+	}
+	write(t, from, "database/pre-data.sql", string(text))
+	s.Exec(t, "postgres", "ALTER ROLE gotosocial SUPERUSER")
+	if _, err := r.Database(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := restoredExtensions(t, s, "gotosocial"); got != "bloom plpgsql" {
+		t.Errorf("it has %s", got)
+	}
+}
