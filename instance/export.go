@@ -14,6 +14,10 @@ import (
 type Exported struct {
 	Accounts int64 // local accounts, the instance's own among them
 	Entries  int64 // lines
+
+	// LeftOut are entries that hold what GoToSocial would not write there, each
+	// with what is wrong. A local account is never among them: it is an error.
+	LeftOut []string
 }
 
 // Export writes the identity of an instance, out of its live database in one
@@ -54,13 +58,13 @@ type tables interface {
 // export is one export.
 type export struct {
 	tables
-	w       *bufio.Writer
-	written map[string]bool // IDs, unique over all tables: 26 bytes each
-	done    Exported
+	w    *bufio.Writer
+	met  map[string]bool // IDs, unique over all tables: 26 bytes each
+	done Exported
 }
 
 func exportTables(ctx context.Context, t tables, w io.Writer) (Exported, error) {
-	e := &export{tables: t, w: bufio.NewWriter(w), written: map[string]bool{}}
+	e := &export{tables: t, w: bufio.NewWriter(w), met: map[string]bool{}}
 	err := e.run(ctx)
 	if err == nil {
 		err = e.w.Flush()
@@ -146,30 +150,29 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 	return e.each(ctx, query+" ORDER BY "+e.order(), args, func(values []*string) error { return use(row{of, values}) })
 }
 
-// write writes a row as its line, unless it was written before.
+// write writes a row as its line, unless it was met before. One that can't be
+// written is left out: an export is for when little else can be read. But a local
+// account's keys are what it is made for.
 func (e *export) write(r row) error {
 	id := r.text("id")
-	if e.written[id] {
+	if e.met[id] {
 		return nil
 	}
+	e.met[id] = true
 	line, err := r.line()
-	if err != nil {
-		return unexportable(r, err)
+	switch {
+	case err == nil:
+	case r.entry == accounts && r.text("domain") == "":
+		return &Problem{What: "export " + r.name(), Err: err, Fix: "export an earlier snapshot: holdfast list, then holdfast export SNAP --identity FILE"}
+	default:
+		e.done.LeftOut = append(e.done.LeftOut, fmt.Sprintf("%s: %v", r.name(), err))
+		return nil
 	}
 	if _, err := e.w.Write(line); err != nil {
 		return fmt.Errorf("write export: %w", err)
 	}
-	e.written[id] = true
 	e.done.Entries++
 	return nil
-}
-
-func unexportable(r row, err error) error {
-	name := fmt.Sprintf("%s %s", r.entry.kind, printable(r.text("id")))
-	if r.entry == accounts {
-		name = "account @" + strings.TrimSuffix(printable(r.text("username"))+"@"+printable(r.text("domain")), "@") + " (" + printable(r.text("id")) + ")"
-	}
-	return &Problem{What: "export " + name, Err: err, Fix: "export an earlier snapshot: holdfast list, then holdfast export SNAP --identity FILE"}
 }
 
 // errUnfit is a value that its column should not have. What it is stays unsaid:

@@ -448,20 +448,19 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ set, want string }{
-		"a float":           {"private_key = replace(private_key, '" + pair.N.String() + "', '1.8e617')", "private key"},
-		"a digit":           {"private_key = replace(private_key, '" + pair.D.String() + "', '" + pair.D.String()[1:] + "')", "private key"},
-		"an exponent":       {"private_key = replace(private_key, '65537', '65539')", "private key"},
-		"no prime":          {"private_key = replace(private_key, '\"Primes\"', '\"Prime\"')", "private key"},
-		"null prime":        {"private_key = json_set(private_key, '$.Primes', json('[null,null]'))", "private key"},
-		"negative":          {"private_key = replace(private_key, '\"N\":', '\"N\":-')", "private key"},
-		"null":              {"private_key = 'null'", "private key"},
-		"text":              {"private_key = '-----BEGIN SECRET'", "private key"},
-		"none":              {"private_key = NULL", "without a key pair"},
-		"no public key":     {"public_key = '{}'", "public key"},
-		"another's":         {"public_key = (SELECT public_key FROM accounts WHERE username='bruno')", "different pairs"},
-		"a time":            {"created_at = 'secret'", "column created_at"},
-		"a boolean":         {"locked = 'secret'", "column locked"},
-		"of another server": {"domain = 'remote.test', public_key = '{\"N\":0,\"E\":3}', suspended_at = created_at", "public key"},
+		"a float":       {"private_key = replace(private_key, '" + pair.N.String() + "', '1.8e617')", "private key"},
+		"a digit":       {"private_key = replace(private_key, '" + pair.D.String() + "', '" + pair.D.String()[1:] + "')", "private key"},
+		"an exponent":   {"private_key = replace(private_key, '65537', '65539')", "private key"},
+		"no prime":      {"private_key = replace(private_key, '\"Primes\"', '\"Prime\"')", "private key"},
+		"null prime":    {"private_key = json_set(private_key, '$.Primes', json('[null,null]'))", "private key"},
+		"negative":      {"private_key = replace(private_key, '\"N\":', '\"N\":-')", "private key"},
+		"null":          {"private_key = 'null'", "private key"},
+		"text":          {"private_key = '-----BEGIN SECRET'", "private key"},
+		"none":          {"private_key = NULL", "without a key pair"},
+		"no public key": {"public_key = '{}'", "public key"},
+		"another's":     {"public_key = (SELECT public_key FROM accounts WHERE username='bruno')", "different pairs"},
+		"a time":        {"created_at = 'secret'", "column created_at"},
+		"a boolean":     {"locked = 'secret'", "column locked"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := t.TempDir()
@@ -482,6 +481,42 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 				t.Errorf("the value shows: %v", err)
 			}
 		})
+	}
+}
+
+// An export is for when little else can be read: one broken row of others must not
+// cost the rest.
+func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
+	dir := people(t)
+	before, err := exportLive(t, dir)
+	before = must1(t, before, err)
+	db := openSQL(t, filepath.Join(dir, "sqlite.db"))
+	defer db.Close()
+	const remote, follow = "(SELECT id FROM accounts WHERE suspended_at IS NOT NULL ORDER BY id LIMIT 1)", "(SELECT id FROM follows WHERE uri='https://a/5')"
+	broken := []string{query[string](t, db, "SELECT id FROM accounts WHERE id="+remote), query[string](t, db, "SELECT id FROM follows WHERE id="+follow)}
+	for _, q := range []string{"UPDATE accounts SET public_key = '{\"N\":0,\"E\":3}' WHERE id=" + remote, "UPDATE follows SET created_at = 'secret' WHERE id=" + follow} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want strings.Builder
+	for line := range strings.Lines(before) {
+		if !strings.Contains(line, `"id":"`+broken[0]+`"`) && !strings.Contains(line, `"id":"`+broken[1]+`"`) {
+			want.WriteString(line)
+		}
+	}
+	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	done, err := instance.Export(t.Context(), c, &got)
+	if err != nil || got.String() != want.String() || done.Entries != int64(strings.Count(want.String(), "\n")) || strings.Count(before, "\n")-strings.Count(want.String(), "\n") != 2 {
+		t.Errorf("%v\n%s\nwant\n%s", err, &got, &want)
+	}
+	said := strings.Join(done.LeftOut, "\n")
+	if len(done.LeftOut) != 2 || !strings.Contains(said, broken[0]+"): column public_key: its public key is no RSA key") || !strings.Contains(said, "follow "+broken[1]+": column created_at") || strings.Contains(said, "secret") {
+		t.Errorf("left out: %s", said)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -134,6 +135,15 @@ func (r row) value(column string) **string {
 
 // text is a column's value, "" for NULL.
 func (r row) text(column string) string { return orEmpty(*r.value(column)) }
+
+// name is what a person calls the row.
+func (r row) name() string {
+	id := printable(r.text("id"))
+	if r.entry != accounts {
+		return r.entry.kind + " " + id
+	}
+	return fmt.Sprintf("account @%s (%s)", strings.TrimSuffix(printable(r.text("username"))+"@"+printable(r.text("domain")), "@"), id)
+}
 
 // line is the row in JSON, byte for byte as Go's encoder writes GoToSocial's.
 func (r row) line() ([]byte, error) {

@@ -39,13 +39,10 @@ Without SNAP it reads the live database, else a snapshot, with --identity.`,
 				return err
 			}
 			done, err := v.run(cmd.Context(), a, first(args))
-			if err != nil || v.output == "" {
+			if err != nil {
 				return err
 			}
-			a.result = exportResult{v.output, done.Accounts, done.Entries}
-			a.say("✓ exported %s with their keys, %s in all, to %s", count(done.Accounts, "local account"), count(done.Entries, "line"), v.output)
-			a.say("  keep it like a private key; gotosocial admin import --path FILE reads it into an empty database")
-			return nil
+			return v.tell(a, done)
 		},
 	}
 	fromFlag(cmd, &v.from)
@@ -59,6 +56,22 @@ type exportResult struct {
 	File     string `json:"file"`
 	Accounts int64  `json:"accounts"` // local ones, the instance's own among them
 	Entries  int64  `json:"entries"`
+	LeftOut  int    `json:"left_out"`
+}
+
+// tell says what was exported, and what was not.
+func (v *exportVerb) tell(a *app, done instance.Exported) error {
+	if v.output != "" {
+		a.result = exportResult{v.output, done.Accounts, done.Entries, len(done.LeftOut)}
+		a.say("✓ exported %s with their keys, %s in all, to %s", count(done.Accounts, "local account"), count(done.Entries, "line"), v.output)
+		a.say("  keep it like a private key; gotosocial admin import --path FILE reads it into an empty database")
+	}
+	if len(done.LeftOut) == 0 {
+		return nil
+	}
+	a.warnAll("left out: %s", done.LeftOut)
+	return &problem{exit: exitIncomplete, err: fmt.Errorf("without %s, broken in the database", count(int64(len(done.LeftOut)), "row")),
+		effect: "every local account is in it with its keys", fix: "an earlier snapshot may have them whole: holdfast list, then holdfast export SNAP --identity FILE"}
 }
 
 // check refuses what would only fail later, or show keys to bystanders.

@@ -37,7 +37,7 @@ var exits = []struct {
 	{0, "it went well"},
 	{exitUnexpected, "something unexpected"},
 	{exitUsage, "the command line or the configuration is wrong"},
-	{exitIncomplete, "saved or restored, but incomplete: some files could not be read"},
+	{exitIncomplete, "saved, restored or exported, but incomplete: something could not be read"},
 	{exitNoRepository, "there is no repository at that place"},
 	{exitBusy, "another holdfast is at work in that folder"},
 	{exitKey, "wrong or missing key"},
