@@ -98,7 +98,11 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Resto
 		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
 	}
 	if s.Facts.Engine == Postgres && !d.Verbatim {
-		if err := writeDurably(staging, path.Join(scripts, afterName), afterRestore); err != nil {
+		text, err := uncacheRestored(staging)
+		if err == nil {
+			err = writeDurably(staging, path.Join(scripts, afterName), text)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", afterName, err)
 		}
 	}
@@ -110,13 +114,18 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Resto
 
 const environmentName = "run.env"
 
-// afterRestore marks remote media as not cached, once everything is loaded.
-const (
-	afterName    = "after-restore.sql"
-	afterRestore = "-- No backup holds remote media. The server fetches them again, if they are not marked as cached.\n" +
-		"UPDATE media_attachments SET cached = false WHERE cached AND coalesce(remote_url, '') <> '';\n" +
-		"UPDATE emojis SET cached = false WHERE cached AND domain IS NOT NULL;\n"
-)
+func uncacheRestored(staging *os.Root) (string, error) {
+	folder, err := fs.Sub(staging.FS(), scripts)
+	if err != nil {
+		return "", err
+	}
+	tables, err := scriptTables(folder)
+	return uncacheTables(tables), err
+}
+
+// afterName is the script that marks remote media as not cached, once psql loaded
+// everything.
+const afterName = "after-restore.sql"
 
 func writeDurably(staging *os.Root, name, text string) error {
 	f, err := staging.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)

@@ -65,7 +65,7 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 	if err := r.steps(ctx, begun, result); err != nil {
 		return withEffect(err, fmt.Sprintf("the restore is unfinished; what was fetched is kept in %s, and --resume goes on", r.work))
 	}
-	r.tellRest(result)
+	r.tellRest(ctx, result)
 	result.unnamed = rec.Missing - int64(len(result.Missing))
 	return r.clear()
 }
@@ -386,8 +386,8 @@ func (r *rebuilding) fetched() bool {
 }
 
 // tellRest lists what is left for a person to do.
-func (r *rebuilding) tellRest(result *restoreResult) {
-	result.Rest = r.Rest()
+func (r *rebuilding) tellRest(ctx context.Context, result *restoreResult) {
+	result.Rest = r.Rest(ctx)
 	result.Seconds = time.Since(r.verb.began).Seconds()
 	r.app.say("\n%s is rebuilt on this machine, as it was at %s. What is left to do:", r.Domain, stamp(r.snap.Record.Time))
 	for n, text := range result.Rest {
