@@ -50,10 +50,20 @@ func (r *rebuilding) makeFolder() (err error) {
 
 // holdFolder takes a folder for this run alone, until it is closed. The whole
 // instance will lie in it in the clear, and root will act by its journal: it must
-// be this user's alone, and nobody else may put another in its place.
+// be this user's alone, and nobody else may put another in its place. That is
+// looked at before it is made, too.
 func holdFolder(dir string) (*os.File, error) {
 	refuse := func(format string, args ...any) error {
 		return &problem{exit: exitRefused, err: fmt.Errorf(format, args...), fix: "name a folder of your own by --work, or move that one away"}
+	}
+	above, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	s := above.Sys().(*syscall.Stat_t)
+	if above.Mode()&fs.ModeSticky == 0 && (s.Mode&0o002 != 0 || s.Mode&0o020 != 0 && int(s.Gid) != os.Getegid()) {
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("others may rename what is in %s (mode %04o, without a sticky bit)", filepath.Dir(dir), above.Mode().Perm()),
+			fix: "chmod go-w " + shellWord(filepath.Dir(dir)) + ", or name another place by --work"}
 	}
 	f, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, fs.ErrPermission) {
@@ -63,18 +73,12 @@ func holdFolder(dir string) (*os.File, error) {
 		return nil, err
 	}
 	is, err := f.Stat()
-	above, err2 := os.Stat(filepath.Dir(dir))
-	err = errors.Join(err, err2)
-	if err == nil {
-		switch s := above.Sys().(*syscall.Stat_t); {
-		case int(is.Sys().(*syscall.Stat_t).Uid) != os.Geteuid():
-			err = refuse("%s belongs to another user", dir)
-		case is.Mode().Perm()&0o077 != 0:
-			err = refuse("%s is open to other users (mode %04o)", dir, is.Mode().Perm())
-		case above.Mode()&fs.ModeSticky != 0:
-		case s.Mode&0o002 != 0, s.Mode&0o020 != 0 && int(s.Gid) != os.Getegid():
-			err = refuse("others may rename what is in %s (mode %04o, without a sticky bit)", filepath.Dir(dir), above.Mode().Perm())
-		}
+	switch {
+	case err != nil:
+	case int(is.Sys().(*syscall.Stat_t).Uid) != os.Geteuid():
+		err = refuse("%s belongs to another user", dir)
+	case is.Mode().Perm()&0o077 != 0:
+		err = refuse("%s is open to other users (mode %04o)", dir, is.Mode().Perm())
 	}
 	if err == nil {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

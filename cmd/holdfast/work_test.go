@@ -37,6 +37,7 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 		"others may read":              {0o704, 0o755, nil, exitRefused},
 		"the group may read":           {0o740, 0o755, nil, exitRefused},
 		"others may put another there": {0o700, 0o757, nil, exitRefused},
+		"not there yet, and open":      {0o700, 0o757, os.Remove, exitRefused},
 		"others' folder": {0o700, 0o755, func(dir string) error {
 			if os.Geteuid() != 0 {
 				return os.Chmod(dir, 0o777)
