@@ -123,7 +123,7 @@ func orEmpty(s *string) string {
 }
 
 // Rest is what a restore leaves to a person.
-func (r *Rebuild) Rest() (rest []string) {
+func (r *Rebuild) Rest(ctx context.Context) (rest []string) {
 	if version := r.Facts.GoToSocial; version != "" {
 		rest = append(rest, fmt.Sprintf("install GoToSocial %s or newer, if it is not there: %s", version, fetchBinary(version)))
 	} else {
@@ -135,6 +135,11 @@ func (r *Rebuild) Rest() (rest []string) {
 		"start GoToSocial: "+r.start(),
 		"set up Holdfast here: holdfast init with a new prefix in the bucket; the old snapshots stay restorable with the old kit",
 	)
+	if r.Config.Engine() == Postgres {
+		if p, err := openPostgres(r.Config); err == nil {
+			rest = append(rest, p.tellAside(ctx)...)
+		}
+	}
 	return rest
 }
 

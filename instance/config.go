@@ -26,6 +26,7 @@ type Config struct {
 	// Warnings say what of all this may not be as the server sees it.
 	Warnings []string
 
+	runAs    string // "USER:GROUP" of a restored unit; either may be missing
 	settings map[string]Setting
 	service  []string          // the files of the service: unit, drop-ins, environment files
 	paths    map[string]string // where the server's paths are here

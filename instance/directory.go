@@ -98,7 +98,7 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Resto
 		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
 	}
 	if s.Facts.Engine == Postgres && !d.Verbatim {
-		where, err := whereTablesAre(staging.FS())
+		where, err := whereTablesAre(staging.FS(), scripts)
 		if err == nil {
 			err = writeDurably(staging, path.Join(scripts, afterName), where+afterRestore)
 		}
@@ -123,8 +123,9 @@ const (
 )
 
 // whereTablesAre is the line of restore.sql that leads to GoToSocial's tables.
-func whereTablesAre(staging fs.FS) (line string, err error) {
-	text, err := readScript(staging, path.Join(scripts, restoreBy))
+// dir is the scripts' folder.
+func whereTablesAre(files fs.FS, dir string) (line string, err error) {
+	text, err := readScript(files, path.Join(dir, restoreBy))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

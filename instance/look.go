@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -93,51 +92,12 @@ func answers(ctx context.Context, domain string) (string, error) {
 	return cmp.Or(printable(resp.Header.Get("Server")), "a server"), nil
 }
 
-func (r *Rebuild) lookUser() Finding {
-	f := Finding{What: "user"}
-	switch {
-	case r.User == "":
-		f.Detail = "the snapshot doesn't tell which user the server runs as: all belongs to who runs this"
-		f.Fix = "--user NAME:GROUP names it"
-		return f
-	case os.Geteuid() != 0:
-		f.Detail = fmt.Sprintf("this is not root: all will belong to you, not to %s", r.User)
-		return f
-	}
-	f.Detail = r.User
-	if _, _, err := r.owner(r.User); err != nil {
-		f.Detail, f.Fix = err.Error(), fixOf(err)
-		if _, err := exec.LookPath("useradd"); err == nil {
-			f.Detail, f.Fix = f.Detail+": it is made", ""
-		} else {
-			f.Refused = true
-		}
-	}
-	return f
-}
-
 func fixOf(err error) string {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p.Fix
 	}
 	return ""
-}
-
-// MakeUser makes the user that the server runs as, where it is missing.
-func (r *Rebuild) MakeUser(ctx context.Context) (notes []string, err error) {
-	name, _, _ := strings.Cut(r.User, ":")
-	if _, _, err := r.owner(r.User); err == nil {
-		return nil, nil
-	}
-	if _, err := strconv.Atoi(name); err == nil || strings.HasPrefix(name, "-") {
-		return nil, fmt.Errorf("make user %q: it has no name", name)
-	}
-	out, err := exec.CommandContext(ctx, "useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", "--", name).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("make user %s: %w: %s", name, err, strings.TrimSpace(string(out)))
-	}
-	return []string{"user " + name + ": made"}, nil
 }
 
 // lookBinary compares the versions: an older server breaks a newer database.
@@ -168,12 +128,9 @@ func fetchBinary(version string) string {
 
 // version asks the binary on this machine, as a user without rights.
 func (r *Rebuild) version(ctx context.Context) string {
-	path, err := exec.LookPath("gotosocial")
-	if err != nil {
-		path = filepath.Join(r.Config.WorkingDir, "gotosocial")
-		if regular(os.Stat(path)) != nil {
-			return ""
-		}
+	path := r.Config.program()
+	if path == "" {
+		return ""
 	}
 	as := &syscall.Credential{Uid: nobody, Gid: nobody}
 	if uid, gid, err := r.owner(r.User); err == nil && uid > 0 {
@@ -216,17 +173,17 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	}
 	admin, err := p.admin(ctx)
 	if err != nil {
-		return refuse(err)
-	}
-	var role bool
-	if err := admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, p.config.User).Scan(&role); err != nil {
-		return refuse(p.explain(err))
-	}
-	if !role {
-		admin.Close(context.WithoutCancel(ctx))
-		return refuse(&Problem{What: fmt.Sprintf("PostgreSQL has no user %q", p.config.User), Fix: "sudo -u postgres createuser --createdb --pwprompt " + p.config.User + ", with the password of GoToSocial's configuration"})
+		return refuse(p.noAdmin(err))
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
+	var findings []Finding
+	if there, err := p.hasRole(ctx, admin); err != nil {
+		return refuse(p.explain(err))
+	} else if !there {
+		findings = append(findings, Finding{What: "database", Detail: fmt.Sprintf("PostgreSQL has no user %q: it is made, with the password of GoToSocial's configuration and no right but to log in", p.config.User)})
+	} else if err := p.logIn(ctx); err != nil {
+		return refuse(err)
+	}
 	var version string
 	if err := admin.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&version); err != nil {
 		return refuse(p.explain(err))
@@ -242,7 +199,7 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	} else if aside != "" {
 		f.Detail += "; the one that is there is renamed aside"
 	}
-	return []Finding{f}
+	return append(findings, f)
 }
 
 func major(version string) int {
@@ -266,7 +223,7 @@ func (r *Rebuild) lookStorage(ctx context.Context) Finding {
 		f.Detail, f.Refused = err.Error(), true
 	default:
 		for _, e := range entries {
-			if e.Name() != "lost+found" && filepath.Join(f.Detail, e.Name()) != r.From {
+			if e.Name() != "lost+found" && filepath.Join(f.Detail, e.Name()) != filepath.Dir(r.From) {
 				f.Detail += " is not empty: " + e.Name() + " is there"
 				f.Fix = "move away what is in it"
 				f.Refused = true
@@ -297,12 +254,11 @@ func (r *Rebuild) lookBucket(ctx context.Context) Finding {
 func (r *Rebuild) lookFiles() (findings []Finding) {
 	for _, file := range r.Files {
 		f := Finding{What: "file", Detail: "/" + file.Path}
-		_, _, ownerErr := r.owner(file.Owner)
 		if file.Missing {
 			f.Detail += ": missing in the snapshot"
-		} else if ownerErr != nil && file.Owner != r.User {
-			f.Detail += ": " + ownerErr.Error()
-			f.Fix, f.Refused = fixOf(ownerErr), true
+		} else if commands := besides(making(file.Owner), r.makeServer()); len(commands) > 0 && os.Geteuid() == 0 {
+			f.Detail += fmt.Sprintf(": it belongs to %s, whom this machine lacks", file.Owner)
+			f.Fix, f.Refused = "install what brings that user or group, or: "+inShell(commands), true
 		} else if info, err := os.Lstat(f.Detail); err == nil {
 			switch {
 			case info.Size() == file.Size && hasSum(f.Detail, file.SHA256):

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"slices"
@@ -45,7 +46,7 @@ func (p *postgres) load(ctx context.Context, folder fs.FS, run string, replace, 
 		done: "restored by holdfast, run " + run,
 	}
 	if notes, err = l.run(ctx); err != nil {
-		return nil, fmt.Errorf("load database: %w", p.explain(err))
+		return nil, fmt.Errorf("load database: %w", l.explain(err))
 	}
 	return notes, nil
 }
@@ -55,6 +56,9 @@ func short(name string) string { return strings.ToValidUTF8(name[:min(40, len(na
 
 func (l *load) run(ctx context.Context) (notes []string, err error) {
 	tables, err := scriptTables(l.files)
+	if err == nil {
+		err = largestFirst(l.files, tables)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +67,7 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
-	// The server may still be at work for a run that was killed.
-	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtext('holdfast ' || $1))`, l.final); err != nil {
+	if err := l.lock(ctx, admin); err != nil {
 		return nil, err
 	}
 	if comment, _, err := describe(ctx, admin, l.final); err != nil || comment == l.done {
@@ -73,6 +76,13 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 	aside, err := l.vacant(ctx, admin)
 	if err != nil {
 		return nil, err
+	}
+	made, err := l.db.makeRole(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		notes = append(notes, fmt.Sprintf("PostgreSQL's user %s: made", l.db.config.User))
 	}
 	comment, there, err := describe(ctx, admin, l.temp)
 	if err != nil {
@@ -101,6 +111,36 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 	return notes, rename(ctx, admin, l.temp, l.final)
 }
 
+// patience is how long a run waits for another at the same database.
+const patience = "10s"
+
+// lock keeps others from the database for as long as admin is connected. The
+// server may still be at work for a run that was killed: it notices soon, unless
+// the network to it broke.
+func (l *load) lock(ctx context.Context, admin *pgx.Conn) error {
+	const key = `hashtext('holdfast ' || $1)`
+	var free bool
+	if err := admin.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+key+`)`, l.final).Scan(&free); err != nil || free {
+		return err
+	}
+	slog.WarnContext(ctx, "another restore is at work at the database, or PostgreSQL is still for one that was killed", "database", l.final, "waiting", patience)
+	if err := l.sql(ctx, admin, "SET lock_timeout = '"+patience+"'"); err != nil {
+		return err
+	}
+	_, err := admin.Exec(ctx, `SELECT pg_advisory_lock(`+key+`)`, l.final)
+	if server := (*pgconn.PgError)(nil); !errors.As(err, &server) || server.Code != "55P03" {
+		return errors.Join(err, l.sql(ctx, admin, "SET lock_timeout = DEFAULT"))
+	}
+	held := &Problem{What: fmt.Sprintf("another restore is at work at %s", l.db), Err: ErrBusy, Fix: "wait until it ends"}
+	var pid int
+	err = admin.QueryRow(ctx, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint << 32 | objid::bigint) = `+key, l.final).Scan(&pid)
+	if err == nil {
+		held.Fix += fmt.Sprintf("; if it was killed, and PostgreSQL has not noticed, as its superuser: SELECT pg_terminate_backend(%d)", pid)
+	}
+	return held
+}
+
 // admin connects to make and rename databases: as the instance's own user where
 // that may do so, else as the superuser, if this is root beside the server.
 func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
@@ -125,8 +165,18 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 	case err != nil:
 		return nil, err
 	}
-	return nil, &Problem{What: fmt.Sprintf("PostgreSQL's user %q may not make a database", p.config.User), Err: fs.ErrPermission,
-		Fix: fmt.Sprintf(`as PostgreSQL's superuser: ALTER ROLE %s CREATEDB, and NOCREATEDB afterwards`, quoteName(p.config.User))}
+	return nil, &Problem{What: fmt.Sprintf("PostgreSQL's user %q may not make a database", p.config.User), Err: fs.ErrPermission, Fix: p.mayCreate()}
+}
+
+// noAdmin adds to an error of admin what helps where PostgreSQL doesn't know the
+// user at all, which it doesn't tell from a wrong password.
+func (p *postgres) noAdmin(err error) error {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) || !strings.HasPrefix(server.Code, "28") {
+		return err
+	}
+	return &Problem{What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server,
+		Fix: fmt.Sprintf("correct db-user and db-password; if it is new there: sudo -u postgres createuser --createdb --pwprompt %s, with that password; as root on the machine of PostgreSQL Holdfast makes it", p.config.User)}
 }
 
 // to is the same server, another database and user.
@@ -139,24 +189,62 @@ func (p *postgres) to(database, user string) *postgres {
 // vacant looks what stands under the final name. aside is where it must go, ""
 // where nothing must.
 func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err error) {
-	var there bool
-	if err := admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, l.final).Scan(&there); err != nil || !there {
-		return "", err
+	var may bool
+	err = admin.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1`, l.final).Scan(&may)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
 	}
-	empty, err := l.db.empty(ctx)
 	if err != nil {
 		return "", err
 	}
-	if !empty && !l.replace {
-		return "", &Problem{What: fmt.Sprintf("%s exists", l.db), Err: fs.ErrPermission,
-			Fix: "--replace renames it aside; nothing is ever dropped"}
+	empty, err := empty(ctx, admin, l.final)
+	switch {
+	case err != nil:
+		return "", err
+	case !empty && !l.replace:
+		return "", &Problem{What: fmt.Sprintf("%s exists", l.db), Err: fs.ErrPermission, Fix: "--replace renames it aside; nothing is ever dropped"}
+	case !may:
+		return "", &Problem{What: fmt.Sprintf("%s exists, and is another user's than %q", l.db, l.db.config.User), Err: fs.ErrPermission,
+			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s, so that it can be renamed aside", quoteName(l.final), quoteName(l.db.config.User))}
 	}
-	return short(l.final) + "_before_" + time.Now().UTC().Format("20060102_150405"), nil
+	return asideName(l.final) + time.Now().UTC().Format("20060102_150405"), nil
 }
 
-// empty reports whether nothing of anybody's is in the database.
-func (p *postgres) empty(ctx context.Context) (empty bool, err error) {
-	conn, err := p.connect(ctx)
+// asideName begins the names of databases that a restore found in its way.
+func asideName(database string) string { return short(database) + "_before_" }
+
+// tellAside says of each database that was renamed aside, by whichever restore,
+// what it is and how it goes. What can't be found out isn't said.
+func (p *postgres) tellAside(ctx context.Context) (rest []string) {
+	admin, err := p.admin(ctx)
+	if err != nil {
+		return nil
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	rows, err := admin.Query(ctx, `SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY datname`, asideName(p.config.Database))
+	if err != nil {
+		return nil
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil
+	}
+	for _, name := range names {
+		drop := "DROP DATABASE " + quoteName(name)
+		if empty, err := empty(ctx, admin, name); err == nil && empty {
+			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is called %s now, and may go: %s", name, drop))
+		} else {
+			rest = append(rest, fmt.Sprintf("the database that was there before is called %s now; once you miss nothing that was in it: %s", name, drop))
+		}
+	}
+	return rest
+}
+
+// empty reports whether nothing of anybody's is in a database.
+func empty(ctx context.Context, admin *pgx.Conn, database string) (empty bool, err error) {
+	config := admin.Config()
+	config.Database = database
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return false, err
 	}
@@ -165,7 +253,7 @@ func (p *postgres) empty(ctx context.Context) (empty bool, err error) {
 		SELECT NOT EXISTS (SELECT FROM own WHERE nspname <> 'public') AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM own))
 			AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own)) AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM own))
 			AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)`).Scan(&empty)
-	return empty, p.explain(err)
+	return empty, err
 }
 
 // describe looks for a database and its comment.
@@ -216,29 +304,11 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, note
 	}
 	counts := make([]int64, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
-	todo := make(chan int)
-	g.Go(func() error {
-		defer close(todo)
-		for i := range tables {
-			select {
-			case todo <- i:
-			case <-gctx.Done():
-				return gctx.Err()
-			}
-		}
-		return nil
-	})
-	for range loaders {
-		g.Go(func() error {
-			conn, err := temp.connect(gctx)
-			if err != nil {
-				return err
-			}
-			defer conn.Close(context.WithoutCancel(gctx))
-			for i := range todo {
-				if counts[i], err = l.table(gctx, conn, tables[i]); err != nil {
-					return fmt.Errorf("table %s: %w", tables[i].name, err)
-				}
+	g.SetLimit(loaders)
+	for i, t := range tables {
+		g.Go(func() (err error) {
+			if counts[i], err = l.table(gctx, temp, t); err != nil {
+				return fmt.Errorf("table %s: %w", t.name, l.explain(err))
 			}
 			return nil
 		})
@@ -252,7 +322,11 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, note
 		}
 	}
 	if l.uncache {
-		if err := l.sql(ctx, conn, afterRestore); err != nil {
+		where, err := whereTablesAre(l.files, ".")
+		if err == nil {
+			err = l.sql(ctx, conn, where+afterRestore)
+		}
+		if err != nil {
 			return 0, nil, err
 		}
 	}
@@ -278,7 +352,12 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, note
 // table loads the rows of one table. In the transaction that emptied it they
 // need no entry in the write-ahead log where PostgreSQL keeps none for replicas,
 // and are not rewritten later (FREEZE).
-func (l *load) table(ctx context.Context, conn *pgx.Conn, t scriptTable) (int64, error) {
+func (l *load) table(ctx context.Context, temp *postgres, t scriptTable) (int64, error) {
+	conn, err := temp.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
 	f, err := l.files.Open(t.file)
 	if err != nil {
 		return 0, err
@@ -355,14 +434,12 @@ type scriptTable struct {
 	name, columns, file string
 }
 
-// scriptTables reads the tables out of restore.sql, the larger files first: the
-// last to be loaded shall be small.
+// scriptTables reads the tables out of restore.sql.
 func scriptTables(files fs.FS) (tables []scriptTable, err error) {
 	text, err := readScript(files, restoreBy)
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[string]int64{}
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
 		line, ok := strings.CutPrefix(lines.Text(), `\copy `)
 		if !ok {
@@ -372,15 +449,23 @@ func scriptTables(files fs.FS) (tables []scriptTable, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", restoreBy, err)
 		}
-		info, err := fs.Stat(files, t.file)
-		if err != nil {
-			return nil, err
-		}
-		sizes[t.file] = info.Size()
 		tables = append(tables, t)
 	}
-	slices.SortStableFunc(tables, func(a, b scriptTable) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
 	return tables, nil
+}
+
+// largestFirst sorts tables so that the last to be loaded is small.
+func largestFirst(files fs.FS, tables []scriptTable) error {
+	sizes := map[string]int64{}
+	for _, t := range tables {
+		info, err := fs.Stat(files, t.file)
+		if err != nil {
+			return err
+		}
+		sizes[t.file] = info.Size()
+	}
+	slices.SortStableFunc(tables, func(a, b scriptTable) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
+	return nil
 }
 
 // parseCopy reads what restoreScript writes: NAME (COLUMNS) from 'FILE'.
@@ -403,6 +488,7 @@ func parseCopy(line string) (t scriptTable, err error) {
 	return t, fmt.Errorf("%q names no table", line)
 }
 
+// cutLast is strings.Cut at the last sep.
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -66,7 +65,7 @@ func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{"database: " + to}, move(from, to, uid, gid)
+	return []string{"database: " + to}, r.move(from, to, uid, gid)
 }
 
 // Media puts the media in their place: on this machine's disk, or in the bucket.
@@ -80,7 +79,11 @@ func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	n := 0
-	if err := makeFolder(to, uid, gid); err != nil {
+	if err := r.makeFolder(to); err != nil {
+		return nil, err
+	}
+	// A disk that was mounted for it is root's, and the server makes folders in it.
+	if err := os.Chown(to, uid, gid); err != nil {
 		return nil, err
 	}
 	err = filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
@@ -98,7 +101,7 @@ func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
 			return err
 		}
 		n++
-		return move(path, filepath.Join(to, key), uid, gid)
+		return r.move(path, filepath.Join(to, key), uid, gid)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
@@ -150,7 +153,7 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := move(from, to, uid, gid); err != nil {
+		if err := r.move(from, to, uid, gid); err != nil {
 			return nil, fmt.Errorf("place %s: %w", to, err)
 		}
 	}
@@ -183,45 +186,11 @@ func inTheWay(path string) error {
 	return &Problem{What: path + " is there already", Err: fs.ErrPermission, Fix: "--replace renames it to " + filepath.Base(path) + before}
 }
 
-// owner is the numbers of "USER:GROUP". As root alone they can be given to
-// files; -1 leaves them as they are.
-func (r *Rebuild) owner(name string) (uid, gid int, err error) {
-	if name == "" || os.Geteuid() != 0 {
-		return -1, -1, nil
-	}
-	u, g, _ := strings.Cut(name, ":")
-	if uid, err = userID(u); err != nil {
-		return 0, 0, err
-	}
-	gid, err = groupID(g)
-	return uid, gid, err
-}
-
-func userID(name string) (int, error) {
-	if u, err := user.Lookup(name); err == nil {
-		return strconv.Atoi(u.Uid)
-	}
-	if n, err := strconv.Atoi(name); err == nil {
-		return n, nil
-	}
-	return 0, &Problem{What: fmt.Sprintf("this machine has no user %q", name), Fix: "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin " + name}
-}
-
-func groupID(name string) (int, error) {
-	if g, err := user.LookupGroup(name); err == nil {
-		return strconv.Atoi(g.Gid)
-	}
-	if n, err := strconv.Atoi(name); err == nil {
-		return n, nil
-	}
-	return 0, &Problem{What: fmt.Sprintf("this machine has no group %q", name), Fix: "groupadd --system " + name}
-}
-
 // move renames a file, or copies it where it goes to another disk. Nothing
 // partial ever stands under the new name, and nothing is overwritten: a file that
 // is there already must be the same one.
-func move(from, to string, uid, gid int) error {
-	if err := makeFolder(filepath.Dir(to), uid, gid); err != nil {
+func (r *Rebuild) move(from, to string, uid, gid int) error {
+	if err := r.makeFolder(filepath.Dir(to)); err != nil {
 		return err
 	}
 	if err := os.Lchown(from, uid, gid); err != nil {
@@ -275,20 +244,6 @@ func copyFile(from, to string, uid, gid int) error {
 		return err
 	}
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
-}
-
-// makeFolder makes a folder and those above it that are missing, for an owner.
-func makeFolder(dir string, uid, gid int) error {
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := makeFolder(filepath.Dir(dir), uid, gid); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return os.Chown(dir, uid, gid)
 }
 
 // sameFile reports whether both hold the same bytes.
@@ -350,3 +305,7 @@ func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
 	found.config.File = strings.TrimPrefix(found.config.File, "/files")
 	return found.config, nil
 }
+
+// RunLike takes over what only a unit says, out of the restored configuration: who
+// runs the server, and which program that is.
+func (c *Config) RunLike(restored *Config) { c.Binary, c.runAs = restored.Binary, restored.runAs }

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -30,6 +31,8 @@ func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
 	all := &service{unit: &unit{}}
 	for _, s := range run {
 		all.vars, all.flags = append(all.vars, s.vars...), append(all.flags, s.flags...)
+		all.unit.settings = append(all.unit.settings, s.unit.settings...)
+		all.binary = cmp.Or(s.binary, all.binary)
 		if s.workingDir != "" {
 			all.workingDir = s.workingDir
 		}
@@ -55,6 +58,7 @@ func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
 	if all.workingDir != "" {
 		found.config.WorkingDir = all.workingDir
 	}
+	found.config.Binary, found.config.runAs = all.binary, all.unit.runAs()
 	found.config.setVariables(all.vars)
 	found.config.setFlags(all.flags)
 	return found

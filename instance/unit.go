@@ -239,6 +239,17 @@ func (u *unit) specifier(s string) (value string, ok bool) {
 // user is the name of the user whom the server runs as.
 func (u *unit) user() string { return cmp.Or(u.last("User"), "root") }
 
+// runAs is "USER:GROUP" as the unit names them. systemd makes up the user of
+// DynamicUser=.
+func (u *unit) runAs() string {
+	name, err1 := u.expand(u.last("User"))
+	group, err2 := u.expand(u.last("Group"))
+	if err1 != nil || err2 != nil || u.last("DynamicUser") == "yes" || u.last("DynamicUser") == "true" {
+		return ""
+	}
+	return name + ":" + group
+}
+
 // workingDir is the folder that the server starts in; without a word about it
 // that is the root.
 func (u *unit) workingDir() (string, error) {

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,17 +97,18 @@ func (h *head) Write(p []byte) (int, error) {
 // 0.20.0-rc1 (…)".
 var version = regexp.MustCompile(`\b\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)
 
-func (i *Instance) binary() string {
-	if i.options.Binary != "" {
-		return i.options.Binary
-	}
-	if filepath.IsAbs(i.config.Binary) && regular(os.Stat(i.config.Binary)) == nil {
-		return i.config.Binary
+func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.program()) }
+
+// program is GoToSocial's binary: the one that the unit runs, else the one on
+// PATH, else the one in the server's working directory. "" is none.
+func (c *Config) program() string {
+	if filepath.IsAbs(c.Binary) && regular(os.Stat(c.Binary)) == nil {
+		return c.Binary
 	}
 	if path, err := exec.LookPath("gotosocial"); err == nil {
 		return path
 	}
-	path := filepath.Join(i.config.WorkingDir, "gotosocial")
+	path := filepath.Join(c.WorkingDir, "gotosocial")
 	if regular(os.Stat(path)) != nil {
 		return ""
 	}

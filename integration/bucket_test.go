@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -58,7 +59,7 @@ func (s *mediaServer) configure(config string) {
 // bucket is the one that a restore fills.
 func (s *mediaServer) bucket() instance.Bucket {
 	s.t.Helper()
-	b, err := remote.OpenBucket(s.at)
+	b, err := remote.OpenBucket(s.at, 0)
 	ok(s.t, err)
 	s.t.Cleanup(func() { b.Close() })
 	return asBucket{b}
@@ -229,6 +230,13 @@ func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
 		t.Errorf("%d snapshots", got)
 	}
 	write(t, h.config, []byte(whole))
+	// Who asks whether it is there waits for seconds, not minutes.
+	s.proxy.leave()
+	gone := h.holdfast("config", "check").start().expect(16)
+	if gone.took > 30*time.Second || !strings.Contains(gone.stdout.String(), "storage-s3-endpoint") {
+		t.Errorf("after %v config check says %s", gone.took, &gone.stdout)
+	}
+	s.proxy.comeBack()
 	check := h.holdfast("config", "check").start().expect(0)
 	if !strings.Contains(check.stdout.String(), "media in bucket media") {
 		t.Errorf("config check says %s", &check.stdout)

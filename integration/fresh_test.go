@@ -1,12 +1,14 @@
 package integration_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +81,44 @@ func (m *machine) holdfast(args ...string) *command {
 func (m *machine) restore(args ...string) *command {
 	m.t.Helper()
 	return m.holdfast(append([]string{"restore", "--from", m.pin, "--identity", "/kit.txt"}, args...)...)
+}
+
+// resumed is a restore that goes on where there is an unfinished one: a kill may
+// come before it has a journal.
+func (m *machine) resumed(args ...string) *command {
+	m.t.Helper()
+	journals := 0
+	ok(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "journal.json" {
+			journals++
+		}
+		return err
+	}))
+	if journals > 0 {
+		args = append(args, "--resume")
+	}
+	return m.restore(args...)
+}
+
+// untilWhole restores, and is killed again and again, until a run gets through.
+func (m *machine) untilWhole(rnd *rand.Rand, within time.Duration, args ...string) (kills int) {
+	m.t.Helper()
+	for {
+		c := m.resumed(args...).start()
+		timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(within))), func() { c.Process.Kill() })
+		code := c.end()
+		timer.Stop()
+		switch {
+		case code == -1:
+			kills++
+			continue
+		case code == 20 && kills > 0 && strings.Contains(c.summary.Error, "is there already"), code == 20 && kills > 0 && strings.Contains(c.summary.Error, "exists"):
+			// The kill came behind the last step: everything is in the way.
+		case code != 0:
+			m.t.Fatalf("exit %d\n%s%s", code, &c.stdout, &c.stderr)
+		}
+		return kills
+	}
 }
 
 // served gives an instance to the user that its server would run as.
@@ -168,6 +209,11 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 	if again.summary.Effect != "nothing was changed" || again.summary.Fix == "" {
 		t.Errorf("%+v", again.summary)
 	}
+	// Media are never mixed with others.
+	again = m.restore("--yes", h.inst.Host(), "--replace").start().expect(20)
+	if !strings.Contains(again.summary.Error, "is not empty") || !strings.Contains(again.summary.Fix, "move away") {
+		t.Errorf("%+v", again.summary)
+	}
 	m.compare(h, want)
 }
 
@@ -181,22 +227,7 @@ func TestFullRestoreGoesOnWhereverItWasKilled(t *testing.T) {
 	takes := newMachine(t, h).restore("--yes", h.inst.Host(), "--verbatim").start().expect(0).took
 	for kills := 0; kills < times(6, 50); {
 		m := newMachine(t, h)
-		for {
-			c := m.restore("--yes", h.inst.Host(), "--verbatim", "--resume").start()
-			timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(takes))), func() { c.Process.Kill() })
-			code := c.end()
-			timer.Stop()
-			if code != -1 {
-				if code != 0 {
-					// Where the kill came after the last step, everything is in the way.
-					if _, err := os.Stat(filepath.Join(m.root, h.inst.Dir)); code != 20 || err != nil {
-						t.Fatalf("exit %d\n%s%s", code, &c.stdout, &c.stderr)
-					}
-				}
-				break
-			}
-			kills++
-		}
+		kills += m.untilWhole(rnd, takes, "--yes", h.inst.Host(), "--verbatim")
 		m.compare(h, want)
 		ok(t, os.RemoveAll(m.root))
 	}
@@ -275,6 +306,8 @@ func TestResumeWantsTheSameAgain(t *testing.T) {
 	h.backup()
 	want := h.image()
 	m := newMachine(t, h)
+	// A disk of its own is mounted for the media.
+	ok(t, os.MkdirAll(filepath.Join(m.root, h.inst.Storage(), "lost+found"), 0o755))
 	// A pack that is gone stops it, and comes back.
 	packs, err := filepath.Glob(filepath.Join(m.root, "remote", "packs", "*"))
 	ok(t, err)
@@ -284,15 +317,135 @@ func TestResumeWantsTheSameAgain(t *testing.T) {
 		t.Fatalf("no %s in %v", lost, packs)
 	}
 	ok(t, os.Rename(lost, lost+"-away"))
-	m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(17)
+	goesOn := func(c *command) string {
+		t.Helper()
+		_, command, found := strings.Cut(c.summary.Fix, "goes on with it:\n")
+		if want := fmt.Sprintf("holdfast restore %s --from '%s' --identity /kit.txt --verbatim --yes %s --resume", rec.ID(), m.pin, h.inst.Host()); !found || command != want {
+			t.Errorf("it goes on by %q, want %q", c.summary.Fix, want)
+		}
+		return command
+	}
+	goesOn(m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(17))
 	ok(t, os.Rename(lost+"-away", lost))
 	again := m.restore("--yes", h.inst.Host(), "--resume").start().expect(20)
 	if !strings.Contains(again.summary.Error, "other things") || again.summary.Fix == "" {
 		t.Errorf("%+v", again.summary)
 	}
-	m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20)
-	m.restore("--yes", h.inst.Host(), "--verbatim", "--resume").start().expect(0)
+	elsewhere := m.restore("--yes", h.inst.Host(), "--verbatim", "--resume", "--work", "/other").start().expect(20)
+	if !strings.Contains(elsewhere.summary.Error, "in /other/") || !strings.Contains(elsewhere.summary.Fix, "--work") || elsewhere.summary.Effect != "nothing was changed" {
+		t.Errorf("%+v", elsewhere.summary)
+	}
+	if _, err := os.Stat(filepath.Join(m.root, "other")); err == nil {
+		t.Error("a second restore was begun")
+	}
+	command := goesOn(m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20))
+	words := strings.Fields(strings.ReplaceAll(command, "'", ""))
+	m.holdfast(words[1:]...).start().expect(0)
+	ok(t, os.Remove(filepath.Join(m.root, h.inst.Storage(), "lost+found")))
 	m.compare(h, want)
+	m.restore("--yes", h.inst.Host(), "--verbatim", "--resume").start().expect(20)
+}
+
+// The system's own programs make them.
+func TestUserAndGroupsOfTheServerAreMade(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folder(t), sample.Config{Accounts: 5, Statuses: 50, Media: 2})
+	ok(t, filepath.WalkDir(h.inst.Dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, 5, 100) // games:users
+	}))
+	unit := filepath.Join(h.dir, "etc/unit/gotosocial.service")
+	key := filepath.Join(h.dir, "etc/keys/private.pem")
+	for _, path := range []string{unit, key} {
+		ok(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	}
+	write(t, unit, []byte("[Service]\nUser=games\nGroup=audio\nWorkingDirectory="+h.inst.Dir+"\nExecStart=/opt/gotosocial --config-path "+h.config+" server start\n"))
+	write(t, key, []byte("secret"))
+	ok(t, os.Chown(key, 0, 42)) // root:shadow
+	write(t, h.yaml(), bytes.Replace(read(t, h.yaml()), []byte("remotes:"), []byte("  extra: ["+filepath.Join(h.dir, "etc")+"]\nremotes:"), 1))
+	h.backup()
+	m := newMachine(t, h)
+	to := []string{"--yes", h.inst.Host(), "--verbatim"}
+
+	// Without a program that makes them they are named, and so are those that
+	// nobody but an admin can know.
+	refused := m.restore(to...).start().expect(20)
+	if !strings.Contains(refused.summary.Fix, "groupadd --system users && useradd --system --no-create-home --shell /usr/sbin/nologin --gid users games && groupadd --system audio") {
+		t.Errorf("%+v", refused.summary)
+	}
+	m.install("useradd", "groupadd")
+	refused = m.restore(to...).start().expect(20)
+	if !strings.Contains(refused.summary.Error, key) || !strings.HasSuffix(refused.summary.Fix, "or: groupadd --system shadow") {
+		t.Errorf("%+v", refused.summary)
+	}
+	ok(t, m.run("groupadd", "--system", "shadow"))
+	m.restore(to...).start().expect(0)
+
+	passwd, group := string(read(t, filepath.Join(m.root, "etc/passwd"))), string(read(t, filepath.Join(m.root, "etc/group")))
+	number := func(text, name string) (n int) {
+		for line := range strings.Lines(text) {
+			if f := strings.Split(line, ":"); f[0] == name {
+				n, _ = strconv.Atoi(f[2])
+			}
+		}
+		return n
+	}
+	games, users := number(passwd, "games"), number(group, "users")
+	if games == 0 || users == 0 || number(group, "audio") == 0 || number(group, "games") != 0 {
+		t.Errorf("passwd\n%sgroup\n%s", passwd, group)
+	}
+	for path, owner := range map[string][2]int{
+		h.inst.Storage():                {games, users},
+		h.inst.Database():               {games, users},
+		h.config:                        {games, users},
+		filepath.Dir(h.inst.Database()): {games, users}, // SQLite makes its log there
+		filepath.Dir(h.inst.Dir):        {0, 0},
+		filepath.Dir(key):               {0, 0},
+		key:                             {0, number(group, "shadow")},
+	} {
+		info, err := os.Stat(filepath.Join(m.root, path))
+		ok(t, err)
+		if s := info.Sys().(*syscall.Stat_t); [2]int{int(s.Uid), int(s.Gid)} != owner {
+			t.Errorf("%s belongs to %d:%d, want %v", path, s.Uid, s.Gid, owner)
+		}
+	}
+}
+
+// install copies programs of this machine to the fresh one, with what they need.
+func (m *machine) install(programs ...string) {
+	m.t.Helper()
+	for _, name := range programs {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			m.t.Skip(err)
+		}
+		out, err := exec.Command("ldd", path).Output()
+		ok(m.t, err)
+		copied := map[string]string{path: "/usr/bin/" + name}
+		for _, word := range strings.Fields(string(out)) {
+			if filepath.IsAbs(word) {
+				copied[word] = word
+			}
+		}
+		for from, to := range copied {
+			ok(m.t, os.MkdirAll(filepath.Dir(filepath.Join(m.root, to)), 0o755))
+			write(m.t, filepath.Join(m.root, to), read(m.t, from))
+			ok(m.t, os.Chmod(filepath.Join(m.root, to), 0o755))
+		}
+	}
+}
+
+// run runs one of them.
+func (m *machine) run(name string, args ...string) error {
+	cmd := exec.CommandContext(m.t.Context(), "/usr/bin/"+name, args...)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", []string{"PATH=/usr/bin"}, &syscall.SysProcAttr{Chroot: m.root}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return err
 }
 
 func TestFreshServerKeepsItsMediaInABucket(t *testing.T) {
@@ -384,19 +537,7 @@ func TestPostgresIsRebuiltOnAFreshServer(t *testing.T) {
 	for kills := 0; kills < times(4, 50); {
 		s.Exec(t, "postgres", "DROP DATABASE gotosocial")
 		m := newMachine(t, h)
-		for {
-			c := m.restore("--yes", "social.example.org", "--verbatim", "--resume").start()
-			timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(3*time.Second))), func() { c.Process.Kill() })
-			code := c.end()
-			timer.Stop()
-			if code == 0 {
-				break
-			}
-			if code != -1 {
-				t.Fatalf("exit %d\n%s%s", code, &c.stdout, &c.stderr)
-			}
-			kills++
-		}
+		kills += m.untilWhole(rnd, 3*time.Second, "--yes", "social.example.org", "--verbatim")
 		if dumped(t, s, "gotosocial") != want {
 			t.Error("the database differs after kills")
 		}

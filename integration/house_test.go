@@ -55,6 +55,7 @@ var homes = map[string][]string{
 	"github.com/compose-spec":       {"instance"},
 	"github.com/sirupsen/logrus":    {"instance"},
 	"github.com/pelletier/go-toml":  {"instance"},
+	"golang.org/x/text":             {"instance"},
 	"github.com/spf13/cobra":        {"cmd/holdfast"},
 	"html/template":                 {"agent/statuspage"},
 }

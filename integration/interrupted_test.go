@@ -35,7 +35,7 @@ func halfway(t *testing.T) (*host, *proxy, *command) {
 
 // What was stored before a run ended, however it ended, is stored once.
 func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			h, p, c := halfway(t)
@@ -54,6 +54,21 @@ func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
 			goesOn(t, h, p, arrived(p.take(), "packs"))
 		})
 	}
+}
+
+// nohup has the terminal's end ignored, and so it stays.
+func TestBackupUnderNohupOutlivesItsTerminal(t *testing.T) {
+	t.Parallel()
+	at, p := minioPlace(t)
+	h := newHost(t, at, big)
+	reached := p.holdAfter(http.MethodPut, 2)
+	c := h.holdfast("backup")
+	c.Args = append([]string{"nohup", c.Path}, c.Args[1:]...)
+	c.Path = "/usr/bin/nohup"
+	c.start().until(reached)
+	ok(t, c.Process.Signal(syscall.SIGHUP))
+	p.release()
+	c.expect(0)
 }
 
 func TestInterruptedRestoreSaysSoAndTheNextGoesOn(t *testing.T) {

@@ -37,8 +37,9 @@ type BucketConfig struct {
 	Lookup               string // "dns" or "path": where requests name the bucket; default: as the endpoint suggests
 }
 
-// OpenBucket opens a bucket, without any request to it.
-func OpenBucket(cfg BucketConfig) (*Bucket, error) {
+// OpenBucket opens a bucket, without any request to it. patience is that of
+// [Config].
+func OpenBucket(cfg BucketConfig, patience time.Duration) (*Bucket, error) {
 	if s3utils.CheckValidBucketName(cfg.Name) != nil {
 		return nil, fmt.Errorf("open bucket: %q is no name of a bucket", cfg.Name)
 	}
@@ -59,6 +60,7 @@ func OpenBucket(cfg BucketConfig) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket: %q is no endpoint: %w", cfg.Endpoint, err)
 	}
+	c.patience = patience
 	return &Bucket{c}, nil
 }
 
@@ -68,7 +70,7 @@ func OpenBucket(cfg BucketConfig) (*Bucket, error) {
 func (b *Bucket) List(ctx context.Context, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		stopped := false
-		err := retry(ctx, b.String(), func() error {
+		err := retry(ctx, b.String(), b.patience, func() error {
 			from := after
 			for o, err := range b.list(ctx, "", from) {
 				if err != nil {
@@ -93,7 +95,7 @@ func (b *Bucket) List(ctx context.Context, after string) iter.Seq2[Object, error
 
 // Stat returns what List says of one object.
 func (b *Bucket) Stat(ctx context.Context, name string) (o Object, err error) {
-	err = retry(ctx, b.String(), func() (err error) {
+	err = retry(ctx, b.String(), b.patience, func() (err error) {
 		o, err = b.stat(ctx, name)
 		return err
 	})
@@ -106,7 +108,7 @@ func (b *Bucket) Stat(ctx context.Context, name string) (o Object, err error) {
 func (b *Bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	s := &steady{}
 	s.open = func() error {
-		return retry(ctx, b.String(), func() error {
+		return retry(ctx, b.String(), b.patience, func() error {
 			body, o, err := b.get(ctx, name, s.at)
 			if err != nil {
 				return err
@@ -160,5 +162,5 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReaderAt, size in
 		return fmt.Errorf("put %s: read body: %w", name, err)
 	}
 	sum := hex.EncodeToString(hash.Sum(nil))
-	return retry(ctx, b.String(), func() error { return b.put(ctx, name, body, size, sum, contentType) })
+	return retry(ctx, b.String(), b.patience, func() error { return b.put(ctx, name, body, size, sum, contentType) })
 }

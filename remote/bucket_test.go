@@ -60,7 +60,7 @@ func newSomebodys(t *testing.T, prefix string) *somebodys {
 
 func openBucket(t *testing.T, cfg remote.BucketConfig) *remote.Bucket {
 	t.Helper()
-	b, err := remote.OpenBucket(cfg)
+	b, err := remote.OpenBucket(cfg, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestBucketRefusals(t *testing.T) {
 		"no bucket":    {Endpoint: "s3.example"},
 		"bad bucket":   {Endpoint: "s3.example", Name: "a/b"},
 	} {
-		if _, err := remote.OpenBucket(cfg); err == nil {
+		if _, err := remote.OpenBucket(cfg, 0); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}

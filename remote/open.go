@@ -7,12 +7,16 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Config is what a remote needs beyond its URL. It is never printed.
 type Config struct {
 	AccessKey, SecretKey string // required for S3
 	Region               string // S3; default: as the endpoint's host name tells, else us-east-1
+	// Patience is how long what does not answer is asked again; default: as
+	// [WithRetry] has it.
+	Patience time.Duration
 }
 
 // Open returns the store at a URL, without any request to it:

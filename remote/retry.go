@@ -31,9 +31,12 @@ const (
 // Get is repeated until the first byte came. A stream that breaks later ends
 // with an error and is never continued from another answer: the caller, who
 // hashes it, gets the object again. List is repeated until it yielded something.
-func WithRetry(s Store) Store { return retrying{s} }
+func WithRetry(s Store) Store { return retrying{s, 0} }
 
-type retrying struct{ Store }
+type retrying struct {
+	Store
+	patience time.Duration // of [Config]
+}
 
 func (r retrying) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
 	return r.retry(ctx, func() error { return r.Store.Put(ctx, name, body, size) })
@@ -83,20 +86,26 @@ func (r retrying) Stat(ctx context.Context, name string) (object Object, err err
 }
 
 func (r retrying) retry(ctx context.Context, do func() error) error {
-	return retry(ctx, r.String(), do)
+	return retry(ctx, r.String(), r.patience, do)
 }
 
-// retry does what failed as unreachable again. remote is for the log.
-func retry(ctx context.Context, remote string, do func() error) error {
+// retry does what failed as unreachable again. remote is for the log. A patience
+// that is not 0 ends the waiting earlier.
+func retry(ctx context.Context, remote string, patience time.Duration, do func() error) error {
+	start := time.Now()
 	for try := 1; ; try++ {
 		err := do()
 		if err == nil || ctx.Err() != nil || !transient(err) {
 			return err
 		}
-		if try == maxTries {
+		wait := rand.N(firstWait << (try - 1))
+		left := patience - time.Since(start)
+		if patience != 0 {
+			wait = min(wait, left)
+		}
+		if try == maxTries || patience != 0 && left <= 0 {
 			return fmt.Errorf("%w (tried %d times)", err, try)
 		}
-		wait := rand.N(firstWait << (try - 1))
 		slog.WarnContext(ctx, "remote retry", "remote", remote, "wait", wait, "error", err)
 		select {
 		case <-time.After(wait):

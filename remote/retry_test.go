@@ -52,6 +52,22 @@ func TestRetriesEndAfterTwoMinutes(t *testing.T) {
 	})
 }
 
+// Somebody who waits for an answer waits for seconds.
+func TestPatienceEndsRetriesEarlier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, err := remote.OpenBucket(remote.BucketConfig{Endpoint: "127.0.0.1:1", Name: "bucket", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true}, 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		start := time.Now()
+		_, err = b.Stat(t.Context(), "key")
+		if took := time.Since(start); !errors.Is(err, remote.ErrUnreachable) || took < time.Second || took > 6*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
 func TestWhatIsFinalIsNotRetried(t *testing.T) {
 	for _, final := range []error{
 		remote.ErrCredentials, remote.ErrFull, fs.ErrNotExist, fs.ErrInvalid, context.DeadlineExceeded, errors.New("unknown"),

@@ -50,11 +50,11 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open remote: %w", err)
 	}
-	c.noTLS = ": use s3+http:// if you must"
+	c.noTLS, c.patience = ": use s3+http:// if you must", cfg.Patience
 	return &s3Store{c}, nil
 }
 
-func (s *s3Store) ready() Store { return WithRetry(s) }
+func (s *s3Store) ready() Store { return retrying{s, s.patience} }
 
 // create lists instead of asking for the bucket alone: only an answer with a
 // body tells a wrong key from a wrong bucket.

@@ -182,7 +182,7 @@ func TestBucketListGoesOnAfterAnError(t *testing.T) {
 			}
 		})}
 		go server.Serve(p)
-		b, err := OpenBucket(BucketConfig{Endpoint: "bucket.test", Name: "bucket", Prefix: "packs/", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true})
+		b, err := OpenBucket(BucketConfig{Endpoint: "bucket.test", Name: "bucket", Prefix: "packs/", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -24,6 +25,7 @@ type client struct {
 	name      string   // of the bucket
 	prefix    string
 	noTLS     string // what an error about TLS adds
+	patience  time.Duration
 }
 
 // newClient makes a client for the host of u, with TLS if its scheme is s3.

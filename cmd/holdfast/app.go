@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // app is what the verbs share: the global flags, and where they read from and
@@ -28,6 +29,8 @@ type app struct {
 	quiet      bool
 	verbose    bool
 
+	patience time.Duration // with what doesn't answer; 0 is that of a nightly run
+
 	ready  bool // the command line is understood: what fails now is no usage error
 	result any  // what the summary line of --json carries
 
@@ -36,7 +39,7 @@ type app struct {
 
 // main runs one command line and returns its exit code.
 func (a *app) main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
 
@@ -70,6 +73,16 @@ func (a *app) main(args []string) int {
 		exit = p.exit
 	}
 	return exit
+}
+
+// endings are the signals that ask for an end in good order. A terminal that is
+// closed asks so too, unless nohup says that it is to be ignored.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // Root keeps its files where a service keeps them, everybody else at home.

@@ -14,12 +14,12 @@ import (
 
 // openBucket opens the bucket that GoToSocial's configuration names, without a
 // request to it; nil where the media are in a directory.
-func openBucket(c *instance.Config) (instance.Bucket, error) {
+func (a *app) openBucket(c *instance.Config) (instance.Bucket, error) {
 	at, err := c.Bucket()
 	if at == nil || err != nil {
 		return nil, err
 	}
-	b, err := remote.OpenBucket(remote.BucketConfig(*at))
+	b, err := remote.OpenBucket(remote.BucketConfig(*at), a.patience)
 	if err != nil {
 		return nil, &instance.Problem{What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
 	}
@@ -47,7 +47,24 @@ func (b bucket) Stat(ctx context.Context, key string) (instance.Object, error) {
 
 func (b bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	r, err := b.Bucket.Open(ctx, key)
-	return r, b.ofObject(err)
+	if err != nil {
+		return nil, b.ofObject(err)
+	}
+	return object{r, b}, nil
+}
+
+// object is an object's bytes; where they break off, that is the bucket's fault.
+type object struct {
+	io.ReadCloser
+	of bucket
+}
+
+func (o object) Read(p []byte) (int, error) {
+	n, err := o.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = o.of.ofObject(err)
+	}
+	return n, err
 }
 
 func (b bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int64, contentType string) error {

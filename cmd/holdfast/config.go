@@ -235,7 +235,7 @@ func (c instanceConfig) open(a *app) (*instance.Instance, error) {
 	for _, warning := range settings.Warnings {
 		a.warn("%s", warning)
 	}
-	bucket, err := openBucket(settings)
+	bucket, err := a.openBucket(settings)
 	if err != nil {
 		return nil, err
 	}

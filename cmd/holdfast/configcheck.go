@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,7 @@ type checked struct {
 // person wants to mend them all at once. The first failure decides the exit
 // code.
 func (a *app) checkConfig(ctx context.Context) error {
+	a.patience = 5 * time.Second // somebody is waiting
 	c, err := a.config()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -39,12 +40,12 @@ var exits = []struct {
 	{exitUsage, "the command line or the configuration is wrong"},
 	{exitIncomplete, "saved, restored or exported, but incomplete: something could not be read"},
 	{exitNoRepository, "there is no repository at that place"},
-	{exitBusy, "another holdfast is at work in that folder"},
+	{exitBusy, "another holdfast is at work there"},
 	{exitKey, "wrong or missing key"},
 	{exitCredentials, "the storage refused the credentials"},
 	{exitUnreachable, "the storage could not be reached"},
 	{exitFull, "the storage is full"},
-	{exitSource, "the instance could not be read"},
+	{exitSource, "the instance could not be read, or not be filled"},
 	{exitDamage, "damage was found"},
 	{exitRefused, "refused for safety"},
 	{exitInterrupted, "interrupted"},
@@ -57,6 +58,7 @@ type problem struct {
 	err    error
 	effect string // "" where there is nothing to add
 	fix    string
+	again  string // the command that goes on, where it is another than the one that failed
 }
 
 func (p *problem) Error() string { return p.err.Error() }
@@ -116,11 +118,13 @@ func explain(ctx context.Context, err error) *problem {
 	var broken *instance.DamageError
 	if errors.As(err, &broken) {
 		p.exit = exitDamage
+	}
+	if broken != nil && source == nil {
 		p.fix = "restore an earlier snapshot; or this one as it was by --verbatim, into another folder, or its file alone by holdfast cat SNAP database/sqlite.db, and mend it by sqlite3's REINDEX or .recover"
 	}
 	var said *problem
 	if errors.As(err, &said) {
-		p.exit, p.effect = said.exit, said.effect
+		p.exit, p.effect, p.again = said.exit, said.effect, said.again
 		if said.fix != "" {
 			p.fix = said.fix
 		}
@@ -128,6 +132,12 @@ func explain(ctx context.Context, err error) *problem {
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		p.exit, p.fix = exitInterrupted, "run it again: it goes on with what is there already"
 		p.err = errInterrupted
+		if p.again != "" {
+			p.fix = ""
+		}
+	}
+	if p.again != "" && !strings.HasSuffix(p.fix, p.again) {
+		p.fix = strings.TrimPrefix(p.fix+"; ", "; ") + "this goes on with it:\n" + p.again
 	}
 	return p
 }
@@ -147,6 +157,7 @@ var known = []struct {
 	{vault.ErrNoFile, exitUsage, "holdfast ls SNAP shows what is there"},
 	{vault.ErrNoSnapshot, exitUsage, "holdfast list shows the snapshots, holdfast ls SNAP what is in one"},
 	{vault.ErrBusy, exitBusy, "wait until it ends"},
+	{instance.ErrBusy, exitBusy, ""},
 	{vault.ErrRefused, exitRefused, ""},
 	{remote.ErrRights, exitCredentials, "run Holdfast as the user who owns the folder, or give it to this one: chown -R USER FOLDER"},
 	{remote.ErrCredentials, exitCredentials, "correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},

@@ -98,7 +98,7 @@ func TestWhatIsPrintedCannotSteerTheTerminal(t *testing.T) {
 	}
 }
 
-func TestEachFailureOfTheStorageHasItsOwnFix(t *testing.T) {
+func TestEachFailureHasItsOwnFix(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		exit int
@@ -112,6 +112,9 @@ func TestEachFailureOfTheStorageHasItsOwnFix(t *testing.T) {
 		{remote.ErrNoBucket, exitNoRepository, "bucket"},
 		{remote.ErrFull, exitFull, "quota"},
 		{syscall.ENOSPC, exitFull, "this machine's disk"},
+		{&instance.Problem{What: "another restore", Err: instance.ErrBusy, Fix: "wait"}, exitBusy, "wait"},
+		{&instance.Problem{What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, exitFull, "on that disk"},
+		{&instance.Problem{What: "a row", Err: &instance.DamageError{}, Fix: "by psql"}, exitDamage, "by psql"},
 	} {
 		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
 		if p.exit != c.exit || !strings.Contains(p.fix, c.fix) {

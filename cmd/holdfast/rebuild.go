@@ -41,6 +41,8 @@ type rebuilding struct {
 	app  *app
 	snap *vault.Snapshot
 	work string // the folder
+	also string // where else an earlier one was looked for
+	held *os.File
 }
 
 // rebuild restores the whole instance onto this machine.
@@ -50,6 +52,7 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 	if err != nil {
 		return err
 	}
+	defer func() { r.held.Close() }() // the kernel lets go of it also where this is killed
 	result.To = r.Config.Domain()
 	begun, err := r.begun()
 	if err != nil {
@@ -63,9 +66,11 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 		return err
 	}
 	if err := r.steps(ctx, begun, result); err != nil {
-		return withEffect(err, fmt.Sprintf("the restore is unfinished; what was fetched is kept in %s, and --resume goes on", r.work))
+		p := *explain(ctx, err)
+		p.effect, p.again = "the restore is unfinished; what was fetched is kept in "+r.work, v.again(rec.ID())
+		return &p
 	}
-	r.tellRest(result)
+	r.tellRest(ctx, result)
 	result.unnamed = rec.Missing - int64(len(result.Missing))
 	return r.clear()
 }
@@ -103,28 +108,37 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
 			fix: "give the configuration of that instance by --gotosocial"}
 	}
-	if r.Bucket, err = openBucket(r.Config); err != nil {
+	if r.Bucket, err = a.openBucket(r.Config); err != nil {
 		return nil, err
 	}
 	switch {
 	case v.full.work != "": // never the folder itself: it is a person's
 		r.work = filepath.Join(v.full.work, ".holdfast-"+rec.Instance)
 	case !r.Config.InBucket():
-		r.work = workFolder(r.Config.Storage(), rec.Instance)
+		r.work, r.also = workFolder(r.Config.Storage(), rec.Instance)
 	case r.Config.Engine() == instance.SQLite:
-		r.work = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
+		r.work, r.also = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
 	default:
-		r.work = workFolder(a.state, rec.Instance)
+		r.work, r.also = workFolder(a.state, rec.Instance)
 	}
 	r.From = filepath.Join(r.work, "instance")
 	return r, nil
 }
 
-// settings reads GoToSocial's configuration.
+// settings reads GoToSocial's configuration: a person's, else the snapshot's.
 func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (*instance.Config, error) {
-	if v.full.gotosocial != "" {
-		return instance.Load(v.full.gotosocial, nil)
+	restored, err := v.restoredSettings(ctx, snap, files)
+	if v.full.gotosocial == "" || ctx.Err() != nil {
+		return restored, err
 	}
+	c, loadErr := instance.Load(v.full.gotosocial, nil)
+	if err == nil && loadErr == nil {
+		c.RunLike(restored)
+	}
+	return c, loadErr
+}
+
+func (v *restoreVerb) restoredSettings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (c *instance.Config, err error) {
 	var paths []string
 	for _, f := range files {
 		// What could hold settings: GoToSocial's own example has 50 KiB.
@@ -136,32 +150,13 @@ func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot, files 
 	if len(paths) == 0 {
 		return nil, usage(errors.New("the snapshot has no configuration of GoToSocial"), fix)
 	}
-	var c *instance.Config
-	err := snap.Lend(ctx, &instance.Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
+	err = snap.Lend(ctx, &instance.Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
 		if c, err = instance.RestoredConfig(os.DirFS(dir), snap.Record.Instance); err != nil {
 			err = usage(err, fix)
 		}
 		return err
 	})
 	return c, err
-}
-
-// workFolder lies on the disk of the media: there they are only renamed. It is
-// the one where an earlier restore began, if one did.
-func workFolder(storage, domain string) string {
-	first := ""
-	for dir := storage; ; dir = filepath.Dir(dir) {
-		work := filepath.Join(dir, ".holdfast-"+domain)
-		if info, err := os.Stat(dir); err == nil && info.IsDir() && first == "" {
-			first = work
-		}
-		if _, err := os.Stat(filepath.Join(work, journalName)); err == nil {
-			return work
-		}
-		if dir == "/" {
-			return first
-		}
-	}
 }
 
 // journal says in the work folder whose it is and which steps are done.
@@ -174,9 +169,10 @@ type journal struct {
 }
 
 // wish is what a restore was asked for: one that goes on must be asked the same.
+// What may be renamed aside is not in it: a step may ask for that later.
 type wish struct {
 	Database, Storage, Config, User string
-	Verbatim, Replace               bool
+	Verbatim                        bool
 }
 
 func (r *rebuilding) wish() wish {
@@ -189,7 +185,7 @@ func (r *rebuilding) wish() wish {
 	if c.InBucket() {
 		storage = c.Get("storage-s3-endpoint") + "/" + c.Get("storage-s3-bucket") + "/" + c.Get("storage-s3-key-prefix")
 	}
-	return wish{database, storage, c.File, r.User, r.Verbatim, r.Replace}
+	return wish{database, storage, c.File, r.User, r.Verbatim}
 }
 
 const journalName = "journal.json"
@@ -198,35 +194,53 @@ func (r *rebuilding) journalFile() string { return filepath.Join(r.work, journal
 
 // begun reads the journal of a restore that was cut off; nil where there is none.
 func (r *rebuilding) begun() (*journal, error) {
-	text, err := os.ReadFile(r.journalFile())
-	if errors.Is(err, fs.ErrNotExist) {
-		entries, err := os.ReadDir(r.work)
-		// Killed while it wrote the journal for the first time: nothing else is there.
-		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), journalName) })
-		if err == nil && len(entries) > 0 {
-			return nil, &problem{exit: exitRefused, err: fmt.Errorf("%s is there, and no restore made it", r.work), effect: "nothing was changed", fix: "name another folder by --work, or move that away"}
-		}
-		return nil, nil
+	const nothing = "nothing was changed"
+	refuse := func(err error, fix string) error {
+		return &problem{exit: exitRefused, err: err, effect: nothing, fix: fix}
 	}
-	if err != nil {
+	var err error
+	if r.held, err = holdFolder(r.work); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, withEffect(err, nothing)
+	}
+	text, err := os.ReadFile(r.journalFile())
+	resume := r.verb.full.resume
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && resume:
+		return nil, refuse(fmt.Errorf("no restore of %s is unfinished in %s%s", r.Domain, r.work, r.also),
+			"name by --work the folder that the unfinished one was given, or leave --resume away to begin anew")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, r.unused(refuse)
+	case err != nil:
 		return nil, err
 	}
 	var j journal
 	if err := json.Unmarshal(text, &j); err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.journalFile(), err)
 	}
+	id := fmt.Sprintf("%.10s", j.Snapshot)
 	switch name := r.snap.Record.Name().Hex(); {
 	case j.Snapshot != name:
-		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of snapshot %.10s is unfinished in %s", j.Snapshot, r.work),
-			effect: "nothing was changed", fix: fmt.Sprintf("finish that one first: the same command with %.10s and --resume; or remove the folder", j.Snapshot)}
-	case !r.verb.full.resume:
-		return nil, &problem{exit: exitRefused, err: fmt.Errorf("a restore of this snapshot is unfinished in %s", r.work), effect: "nothing was changed", fix: "the same command with --resume goes on with it"}
+		return nil, refuse(fmt.Errorf("a restore of snapshot %s is unfinished in %s", id, r.work), "remove the folder, or finish that one first:\n"+r.verb.again(id))
+	case !resume:
+		return nil, refuse(fmt.Errorf("a restore of this snapshot is unfinished in %s", r.work), "this goes on with it:\n"+r.verb.again(id))
 	case j.Wish != r.wish():
-		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the restore that is unfinished in %s was asked for other things: it was %+v, this is %+v", r.work, j.Wish, r.wish()),
-			effect: "nothing was changed", fix: "repeat the flags of that one, with --resume; or remove the folder"}
+		return nil, refuse(fmt.Errorf("the restore that is unfinished in %s was asked for other things: it was %+v, this is %+v", r.work, j.Wish, r.wish()),
+			"repeat the flags of that one, with --resume; or remove the folder")
 	}
 	r.Run = j.Run
 	return &j, nil
+}
+
+// unused refuses a folder without a journal that has anything in it: it is
+// somebody's. One that was killed while it wrote the journal for the first time
+// left nothing else.
+func (r *rebuilding) unused(refuse func(err error, fix string) error) error {
+	entries, err := os.ReadDir(r.work)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), journalName) })
+	if err == nil && len(entries) > 0 {
+		return refuse(fmt.Errorf("%s is there, and no restore made it", r.work), "name another folder by --work, or move that away")
+	}
+	return nil
 }
 
 func (r *rebuilding) write(j *journal) error {
@@ -308,7 +322,7 @@ func (v *restoreVerb) confirm(ctx context.Context, a *app, domain string) error 
 
 // steps does what is left to do.
 func (r *rebuilding) steps(ctx context.Context, begun *journal, result *restoreResult) error {
-	if err := os.MkdirAll(r.work, 0o700); err != nil {
+	if err := r.makeFolder(); err != nil {
 		return err
 	}
 	j := begun
@@ -386,8 +400,8 @@ func (r *rebuilding) fetched() bool {
 }
 
 // tellRest lists what is left for a person to do.
-func (r *rebuilding) tellRest(result *restoreResult) {
-	result.Rest = r.Rest()
+func (r *rebuilding) tellRest(ctx context.Context, result *restoreResult) {
+	result.Rest = r.Rest(ctx)
 	result.Seconds = time.Since(r.verb.began).Seconds()
 	r.app.say("\n%s is rebuilt on this machine, as it was at %s. What is left to do:", r.Domain, stamp(r.snap.Record.Time))
 	for n, text := range result.Rest {

@@ -88,7 +88,7 @@ func (a *app) configured(ctx context.Context, r remoteConfig) (place, error) {
 	if err != nil {
 		return p, err
 	}
-	p.cfg.Region = r.Region
+	p.cfg.Region, p.cfg.Patience = r.Region, a.patience
 	for _, s := range []struct {
 		from secret
 		to   *string

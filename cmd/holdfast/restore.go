@@ -31,6 +31,7 @@ type restoreVerb struct {
 	plan       bool
 	expectHead string
 	full       rebuildFlags // where there is no --to
+	flags      *pflag.FlagSet
 	began      time.Time
 }
 
@@ -62,6 +63,7 @@ It needs the storage, an owner's identity, and nothing else.`,
 		},
 	}
 	f := cmd.Flags()
+	v.flags = f
 	fromFlag(cmd, &v.from)
 	v.unlock.flags(cmd)
 	f.StringVar(&v.to, "to", "", "restore into `DIR`")

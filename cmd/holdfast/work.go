@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// workFolder lies on the disk of the media: there they are only renamed. It is
+// the one where an earlier restore began, if one did; also says where else one
+// was looked for.
+func workFolder(storage, domain string) (work, also string) {
+	for dir := storage; ; dir = filepath.Dir(dir) {
+		here := filepath.Join(dir, ".holdfast-"+domain)
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && work == "" {
+			work = here
+		}
+		if _, err := os.Stat(filepath.Join(here, journalName)); err == nil {
+			return here, ""
+		}
+		if dir == "/" {
+			return work, fmt.Sprintf(", nor in such a folder anywhere from %s upward", storage)
+		}
+	}
+}
+
+// makeFolder makes the work folder, where it isn't there and held yet.
+func (r *rebuilding) makeFolder() (err error) {
+	if r.held != nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(r.work), 0o700); err != nil {
+		return err
+	}
+	if err := os.Mkdir(r.work, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	r.held, err = holdFolder(r.work)
+	return err
+}
+
+// holdFolder takes a folder for this run alone, until it is closed. The whole
+// instance will lie in it in the clear, and root will act by its journal: it must
+// be this user's alone, and nobody else may put another in its place. That is
+// looked at before it is made, too.
+func holdFolder(dir string) (*os.File, error) {
+	refuse := func(format string, args ...any) error {
+		return &problem{exit: exitRefused, err: fmt.Errorf(format, args...), fix: "name a folder of your own by --work, or move that one away"}
+	}
+	above, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	s := above.Sys().(*syscall.Stat_t)
+	if above.Mode()&fs.ModeSticky == 0 && (s.Mode&0o002 != 0 || s.Mode&0o020 != 0 && int(s.Gid) != os.Getegid()) {
+		return nil, &problem{exit: exitRefused, err: fmt.Errorf("others may rename what is in %s (mode %04o, without a sticky bit)", filepath.Dir(dir), above.Mode().Perm()),
+			fix: "chmod go-w " + shellWord(filepath.Dir(dir)) + ", or name another place by --work"}
+	}
+	f, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, fs.ErrPermission) {
+		return nil, refuse("%s is no folder of this user's", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	is, err := f.Stat()
+	switch {
+	case err != nil:
+	case int(is.Sys().(*syscall.Stat_t).Uid) != os.Geteuid():
+		err = refuse("%s belongs to another user", dir)
+	case is.Mode().Perm()&0o077 != 0:
+		err = refuse("%s is open to other users (mode %04o)", dir, is.Mode().Perm())
+	}
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = &problem{exit: exitBusy, err: fmt.Errorf("another restore is at work in %s", dir), fix: "wait until it ends"}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// again is the command line that goes on with a restore of this snapshot. It holds
+// no secret: of an identity and a passphrase it has the place, of an URL no
+// password.
+func (v *restoreVerb) again(snapshot string) string {
+	words := []string{"holdfast restore", snapshot}
+	v.flags.Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		switch f.Name {
+		case "plan", "resume", "json", "quiet", "verbose", "progress":
+			return
+		case "from":
+			if u, err := url.Parse(value); err == nil && u.User != nil {
+				value = u.Redacted()
+			}
+		case "passphrase":
+			if kind, _, _ := strings.Cut(value, ":"); kind == "cmd" {
+				value = "cmd:…"
+			}
+			if words = append(words, "--passphrase"); value != "ask" {
+				words[len(words)-1] += "=" + shellWord(value)
+			}
+			return
+		}
+		if f.Value.Type() != "bool" {
+			words = append(words, "--"+f.Name, shellWord(value))
+		} else if value == "true" {
+			words = append(words, "--"+f.Name)
+		}
+	})
+	return strings.Join(append(words, "--resume"), " ")
+}
+
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// shellWord is text as a shell takes it for one word.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
