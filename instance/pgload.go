@@ -154,14 +154,10 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 		}
 		defer conn.Close(context.WithoutCancel(ctx))
 	}
-	super, superErr := p.superuser(ctx, conn)
-	var refused *pgconn.PgError
+	super, superErr := p.superuser(ctx)
 	switch {
 	case superErr == nil:
 		return super, nil
-	case errors.As(err, &refused) && strings.HasPrefix(refused.Code, "28"):
-		return nil, &Problem{What: fmt.Sprintf("%s refused user %q", p, p.config.User), Err: refused,
-			Fix: fmt.Sprintf("correct db-user and db-password; or make that user, with that password: sudo -u postgres createuser --createdb --pwprompt %s", p.config.User)}
 	case err != nil:
 		return nil, err
 	}
@@ -502,8 +498,8 @@ var socketPlaces = []string{"/var/run/postgresql", "/tmp"}
 
 // superuser connects as PostgreSQL's own user, by the socket, as root may. Another
 // cluster may have its socket under the same port: it counts if it is the server
-// that own is connected to. own is nil where there is no such connection.
-func (p *postgres) superuser(ctx context.Context, own *pgx.Conn) (*pgx.Conn, error) {
+// that the settings lead to.
+func (p *postgres) superuser(ctx context.Context) (*pgx.Conn, error) {
 	as := account("postgres")
 	if as == nil || os.Geteuid() != 0 || !p.here() {
 		return nil, fs.ErrPermission
@@ -521,24 +517,12 @@ func (p *postgres) superuser(ctx context.Context, own *pgx.Conn) (*pgx.Conn, err
 		if err != nil {
 			continue
 		}
-		if p.socket() || sameServer(ctx, own, conn) {
+		if p.socket() || listens(conn, p.config.Port) {
 			return conn, nil
 		}
 		conn.Close(context.WithoutCancel(ctx))
 	}
 	return nil, fs.ErrPermission
-}
-
-// sameServer reports whether two connections lead to one server that started
-// once. Any user may ask for that.
-func sameServer(ctx context.Context, a, b *pgx.Conn) bool {
-	var said [2]string
-	for i, conn := range []*pgx.Conn{a, b} {
-		if conn == nil || conn.QueryRow(ctx, `SELECT format('%s %s', system_identifier, extract(epoch FROM pg_postmaster_start_time())) FROM pg_control_system()`).Scan(&said[i]) != nil {
-			return false
-		}
-	}
-	return said[0] == said[1]
 }
 
 // here reports whether the server runs on this machine.
