@@ -31,8 +31,8 @@ func (l *Link) UnmarshalText(text []byte) error {
 // ErrLoop means that links lead round in a circle, or through too many others.
 var ErrLoop = errors.New("the links lead round in a circle")
 
-// maxFollowed is how many links Linux follows on the way to one file.
-const maxFollowed = 40
+// MaxFollowed is how many links Linux follows on the way to one file.
+const MaxFollowed = 40
 
 // Resolve is where a path of the files part leads once every link on its way is
 // followed, as the kernel would. leads tells whether there is a link at a path,
@@ -54,7 +54,7 @@ func Resolve(name string, leads func(path string) (Link, bool)) (string, error) 
 		if !ok {
 			continue
 		}
-		if followed++; followed > maxFollowed {
+		if followed++; followed > MaxFollowed {
 			return "", ErrLoop
 		}
 		if at = above(at); strings.HasPrefix(string(link), "/") {
