@@ -234,6 +234,17 @@ func TestLinkInAContainersFolderLeadsWhereTheContainerSeesIt(t *testing.T) {
 	same(t, below(t, i, here), map[string]string{"live/key.pem": "-> /certs/archive/key1.pem", "archive/key1.pem": "key"})
 }
 
+// The server finds by the link what a relative path starts at.
+func TestRestoredConfigurationGoesByTheLinkToIt(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "files/srv/conf/gts.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\n")
+	link(t, dir, map[string]string{"files/etc/gotosocial/config.yaml": "/srv/conf/gts.yaml"})
+	c, err := instance.RestoredConfig(os.DirFS(dir), "social.example.org")
+	if err != nil || c.File != "/etc/gotosocial/config.yaml" || c.Database() != "/etc/gotosocial/sqlite.db" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // Whatever the links: nothing lies below one, and each file that is asked for is
 // found at its path on a machine that has nothing but what was saved.
 func TestEveryFileIsFoundAgainHoweverLinksLead(t *testing.T) {
