@@ -210,7 +210,8 @@ func (g *gathering) nameFolders() {
 		real, err := g.resolve(listed(folder))
 		if _, known := g.all[real]; err == nil && !known && !saved[real] {
 			why := leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, folder))
-			g.all[real] = found{file: manifest.File{Part: manifest.Files, Path: real}, err: why}
+			// The slash keeps it apart from all files, and the root from no path.
+			g.all[real+"/"] = found{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
 		}
 	}
 }
