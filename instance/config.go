@@ -295,6 +295,16 @@ func (c *Config) here(path string) string {
 	}
 }
 
+// theirs reports whether a path on this side lies in a folder of the container.
+func (c *Config) theirs(path string) bool {
+	for _, ours := range c.paths {
+		if below, err := filepath.Rel(ours, path); err == nil && filepath.IsLocal(below) {
+			return true
+		}
+	}
+	return false
+}
+
 // check finds what is missing, contradictory or beyond this version.
 func (c *Config) check() error {
 	const nested = "keys stand at the top level of the file: GoToSocial ignores nested ones"

@@ -168,14 +168,14 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 	case config.File == "":
 		b.WriteString("#   gotosocial server start\n#\n# No configuration file of this domain was restored: all stood in the files below.\n")
 	default:
-		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(config.File))
+		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(d.here(staging, config.File)))
 	}
 	if len(found.others) > 0 {
 		b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
 			"# name that one, and set the paths below as it has them:\n")
 	}
 	for _, file := range found.others {
-		fmt.Fprintf(&b, "#   %s\n", quote(file))
+		fmt.Fprintf(&b, "#   %s\n", quote(d.here(staging, file)))
 	}
 	if len(found.environment) > 0 {
 		b.WriteString("#\n# The server also got variables or flags from these restored files, passwords maybe among\n" +
@@ -212,8 +212,7 @@ func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
 	set("storage-local-base-path", filepath.Join(d.Path, "storage"))
 	if config != nil {
 		for _, key := range []string{"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir"} {
-			place := filepath.Join("files", config.absolute(config.Get(key)))
-			if _, err := fs.Stat(staging, place); err == nil && place != "files" {
+			if place := restored(staging, config.absolute(config.Get(key))); place != "" {
 				set(key, filepath.Join(d.Path, place))
 			}
 		}

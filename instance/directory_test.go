@@ -234,7 +234,7 @@ func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 }
 
 // runEnv is the run.env of a restore of these files, below /target, and nothing
-// else.
+// else. A text "-> TO" stands for a link.
 func runEnv(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
@@ -243,6 +243,10 @@ func runEnv(t *testing.T, files map[string]string) string {
 	}
 	defer root.Close()
 	for name, text := range files {
+		if to, isLink := strings.CutPrefix(text, "-> "); isLink {
+			link(t, root.Name(), map[string]string{"files/" + name: to})
+			continue
+		}
 		write(t, root.Name(), "files/"+name, text)
 	}
 	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
@@ -274,6 +278,16 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 		{"the unit's of several", map[string]string{"etc/a.yaml": "host: social.example.org", "etc/b.yaml": "host: social.example.org", "etc/gts.service": unit},
 			[]string{strings.Replace(file, "%", "b.yaml", 1), named("gts.service")}, []string{named("a.yaml")}},
 		{"toml", map[string]string{"etc/a.toml": "host = 'social.example.org'\naccount-domain = 'example.org'"}, []string{strings.Replace(file, "%", "a.toml", 1), `GTS_ACCOUNT_DOMAIN="example.org"`}, nil},
+		{"links", map[string]string{
+			"etc/a.yaml": "-> /srv/gts.yaml", "srv/gts.yaml": "host: social.example.org\ntls-certificate-chain: /le/live/chain.pem\nweb-asset-base-dir: now/assets",
+			"le/live/chain.pem": "-> ../archive/chain1.pem", "le/archive/chain1.pem": "chain",
+			"etc/now": "-> /srv/v5", "srv/v5/assets/own.css": "css", "srv/gts.env": "GTS_HOST=social.example.org", "etc/gts.env": "-> ../srv/gts.env",
+		}, []string{
+			`#   gotosocial --config-path "/target/files/srv/gts.yaml" server start`, `#   "/target/files/srv/gts.env"`,
+			`GTS_TLS_CERTIFICATE_CHAIN="/target/files/le/archive/chain1.pem"`, `GTS_WEB_ASSET_BASE_DIR="/target/files/srv/v5/assets"`,
+		}, []string{named("gts.env"), `# Other configurations of this domain were restored. If the server's own is among them,`}},
+		{"the unit's of several, by a link", map[string]string{"etc/b.yaml": "-> ../b/b.yaml", "b/b.yaml": "host: social.example.org", "etc/a.yaml": "host: social.example.org", "etc/gts.service": unit},
+			[]string{`#   gotosocial --config-path "/target/files/b/b.yaml" server start`}, []string{named("a.yaml")}},
 		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"}, []string{"# No configuration file was restored: set all else as it was before the first start,"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -294,6 +308,12 @@ func TestRunEnvReadsNothingBeyondTheRestoredFiles(t *testing.T) {
 	got := runEnv(t, map[string]string{"etc/gts.service": "[Service]\nEnvironmentFile=" + secret + "\nEnvironment=GTS_HOST=social.example.org"})
 	if strings.Contains(got, "geheim") || !strings.Contains(got, "gts.service") {
 		t.Errorf("%s", got)
+	}
+	for _, to := range []string{secret, "../../../../../../../.." + secret} {
+		got = runEnv(t, map[string]string{"etc/gts.env": "-> " + to, "etc/gts.yaml": "host: social.example.org"})
+		if strings.Contains(got, "geheim") || !strings.Contains(got, "gts.yaml") || strings.Contains(got, "gts.env") {
+			t.Errorf("%s leads out: %s", to, got)
+		}
 	}
 }
 

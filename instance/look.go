@@ -253,26 +253,39 @@ func (r *Rebuild) lookBucket(ctx context.Context) Finding {
 // lookFiles names every file that would be written: a snapshot decides them.
 func (r *Rebuild) lookFiles() (findings []Finding) {
 	for _, file := range r.Files {
-		f := Finding{What: "file", Detail: "/" + file.Path}
+		to := "/" + file.Path
+		f := Finding{What: "file", Detail: to}
+		if file.Link != "" {
+			f.Detail += " -> " + string(file.Link)
+		}
 		if file.Missing {
 			f.Detail += ": missing in the snapshot"
 		} else if commands := besides(making(file.Owner), r.makeServer()); len(commands) > 0 && os.Geteuid() == 0 {
 			f.Detail += fmt.Sprintf(": it belongs to %s, whom this machine lacks", file.Owner)
 			f.Fix, f.Refused = "install what brings that user or group, or: "+inShell(commands), true
-		} else if info, err := os.Lstat(f.Detail); err == nil {
+		} else if info, err := os.Lstat(to); err == nil {
 			switch {
-			case info.Size() == file.Size && hasSum(f.Detail, file.SHA256):
+			case isThere(to, info, file):
 				f.Detail += ", as it is"
 			case r.Replace:
-				f.Detail += "; the one that is there is renamed to " + filepath.Base(f.Detail) + before
+				f.Detail += "; the one that is there is renamed to " + filepath.Base(to) + before
 			default:
-				f.Fix, f.Refused = fixOf(inTheWay(f.Detail)), true
+				f.Fix, f.Refused = fixOf(inTheWay(to)), true
 				f.Detail += " is there already, and another"
 			}
 		}
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// isThere reports whether what lies at path is the snapshot's file or link.
+func isThere(path string, info fs.FileInfo, file manifest.File) bool {
+	link, err := os.Readlink(path)
+	if file.Link != "" || err == nil {
+		return link == string(file.Link)
+	}
+	return info.Size() == file.Size && hasSum(path, file.SHA256)
 }
 
 // hasSum reports whether a file's bytes are those of the snapshot's.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,9 +133,11 @@ func (r *Rebuild) fill(ctx context.Context) (notes []string, err error) {
 }
 
 // Place puts the files part in its place: each under its old path, with its old
-// owner.
+// owner. Links come last, so that they lead to what is there.
 func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
-	for _, f := range r.Files {
+	files := slices.Clone(r.Files)
+	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -223,6 +226,9 @@ func copyBeside(from, to string, uid, gid int) error {
 }
 
 func copyFile(from, to string, uid, gid int) error {
+	if link, err := os.Readlink(from); err == nil {
+		return copyLink(from, link, to, uid, gid)
+	}
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -246,8 +252,27 @@ func copyFile(from, to string, uid, gid int) error {
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
-// sameFile reports whether both hold the same bytes.
+func copyLink(from, link, to string, uid, gid int) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := errors.Join(os.Symlink(link, to), os.Lchown(to, uid, gid)); err != nil {
+		return err
+	}
+	at := unix.NsecToTimespec(info.ModTime().UnixNano())
+	return unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// sameFile reports whether both hold the same bytes, or are links to the same.
 func sameFile(a, b string) (bool, error) {
+	if link, err := os.Readlink(a); err == nil {
+		there, err := os.Readlink(b)
+		return err == nil && there == link, nil
+	}
 	infoA, err := os.Stat(a)
 	if err != nil {
 		return false, err

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"holdfast/manifest"
 )
 
 // remains are what a restore brought of a domain's configuration.
@@ -24,7 +26,7 @@ type remains struct {
 // findRemains looks through the restored files for the configuration of the
 // domain. The unit that names the configuration file decides between several.
 func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
-	files, run := d.gatherRemains(staging, domain)
+	files, linked, run := d.gatherRemains(staging, domain)
 	for _, s := range run {
 		found.environment = append(found.environment, filepath.Join(d.Path, s.unit.path))
 	}
@@ -43,9 +45,11 @@ func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
 	} else if strings.ToLower(all.set("host")) != domain {
 		return remains{}
 	}
-	named := slices.IndexFunc(files, func(c *Config) bool { return c.File == filepath.Join(d.Path, "files", all.configFile()) })
-	if named >= 0 {
+	if named := d.named(staging, files, all.configFile()); named >= 0 {
 		files = files[named : named+1]
+	}
+	if len(files) > 1 { // one that links lead to goes by their names
+		files = slices.DeleteFunc(files, func(c *Config) bool { return linked[c.File] })
 	}
 	found.config = newConfig()
 	found.config.WorkingDir = imageDir
@@ -64,24 +68,59 @@ func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
 	return found
 }
 
+// named is the index of the configuration file that the server is given, or -1.
+func (d *Directory) named(staging fs.FS, files []*Config, path string) int {
+	exact := slices.IndexFunc(files, func(c *Config) bool { return c.File == filepath.Join(d.Path, "files", path) })
+	if at := restored(staging, path); exact < 0 && at != "" {
+		return slices.IndexFunc(files, func(c *Config) bool { return d.here(staging, c.File) == filepath.Join(d.Path, at) })
+	}
+	return exact
+}
+
+// restored is where a file of the machine lies in a restored folder, every link
+// on the way to it followed within that: links are of the snapshot, and may lead
+// to what this machine has there. "" where nothing is.
+func restored(staging fs.FS, name string) string {
+	end, err := manifest.Resolve(name, func(name string) (manifest.Link, bool) {
+		text, err := fs.ReadLink(staging, path.Join("files", name))
+		return manifest.Link(text), err == nil
+	})
+	place := path.Join("files", end)
+	if _, statErr := fs.Lstat(staging, place); err != nil || statErr != nil || end == "" {
+		return ""
+	}
+	return place
+}
+
+// here is the path of a restored file without links on the way.
+func (d *Directory) here(staging fs.FS, file string) string {
+	return filepath.Join(d.Path, restored(staging, strings.TrimPrefix(file, filepath.Join(d.Path, "files"))))
+}
+
 // gatherRemains reads the restored files that may be of the domain: configuration
-// files, which may leave the host to the environment, and what sets that. The
-// path of each service is where its one file lies in the folder.
-func (d *Directory) gatherRemains(staging fs.FS, domain string) (files []*Config, run []*service) {
+// files, which may leave the host to the environment, and what sets that. linked
+// are those of them that links lead to. The path of each service is where its one
+// file lies in the folder.
+func (d *Directory) gatherRemains(staging fs.FS, domain string) (files []*Config, linked map[string]bool, run []*service) {
+	linked = map[string]bool{}
+	seen := map[string]bool{}
 	fs.WalkDir(staging, "files", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil
 		}
-		if info, err := entry.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
+		place := restored(staging, strings.TrimPrefix(name, "files"))
+		if info, err := fs.Lstat(staging, place); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
 			return nil
 		}
-		text, err := fs.ReadFile(staging, name)
+		text, err := fs.ReadFile(staging, place)
 		if err != nil {
 			return nil
 		}
 		ext := path.Ext(name)
 		if decoders[ext] == nil {
-			if s := restoredService(name, string(text)); s != nil && (s.set("host") == "" || strings.ToLower(s.set("host")) == domain) {
+			if s := restoredService(name, string(text)); s != nil && !seen[place] && (s.set("host") == "" || strings.ToLower(s.set("host")) == domain) {
+				seen[place] = true
+				s.unit.path = place
 				run = append(run, s)
 			}
 			return nil
@@ -91,10 +130,13 @@ func (d *Directory) gatherRemains(staging fs.FS, domain string) (files []*Config
 		c.WorkingDir = strings.TrimPrefix(path.Dir(name), "files")
 		if c.parse(ext, string(text)) == nil && (c.Domain() == domain || c.Domain() == "" && c.ofGoToSocial()) {
 			files = append(files, c)
+			if place != name {
+				linked[filepath.Join(d.Path, place)] = true
+			}
 		}
 		return nil
 	})
-	return files, run
+	return files, linked, run
 }
 
 // ofGoToSocial reports whether the file sets anything that is read here.

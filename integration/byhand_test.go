@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
+	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote"
 	"holdfast/seal"
@@ -169,6 +171,9 @@ func byhandWorld(t *testing.T) *byhand {
 	ok(t, os.MkdirAll(odd, 0o755))
 	write(t, filepath.Join(odd, "-n"), nil)
 	write(t, filepath.Join(odd, "ä \"quoted\" *"), []byte("not much\n"))
+	ok(t, os.Symlink(`-n`, filepath.Join(odd, "link")))
+	ok(t, os.Symlink("--it's gone; $HOME \"*\"", filepath.Join(odd, "-dangling' $x")))
+	ok(t, os.Symlink("/", filepath.Join(dir, "extra", "root")))
 
 	config, err := instance.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
 	ok(t, err)
@@ -254,12 +259,31 @@ func (w *byhand) compareFiles(out string) {
 	w.t.Helper()
 	n := 0
 	for f, err := range w.source.Files(w.t.Context()) {
+		if errors.Is(err, errors.ErrUnsupported) {
+			continue // a folder that a link leads to
+		}
 		ok(w.t, err)
+		if f.Link != "" {
+			w.compareLink(f, filepath.Join(out, "files", f.Path))
+			continue
+		}
 		w.compareFile("/"+f.Path, filepath.Join(out, "files", f.Path))
 		n++
 	}
 	if n < 4 {
 		w.t.Errorf("%d files, want the configuration, a certificate and two extra ones", n)
+	}
+}
+
+// compareLink compares where a link leads, and its time.
+func (w *byhand) compareLink(want manifest.File, got string) {
+	w.t.Helper()
+	text, err := os.Readlink(got)
+	ok(w.t, err)
+	info, err := os.Lstat(got)
+	ok(w.t, err)
+	if text != string(want.Link) || !info.ModTime().Equal(want.Modified) {
+		w.t.Errorf("%s leads to %q, of %v, want %q, %v", got, text, info.ModTime(), want.Link, want.Modified)
 	}
 }
 

@@ -109,11 +109,13 @@ func Lines(r io.Reader) iter.Seq2[Line, error] {
 	}
 }
 
-// at is how far a reader is: the last file, and what its extent lines owe.
+// at is how far a reader is: the last file, what its extent lines owe, and the
+// links that the next path could lie below.
 type at struct {
 	file  *File
 	lines int
 	bytes int64
+	links links
 }
 
 // complete reports whether the last file has all its extent lines.
@@ -129,7 +131,11 @@ func (a *at) next(f *File) error {
 	if err := errors.Join(a.complete(), f.validate(a.file)); err != nil {
 		return err
 	}
-	*a = at{file: f}
+	links, err := a.links.next(a.file, f)
+	if err != nil {
+		return err
+	}
+	*a = at{file: f, links: links}
 	if f.Lines > 0 {
 		a.lines, a.bytes = f.Lines, f.Size
 	}
@@ -205,6 +211,12 @@ func (f *File) validate(last *File) error {
 	}
 	if last != nil && (f.Part < last.Part || f.Part == last.Part && f.Path <= last.Path) {
 		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
+	}
+	if f.Link != "" {
+		if f.Part != Files || f.Size != 0 || f.SHA256 != nil || f.PageSize != 0 || f.Missing || f.Lines != 0 || len(f.Extents) > 0 {
+			return fmt.Errorf("a link with bytes, or in the part %s", f.Part)
+		}
+		return nil
 	}
 	if f.Missing {
 		if len(f.Extents) > 0 || f.Size != 0 || f.Lines != 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ func TestLinesReadBackAsWritten(t *testing.T) {
 		{File: &File{Part: Database, Path: "sqlite.db", Size: 40960, Mode: 0o600, Modified: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), PageSize: 4096}},
 		{Map: &MapLine{Part: Database, Path: "sqlite.db", Night: 7, Base: true, Runs: []Runs{{Pack: 1, Offset: 0, Steps: []int{0, 0, 10}}}}},
 		{File: &File{Part: Files, Path: "etc/gotosocial/config.yaml", Size: 5, Mode: 0o640, Owner: "root:gts", SHA256: &sum, Extents: []Extent{{2, 0, 5}}}},
+		{File: &File{Part: Files, Path: "etc/letsencrypt/live/example.org/cert.pem", Mode: 0o777, Modified: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), Owner: "root:root", Link: "../../archive/é \"x\".pem"}},
+		{File: &File{Part: Files, Path: "etc/letsencrypt/live/example.org/cert.pem.old"}},
 		{File: &File{Part: Media, Path: "01A/attachment/original/é \"x\".jpeg", Size: 12, Mode: 0o644, SHA256: &sum, Extents: []Extent{{3, 9, 7}, {4, 0, 5}}}},
 		{File: &File{Part: Media, Path: "01B/gone.webp", Missing: true}},
 	}
@@ -54,6 +57,9 @@ func TestHostileListingIsRefused(t *testing.T) {
 		return `{"part":"media","path":"a","size":0,"mode":"0644","modified":"2026-11-22T03:00:00Z"` + fields + "}\n"
 	}
 	path := func(p string) string { return strings.Replace(file(""), `"a"`, fmt.Sprintf("%q", p), 1) }
+	link := func(path, fields string) string {
+		return fmt.Sprintf(`{"part":"files","path":%q,"size":0,"mode":"0777"%s}`+"\n", path, fields)
+	}
 	runs := func(segment int, runs string) string {
 		return paged + fmt.Sprintf(`{"part":"database","path":"sqlite.db","segment":%d,"night":1,"runs":[%s]}`+"\n", segment, runs)
 	}
@@ -90,12 +96,98 @@ func TestHostileListingIsRefused(t *testing.T) {
 		"steps out of segment": runs(0, `{"pack":1,"offset":0,"steps":[16384,0,1]}`),
 		"steps overflow":       runs(0, `{"pack":1,"offset":0,"steps":[9223372036854775807,0,9223372036854775807]}`),
 		"offset before pack":   runs(0, `{"pack":1,"offset":-4096,"steps":[0,0,1]}`),
+		"a link to nothing":    link("a", `,"link":""`),
+		"a NUL in a link":      link("a", `,"link":"b\u0000c"`),
+		"a newline in a link":  link("a", `,"link":"b\nc"`),
+		"a link too long":      link("a", `,"link":"`+strings.Repeat("x", 4096)+`"`),
+		"a link of a number":   link("a", `,"link":5`),
+		"a link with bytes":    strings.Replace(link("a", `,"link":"b","extents":[[1,0,5]]`), `"size":0`, `"size":5`, 1),
+		"a link with extents":  link("a", `,"link":"b","extents":[[1,0,5]]`),
+		"a link with a size":   strings.Replace(link("a", `,"link":"b"`), `"size":0`, `"size":5`, 1),
+		"a link with a sum":    link("a", `,"link":"b","sha256":"`+strings.Repeat("A", 43)+`"`),
+		"a link of pages":      link("a", `,"link":"b","page_size":4096`),
+		"a link with lines":    link("a", `,"link":"b","lines":1`),
+		"a link that is gone":  link("a", `,"link":"b","missing":true`),
+		"a link in media":      file(`,"link":"b"`),
+		"a link in database":   strings.Replace(file(`,"link":"b"`), "media", "database", 1),
+		"a file below a link":  link("a", `,"link":"/"`) + link("a/b", ""),
+		"deep below a link":    link("a", `,"link":"/"`) + link("a-b", "") + link("a-c", `,"link":"/"`) + link("a/b/c", ""),
+		"a link below a link":  link("a", `,"link":"/"`) + link("a.b", `,"link":"/"`) + link("a/b", `,"link":"/"`),
 		"cut off":              strings.TrimSuffix(file(""), "\n"),
 		"no JSON":              "hello\n",
 		"an endless line":      strings.Repeat("x", MaxLine+1) + "\n",
 	} {
 		if _, err := read(text); !errors.Is(err, ErrListing) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The lines of format 1 stay as they are: a snapshot is read by what they mean.
+func TestGoldenListingReadsBack(t *testing.T) {
+	const golden = "testdata/listing-1"
+	sum := Hash{1, 2, 3}
+	at := time.Date(2026, 11, 22, 21, 58, 17, 647814990, time.UTC)
+	want := []Line{
+		{File: &File{Part: Database, Path: "public.statuses.copy", Size: 12, Mode: 0o600, SHA256: &sum, Lines: 1}},
+		{Extents: &ExtentLine{Part: Database, Path: "public.statuses.copy", More: []Extent{{3, 0, 5}, {9, 812, 7}}}},
+		{File: &File{Part: Database, Path: "sqlite.db", Size: 40960, Mode: 0o600, Modified: at, PageSize: 4096}},
+		{Map: &MapLine{Part: Database, Path: "sqlite.db", Night: 7, Base: true, Runs: []Runs{{Pack: 1, Offset: 0, Steps: []int{0, 0, 10}}}}},
+		{File: &File{Part: Files, Path: "etc/letsencrypt/archive/example.org/cert1.pem", Size: 5, Mode: 0o644, Modified: at, Owner: "root:root", SHA256: &sum, Extents: []Extent{{2, 0, 5}}}},
+		{File: &File{Part: Files, Path: "etc/letsencrypt/live/example.org/cert.pem", Mode: 0o777, Modified: at, Owner: "root:root", Link: "../../archive/example.org/cert1.pem"}},
+		{File: &File{Part: Media, Path: "01A/attachment/original/01B.jpeg", Size: 12, Mode: 0o644, Modified: at, ETag: "abc", SHA256: &sum, Extents: []Extent{{4, 9, 12}}}},
+		{File: &File{Part: Media, Path: "01B/gone.webp", Missing: true}},
+	}
+	if *update {
+		var text []byte
+		for _, l := range want {
+			var err error
+			if text, err = l.Append(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(golden, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := read(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLinksAreFollowedAsTheKernelDoes(t *testing.T) {
+	links := map[string]Link{
+		"etc/live/cert.pem": "../archive/cert1.pem", "etc/now": "v5", "etc/v5/up": "..", "abs": "/etc/now/",
+		"chain": "chain2", "chain2": "./etc//now/../now", "round": "round2", "round2": "round", "deep": "../../../../etc",
+		"self": "self/self",
+	}
+	for path, want := range map[string]string{
+		"etc/live/cert.pem": "etc/archive/cert1.pem",
+		"etc/now/web/a":     "etc/v5/web/a",
+		"etc/now/../x":      "etc/x",
+		"etc/now/up/x":      "etc/x",
+		"abs/a":             "etc/v5/a",
+		"chain/a":           "etc/v5/a",
+		"deep/now":          "etc/v5",
+		"plain/file":        "plain/file",
+		"":                  "",
+	} {
+		got, err := Resolve(path, func(p string) (Link, bool) { l, ok := links[p]; return l, ok })
+		if err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", path, got, err, want)
+		}
+	}
+	for _, path := range []string{"round", "self", "round/x"} {
+		if got, err := Resolve(path, func(p string) (Link, bool) { l, ok := links[p]; return l, ok }); !errors.Is(err, ErrLoop) {
+			t.Errorf("%s: %q, %v", path, got, err)
 		}
 	}
 }
@@ -144,9 +236,11 @@ func TestLaterMapLineWins(t *testing.T) {
 func FuzzListing(f *testing.F) {
 	f.Add([]byte(paged + `{"part":"database","path":"sqlite.db","segment":0,"night":1,"base":true,"runs":[{"pack":1,"offset":0,"steps":[0,0,10]}]}` + "\n"))
 	f.Add([]byte(`{"part":"media","path":"a","size":5,"mode":"0644","modified":"2026-11-22T03:00:00Z","extents":[[1,0,5]]}` + "\n"))
+	f.Add([]byte(`{"part":"files","path":"a","size":0,"mode":"0777","link":"/"}` + "\n" + `{"part":"files","path":"a-b","size":0,"mode":"0777","link":"../b"}` + "\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var paged *File
 		var table []PageAt
+		links := map[string]bool{}
 		for line, err := range Lines(bytes.NewReader(text)) {
 			if err != nil {
 				return
@@ -155,8 +249,22 @@ func FuzzListing(f *testing.F) {
 				line.Map.Apply(table, paged.PageSize)
 				continue
 			}
+			if line.Extents != nil {
+				continue
+			}
 			if !ValidPath(line.File.Path) {
 				t.Fatalf("path %q came through", line.File.Path)
+			}
+			for l := range links {
+				if line.File.Part == Files && strings.HasPrefix(line.File.Path, l+"/") {
+					t.Fatalf("%q came through, below a link", line.File.Path)
+				}
+			}
+			if line.File.Link != "" {
+				links[line.File.Path] = true
+				if line.File.Part != Files || !line.File.Link.Valid() {
+					t.Fatalf("%+v came through", line.File)
+				}
 			}
 			if line.File.PageSize > 0 {
 				paged = line.File

@@ -114,6 +114,8 @@ type File struct {
 	// PageSize is set for a database of pages: its bytes are then told by the
 	// map lines that follow, not by extents.
 	PageSize int `json:"page_size,omitempty"`
+	// Link is set for a symbolic link, which has no bytes.
+	Link Link `json:"link,omitempty"`
 	// Missing marks a file that should be there and could not be read.
 	Missing bool `json:"missing,omitempty"`
 	// Lines is how many extent lines follow, which hold the extents of a stream:

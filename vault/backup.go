@@ -33,8 +33,8 @@ type BackupReport struct {
 	// Missing are files that could not be saved, with the reason where it is
 	// not that they are gone: the snapshot is saved, and incomplete.
 	Missing []string
-	// LeftOut are what a snapshot has no place for, each with what it is: links
-	// that lead to no file. The snapshot counts as complete.
+	// LeftOut are what was left out on purpose, each with what it is: folders that
+	// links lead to. The snapshot counts as complete.
 	LeftOut  []string
 	Packs    int   // that were put
 	Passes   int   // over the database

@@ -49,6 +49,7 @@ type entry struct {
 	data     []byte
 	modified time.Time
 	etag     string
+	link     manifest.Link
 }
 
 var day = time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC)
@@ -131,6 +132,9 @@ func (f *fake) Open(_ context.Context, part manifest.Part, path string) (io.Read
 		return nil, err
 	}
 	e, err := f.get(part, path)
+	if e.link != "" {
+		return nil, fmt.Errorf("%s is a link, and was opened", path)
+	}
 	return io.NopCloser(bytes.NewReader(e.data)), err
 }
 
@@ -138,7 +142,7 @@ func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
 		for _, p := range slices.Sorted(maps.Keys(f.files)) {
 			e := f.files[p]
-			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, Owner: "root:root"}, nil) {
+			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, Owner: "root:root", Link: e.link}, nil) {
 				return
 			}
 		}
@@ -327,6 +331,9 @@ func (f *fake) image() map[string]string {
 	}
 	for p, e := range f.files {
 		out["files/"+p] = string(e.data)
+		if e.link != "" {
+			out["files/"+p] = "-> " + string(e.link)
+		}
 	}
 	return out
 }
@@ -348,8 +355,14 @@ func compare(t testing.TB, dir string, want map[string]string) {
 		if err != nil || d.IsDir() {
 			return err
 		}
+		name := strings.TrimPrefix(path, dir+"/")
+		if d.Type()&fs.ModeSymlink != 0 {
+			link, err := os.Readlink(path)
+			got[name] = "-> " + link
+			return err
+		}
 		data, err := os.ReadFile(path)
-		got[strings.TrimPrefix(path, dir+"/")] = string(data)
+		got[name] = string(data)
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -215,11 +215,11 @@ func same(row index.File, f manifest.File) bool {
 	if row.Size != f.Size || row.Modified != f.Modified.UnixNano() || row.Mode != uint32(f.Mode) {
 		return false
 	}
-	if f.Owner == "" && f.ETag == "" {
+	if f.Part == manifest.Media && f.ETag == "" {
 		return true
 	}
 	told := row.Told()
-	return told.Owner == f.Owner && told.ETag == f.ETag
+	return told.Owner == f.Owner && told.ETag == f.ETag && told.Link == f.Link
 }
 
 // readFiles is a worker: it opens, reads, hashes and seals its own files with
@@ -255,6 +255,9 @@ func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan 
 // readFile stores one file. Where the file is to blame, the error is a
 // sourceError.
 func (b *backup) readFile(ctx context.Context, fill *filler, f manifest.File, buf []byte) error {
+	if f.Link != "" { // its text is all there is of it
+		return fill.line(ctx, f, 0)
+	}
 	r, err := b.src.Open(ctx, f.Part, f.Path)
 	if err != nil {
 		return sourceError{err}

@@ -151,6 +151,11 @@ func (f *filler) file(ctx context.Context, file manifest.File, r io.Reader, buf 
 	}
 	sum := manifest.Hash(hash.Sum(nil))
 	file.SHA256 = &sum
+	return f.line(ctx, file, size)
+}
+
+// line notes a file whose bytes are stored. size is what its progress counts.
+func (f *filler) line(ctx context.Context, file manifest.File, size int64) error {
 	f.b.cfg.Progress.did(1, size)
 	f.contents.Files = append(f.contents.Files, file)
 	if f.buf == nil && len(f.contents.Files) >= 1000 {

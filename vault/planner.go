@@ -59,7 +59,7 @@ func (p *planner) line(line manifest.Line) error {
 	if modified.IsZero() { // a stream has no time of its own
 		modified = p.snap.Record.Time
 	}
-	if p.id, err = p.w.File(f.Part, place, f.Size, f.Mode, modified); err != nil {
+	if p.id, err = p.w.File(index.Planned{Part: f.Part, Place: place, Size: f.Size, Mode: f.Mode, Modified: modified, Link: f.Link}); err != nil {
 		return err
 	}
 	p.pieces = 0

@@ -8,14 +8,32 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"holdfast/manifest"
 )
 
 // Cat writes the bytes of one file, "PART/PATH", to w, and fetches no pack that
-// the file doesn't need. The bytes are checked before the first is written.
+// the file doesn't need. The bytes are checked before the first is written. Links
+// are followed within the snapshot, never on this machine.
 func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
+	end, err := s.follow(ctx, name)
+	if err != nil {
+		return err
+	}
+	if end != path.Clean(name) {
+		if err := s.cat(ctx, end, w); err != nil {
+			return fmt.Errorf("%q is a link: %w", name, err)
+		}
+		return nil
+	}
+	return s.cat(ctx, name, w)
+}
+
+// cat does so for what is no link.
+func (s *Snapshot) cat(ctx context.Context, name string, w io.Writer) error {
 	var f *os.File
 	target := &single{name: name}
 	err := s.Lend(ctx, target, RestoreConfig{Paths: []string{name}}, func(dir string) (err error) {
@@ -37,6 +55,31 @@ func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 		return fmt.Errorf("write %q: %w", name, err)
 	}
 	return nil
+}
+
+// follow is the name of the file that a name leads to, by the snapshot's links.
+func (s *Snapshot) follow(ctx context.Context, name string) (string, error) {
+	within, inFiles := strings.CutPrefix(name, string(manifest.Files)+"/")
+	if !inFiles {
+		return name, nil
+	}
+	links := map[string]manifest.Link{}
+	for f, err := range s.Files(ctx) {
+		if err != nil {
+			return "", err
+		}
+		if f.Link != "" {
+			links[f.Path] = f.Link
+		}
+	}
+	end, err := manifest.Resolve(within, func(path string) (manifest.Link, bool) {
+		link, ok := links[path]
+		return link, ok
+	})
+	if err != nil {
+		return "", fmt.Errorf("follow %q: %w: %w", name, err, ErrNoFile)
+	}
+	return string(manifest.Files) + "/" + end, nil
 }
 
 // Lend restores files into a folder that only this user can enter, lets use
@@ -160,7 +203,7 @@ func (a mapped) differs(b mapped) (pages int64, differ bool) {
 		}
 		return pages, pages > 0 || a.Size != b.Size || a.PageSize != b.PageSize
 	}
-	same := a.Missing == b.Missing && a.Size == b.Size && (a.SHA256 == b.SHA256 || a.SHA256 != nil && b.SHA256 != nil && *a.SHA256 == *b.SHA256)
+	same := a.Missing == b.Missing && a.Link == b.Link && a.Size == b.Size && (a.SHA256 == b.SHA256 || a.SHA256 != nil && b.SHA256 != nil && *a.SHA256 == *b.SHA256)
 	return 0, !same || a.Mode != b.Mode || a.Owner != b.Owner
 }
 

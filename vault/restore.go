@@ -556,6 +556,9 @@ func (r *restore) loose(database bool) error {
 }
 
 func (r *restore) looseFile(f index.Planned) error {
+	if f.Link != "" {
+		return r.link(f)
+	}
 	file, err := createIn(r.tree, f.Place)
 	if err != nil {
 		return err
@@ -565,6 +568,26 @@ func (r *restore) looseFile(f index.Planned) error {
 		return err
 	}
 	return r.tree.Chtimes(f.Place, f.Modified, f.Modified)
+}
+
+// link makes a symbolic link. Nothing is written through it: the listing has no
+// path below a link's, and the target's own folders are none of the snapshot's.
+func (r *restore) link(f index.Planned) error {
+	dir := path.Dir(f.Place)
+	if err := r.tree.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	err := r.tree.Symlink(string(f.Link), f.Place)
+	if there, _ := r.tree.Readlink(f.Place); err != nil && there != string(f.Link) { // else an earlier run made it
+		return err
+	}
+	in, err := r.tree.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	at := unix.NsecToTimespec(f.Modified.UnixNano())
+	return unix.UtimesNanoAt(int(in.Fd()), path.Base(f.Place), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // createIn opens a file for writing below root, with the folders above it.

@@ -27,7 +27,8 @@ type Source interface {
 	Reachable(ctx context.Context) error
 
 	// Files yields the files part in path order: Path, Size, Mode, Modified
-	// and Owner are set. An error beside a path, of whatever form, is about that
+	// and Owner are set, and Link of a symbolic link, which is never opened and
+	// has no other path below it. An error beside a path, of whatever form, is about that
 	// file alone: it counts as missing, or as left out on purpose where the error
 	// is errors.ErrUnsupported. Any other error ends the list.
 	Files(ctx context.Context) iter.Seq2[manifest.File, error]

@@ -21,6 +21,9 @@ type change struct {
 	// The snapshot before or after names the file, and was made without it.
 	MissingBefore bool `json:"missing_before,omitempty"`
 	MissingAfter  bool `json:"missing_after,omitempty"`
+	// It is a symbolic link before or after.
+	LinkBefore manifest.Link `json:"link_before,omitempty"`
+	LinkAfter  manifest.Link `json:"link_after,omitempty"`
 }
 
 type diffResult struct {
@@ -83,21 +86,17 @@ func newChange(c vault.Change) change {
 	out := change{Change: c.Kind, Pages: c.PagesN}
 	if c.A != nil {
 		out.Part, out.Path, out.Before, out.MissingBefore = c.A.Part, c.A.Path, c.A.Size, c.A.Missing
+		out.LinkBefore = c.A.Link
 	}
 	if c.B != nil {
 		out.Part, out.Path, out.After, out.MissingAfter = c.B.Part, c.B.Path, c.B.Size, c.B.Missing
+		out.LinkAfter = c.B.Link
 	}
 	return out
 }
 
 func changeLine(c change) string {
-	before, after := size(c.Before), size(c.After)
-	if c.MissingBefore {
-		before = "missing"
-	}
-	if c.MissingAfter {
-		after = "missing"
-	}
+	before, after := extent(c.Before, c.MissingBefore, c.LinkBefore), extent(c.After, c.MissingAfter, c.LinkAfter)
 	sign, detail := "~", before
 	switch {
 	case c.Change == "added":
@@ -111,4 +110,15 @@ func changeLine(c change) string {
 		detail += fmt.Sprintf(", up to %s", count(c.Pages, "page"))
 	}
 	return fmt.Sprintf("%s %s  (%s)", sign, legible(string(c.Part)+"/"+c.Path), detail)
+}
+
+// extent says how much there is of a file.
+func extent(bytes int64, missing bool, link manifest.Link) string {
+	switch {
+	case missing:
+		return "missing"
+	case link != "":
+		return "link to " + legible(string(link))
+	}
+	return size(bytes)
 }

@@ -66,5 +66,8 @@ func fileLine(f manifest.File, name string) string {
 	if f.Missing {
 		return fmt.Sprintf("%-10s  %12s  %-16s  %s", "missing", "-", "-", name)
 	}
+	if f.Link != "" {
+		return fmt.Sprintf("%-10s  %12s  %s  %s -> %s", "lrwxrwxrwx", "-", f.Modified.Local().Format("2006-01-02 15:04"), name, legible(string(f.Link)))
+	}
 	return fmt.Sprintf("%-10s  %12d  %s  %s", fs.FileMode(f.Mode), f.Size, f.Modified.Local().Format("2006-01-02 15:04"), name)
 }

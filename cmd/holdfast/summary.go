@@ -53,7 +53,7 @@ type backupResult struct {
 	NewFiles int64    `json:"new_files"`
 	Seconds  float64  `json:"seconds"`
 	Missing  []string `json:"missing,omitempty"`
-	LeftOut  []string `json:"left_out,omitempty"` // links that lead to no file
+	LeftOut  []string `json:"left_out,omitempty"` // folders that links lead to and nothing saves
 	Damage   bool     `json:"damage,omitempty"`
 }
 

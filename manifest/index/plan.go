@@ -16,10 +16,13 @@ import (
 // restore of any size run in little memory, and go on where it was stopped.
 type Plan struct{ db *sql.DB }
 
+// planVersion changes whenever the plan's schema does.
+const planVersion = 3
+
 const planSchema = `
 CREATE TABLE files (
 	id INTEGER PRIMARY KEY, part TEXT NOT NULL, place TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-	mode INTEGER NOT NULL, modified INTEGER NOT NULL, pieces INTEGER NOT NULL);
+	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, pieces INTEGER NOT NULL);
 CREATE TABLE pieces (
 	pack INTEGER NOT NULL, offset INTEGER NOT NULL, file INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL,
 	PRIMARY KEY (pack, offset, file, at)) WITHOUT ROWID;
@@ -36,10 +39,10 @@ func OpenPlan(dir string) (*Plan, error) {
 	}
 	p := &Plan{db}
 	var have int
-	if err := db.QueryRow(`PRAGMA user_version`).Scan(&have); err == nil && have == version {
+	if err := db.QueryRow(`PRAGMA user_version`).Scan(&have); err == nil && have == planVersion {
 		return p, nil
 	}
-	if _, err := db.Exec(planSchema + fmt.Sprintf("PRAGMA user_version=%d", version)); err != nil {
+	if _, err := db.Exec(planSchema + fmt.Sprintf("PRAGMA user_version=%d", planVersion)); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("make plan: %w", meaning(err))
 	}
@@ -71,6 +74,7 @@ type Planned struct {
 	Size     int64
 	Mode     manifest.Mode
 	Modified time.Time
+	Link     manifest.Link
 	Pieces   int
 }
 
@@ -97,7 +101,7 @@ func (p *Plan) Begin() (*Planner, error) {
 	w := &Planner{tx: tx}
 	_, err = tx.Exec(`DELETE FROM files; DELETE FROM pieces; DELETE FROM packs; DELETE FROM facts`)
 	for stmt, text := range map[**sql.Stmt]string{
-		&w.file:  `INSERT INTO files (part, place, size, mode, modified, pieces) VALUES (?,?,?,?,?,0)`,
+		&w.file:  `INSERT INTO files (part, place, size, mode, modified, link, pieces) VALUES (?,?,?,?,?,?,0)`,
 		&w.piece: `INSERT INTO pieces VALUES (?,?,?,?,?)`,
 		&w.total: `UPDATE files SET pieces=? WHERE id=?`,
 	} {
@@ -111,11 +115,12 @@ func (p *Plan) Begin() (*Planner, error) {
 	return w, nil
 }
 
-// File adds a file and returns its number. Two files at one place are an error.
-func (w *Planner) File(part manifest.Part, place string, size int64, mode manifest.Mode, modified time.Time) (int64, error) {
-	res, err := w.file.Exec(part, place, size, uint32(mode), modified.UnixNano())
+// File adds a file, which has no pieces yet, and returns its number. Two files at
+// one place are an error.
+func (w *Planner) File(f Planned) (int64, error) {
+	res, err := w.file.Exec(f.Part, f.Place, f.Size, uint32(f.Mode), f.Modified.UnixNano(), f.Link)
 	if err != nil {
-		return 0, fmt.Errorf("plan %q: %w", place, meaning(err))
+		return 0, fmt.Errorf("plan %q: %w", f.Place, meaning(err))
 	}
 	return res.LastInsertId()
 }
@@ -242,10 +247,10 @@ func (p *Plan) Pieces(pack uint32) (pieces []Piece, files map[int64]Planned, err
 }
 
 // Loose yields the files that are not finished by a single piece: empty ones,
-// and those put together of several.
+// those put together of several, and at last symbolic links.
 func (p *Plan) Loose() iter.Seq2[Planned, error] {
 	return func(yield func(Planned, error) bool) {
-		rows, err := p.db.Query(`SELECT part, place, size, mode, modified, pieces FROM files WHERE pieces<>1`)
+		rows, err := p.db.Query(`SELECT part, place, size, mode, modified, link, pieces FROM files WHERE pieces<>1 ORDER BY link<>''`)
 		if err != nil {
 			yield(Planned{}, err)
 			return
@@ -255,7 +260,7 @@ func (p *Plan) Loose() iter.Seq2[Planned, error] {
 			var f Planned
 			var mode uint32
 			var modified int64
-			err := rows.Scan(&f.Part, &f.Place, &f.Size, &mode, &modified, &f.Pieces)
+			err := rows.Scan(&f.Part, &f.Place, &f.Size, &mode, &modified, &f.Link, &f.Pieces)
 			f.Mode, f.Modified = manifest.Mode(mode), time.Unix(0, modified)
 			if !yield(f, err) || err != nil {
 				return

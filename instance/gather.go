@@ -1,0 +1,245 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"holdfast/manifest"
+)
+
+// gathering is the files part while it is put together.
+type gathering struct {
+	*Instance
+	all    map[string]found  // by path of the listing
+	walked map[string]bool   // folders that were looked through
+	led    map[string]string // folders that links lead to, and one link that does
+}
+
+// found is a file, or what keeps it from being saved.
+type found struct {
+	file  manifest.File
+	leads string // of a link: the path that it leads to, on this side of a container
+	err   error
+}
+
+// gather adds the files at root and below. What is gone by its turn is left out.
+func (g *gathering) gather(ctx context.Context, root string) error {
+	end, info, err := g.follow(filepath.Clean(root))
+	switch {
+	case end != filepath.Clean(root) && dangles(err) && !slices.Contains(g.options.Extra, root):
+		return nil // the link is saved, and nobody asked for more
+	case err == nil && info.IsDir():
+		return g.walk(ctx, end)
+	}
+	g.file(end, info, err)
+	return nil
+}
+
+// walk adds the files of a folder. A link to a file brings that; one to a folder
+// is not gone into.
+func (g *gathering) walk(ctx context.Context, top string) error {
+	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err == nil && entry.Type()&fs.ModeSymlink != 0 {
+			g.met(path)
+			return nil
+		}
+		var info fs.FileInfo
+		if err == nil && (entry.IsDir() || entry.Type().IsRegular()) {
+			info, err = g.statFile(path)
+		}
+		switch {
+		case errors.Is(err, errDatabase), errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			// A folder that can't be looked into counts as a file that doesn't open.
+		case entry.IsDir() && g.media.is(info):
+			// Media are the media part's; only certificates lie there too.
+			return fs.SkipDir
+		case entry.IsDir():
+			if manifest.ValidPath(listed(path)) {
+				g.walked[path] = true
+				return nil
+			}
+			g.add(path, info, "", nil)
+			return fs.SkipDir
+		case !entry.Type().IsRegular():
+			return nil
+		}
+		g.add(path, info, "", err)
+		return nil
+	})
+}
+
+// met adds a link within a folder, and the file that it leads to.
+func (g *gathering) met(link string) {
+	end, info, err := g.follow(link)
+	switch {
+	case dangles(err):
+	case err != nil, info.Mode().IsRegular():
+		g.file(end, info, err)
+	case info.IsDir() && !g.media.is(info):
+		g.led[end] = link
+	}
+}
+
+// dangles reports whether a link leads to nothing.
+func dangles(err error) bool {
+	return slices.ContainsFunc([]error{fs.ErrNotExist, syscall.ENOTDIR, syscall.ELOOP, manifest.ErrLoop}, func(nothing error) bool { return errors.Is(err, nothing) })
+}
+
+// file adds a file, unless it is the live database's own.
+func (g *gathering) file(path string, info fs.FileInfo, err error) {
+	if err != nil || !g.db.holds(info) {
+		g.add(path, info, "", err)
+	}
+}
+
+// follow adds the link at path, if one is there, and those that it leads to, and
+// returns where they end, with what is there.
+//
+// A folder on the way may be a link, too. A snapshot has a folder in its place,
+// unless it is saved as a link: so every path leads to its file on a machine that
+// has no such link. A link that would then lead elsewhere counts as the file that
+// it leads to.
+func (g *gathering) follow(path string) (end string, info fs.FileInfo, err error) {
+	for range manifest.MaxFollowed {
+		if info, err = os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return path, info, err
+		}
+		text, err := os.Readlink(path)
+		if err != nil {
+			return path, nil, err
+		}
+		next := g.leads(path, text)
+		if !asItSays(path, text, next) {
+			if there, err := os.Stat(path); err != nil || there.Mode().IsRegular() {
+				return path, there, err
+			}
+			if next, err = filepath.EvalSymlinks(path); err != nil {
+				return path, nil, err
+			}
+		}
+		g.add(path, info, manifest.Link(text), nil)
+		if f := g.all[listed(path)]; f.err == nil {
+			f.leads = next
+			g.all[listed(path)] = f
+		}
+		path = next
+	}
+	return path, nil, manifest.ErrLoop
+}
+
+// leads is the path that a link's text names. In a folder of a container it names
+// one of that container.
+func (g *gathering) leads(link, text string) string {
+	switch {
+	case !filepath.IsAbs(text):
+		return filepath.Join(filepath.Dir(link), text)
+	case g.config.theirs(link):
+		return g.config.here(text)
+	}
+	return filepath.Clean(text)
+}
+
+// asItSays reports whether a link leads where its text does if no folder is a
+// link.
+func asItSays(link, text, next string) bool {
+	if !filepath.IsAbs(text) {
+		text = filepath.Dir(link) + "/" + text
+	} else if filepath.Clean(text) != next {
+		return true // of a container, which has other folders
+	}
+	there, err := os.Lstat(strings.TrimRight(text, "/"))
+	if err != nil {
+		return true
+	}
+	named, err := os.Lstat(next)
+	return err == nil && os.SameFile(there, named)
+}
+
+// place moves what lies below a link to where that leads.
+func (g *gathering) place() {
+	for moved := true; moved; {
+		moved = false
+		for name, f := range g.all {
+			dir, base := path.Split(name)
+			real, err := g.resolve(dir)
+			to := path.Join(real, base)
+			if err == nil && to == name || !manifest.ValidPath(name) {
+				continue
+			}
+			moved = true
+			delete(g.all, name)
+			// A file that is there already was found by that path, too.
+			if _, known := g.all[to]; !known && err == nil {
+				f.file.Path = to
+				g.all[to] = f
+			}
+		}
+	}
+}
+
+// resolve is where a path of the listing leads by the links that are saved.
+func (g *gathering) resolve(name string) (string, error) {
+	return manifest.Resolve(name, func(path string) (manifest.Link, bool) {
+		f := g.all[path]
+		return manifest.Link(f.leads), f.leads != ""
+	})
+}
+
+// nameFolders adds the folders that links lead to and that nothing saves.
+func (g *gathering) nameFolders() {
+	saved := map[string]bool{}
+	for folder := range g.walked {
+		if real, err := g.resolve(listed(folder)); err == nil {
+			saved[real] = true
+		}
+	}
+	for folder, link := range g.led {
+		real, err := g.resolve(listed(folder))
+		if _, known := g.all[real]; err == nil && !known && !saved[real] {
+			why := leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, folder))
+			// The slash keeps it apart from all files, and the root from no path.
+			g.all[real+"/"] = found{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
+		}
+	}
+}
+
+// leftOut is why a folder is not saved. It is an [errors.ErrUnsupported].
+type leftOut string
+
+func (e leftOut) Error() string        { return string(e) }
+func (e leftOut) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// add adds a file or link, or why it can't be saved.
+func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err error) {
+	f := manifest.File{Part: manifest.Files, Path: listed(path), Link: link}
+	switch {
+	case !manifest.ValidPath(f.Path):
+		err = &Problem{What: "a line break, or what is no UTF-8, in its name", Fix: "rename it"}
+	case err != nil:
+		err = unreadable(path, err)
+	case link == "" && !info.Mode().IsRegular():
+		err = &Problem{What: path + " is no regular file", Fix: "leave it out of the extra paths"}
+	case link != "" && !link.Valid():
+		err = &Problem{What: "a line break, or what is no UTF-8, in where the link leads", Fix: "make the link anew"}
+	default:
+		s := info.Sys().(*syscall.Stat_t)
+		f.Mode, f.Modified, f.Owner = manifest.Mode(info.Mode().Perm()), info.ModTime(), ownerName(s.Uid, s.Gid)
+		if link == "" {
+			f.Size = info.Size()
+		}
+	}
+	g.all[f.Path] = found{file: f, err: err}
+}
