@@ -102,6 +102,24 @@ func TestRestoreGoesOnOverLinksThatItMade(t *testing.T) {
 	compare(t, dir, w.src.image())
 }
 
+func TestSalvageKeepsLinksToWhatIsLost(t *testing.T) {
+	w := newWorld(t, linked())
+	rec := w.backup().Record
+	if err := w.store.Delete(t.Context(), rec.Packs[manifest.Files][0].Object()); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	report, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})
+	if err != nil || len(report.Lost) == 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	want := w.src.image()
+	for _, lost := range report.Lost {
+		delete(want, lost)
+	}
+	compare(t, dir, want)
+}
+
 func TestLinksCanBeChosen(t *testing.T) {
 	w := newWorld(t, linked())
 	w.backup()
