@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -327,8 +328,23 @@ func startServer(t *testing.T, database string) *server {
 	return s
 }
 
-// commits waits until the server has made 50 more commits.
+// commits waits for the server's word that it made 50 more, which may be older.
 func (s *server) commits() { s.lines.Scan() }
+
+// beyond waits until the server has made more than n commits.
+func (s *server) beyond(t *testing.T, n int64) {
+	t.Helper()
+	for s.lines.Scan() {
+		made, err := strconv.ParseInt(s.lines.Text(), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made > n {
+			return
+		}
+	}
+	t.Fatal("the server ended")
+}
 
 // kill ends the server as a power cut would.
 func (s *server) kill() {

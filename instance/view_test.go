@@ -23,10 +23,10 @@ func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
 	dir := small(t, "WAL")
 	i := openInstance(t, dir, instance.Options{})
 	s := startServer(t, filepath.Join(dir, "sqlite.db"))
-	s.commits()
 	start := time.Now()
 	var first, last int64
 	for range 5 {
+		s.beyond(t, last)
 		v := begin(t, i)
 		db := stored(t, readDatabase(t, v, s.commits))
 		if err := v.Close(); err != nil {
