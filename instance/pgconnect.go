@@ -85,5 +85,6 @@ func dialAs(ctx context.Context, network, addr string, as *syscall.Credential) (
 		conn, err = new(net.Dialer).DialContext(ctx, network, addr)
 		return err
 	})
-	return conn, g.Wait()
+	err = g.Wait()
+	return conn, err
 }

@@ -92,8 +92,8 @@ func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error
 	if err != nil {
 		return nil, fmt.Errorf("run pg_dump: %w", err)
 	}
-	// Where it exists it defends against restoring what a stolen server made
-	// up; its default is a random word, and every dump another text.
+	// Its default is a random word, and every dump another text. It is no defence
+	// against a server that knows the word: only restore what you trust by psql.
 	if bytes.Contains(help, []byte("--restrict-key")) {
 		args = append(args, "--restrict-key=holdfast")
 	}

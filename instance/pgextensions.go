@@ -48,7 +48,8 @@ func listExtensions(ctx context.Context, conn *pgx.Conn) ([]extension, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e extension, err error) {
-		return e, row.Scan(&e.name, &e.schema, &e.needed)
+		err = row.Scan(&e.name, &e.schema, &e.needed)
+		return e, err
 	})
 }
 
@@ -117,7 +118,7 @@ func (p *postgres) unmade(err error) error {
 	switch server.Code {
 	case "42501":
 		return &Problem{What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs", p.config.User), Err: err,
-			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run it again, then ALTER ROLE %[1]s NOSUPERUSER", quoteName(p.config.User))}
+			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run it again, then ALTER ROLE %[1]s NOSUPERUSER; only if the snapshot is your own server's: what it holds can then do anything there", quoteName(p.config.User))}
 	case "58P01", "0A000":
 		return &Problem{What: "this PostgreSQL lacks what the schema needs", Err: err,
 			Fix: "install what it names on PostgreSQL's machine, then run it again; apt install postgresql-contrib has PostgreSQL's own extensions"}

@@ -298,6 +298,10 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, note
 	if err := l.script(ctx, conn, preData); err != nil {
 		return 0, nil, err
 	}
+	// Before anything is computed: the body of a function may name what they bring.
+	if notes, err = l.extensions(ctx, conn); err != nil {
+		return 0, nil, err
+	}
 	counts := make([]int64, len(tables))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(loaders)
@@ -326,15 +330,12 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, note
 			return 0, nil, err
 		}
 	}
-	if notes, err = l.extensions(ctx, conn); err != nil {
-		return 0, nil, err
-	}
 	if err := l.sql(ctx, conn, "ANALYZE"); err != nil {
 		return 0, nil, err
 	}
 	for i, t := range tables {
 		var n int64
-		if err := conn.QueryRow(ctx, "SELECT count(*) FROM "+t.name).Scan(&n); err != nil {
+		if err := conn.QueryRow(ctx, "SELECT count(*) FROM ONLY "+t.name).Scan(&n); err != nil {
 			return 0, nil, err
 		}
 		if n != counts[i] {
@@ -359,7 +360,7 @@ func (l *load) table(ctx context.Context, temp *postgres, t scriptTable) (int64,
 		return 0, err
 	}
 	defer f.Close()
-	if err := l.sql(ctx, conn, "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; TRUNCATE "+t.name); err != nil {
+	if err := l.sql(ctx, conn, "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; TRUNCATE ONLY "+t.name); err != nil {
 		return 0, err
 	}
 	lines := &lineCounter{r: f}
@@ -408,8 +409,8 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 	if err := l.sql(ctx, conn, plainSQL.String()); err != nil {
 		return fmt.Errorf("%s: %w", name, l.db.unmade(err))
 	}
-	// pg_dump's own settings end with its script.
-	return l.sql(ctx, conn, "RESET ALL")
+	// pg_dump's own settings end with its script, but for those that give it time.
+	return l.sql(ctx, conn, "RESET ALL; SET statement_timeout = 0; SET lock_timeout = 0")
 }
 
 func readScript(files fs.FS, name string) (string, error) {

@@ -8,6 +8,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
+	"holdfast/manifest"
 )
 
 // A table that only pg_dump, or the last COPY of the night, would stumble over is
@@ -56,6 +57,35 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 }
 
 // Where a sequence was never used and where it stands before its first use differ.
+func TestNameThatAScriptCantHoldIsRefused(t *testing.T) {
+	s := postgrestest.Start(t)
+	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE odd (\"two\nlines\" int)")
+	_, err := i.Begin(t.Context())
+	var p *instance.Problem
+	if !errors.As(err, &p) || !strings.Contains(p.What, `"two\nlines"`) || p.Fix == "" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
+	s := postgrestest.Start(t)
+	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
+	from := restoredFolder(t, begin(t, i))
+	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
+	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	if _, err := r.Database(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var own, all int
+	conn := s.Connect(t, "postgres", "gotosocial")
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM ONLY parent), (SELECT count(*) FROM parent)").Scan(&own, &all); err != nil || own != 1 || all != 100 {
+		t.Errorf("%d of %d rows, %v", own, all, err)
+	}
+}
+
 func TestSequencesComeBackAsTheyStand(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")

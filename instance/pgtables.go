@@ -100,6 +100,19 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 	})
 }
 
+// legible refuses names that a script of lines can't hold.
+func legible(tables []table) error {
+	for _, t := range tables {
+		for _, name := range append([]string{t.schema, t.relation}, t.columns...) {
+			if strings.ContainsAny(name, "\n\r") {
+				return &Problem{What: fmt.Sprintf("table %q of the schema %q has a line break in the name %q", t.relation, t.schema, name),
+					Fix: "it is none of GoToSocial's: rename it, or drop it"}
+			}
+		}
+	}
+	return nil
+}
+
 // searchPath begins the last line of restore.sql, which leads to GoToSocial's
 // tables: pg_dump's scripts lead nowhere.
 const searchPath = "SET search_path = "
@@ -112,15 +125,15 @@ func restoreScript(tables []table, all []extension, schema string) string {
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
 		"--   psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql\n" +
 		"\\set ON_ERROR_STOP on\n\\encoding UTF8\n\\i pre-data.sql\n")
+	if extras(all) {
+		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
+			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
+	}
 	for _, t := range tables {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
 	// PostgreSQL warns of each of its own tables that an owner may not analyze.
 	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
-	if extras(all) {
-		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
-			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
-	}
 	b.WriteString(searchPath + quoteName(schema) + ";\n")
 	return b.String()
 }

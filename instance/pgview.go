@@ -92,6 +92,9 @@ func (v *pgView) prepare(ctx context.Context, host string) (err error) {
 	if v.tables, err = listTables(ctx, v.conn); err != nil {
 		return err
 	}
+	if err := legible(v.tables); err != nil {
+		return err
+	}
 	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
 		return err
 	}

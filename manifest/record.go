@@ -182,6 +182,8 @@ func (r *Record) validate() error {
 		return fmt.Errorf("instance %q is no domain", r.Instance)
 	case !printable(r.Holdfast + r.Facts.Engine + r.Facts.Server + r.Facts.User + r.Facts.AccountDomain + r.Facts.GoToSocial + r.Facts.Migration):
 		return errors.New("facts or version hold control characters")
+	case len(r.Keys) == 0:
+		return errors.New("it names no key object: nobody could open it")
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
 		return fmt.Errorf("a record of kind %q can't have sequence %d and %d before it", r.Kind, r.Sequence, len(r.Previous))
 	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:

@@ -221,7 +221,7 @@ func (b *backup) commit(ctx context.Context, rec *manifest.Record, snap index.Sn
 		}
 	}
 	heads := b.repo.heads()
-	rec.Previous, rec.Kept, rec.Retired, rec.Keys = nil, nil, nil, heads[0].Keys
+	rec.Previous, rec.Kept, rec.Retired, rec.Keys = nil, nil, nil, b.repo.keys()
 	for _, head := range heads {
 		rec.Previous = append(rec.Previous, head.Name())
 		rec.Sequence = max(rec.Sequence, head.Sequence+1)
@@ -272,7 +272,7 @@ func (b *backup) shown(rec *manifest.Record) error {
 			gone = append(gone, k.Object())
 		}
 	}
-	switch b.report.KeysGone = len(gone) > 0 && len(gone) == len(rec.Keys); {
+	switch b.report.KeysGone = len(gone) == len(rec.Keys); {
 	case b.report.KeysGone:
 		b.damage(keysGoneFix, "every key object is gone from the remote or has another size (%s): nobody can open this snapshot, or any other there", strings.Join(gone, ", "))
 	case len(gone) > 0:

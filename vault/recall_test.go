@@ -312,3 +312,35 @@ func TestWhereNoKeyIsLeftNobodyCanRestore(t *testing.T) {
 		t.Errorf("keys gone: %v, fixes %q", report.KeysGone, report.Fixes)
 	}
 }
+
+// Who stole the host's key can sign; the owners must not lose theirs by it.
+func TestKeysThatAThiefsRecordLeavesOutComeBack(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	ours := owners(t, w, 2)
+	image := w.src.image()
+	stolen := *ours
+	stolen.Sequence++
+	stolen.Previous, stolen.Kept, stolen.Keys = []manifest.Hash{ours.Name()}, []manifest.Hash{ours.Name()}, nil
+	text, err := stolen.Sign(w.host)
+	if err == nil {
+		if _, err = manifest.ParseRecord(text); err == nil {
+			t.Error("a record without a key object is taken")
+		}
+	}
+	stolen.Keys = []manifest.Key{{Name: manifest.Hash{1}, Size: 1000}}
+	if text, err = stolen.Sign(w.host); err != nil {
+		t.Fatal(err)
+	}
+	w.plant(manifest.RecordObject(stolen.Name()), text)
+	for _, k := range ours.Keys {
+		w.lose(k.Object())
+	}
+	report := w.backup()
+	told(t, report, "leaves out key objects")
+	for _, k := range ours.Keys {
+		if objects(t, w.store)[k.Object()] == nil || !slices.Contains(report.Record.Keys, k) {
+			t.Errorf("%s is gone, or the new record doesn't name it", k.Object())
+		}
+	}
+	w.check("latest", image)
+}

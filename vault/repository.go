@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -323,6 +324,20 @@ func (r *Repository) Records() []*manifest.Record {
 	return all
 }
 
+// keys are the key objects of the newest record, and those that only other ones
+// name: who stole the host's key may sign a record that names none.
+func (r *Repository) keys() []manifest.Key {
+	keys := slices.Clone(r.Head().Keys)
+	for _, rec := range slices.SortedFunc(maps.Values(r.records), newestFirst) {
+		for _, k := range rec.Keys {
+			if !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
+
 // kept are the names of all records that the heads keep, and of the heads.
 func (r *Repository) kept() map[manifest.Hash]bool {
 	kept := map[manifest.Hash]bool{}
@@ -442,7 +457,7 @@ const maxKeyObject = 2 << 20
 // Unlock opens the repository's keys with any of the identities.
 func (r *Repository) Unlock(ctx context.Context, identities []seal.Identity) (*seal.Keys, error) {
 	var broken error
-	for _, k := range r.Head().Keys {
+	for _, k := range r.keys() {
 		object, err := r.get(ctx, k.Object(), maxKeyObject)
 		if err == nil {
 			var keys *seal.Keys

@@ -259,8 +259,7 @@ func (v *verify) explain(ctx context.Context) error {
 	for name := range v.repo.kept() {
 		kept[manifest.RecordObject(name)] = true
 	}
-	keys := v.repo.Head().Keys
-	v.report.KeysGone = len(keys) > 0 && !slices.ContainsFunc(keys, func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
+	v.report.KeysGone = !slices.ContainsFunc(v.repo.keys(), func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
 	for object, bad := range v.bad {
 		kind, hex, _ := strings.Cut(object, "/")
 		p := Problem{Object: object, What: bad.what, Hurts: hurts[object]}

@@ -71,7 +71,7 @@ func (v *exportVerb) tell(a *app, done instance.Exported) error {
 	}
 	a.warnAll("left out: %s", done.LeftOut)
 	return &problem{exit: exitIncomplete, err: fmt.Errorf("without %s, broken in the database", count(int64(len(done.LeftOut)), "row")),
-		effect: "every local account is in it with its keys", fix: "an earlier snapshot may have them whole: holdfast list, then holdfast export SNAP --identity FILE"}
+		effect: "every local account is in it with its keys; whose user is left out can't log in", fix: "an earlier snapshot may have them whole: holdfast list, then holdfast export SNAP --identity FILE"}
 }
 
 // check refuses what would only fail later, or show keys to bystanders.
