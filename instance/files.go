@@ -114,13 +114,14 @@ func unreadable(path string, err error) error {
 	return err
 }
 
-// ownerName is "USER:GROUP", by number where there is no name.
+// ownerName is "USER:GROUP", by number where there is no name, or one that the
+// listing can't hold.
 func ownerName(uid, gid uint32) string {
 	u, g := strconv.Itoa(int(uid)), strconv.Itoa(int(gid))
-	if known, err := user.LookupId(u); err == nil {
+	if known, err := user.LookupId(u); err == nil && manifest.ValidOwner(known.Username+":"+g) {
 		u = known.Username
 	}
-	if known, err := user.LookupGroupId(g); err == nil {
+	if known, err := user.LookupGroupId(g); err == nil && manifest.ValidOwner(u+":"+known.Name) {
 		g = known.Name
 	}
 	return u + ":" + g
