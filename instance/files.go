@@ -21,15 +21,15 @@ import (
 // configuration names, and the extra paths. The web folders are kept whole: what
 // of them GoToSocial's release brought only the release could tell. A symbolic
 // link is one, and the file that it leads to comes with it; so does a folder
-// where the link is named outright, not where it is met within a folder. No path
-// lies below a link's. Empty folders, pipes and sockets are passed over.
+// where the link is named outright, not where it is met within a folder. There a
+// link of another user than root brings no file but his own. No path lies below a link's. Empty folders, pipes and sockets are passed over.
 //
 // A file that no snapshot can hold comes with the reason as its error, and its
-// path may be none of a listing. The reason is errors.ErrUnsupported for a folder
-// that a link leads to and nothing saves. An error without a path ends the list.
+// path may be none of a listing. The reason is errors.ErrUnsupported for what a
+// link leads to and nothing saves. An error without a path ends the list.
 func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
-		g := &gathering{Instance: i, all: map[string]found{}, walked: map[string]bool{}, led: map[string]string{}}
+		g := &gathering{Instance: i, all: map[string]found{}, walked: map[string]bool{}, led: map[string]leftOut{}}
 		for _, path := range i.roots() {
 			if err := g.gather(ctx, path); err != nil {
 				yield(manifest.File{}, err)
@@ -37,7 +37,7 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 			}
 		}
 		g.place()
-		g.nameFolders()
+		g.nameLed()
 		for _, path := range slices.Sorted(maps.Keys(g.all)) {
 			if !yield(g.all[path].file, g.all[path].err) {
 				return
@@ -114,13 +114,14 @@ func unreadable(path string, err error) error {
 	return err
 }
 
-// ownerName is "USER:GROUP", by number where there is no name.
+// ownerName is "USER:GROUP", by number where there is no name, or one that the
+// listing can't hold.
 func ownerName(uid, gid uint32) string {
 	u, g := strconv.Itoa(int(uid)), strconv.Itoa(int(gid))
-	if known, err := user.LookupId(u); err == nil {
+	if known, err := user.LookupId(u); err == nil && manifest.ValidOwner(known.Username+":"+g) {
 		u = known.Username
 	}
-	if known, err := user.LookupGroupId(g); err == nil {
+	if known, err := user.LookupGroupId(g); err == nil && manifest.ValidOwner(u+":"+known.Name) {
 		g = known.Name
 	}
 	return u + ":" + g

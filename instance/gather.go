@@ -18,9 +18,9 @@ import (
 // gathering is the files part while it is put together.
 type gathering struct {
 	*Instance
-	all    map[string]found  // by path of the listing
-	walked map[string]bool   // folders that were looked through
-	led    map[string]string // folders that links lead to, and one link that does
+	all    map[string]found   // by path of the listing
+	walked map[string]bool    // folders that were looked through
+	led    map[string]leftOut // what links lead to and they don't bring, and why
 }
 
 // found is a file, or what keeps it from being saved.
@@ -32,7 +32,7 @@ type found struct {
 
 // gather adds the files at root and below. What is gone by its turn is left out.
 func (g *gathering) gather(ctx context.Context, root string) error {
-	end, info, err := g.follow(filepath.Clean(root))
+	end, info, err := g.follow(filepath.Clean(root), anywhere)
 	switch {
 	case end != filepath.Clean(root) && dangles(err) && !slices.Contains(g.options.Extra, root):
 		return nil // the link is saved, and nobody asked for more
@@ -81,16 +81,31 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 	})
 }
 
-// met adds a link within a folder, and the file that it leads to.
+// met adds a link within a folder, and the file that it leads to. Who may write
+// into a folder of the server must not make root save any file of the machine, and
+// a restore put it over a new machine's.
 func (g *gathering) met(link string) {
-	end, info, err := g.follow(link)
+	end, info, err := g.follow(link, toTheirOwn)
 	switch {
 	case dangles(err):
+	case errors.Is(err, errOthers):
+		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user, is not saved, and can be an extra path of its own", link, end))
 	case err != nil, info.Mode().IsRegular():
 		g.file(end, info, err)
 	case info.IsDir() && !g.media.is(info):
-		g.led[end] = link
+		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, end))
 	}
+}
+
+var errOthers = errors.New("the link leads to what belongs to another user")
+
+// anywhere is for links that were asked for.
+func anywhere(link, to fs.FileInfo) bool { return true }
+
+// toTheirOwn lets root's links lead anywhere, those of others to what is theirs.
+func toTheirOwn(link, to fs.FileInfo) bool {
+	owner := link.Sys().(*syscall.Stat_t).Uid
+	return owner == 0 || owner == to.Sys().(*syscall.Stat_t).Uid
 }
 
 // dangles reports whether a link leads to nothing.
@@ -111,8 +126,8 @@ func (g *gathering) file(path string, info fs.FileInfo, err error) {
 // A folder on the way may be a link, too. A snapshot has a folder in its place,
 // unless it is saved as a link: so every path leads to its file on a machine that
 // has no such link. A link that would then lead elsewhere counts as the file that
-// it leads to.
-func (g *gathering) follow(path string) (end string, info fs.FileInfo, err error) {
+// it leads to. A link that may not lead on ends it with errOthers.
+func (g *gathering) follow(path string, may func(link, to fs.FileInfo) bool) (end string, info fs.FileInfo, err error) {
 	for range manifest.MaxFollowed {
 		if info, err = os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 			return path, info, err
@@ -123,17 +138,24 @@ func (g *gathering) follow(path string) (end string, info fs.FileInfo, err error
 		}
 		next := g.leads(path, text)
 		if !asItSays(path, text, next) {
-			if there, err := os.Stat(path); err != nil || there.Mode().IsRegular() {
+			there, err := os.Stat(path)
+			if err != nil || may(info, there) && there.Mode().IsRegular() {
 				return path, there, err
 			}
 			if next, err = filepath.EvalSymlinks(path); err != nil {
 				return path, nil, err
+			}
+			if !may(info, there) {
+				return next, nil, errOthers
 			}
 		}
 		g.add(path, info, manifest.Link(text), nil)
 		if f := g.all[listed(path)]; f.err == nil {
 			f.leads = next
 			g.all[listed(path)] = f
+		}
+		if to, err := os.Lstat(next); err == nil && !may(info, to) {
+			return next, nil, errOthers
 		}
 		path = next
 	}
@@ -198,25 +220,24 @@ func (g *gathering) resolve(name string) (string, error) {
 	})
 }
 
-// nameFolders adds the folders that links lead to and that nothing saves.
-func (g *gathering) nameFolders() {
+// nameLed adds what links lead to and that nothing saves.
+func (g *gathering) nameLed() {
 	saved := map[string]bool{}
 	for folder := range g.walked {
 		if real, err := g.resolve(listed(folder)); err == nil {
 			saved[real] = true
 		}
 	}
-	for folder, link := range g.led {
-		real, err := g.resolve(listed(folder))
+	for end, why := range g.led {
+		real, err := g.resolve(listed(end))
 		if _, known := g.all[real]; err == nil && !known && !saved[real] {
-			why := leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, folder))
 			// The slash keeps it apart from all files, and the root from no path.
 			g.all[real+"/"] = found{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
 		}
 	}
 }
 
-// leftOut is why a folder is not saved. It is an [errors.ErrUnsupported].
+// leftOut is why what a link leads to is not saved. It is an [errors.ErrUnsupported].
 type leftOut string
 
 func (e leftOut) Error() string        { return string(e) }

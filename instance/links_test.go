@@ -170,6 +170,46 @@ func TestLinksThatLeadToNoFileAreSavedAndFoldersNamed(t *testing.T) {
 	}
 }
 
+// Who writes into a folder of the server has no say about files of the machine.
+func TestLinkOfAnotherUserBringsNothingButHisOwn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir, other := small(t, "WAL"), t.TempDir()
+	write(t, other, "etc/hostname", "old")
+	write(t, other, "etc/site", "site")
+	write(t, other, "theirs/file", "file")
+	link(t, other, map[string]string{
+		"etc/mtab": "hostname", "in/hostname": "../etc/hostname", "in/mtab": other + "/etc/mtab", "in/sub/root's": "../../etc/site", "in/own": "../theirs/file",
+		"theirs/way": "../etc", "in/way": "../theirs/way/../etc/hostname",
+	})
+	for _, name := range []string{"theirs/file", "theirs/way", "in/hostname", "in/mtab", "in/own", "in/way"} {
+		if err := os.Lchown(filepath.Join(other, name), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]string{
+		"in/hostname": "-> ../etc/hostname", "in/mtab": "-> " + other + "/etc/mtab", "in/sub/root's": "-> ../../etc/site", "in/own": "-> ../theirs/file",
+		"etc/site": "site", "theirs/file": "file",
+	}
+	i := openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}})
+	got := below(t, i, other)
+	same(t, got, want)
+	bad := unsaved(t, i)
+	for _, name := range []string{"/etc/mtab/", "/etc/hostname/"} {
+		if err := bad[other+name]; !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "another user") {
+			t.Errorf("%s: %v", name, bad)
+		}
+	}
+	// What is asked for comes, whoever leads there.
+	want["etc/hostname"], want["etc/mtab"] = "old", "-> hostname"
+	i = openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other + "/etc"}})
+	same(t, below(t, i, other), want)
+	if bad := unsaved(t, i); len(bad) > 0 {
+		t.Errorf("%v", bad)
+	}
+}
+
 // The disk behind it is not mounted: that is no file to be without.
 func TestExtraPathThatLeadsToNothingIsMissing(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()

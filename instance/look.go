@@ -252,7 +252,12 @@ func (r *Rebuild) lookBucket(ctx context.Context) Finding {
 
 // lookFiles names every file that would be written: a snapshot decides them.
 func (r *Rebuild) lookFiles() (findings []Finding) {
+	server := r.makeServer()
+	missing := map[string][][]string{} // by owner: what makes him
 	for _, file := range r.Files {
+		if _, asked := missing[file.Owner]; !asked && os.Geteuid() == 0 {
+			missing[file.Owner] = without(making(file.Owner), server)
+		}
 		to := "/" + file.Path
 		f := Finding{What: "file", Detail: to}
 		if file.Link != "" {
@@ -260,7 +265,7 @@ func (r *Rebuild) lookFiles() (findings []Finding) {
 		}
 		if file.Missing {
 			f.Detail += ": missing in the snapshot"
-		} else if commands := besides(making(file.Owner), r.makeServer()); len(commands) > 0 && os.Geteuid() == 0 {
+		} else if commands := missing[file.Owner]; len(commands) > 0 {
 			f.Detail += fmt.Sprintf(": it belongs to %s, whom this machine lacks", file.Owner)
 			f.Fix, f.Refused = "install what brings that user or group, or: "+inShell(commands), true
 		} else if info, err := os.Lstat(to); err == nil {

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +10,11 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // owner is the numbers of "USER:GROUP". As root alone they can be given to
@@ -23,6 +26,13 @@ func (r *Rebuild) owner(name string) (uid, gid int, err error) {
 	u, g, _ := strings.Cut(name, ":")
 	if uid, err = userID(u); err != nil {
 		return 0, 0, err
+	}
+	if g == "" { // the user's own, as systemd has it
+		own, err := user.LookupId(strconv.Itoa(uid))
+		if err != nil {
+			return 0, 0, err
+		}
+		g = own.Gid
 	}
 	gid, err = groupID(g)
 	return uid, gid, err
@@ -71,11 +81,11 @@ func making(name string) (commands [][]string) {
 // as: the owner of its files, and whom its unit names.
 func (r *Rebuild) makeServer() [][]string {
 	commands := making(r.User)
-	return append(commands, besides(making(r.Config.runAs), commands)...)
+	return append(commands, without(making(r.Config.runAs), commands)...)
 }
 
-// besides is the commands that make something that the others don't.
-func besides(commands, others [][]string) [][]string {
+// without is the commands that make something that the others don't.
+func without(commands, others [][]string) [][]string {
 	return slices.DeleteFunc(commands, func(c []string) bool {
 		return slices.ContainsFunc(others, func(o []string) bool {
 			sameGroup := slices.Contains(o, "--user-group") && c[0] == "groupadd"
@@ -84,10 +94,24 @@ func besides(commands, others [][]string) [][]string {
 	})
 }
 
+// plainWord is what a shell takes for one word as it is.
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// inShell is commands to paste into a shell.
 func inShell(commands [][]string) string {
 	lines := make([]string, len(commands))
 	for i, c := range commands {
-		lines[i] = strings.ReplaceAll(strings.Join(c, " "), " -- ", " ")
+		var words []string
+		for n, word := range c {
+			switch {
+			case word == "--" && !strings.HasPrefix(c[n+1], "-"):
+			case plainWord.MatchString(word):
+				words = append(words, word)
+			default:
+				words = append(words, "'"+strings.ReplaceAll(word, "'", `'\''`)+"'")
+			}
+		}
+		lines[i] = strings.Join(words, " ")
 	}
 	return strings.Join(lines, " && ")
 }
@@ -154,7 +178,42 @@ func (r *Rebuild) makeFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.Chown(dir, uid, gid)
+	return os.Lchown(dir, uid, gid) // whose the folder above is may have put a link there
+}
+
+// Guarded returns an error unless nobody but root and this user can put another
+// folder in this one's place: they own every folder from here up to the root, and
+// where others write into one, it is sticky.
+func Guarded(dir string) error {
+	if _, err := os.Stat(dir); err != nil { // links that lead round end here
+		return err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return err
+		}
+		s := info.Sys().(*syscall.Stat_t)
+		if uid := int(s.Uid); uid != 0 && uid != os.Geteuid() {
+			return &Problem{What: dir + " belongs to another user, who may rename what is in it", Err: fs.ErrPermission,
+				Fix: inShell([][]string{{"chown", strconv.Itoa(os.Geteuid()), dir}})}
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			to, err := os.Readlink(dir)
+			if err == nil && !filepath.IsAbs(to) {
+				to = filepath.Join(filepath.Dir(dir), to)
+			}
+			if err := cmp.Or(err, Guarded(to)); err != nil {
+				return err
+			}
+		} else if info.Mode()&fs.ModeSticky == 0 && (s.Mode&0o002 != 0 || s.Mode&0o020 != 0 && int(s.Gid) != os.Getegid()) {
+			return &Problem{What: fmt.Sprintf("others may rename what is in %s (mode %04o, without a sticky bit)", dir, info.Mode().Perm()),
+				Err: fs.ErrPermission, Fix: inShell([][]string{{"chmod", "go-w", dir}})}
+		}
+		if dir == "/" {
+			return nil
+		}
+	}
 }
 
 // written reports whether the server writes into a folder: the one of its SQLite

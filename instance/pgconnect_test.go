@@ -112,8 +112,7 @@ func TestOneOfSeveralServersIsRead(t *testing.T) {
 	readAll(t, v)
 }
 
-// pg_dump is led to our connection by a socket that nobody else can reach, and
-// that is gone afterwards.
+// pg_dump is led to our connection by a socket that is gone afterwards.
 func TestSocketForPgDumpIsNoBurden(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")

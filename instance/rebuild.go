@@ -80,11 +80,10 @@ func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	n := 0
-	if err := r.makeFolder(to); err != nil {
+	if err := r.makeFolder(filepath.Dir(to)); err != nil {
 		return nil, err
 	}
-	// A disk that was mounted for it is root's, and the server makes folders in it.
-	if err := os.Chown(to, uid, gid); err != nil {
+	if err := os.Mkdir(to, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	err = filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
@@ -108,6 +107,24 @@ func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
 	return []string{fmt.Sprintf("media: %s in %s", plural(n, "file"), to)}, os.RemoveAll(from)
+}
+
+// GiveStorage gives the storage folder to the server, which makes folders in it,
+// also where it is a disk that was mounted. It comes last: whose a folder is may
+// rename what is in it, and the work folder may be.
+func (r *Rebuild) GiveStorage(context.Context) (notes []string, err error) {
+	if r.Config.InBucket() {
+		return nil, nil
+	}
+	uid, gid, err := r.owner(r.User)
+	if err != nil {
+		return nil, err
+	}
+	to := r.Config.Storage()
+	if Guarded(filepath.Dir(to)) != nil {
+		return nil, os.Lchown(to, uid, gid) // it may be a link by now, to anything
+	}
+	return nil, os.Chown(to, uid, gid)
 }
 
 func (r *Rebuild) fill(ctx context.Context) (notes []string, err error) {
@@ -201,7 +218,7 @@ func (r *Rebuild) move(from, to string, uid, gid int) error {
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
-		if err = copyBeside(from, to, uid, gid); err == nil {
+		if err = r.copyBeside(from, to, uid, gid); err == nil {
 			err = os.Remove(from)
 		}
 	}
@@ -215,9 +232,13 @@ func (r *Rebuild) move(from, to string, uid, gid int) error {
 }
 
 // copyBeside copies a file under another name first. A link, unlike a rename,
-// replaces nothing.
-func copyBeside(from, to string, uid, gid int) error {
-	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+filepath.Base(to))
+// replaces nothing. That name nobody else can guess, who might write into the
+// folder, and what a run that was cut off left under it is taken away.
+func (r *Rebuild) copyBeside(from, to string, uid, gid int) error {
+	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+r.Run)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	defer os.Remove(temp)
 	if err := copyFile(from, temp, uid, gid); err != nil {
 		return err
@@ -238,7 +259,7 @@ func copyFile(from, to string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
@@ -249,7 +270,7 @@ func copyFile(from, to string, uid, gid int) error {
 	if err := errors.Join(out.Chown(uid, gid), out.Chmod(info.Mode().Perm()), out.Sync(), out.Close()); err != nil {
 		return err
 	}
-	return os.Chtimes(to, info.ModTime(), info.ModTime())
+	return setTime(to, info)
 }
 
 func copyLink(from, link, to string, uid, gid int) error {
@@ -257,14 +278,16 @@ func copyLink(from, link, to string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	if err := errors.Join(os.Symlink(link, to), os.Lchown(to, uid, gid)); err != nil {
 		return err
 	}
-	at := unix.NsecToTimespec(info.ModTime().UnixNano())
-	return unix.UtimesNanoAt(unix.AT_FDCWD, to, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+	return setTime(to, info)
+}
+
+// setTime follows no link.
+func setTime(path string, like fs.FileInfo) error {
+	at := unix.NsecToTimespec(like.ModTime().UnixNano())
+	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // sameFile reports whether both hold the same bytes, or are links to the same.
@@ -329,6 +352,16 @@ func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
 	}
 	found.config.File = strings.TrimPrefix(found.config.File, "/files")
 	return found.config, nil
+}
+
+// RunsAs is "USER:GROUP" that the restored unit runs the server as, "USER:" where
+// the group is the user's own, "" where it says nothing.
+func (c *Config) RunsAs() string {
+	user, group, _ := strings.Cut(c.runAs, ":")
+	if user == "" && group == "" {
+		return ""
+	}
+	return cmp.Or(user, "root") + ":" + group
 }
 
 // RunLike takes over what only a unit says, out of the restored configuration: who

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,54 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 		}
 	}
 	w.compareFile(w.sample.Database(), filepath.Join(out, "sqlite.db"))
+}
+
+// A listing is as true as the server that wrote it.
+func TestRestoreByHandRefusesAHostileListing(t *testing.T) {
+	program(t, "jq")
+	blocks := block(t, "sh")
+	i := slices.IndexFunc(blocks, func(b string) bool { return strings.Contains(b, "files.sh") })
+	script := "export LC_ALL=C\n" + blocks[1] + blocks[i]
+	const file = `{"part":"files","path":"etc/a","mode":"0644","modified":"2026-11-22T21:58:17Z","sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU","size":0}`
+	const link = `{"part":"files","path":"etc/b","mode":"0777","modified":"2026-11-22T21:58:17Z","size":0,"link":"a"}`
+	try := func(listing string) (string, error) {
+		dir := t.TempDir()
+		work := filepath.Join(dir, "work")
+		ok(t, os.MkdirAll(filepath.Join(work, "plain"), 0o700))
+		write(t, filepath.Join(work, "record"), []byte(`{"time":"2026-11-22T21:58:18Z"}`))
+		write(t, filepath.Join(work, "listing"), []byte(listing))
+		cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "OUT="+filepath.Join(dir, "a", "out"), "WORK="+work)
+		said, err := cmd.CombinedOutput()
+		for _, name := range []string{"canary", "a/b", "a/out/b"} {
+			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+				t.Errorf("%s: it wrote %s", listing, name)
+			}
+		}
+		return string(said), err
+	}
+	if said, err := try(file + "\n" + link + "\n"); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	for _, c := range [][2]string{
+		{`"etc/a"`, `"../b"`}, {`"etc/a"`, `"x/../../b"`}, {`"etc/a"`, `"/etc/a"`}, {`"etc/a"`, `"etc//a"`}, {`"etc/a"`, `""`},
+		{`"etc/a"`, `"..\u0000/b"`}, {`"etc/a"`, `"a\ntouch canary\n"`}, {`"files"`, `"files/.."`}, {`"files"`, `"files; touch canary;"`},
+		{`"0644"`, `"0644; touch canary"`}, {`"0644"`, `"$(touch canary)"`}, {`21:58:17Z"`, `21:58:17Z; touch canary; :"`},
+		{`"sha256":"`, `"sha256":"x; touch canary; : `}, {`"size":0`, `"lines":"0; touch canary; :"`},
+		{`"size":0`, `"extents":[["1; touch canary; :",0,0]]`}, {`"size":0`, `"more":[["$(touch canary)",0,0]]`},
+	} {
+		if said, err := try(strings.Replace(file, c[0], c[1], 1) + "\n"); err == nil {
+			t.Errorf("%s was restored: %s", c[1], said)
+		}
+	}
+	for _, c := range [][2]string{
+		{`"etc/b"`, `"../b"`}, {`"link":"a"`, `"link":"a\ntouch canary\n"`}, {`21:58:17Z"`, `now; touch canary"`}, {`"path"`, `"path":"etc/b\ntouch canary","path2"`},
+		{link, strings.NewReplacer("etc/b", "etc/c/b").Replace(link) + "\n" + strings.NewReplacer("etc/b", "etc/c", `"a"`, `"../.."`).Replace(link)},
+	} {
+		if said, err := try(strings.Replace(link, c[0], c[1], 1) + "\n"); err == nil {
+			t.Errorf("%s was restored: %s", c[1], said)
+		}
+	}
 }
 
 func replace(t *testing.T, text []byte, old, with string) []byte {

@@ -212,6 +212,9 @@ func (f *File) validate(last *File) error {
 	if last != nil && (f.Part < last.Part || f.Part == last.Part && f.Path <= last.Path) {
 		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
 	}
+	if f.Owner != "" && !ValidOwner(f.Owner) {
+		return fmt.Errorf("owner %.100q is not allowed", f.Owner)
+	}
 	if f.Link != "" {
 		if f.Part != Files || f.Size != 0 || f.SHA256 != nil || f.PageSize != 0 || f.Missing || f.Lines != 0 || len(f.Extents) > 0 {
 			return fmt.Errorf("a link with bytes, or in the part %s", f.Part)

@@ -124,6 +124,16 @@ type File struct {
 	Extents []Extent `json:"extents,omitempty"`
 }
 
+// ValidOwner reports whether the listing can hold an owner: a user and a group,
+// neither with what would break a line or a list of users apart.
+func ValidOwner(owner string) bool {
+	user, group, found := strings.Cut(owner, ":")
+	return found && user != "" && group != "" && !strings.Contains(group, ":") && len(owner) <= maxOwner && utf8.ValidString(owner) && printable(owner)
+}
+
+// maxOwner is far more than a system's names have.
+const maxOwner = 512
+
 // ValidPath reports whether p can be a path in the listing: relative, clean,
 // valid UTF-8, without control characters that would break lines apart.
 func ValidPath(p string) bool {

@@ -181,7 +181,13 @@ func (r *restore) prepare(dir string) error {
 	if err != nil {
 		return fmt.Errorf("read plan: %w", err)
 	}
+	left, err := fs.ReadDir(r.tree.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
 	switch {
+	case have == "" && len(entries) > 1 && len(left) > 0:
+		return fmt.Errorf("restore into %q: a restore by another version of Holdfast was left unfinished there; choose another folder, or delete the folder: %w", dir, ErrRefused)
 	case have != "" && have != want:
 		return fmt.Errorf("restore into %q: a restore of %s was left unfinished there; finish that one, choose another folder, or delete the folder: %w", dir, describePurpose(have), ErrRefused)
 	case have == "" && len(entries) > 1:
@@ -189,6 +195,13 @@ func (r *restore) prepare(dir string) error {
 		return errors.Join(r.clear(), fmt.Errorf("restore into %q: it is not empty; choose a folder that is empty or does not exist: %w", dir, ErrRefused))
 	case finished == "" && len(entries) > 1:
 		return fmt.Errorf("restore into %q: it is not empty; choose a folder that is empty or does not exist: %w", dir, ErrRefused)
+	}
+	if have == "" { // what a lost plan left is none of this one's
+		for _, e := range left {
+			if err := r.tree.RemoveAll(e.Name()); err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+		}
 	}
 	r.report.Resumed = have != ""
 	return nil

@@ -80,6 +80,34 @@ func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
 	}
 }
 
+// The plan of another version is made anew, and what it fetched with it.
+func TestRestoreWithoutItsPlanBeginsAnew(t *testing.T) {
+	w := newWorld(t, sample())
+	w.backup()
+	dir := filepath.Join(t.TempDir(), "out")
+	tree := filepath.Join(dir, ".holdfast-restore", "tree")
+	if err := errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.WriteFile(filepath.Join(tree, "storage", "stray"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || report.Resumed {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	compare(t, dir, w.src.image())
+
+	// Half of it is in place already: nobody can tell what is whole.
+	half := filepath.Join(t.TempDir(), "half")
+	tree = filepath.Join(half, ".holdfast-restore", "tree")
+	if err := errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.Mkdir(filepath.Join(half, "files"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.restore("latest", half, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(tree, "storage")); err != nil {
+		t.Error(err)
+	}
+}
+
 // stopAmidMedia begins a restore for which the store's replies end in the middle
 // of media packs.
 func (w *world) stopAmidMedia(rec *manifest.Record, dir string, target vault.Target) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"holdfast/instance"
@@ -37,12 +38,12 @@ type rebuildFlags struct {
 // its own, then put in its place, step by step. Every step can be repeated.
 type rebuilding struct {
 	*instance.Rebuild
-	verb *restoreVerb
-	app  *app
-	snap *vault.Snapshot
-	work string // the folder
-	also string // where else an earlier one was looked for
-	held *os.File
+	verb     *restoreVerb
+	app      *app
+	snap     *vault.Snapshot
+	work     string   // the folder
+	searched []string // folders where an earlier one was looked for
+	held     *os.File
 }
 
 // rebuild restores the whole instance onto this machine.
@@ -75,13 +76,25 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 	return r.clear()
 }
 
-// clear removes what the restore made in its work folder, and the folder, where
-// nobody put anything else into it.
-func (r *rebuilding) clear() error {
+// finish removes what is left of what was fetched, as long as nobody could put a
+// folder of his own in its place; then the server gets its storage folder.
+func (r *rebuilding) finish(ctx context.Context) ([]string, error) {
 	if err := os.RemoveAll(r.From); err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(os.Remove(r.journalFile()), os.RemoveAll(r.journalFile()+".part"), os.Remove(r.work))
+	return r.GiveStorage(ctx)
+}
+
+// clear removes the journal, and the work folder where nobody put anything else
+// into it.
+func (r *rebuilding) clear() error {
+	err := errors.Join(os.Remove(r.journalFile()), os.RemoveAll(r.journalFile()+".part"))
+	if gone := os.Remove(r.work); errors.Is(gone, unix.ENOTEMPTY) {
+		r.app.say("! %s stays: there is something in it that no restore made", r.work)
+	} else {
+		err = errors.Join(err, gone)
+	}
+	return err
 }
 
 // newRebuilding finds out what belongs where, by GoToSocial's own configuration:
@@ -89,7 +102,7 @@ func (r *rebuilding) clear() error {
 func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
 	rec := snap.Record
 	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &instance.Rebuild{
-		Facts: rec.Facts, Domain: rec.Instance, User: cmp.Or(v.full.user, rec.Facts.User), Replace: v.full.replace, Verbatim: v.verbatim,
+		Facts: rec.Facts, Domain: rec.Instance, Replace: v.full.replace, Verbatim: v.verbatim,
 	}}
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
@@ -104,6 +117,7 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 	if r.Config, err = v.settings(ctx, snap, r.Files); err != nil {
 		return nil, err
 	}
+	r.User = cmp.Or(v.full.user, rec.Facts.User, r.Config.RunsAs())
 	if r.Config.Domain() != rec.Instance {
 		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
 			fix: "give the configuration of that instance by --gotosocial"}
@@ -114,12 +128,13 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 	switch {
 	case v.full.work != "": // never the folder itself: it is a person's
 		r.work = filepath.Join(v.full.work, ".holdfast-"+rec.Instance)
+		r.searched = []string{r.work}
 	case !r.Config.InBucket():
-		r.work, r.also = workFolder(r.Config.Storage(), rec.Instance)
+		r.work, r.searched = workFolder(r.Config.Storage(), rec.Instance)
 	case r.Config.Engine() == instance.SQLite:
-		r.work, r.also = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
+		r.work, r.searched = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
 	default:
-		r.work, r.also = workFolder(a.state, rec.Instance)
+		r.work, r.searched = workFolder(a.state, rec.Instance)
 	}
 	r.From = filepath.Join(r.work, "instance")
 	return r, nil
@@ -206,7 +221,7 @@ func (r *rebuilding) begun() (*journal, error) {
 	resume := r.verb.full.resume
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && resume:
-		return nil, refuse(fmt.Errorf("no restore of %s is unfinished in %s%s", r.Domain, r.work, r.also),
+		return nil, refuse(fmt.Errorf("no restore of %s is unfinished in %s", r.Domain, strings.Join(r.searched, " or in ")),
 			"name by --work the folder that the unfinished one was given, or leave --resume away to begin anew")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, r.unused(refuse)
@@ -343,6 +358,7 @@ func (r *rebuilding) steps(ctx context.Context, begun *journal, result *restoreR
 		{"media", r.Media},
 		{"files", r.Place},
 		{"check", r.Check},
+		{"storage", r.finish},
 	} {
 		if slices.Contains(j.Done, step.name) {
 			continue

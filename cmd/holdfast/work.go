@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,22 +14,31 @@ import (
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
+
+	"holdfast/instance"
 )
 
-// workFolder lies on the disk of the media: there they are only renamed. It is
-// the one where an earlier restore began, if one did; also says where else one
-// was looked for.
-func workFolder(storage, domain string) (work, also string) {
+// workFolder lies as near to the media as a folder is where nobody but root and
+// this user can put another in its place: on their disk they are only renamed. It
+// is the one where an earlier restore began, if one did; searched is all where one
+// was looked for. Where no folder is fit, it is the nearest, and [holdFolder] says
+// what is wrong with that.
+func workFolder(storage, domain string) (work string, searched []string) {
+	nearest := ""
 	for dir := storage; ; dir = filepath.Dir(dir) {
 		here := filepath.Join(dir, ".holdfast-"+domain)
-		if info, err := os.Stat(dir); err == nil && info.IsDir() && work == "" {
-			work = here
-		}
-		if _, err := os.Stat(filepath.Join(here, journalName)); err == nil {
-			return here, ""
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			nearest = cmp.Or(nearest, here)
+			if instance.Guarded(dir) == nil {
+				work = cmp.Or(work, here)
+				searched = append(searched, here)
+				if _, err := os.Stat(filepath.Join(here, journalName)); err == nil {
+					return here, []string{here}
+				}
+			}
 		}
 		if dir == "/" {
-			return work, fmt.Sprintf(", nor in such a folder anywhere from %s upward", storage)
+			return cmp.Or(work, nearest), searched
 		}
 	}
 }
@@ -56,14 +66,11 @@ func holdFolder(dir string) (*os.File, error) {
 	refuse := func(format string, args ...any) error {
 		return &problem{exit: exitRefused, err: fmt.Errorf(format, args...), fix: "name a folder of your own by --work, or move that one away"}
 	}
-	above, err := os.Stat(filepath.Dir(dir))
-	if err != nil {
+	if err := instance.Guarded(filepath.Dir(dir)); err != nil {
+		if p, ok := err.(*instance.Problem); ok {
+			p.Fix += ", or name another place by --work"
+		}
 		return nil, err
-	}
-	s := above.Sys().(*syscall.Stat_t)
-	if above.Mode()&fs.ModeSticky == 0 && (s.Mode&0o002 != 0 || s.Mode&0o020 != 0 && int(s.Gid) != os.Getegid()) {
-		return nil, &problem{exit: exitRefused, err: fmt.Errorf("others may rename what is in %s (mode %04o, without a sticky bit)", filepath.Dir(dir), above.Mode().Perm()),
-			fix: "chmod go-w " + shellWord(filepath.Dir(dir)) + ", or name another place by --work"}
 	}
 	f, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, fs.ErrPermission) {

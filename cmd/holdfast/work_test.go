@@ -44,6 +44,9 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 			}
 			return os.Chown(dir, 65534, 65534)
 		}, exitRefused},
+		"its parent is others'":             {0o700, 0o755, func(dir string) error { return givenAway(filepath.Dir(dir)) }, exitRefused},
+		"its parent is others', and sticky": {0o700, 0o777 | fs.ModeSticky, func(dir string) error { return givenAway(filepath.Dir(dir)) }, exitRefused},
+		"far above is others'":              {0o700, 0o755, func(dir string) error { return givenAway(filepath.Dir(filepath.Dir(dir))) }, exitRefused},
 		"a link": {0o700, 0o755, func(dir string) error {
 			return errors.Join(os.Rename(dir, dir+"-real"), os.Symlink(dir+"-real", dir))
 		}, exitRefused},
@@ -79,6 +82,61 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 		t.Errorf("after the first: %v", err)
 	} else {
 		again.Close()
+	}
+}
+
+// givenAway gives a folder to another user, or, where this isn't root, to all.
+func givenAway(dir string) error {
+	if os.Geteuid() != 0 {
+		return os.Chmod(dir, 0o777)
+	}
+	return os.Chown(dir, 65534, 65534)
+}
+
+// Storage is the server's user's, as a rule, and so is the folder that it lies in.
+func TestWorkFolderPassesOverFoldersOfOthers(t *testing.T) {
+	top := t.TempDir()
+	storage := filepath.Join(top, "gotosocial", "storage")
+	if err := os.MkdirAll(storage, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	name := ".holdfast-example.org"
+	if work, _ := workFolder(storage, "example.org"); work != filepath.Join(storage, name) {
+		t.Errorf("%s", work)
+	}
+	if err := errors.Join(givenAway(storage), givenAway(filepath.Dir(storage))); err != nil {
+		t.Fatal(err)
+	}
+	// What others put there is no restore of this user's.
+	if err := errors.Join(os.Mkdir(filepath.Join(storage, name), 0o700), os.WriteFile(filepath.Join(storage, name, journalName), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	want := filepath.Join(top, name)
+	if work, searched := workFolder(storage, "example.org"); work != want || searched[0] != want {
+		t.Errorf("%s, %q", work, searched)
+	}
+	// One that was begun is found where nearer folders came since.
+	if err := errors.Join(os.Mkdir(want, 0o700), os.WriteFile(filepath.Join(want, journalName), nil, 0o600), os.Mkdir(filepath.Join(top, "new"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if work, _ := workFolder(filepath.Join(top, "new", "storage"), "example.org"); work != want {
+		t.Errorf("%s", work)
+	}
+}
+
+func TestStrayFileKeepsTheWorkFolderAndIsNoFailure(t *testing.T) {
+	var out strings.Builder
+	work := t.TempDir()
+	r := &rebuilding{app: &app{in: os.Stdin, out: &out, err: &out}, work: work}
+	stray := filepath.Join(work, "stray")
+	if err := errors.Join(os.WriteFile(r.journalFile(), nil, 0o600), os.WriteFile(stray, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.clear(); err != nil || !strings.Contains(out.String(), work+" stays") {
+		t.Errorf("%v, %q", err, out.String())
+	}
+	if _, err := os.Stat(stray); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -30,23 +32,42 @@ CREATE TABLE packs (number INTEGER PRIMARY KEY, done INTEGER NOT NULL);
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `
 
-// OpenPlan opens or makes the plan in dir.
+// OpenPlan opens or makes the plan in dir. One of another version, or that was cut
+// off while it was made, is made anew: what was fetched is fetched again.
 func OpenPlan(dir string) (*Plan, error) {
-	db, err := sql.Open("sqlite", "file:"+escape(filepath.Join(dir, "plan.db"))+"?_txlock=immediate&_pragma=journal_mode(WAL)"+
-		"&_pragma=synchronous(NORMAL)&_pragma=cache_size(-2048)&_pragma=busy_timeout(10000)")
+	path := filepath.Join(dir, "plan.db")
+	db, err := openPlan(path)
 	if err != nil {
-		return nil, fmt.Errorf("open plan: %w", err)
+		return nil, err
 	}
-	p := &Plan{db}
 	var have int
 	if err := db.QueryRow(`PRAGMA user_version`).Scan(&have); err == nil && have == planVersion {
-		return p, nil
+		return &Plan{db}, nil
+	} else if err == nil {
+		db.Close()
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("remove plan: %w", err)
+			}
+		}
+		if db, err = openPlan(path); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := db.Exec(planSchema + fmt.Sprintf("PRAGMA user_version=%d", planVersion)); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("make plan: %w", meaning(err))
 	}
-	return p, nil
+	return &Plan{db}, nil
+}
+
+func openPlan(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+escape(path)+"?_txlock=immediate&_pragma=journal_mode(WAL)"+
+		"&_pragma=synchronous(NORMAL)&_pragma=cache_size(-2048)&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return nil, fmt.Errorf("open plan: %w", err)
+	}
+	return db, nil
 }
 
 // Close closes the plan.
