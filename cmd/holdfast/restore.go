@@ -186,13 +186,16 @@ func wholeBefore(records []*manifest.Record, rec *manifest.Record) string {
 
 // besides is a folder for scratch files on the target's own disk, where that
 // can be had: a rescue system keeps its temporary folder in memory. Not in the
-// target itself: that must be empty.
+// target itself: that must be empty. to is absolute, or "" for this machine.
 func besides(to string) string {
+	if to == "" {
+		return os.TempDir()
+	}
 	dir := filepath.Dir(to)
 	for dir != "/" && unix.Access(dir, unix.F_OK) != nil { // it is made later
 		dir = filepath.Dir(dir)
 	}
-	if to == "" || unix.Access(dir, unix.W_OK) != nil {
+	if unix.Access(dir, unix.W_OK) != nil {
 		return os.TempDir()
 	}
 	return dir

@@ -31,3 +31,18 @@ func TestDiskThatIsTooSmallIsNamedBeforeARestore(t *testing.T) {
 		}
 	}
 }
+
+// su leaves its user in a folder that he may not enter.
+func TestScratchFolderIsFoundFromAFolderThatIsGone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err == nil {
+		err = os.Remove(here)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := besides(""); dir != os.TempDir() {
+		t.Errorf("scratch files go to %q", dir)
+	}
+}
