@@ -124,6 +124,9 @@ func orEmpty(s *string) string {
 
 // Rest is what a restore leaves to a person.
 func (r *Rebuild) Rest(ctx context.Context) (rest []string) {
+	if r.Given {
+		rest = append(rest, fmt.Sprintf("the restore went by %s: give the server that configuration, in place of the snapshot's, before it starts", r.Config.File))
+	}
 	if version := r.Facts.GoToSocial; version != "" {
 		rest = append(rest, fmt.Sprintf("install GoToSocial %s or newer, if it is not there: %s", version, fetchBinary(version)))
 	} else {

@@ -63,7 +63,9 @@ func (r *Rebuild) lookDomain(ctx context.Context, oldIsDead bool) Finding {
 }
 
 // answers asks for what every server of the fediverse tells of itself. Who
-// answers is the question, so no certificate is checked.
+// answers is the question, so no certificate is checked. Only where nobody takes
+// the connection, or a web server knows of no such page, is it an error: a server
+// that is overloaded, about to start, or behind a wall against robots lives.
 func answers(ctx context.Context, domain string) (string, error) {
 	client := &http.Client{
 		Timeout:   10 * time.Second,
@@ -80,16 +82,20 @@ func answers(ctx context.Context, domain string) (string, error) {
 	switch {
 	case errors.As(err, &name):
 		return "", errors.New("the name leads nowhere")
-	case errors.As(err, &network):
+	case errors.As(err, &network) && network.Op == "dial":
 		return "", network.Err
 	case err != nil:
-		return "", errors.New("no answer")
+		return "something that breaks off", nil
 	}
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("a web server answers %s: no fediverse server behind it", resp.Status)
+	server := cmp.Or(printable(resp.Header.Get("Server")), "a server")
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return server, nil
+	case http.StatusNotFound, http.StatusGone:
+		return "", fmt.Errorf("a web server answers %d: no fediverse server behind it", resp.StatusCode)
 	}
-	return cmp.Or(printable(resp.Header.Get("Server")), "a server"), nil
+	return fmt.Sprintf("%s (status %d)", server, resp.StatusCode), nil
 }
 
 func fixOf(err error) string {
@@ -156,10 +162,14 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	}
 	if r.Config.Engine() == SQLite {
 		f.Detail = r.Config.Database()
-		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-			if _, err := os.Lstat(f.Detail + suffix); err == nil && !r.Replace {
-				return refuse(inTheWay(f.Detail + suffix))
+		for _, suffix := range databaseSuffixes {
+			if _, err := os.Lstat(r.Config.Database() + suffix); err != nil {
+				continue
 			}
+			if !r.Replace {
+				return refuse(inTheWay(r.Config.Database() + suffix))
+			}
+			f.Detail = r.Config.Database() + "; the one that is there is renamed to " + filepath.Base(r.Config.Database()) + before + ": no server must have it open"
 		}
 		return []Finding{f}
 	}
@@ -172,6 +182,10 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 		return refuse(&Problem{What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", p.config.Database), Fix: "give a configuration with another db-database by --gotosocial"})
 	}
 	admin, err := p.admin(ctx)
+	if err != nil && p.here() && len(servers()) == 0 {
+		return refuse(&Problem{What: "PostgreSQL is not installed here", Err: err,
+			Fix: fmt.Sprintf("apt install postgresql, or what your distribution calls it, of at least the version that the instance ran on: %s", r.Facts.Server)})
+	}
 	if err != nil {
 		return refuse(p.noAdmin(err))
 	}

@@ -52,12 +52,17 @@ func (p *postgres) findDump(ctx context.Context, server int) (string, error) {
 }
 
 // dumps are all programs of that name.
-func dumps() (paths []string) {
-	if path, err := exec.LookPath("pg_dump"); err == nil {
+func dumps() []string { return programs("pg_dump") }
+
+// servers are PostgreSQL's own.
+func servers() []string { return programs("postgres") }
+
+func programs(name string) (paths []string) {
+	if path, err := exec.LookPath(name); err == nil {
 		paths = append(paths, path)
 	}
 	for _, pattern := range dumpPlaces {
-		found, err := filepath.Glob(pattern)
+		found, err := filepath.Glob(filepath.Join(filepath.Dir(pattern), name))
 		if err == nil {
 			paths = append(paths, found...)
 		}
@@ -87,7 +92,7 @@ func dumpVersion(ctx context.Context, path string) int {
 // dump streams a section of the schema as pg_dump prints it, the same text
 // every night.
 func (v *pgView) dump(ctx context.Context, section string) (io.ReadCloser, error) {
-	args := []string{"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password"}
+	args := []string{"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password", "--encoding=UTF8"}
 	help, err := exec.CommandContext(ctx, v.pgDump, "--help").Output()
 	if err != nil {
 		return nil, fmt.Errorf("run pg_dump: %w", err)

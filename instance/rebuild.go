@@ -33,6 +33,7 @@ type Rebuild struct {
 	User     string          // "USER:GROUP" that the server runs as; "" leaves all to who runs this
 	Replace  bool            // what is there is renamed aside
 	Verbatim bool            // the database stays as it was
+	Given    bool            // Config is not the snapshot's
 	Bucket   Bucket          // of the media, where the configuration's storage-backend is s3
 }
 
@@ -57,16 +58,18 @@ func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if err := r.aside(to + suffix); err != nil {
-			return nil, err
-		}
+	aside, err := r.databaseAside(to)
+	if err != nil {
+		return nil, err
+	}
+	if notes = []string{"database: " + to}; aside != "" {
+		notes = append(notes, fmt.Sprintf("the database that was there is called %s now", aside))
 	}
 	uid, gid, err := r.owner(r.User)
 	if err != nil {
 		return nil, err
 	}
-	return []string{"database: " + to}, r.move(from, to, uid, gid)
+	return notes, r.move(from, to, uid, gid)
 }
 
 // Media puts the media in their place: on this machine's disk, or in the bucket.
@@ -178,6 +181,38 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 		}
 	}
 	return []string{"files: " + plural(len(r.Files), "file") + ", each where it was"}, nil
+}
+
+// databaseSuffixes are the database's own and those of the files beside it.
+var databaseSuffixes = []string{"", "-wal", "-shm", "-journal"}
+
+// databaseAside renames an SQLite database with the files beside it, under names
+// that belong together: without its log it lacks what was committed last.
+func (r *Rebuild) databaseAside(path string) (to string, err error) {
+	stands := func(path string) bool { _, err := os.Lstat(path); return !errors.Is(err, fs.ErrNotExist) }
+	var there []string
+	for _, suffix := range databaseSuffixes {
+		if stands(path + suffix) {
+			there = append(there, suffix)
+		}
+	}
+	switch {
+	case len(there) == 0:
+		return "", nil
+	case !r.Replace:
+		return "", inTheWay(path + there[0])
+	}
+	to = path + before
+	for n := 2; slices.ContainsFunc(there, func(suffix string) bool { return stands(to + suffix) }); n++ {
+		to = path + before + strconv.Itoa(n)
+	}
+	// The database last: until then a run that was cut off comes to the same name.
+	for _, suffix := range slices.Backward(there) {
+		if err := os.Rename(path+suffix, to+suffix); err != nil {
+			return "", err
+		}
+	}
+	return to, nil
 }
 
 // before ends the name of what a restore found in its way.

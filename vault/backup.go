@@ -289,6 +289,9 @@ func (b *backup) shown(rec *manifest.Record) error {
 	return nil
 }
 
+// ownKeysFix is what helps where the instance's server still has its copies.
+const ownKeysFix = "delete the object if it is there, and run holdfast backup on the instance's server, which puts it back where the folder keys of its state folder has a copy"
+
 // keysGoneFix is what is left to do where no key object is left.
 const keysGoneFix = "copy the objects below keys/ back from a mirror; where there is none, nothing that is stored there can be opened any more: " +
 	"move the configuration and the state folder away and run holdfast init with a new prefix or folder"

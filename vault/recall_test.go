@@ -275,6 +275,9 @@ func TestKeyObjectThatRottedIsTold(t *testing.T) {
 	data := bytes.Clone(objects(t, w.store)[k.Object()])
 	data[len(data)/2] ^= 1
 	w.plant(k.Object(), data)
+	if v := w.verify(0); !v.KeysGone || len(v.Problems) != 1 || !strings.Contains(v.Problems[0].Fix, "holdfast backup on the instance's server") {
+		t.Errorf("verify without data: %+v", v)
+	}
 	told(t, w.backup(), "its owner can't restore")
 }
 

@@ -166,6 +166,14 @@ func (v *verify) remember() {
 
 // data hashes the chosen share of the objects that are there.
 func (v *verify) data(ctx context.Context) error {
+	for object := range v.needed {
+		// Small, and nothing opens without them.
+		if v.bad[object].what == "" && strings.HasPrefix(object, "keys/") {
+			if err := v.hash(ctx, object); err != nil {
+				return err
+			}
+		}
+	}
 	if v.cfg.Data <= 0 {
 		return nil
 	}
@@ -272,9 +280,9 @@ func (v *verify) explain(ctx context.Context) error {
 		case kind == "packs":
 			p.Fix = "copy the object back from a mirror; or delete it, if it is there, and run holdfast backup, which then stores again what the instance still has"
 		case kind == "keys" && v.report.KeysGone:
-			p.Fix = keysGoneFix
+			p.Fix = ownKeysFix + "; " + keysGoneFix
 		case kind == "keys":
-			p.Fix = "copy the object back from a mirror: without it its owner can't restore, only those of the other key objects can"
+			p.Fix = ownKeysFix + "; else copy the object back from a mirror: without it its owner can't restore, only those of the other key objects can"
 		case kept[object]:
 			p.Fix = "copy the object back from a mirror; other snapshots are not affected"
 			p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])

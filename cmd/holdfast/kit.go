@@ -41,18 +41,21 @@ var kitText = template.Must(template.New("kit").Parse(`#
 #   1. Breathe. The backups are in the storage above, not on the server.
 #   2. Don't let a second server answer for {{.Instance}}.
 #      Don't start GoToSocial with an empty database under that name.
-#   3. On any Linux machine with Holdfast{{if .S3}}, with the storage's own keys:
+#   3. On a fresh server with Holdfast, as root{{if .S3}}, with the storage's own keys:
 #
 #        export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…{{with .Region}} AWS_REGION={{.}}{{end}}{{else}}:
 #{{end}}
-#        holdfast restore latest --to ./restored --identity {{.File}} \
+#        holdfast restore --identity {{.File}} \
 #          --from '{{.Remote}}'
+#
+#      It shows a plan, asks for the domain, and rebuilds the whole instance.
+#      With --to ./restored everything goes into a folder instead, on any
+#      Linux machine; ./restored/run.env says how to start GoToSocial over it.
 #
 #      Only this paper left? Write --identity - and type the key: spaces and
 #      small letters are fine. The storage's address must be exact up to the
 #      #; behind it stands the repository's ID, as above.
-#   4. ./restored/run.env says how to start GoToSocial over the folder.
-#   5. Without Holdfast: age, zstd and jq can do it. See restore-by-hand.md.
+#   4. Without Holdfast: age, zstd and jq can do it. See restore-by-hand.md.
 #
 `))
 

@@ -48,6 +48,8 @@ type rebuilding struct {
 
 // rebuild restores the whole instance onto this machine.
 func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
+	// Folders are as README says, whatever the shell would have.
+	unix.Umask(0o022)
 	rec := snap.Record
 	r, err := v.newRebuilding(ctx, a, snap)
 	if err != nil {
@@ -102,7 +104,7 @@ func (r *rebuilding) clear() error {
 func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
 	rec := snap.Record
 	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &instance.Rebuild{
-		Facts: rec.Facts, Domain: rec.Instance, Replace: v.full.replace, Verbatim: v.verbatim,
+		Facts: rec.Facts, Domain: rec.Instance, Replace: v.full.replace, Verbatim: v.verbatim, Given: v.full.gotosocial != "",
 	}}
 	for f, err := range snap.Files(ctx) {
 		if err != nil {

@@ -1,0 +1,41 @@
+package instance_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"holdfast/instance"
+	"holdfast/manifest"
+)
+
+// A database in WAL mode without its log lacks what was committed last.
+func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
+	dir := small(t, "WAL")
+	path := filepath.Join(dir, "sqlite.db")
+	db := openSQL(t, path)
+	defer db.Close()
+	for _, statement := range []string{"PRAGMA wal_autocheckpoint = 0", "CREATE TABLE precious (n)", "INSERT INTO precious VALUES (7)"} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := instance.Load(dir+"/config.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &instance.Rebuild{Config: c, Facts: manifest.Facts{Engine: instance.SQLite}, From: t.TempDir(), Replace: true, Verbatim: true}
+	if err := os.WriteFile(filepath.Join(r.From, "sqlite.db"), []byte("restored"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	notes, err := r.Database(t.Context())
+	if err != nil || len(notes) != 2 {
+		t.Fatal(notes, err)
+	}
+	if n := query[int](t, openSQL(t, path+".before-restore"), "SELECT n FROM precious"); n != 7 {
+		t.Errorf("read %d", n)
+	}
+	if left, err := filepath.Glob(path + "-*"); err != nil || len(left) != 0 {
+		t.Errorf("beside the restored database: %v, %v", left, err)
+	}
+}
