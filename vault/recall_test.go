@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -346,4 +347,28 @@ func TestKeysThatAThiefsRecordLeavesOutComeBack(t *testing.T) {
 		}
 	}
 	w.check("latest", image)
+}
+
+// The packs are still there, and the host remembers what they are.
+func TestRecordsComeBackWhereNoneIsLeft(t *testing.T) {
+	w := newWorld(t, sample())
+	first := w.src.image()
+	w.backup()
+	w.src.night(1, 9)
+	image := w.src.image()
+	w.backup()
+	for object := range objects(t, w.store) {
+		if strings.HasPrefix(object, "snapshots/") {
+			w.lose(object)
+		}
+	}
+	if _, err := vault.Open(t.Context(), w.store, w.host.Repository, nil); !errors.Is(err, vault.ErrDamage) || errors.Is(err, vault.ErrNoRepository) {
+		t.Errorf("elsewhere: %v", err)
+	}
+	told(t, w.backup(), "put back")
+	w.check("latest", image)
+	w.check("1", first)
+	if v := w.verify(1); len(v.Problems) != 0 {
+		t.Errorf("%+v", v.Problems)
+	}
 }

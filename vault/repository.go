@@ -66,6 +66,9 @@ func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *i
 	if err := r.readNew(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.remember(); err != nil {
+		return nil, err
+	}
 	if len(r.records) == 0 {
 		return nil, r.whyNone()
 	}
@@ -251,7 +254,37 @@ func (r *Repository) whyNone() error {
 	for name, err := range r.bad {
 		return fmt.Errorf("open %s: none of its %d records counts: %s: %w: %w", r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
 	}
+	if r.hasPacks() {
+		return fmt.Errorf("open %s: every record is gone, and packs are still there: holdfast backup on the instance's server puts back what it has copies of: %w", r.store, ErrDamage)
+	}
 	return fmt.Errorf("open %s: %w", r.store, ErrNoRepository)
+}
+
+// remember takes the newest record that this host knows, where the remote lost
+// all and still has packs: a backup then puts them back.
+func (r *Repository) remember() error {
+	if len(r.records) > 0 || r.index == nil || !r.hasPacks() {
+		return nil
+	}
+	name, err := r.index.Head()
+	if err != nil {
+		return err
+	}
+	text, err := r.index.Record(name)
+	if err == nil && text != nil {
+		r.accept(name, text)
+	}
+	return err
+}
+
+// hasPacks reports whether the remote has any.
+func (r *Repository) hasPacks() bool {
+	for name := range r.objects {
+		if strings.HasPrefix(name, "packs/") {
+			return true
+		}
+	}
+	return false
 }
 
 // get reads a whole small object and checks that it hashes to its name.
