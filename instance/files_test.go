@@ -272,3 +272,19 @@ func TestFolderThatVanishesIsNoFailure(t *testing.T) {
 		}
 	}
 }
+
+// Restored beside this one's configuration, it would decide where things go.
+func TestUnitOfAnotherInstanceIsNoFile(t *testing.T) {
+	dir := small(t, "WAL")
+	unit := filepath.Join(dir, "etc/systemd/system/gotosocial.service")
+	for text, saved := range map[string]bool{
+		"[Service]\nExecStart=/other/gotosocial --config-path /other/config.yaml server start": false,
+		"[Service]\nExecStart=/usr/bin/docker start gotosocial":                                true,
+	} {
+		write(t, dir, "etc/systemd/system/gotosocial.service", text)
+		paths, _ := files(t, openServer(t, instance.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{}))
+		if slices.Contains(paths, unit[1:]) != saved {
+			t.Errorf("%s: %q", text, paths)
+		}
+	}
+}

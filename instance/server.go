@@ -41,7 +41,10 @@ func (s Server) Config() (*Config, error) {
 	if c.Unit == "" && !s.alone {
 		// It runs no server that is known of, but maybe what starts its container.
 		usual := filepath.Join("/", s.Root, "etc/systemd/system/gotosocial.service")
-		c.service = append(c.service, usual, usual+".d")
+		another := func(run *service) bool { return run.unit.path == usual && run.configFile() != "" }
+		if !slices.ContainsFunc(services(s.Root), another) {
+			c.service = append(c.service, usual, usual+".d")
+		}
 	}
 	c.paths = map[string]string{}
 	for theirs, ours := range s.Paths {
