@@ -203,6 +203,16 @@ func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err e
 		return "", &Problem{What: fmt.Sprintf("%s exists, and is another user's than %q", l.db, l.db.config.User), Err: fs.ErrPermission,
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s, so that it can be renamed aside", quoteName(l.final), quoteName(l.db.config.User))}
 	}
+	// A database that others are connected to can't be renamed. PostgreSQL ends its
+	// own workers, which have no user.
+	var others int
+	err = admin.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL AND coalesce(application_name, '') <> 'holdfast'`, l.final).Scan(&others)
+	if err != nil {
+		return "", err
+	}
+	if others > 0 {
+		return "", &Problem{What: fmt.Sprintf("%s is in use, by %s", l.db, plural(others, "connection")), Err: fs.ErrPermission, Fix: "stop GoToSocial, and whoever else is connected to it"}
+	}
 	return asideName(l.final) + time.Now().UTC().Format("20060102_150405"), nil
 }
 

@@ -96,3 +96,16 @@ func TestSequencesComeBackAsTheyStand(t *testing.T) {
 		t.Errorf("%v\n%s\nwant\n%s", err, text, want)
 	}
 }
+
+func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
+	s := postgrestest.Start(t)
+	r := lost(t, s)
+	r.Replace = true
+	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial")
+	s.Connect(t, postgrestest.Owner, "gotosocial") // for the length of the test
+	for _, f := range r.Look(t.Context(), nil, false) {
+		if f.What == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use, by 1 connection")) {
+			t.Errorf("%+v", f)
+		}
+	}
+}

@@ -261,9 +261,10 @@ func (r *Repository) whyNone() error {
 }
 
 // remember takes the newest record that this host knows, where the remote lost
-// all and still has packs: a backup then puts them back.
+// all and still has packs of it: a backup then puts them back. A remote with
+// records of another repository is another one.
 func (r *Repository) remember() error {
-	if len(r.records) > 0 || r.index == nil || !r.hasPacks() {
+	if len(r.records) > 0 || len(r.bad) > 0 || r.index == nil {
 		return nil
 	}
 	name, err := r.index.Head()
@@ -271,10 +272,20 @@ func (r *Repository) remember() error {
 		return err
 	}
 	text, err := r.index.Record(name)
-	if err == nil && text != nil {
-		r.accept(name, text)
+	if err != nil || text == nil {
+		return err
 	}
-	return err
+	rec, err := r.check(name, text)
+	if err != nil {
+		return nil // it is none of this repository's
+	}
+	for _, p := range rec.Inventory() {
+		if r.objects[p.Object()].Size == p.Size {
+			r.accept(name, text)
+			return nil
+		}
+	}
+	return nil
 }
 
 // hasPacks reports whether the remote has any.

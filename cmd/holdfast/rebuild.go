@@ -71,6 +71,9 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 	if err := r.steps(ctx, begun, result); err != nil {
 		p := *explain(ctx, err)
 		p.effect, p.again = "the restore is unfinished; what was fetched is kept in "+r.work, v.again(rec.ID())
+		if strings.HasPrefix(p.fix, "--replace ") && !v.full.replace {
+			p.again += " --replace"
+		}
 		return &p
 	}
 	r.tellRest(ctx, result)
