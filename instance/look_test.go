@@ -29,3 +29,16 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+func TestConfigurationThatWasGivenIsTheFirstThingLeftToDo(t *testing.T) {
+	c, err := instance.Load(small(t, "WAL")+"/config.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, given := range []bool{true, false} {
+		r := &instance.Rebuild{Config: c, Given: given}
+		if first := r.Rest(t.Context())[0]; strings.Contains(first, "the restore went by "+c.File) != given {
+			t.Errorf("given %v: %s", given, first)
+		}
+	}
+}

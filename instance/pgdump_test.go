@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance/postgrestest"
+	"holdfast/manifest"
 )
 
 func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
@@ -76,5 +77,22 @@ func TestOnlyABackupNeedsPgDump(t *testing.T) {
 	})
 	if err != nil || n != len(postgrestest.LocalMedia) {
 		t.Errorf("an export reads %d keys, %v", n, err)
+	}
+}
+
+func TestMissingPostgresIsToldWithTheCommandThatInstallsIt(t *testing.T) {
+	t.Setenv("PATH", "/nowhere")
+	places := dumpPlaces
+	dumpPlaces = nil
+	defer func() { dumpPlaces = places }()
+	c := newConfig()
+	c.set("db-type", Postgres, Origin{})
+	c.set("db-address", "127.0.0.1", Origin{})
+	c.set("db-port", "1", Origin{})
+	c.set("db-user", "gotosocial", Origin{})
+	r := &Rebuild{Config: c, Facts: manifest.Facts{Engine: Postgres, Server: "15.18"}}
+	f := r.lookDatabase(t.Context())[0]
+	if !f.Refused || !strings.Contains(f.Detail, "not installed here") || !strings.Contains(f.Fix, "apt install postgresql") || !strings.Contains(f.Fix, "15.18") {
+		t.Errorf("%+v", f)
 	}
 }

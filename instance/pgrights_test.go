@@ -3,6 +3,8 @@ package instance_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -107,5 +109,26 @@ func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
 		if f.What == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use, by 1 connection")) {
 			t.Errorf("%+v", f)
 		}
+	}
+}
+
+func TestEncodingOfTheRoleIsNoMatter(t *testing.T) {
+	s := postgrestest.Start(t)
+	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
+	want := restoredFolder(t, begin(t, i))
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "ALTER ROLE CURRENT_USER SET client_encoding = 'latin1'; COMMENT ON TABLE accounts IS 'людí'")
+	got := restoredFolder(t, begin(t, i))
+	schema := func(folder, name string) string {
+		text, err := os.ReadFile(filepath.Join(folder, "database", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if !strings.Contains(schema(got, "pre-data.sql"), "людí") {
+		t.Error("the comment is not as it was made")
+	}
+	if rows := "public.statuses.copy"; schema(got, rows) != schema(want, rows) {
+		t.Error("rows differ")
 	}
 }
