@@ -22,7 +22,8 @@ import (
 // of them GoToSocial's release brought only the release could tell. A symbolic
 // link is one, and the file that it leads to comes with it; so does a folder
 // where the link is named outright, not where it is met within a folder. There a
-// link of another user than root brings no file but his own. No path lies below a link's. Empty folders, pipes and sockets are passed over.
+// link of another user than root brings no file but his own. No path lies below a
+// link's. Empty folders, pipes and sockets are passed over.
 //
 // A file that no snapshot can hold comes with the reason as its error, and its
 // path may be none of a listing. The reason is errors.ErrUnsupported for what a

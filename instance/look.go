@@ -161,15 +161,16 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 		return refuse(&Problem{What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", r.Facts.Engine, engine), Fix: "give a configuration of the snapshot's engine by --gotosocial"})
 	}
 	if r.Config.Engine() == SQLite {
-		f.Detail = r.Config.Database()
-		for _, suffix := range databaseSuffixes {
-			if _, err := os.Lstat(r.Config.Database() + suffix); err != nil {
+		path := r.Config.Database()
+		f.Detail = path
+		for _, ending := range databaseFiles {
+			if _, err := os.Lstat(path + ending); err != nil {
 				continue
 			}
 			if !r.Replace {
-				return refuse(inTheWay(r.Config.Database() + suffix))
+				return refuse(inTheWay(path + ending))
 			}
-			f.Detail = r.Config.Database() + "; the one that is there is renamed to " + filepath.Base(r.Config.Database()) + before + ": no server must have it open"
+			f.Detail = path + "; the one that is there is renamed to " + filepath.Base(path) + before + ": no server must have it open"
 		}
 		return []Finding{f}
 	}

@@ -94,8 +94,15 @@ func without(commands, others [][]string) [][]string {
 	})
 }
 
-// plainWord is what a shell takes for one word as it is.
 var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// ShellWord is text as a shell takes it for one word.
+func ShellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
 
 // inShell is commands to paste into a shell.
 func inShell(commands [][]string) string {
@@ -103,12 +110,8 @@ func inShell(commands [][]string) string {
 	for i, c := range commands {
 		var words []string
 		for n, word := range c {
-			switch {
-			case word == "--" && !strings.HasPrefix(c[n+1], "-"):
-			case plainWord.MatchString(word):
-				words = append(words, word)
-			default:
-				words = append(words, "'"+strings.ReplaceAll(word, "'", `'\''`)+"'")
+			if word != "--" || strings.HasPrefix(c[n+1], "-") {
+				words = append(words, ShellWord(word))
 			}
 		}
 		lines[i] = strings.Join(words, " ")

@@ -1,7 +1,8 @@
 package instance
 
 import (
-	"bufio"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,17 +56,15 @@ func listens(conn *pgx.Conn, port uint16) bool {
 func listeners(port uint16) (inodes []string, err error) {
 	const address, state, inode, fields = 1, 3, 9, 10
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(table)
-		if os.IsNotExist(err) {
+		text, err := os.ReadFile(table)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // a machine without IPv6
 		}
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
-		lines := bufio.NewScanner(f)
-		for lines.Scan() {
-			line := strings.Fields(lines.Text())
+		for text := range strings.Lines(string(text)) {
+			line := strings.Fields(text)
 			if len(line) < fields || line[state] != "0A" {
 				continue
 			}
@@ -73,9 +72,6 @@ func listeners(port uint16) (inodes []string, err error) {
 			if at, err := strconv.ParseUint(hex, 16, 16); err == nil && uint16(at) == port {
 				inodes = append(inodes, line[inode])
 			}
-		}
-		if err := lines.Err(); err != nil {
-			return nil, err
 		}
 	}
 	return inodes, nil

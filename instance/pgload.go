@@ -56,9 +56,6 @@ func short(name string) string { return strings.ToValidUTF8(name[:min(40, len(na
 
 func (l *load) run(ctx context.Context) (notes []string, err error) {
 	tables, err := scriptTables(l.files)
-	if err == nil {
-		err = largestFirst(l.files, tables)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -144,9 +141,7 @@ func (l *load) lock(ctx context.Context, admin *pgx.Conn) error {
 // admin connects to make and rename databases: as the instance's own user where
 // that may do so, else as the superuser, if this is root beside the server.
 func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
-	own := p.to("postgres", p.config.User)
-	delete(own.config.RuntimeParams, "search_path")
-	conn, err := own.connect(ctx)
+	conn, err := p.maintenance().connect(ctx)
 	if err == nil {
 		var may bool
 		if err = conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&may); err == nil && may {
@@ -180,6 +175,13 @@ func (p *postgres) to(database, user string) *postgres {
 	config := p.config.Copy()
 	config.Database, config.User = database, user
 	return newPostgres(config)
+}
+
+// maintenance is the database that every server has, to the same user.
+func (p *postgres) maintenance() *postgres {
+	m := p.to("postgres", p.config.User)
+	delete(m.config.RuntimeParams, "search_path")
+	return m
 }
 
 // vacant looks what stands under the final name. aside is where it must go, ""
@@ -441,12 +443,14 @@ type scriptTable struct {
 	name, columns, file string
 }
 
-// scriptTables reads the tables out of restore.sql.
+// scriptTables reads the tables out of restore.sql, the larger files first: the
+// last to be loaded shall be small.
 func scriptTables(files fs.FS) (tables []scriptTable, err error) {
 	text, err := readScript(files, restoreBy)
 	if err != nil {
 		return nil, err
 	}
+	sizes := map[string]int64{}
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
 		line, ok := strings.CutPrefix(lines.Text(), `\copy `)
 		if !ok {
@@ -456,23 +460,15 @@ func scriptTables(files fs.FS) (tables []scriptTable, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", restoreBy, err)
 		}
-		tables = append(tables, t)
-	}
-	return tables, nil
-}
-
-// largestFirst sorts tables so that the last to be loaded is small.
-func largestFirst(files fs.FS, tables []scriptTable) error {
-	sizes := map[string]int64{}
-	for _, t := range tables {
 		info, err := fs.Stat(files, t.file)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		sizes[t.file] = info.Size()
+		tables = append(tables, t)
 	}
 	slices.SortStableFunc(tables, func(a, b scriptTable) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
-	return nil
+	return tables, nil
 }
 
 // parseCopy reads what restoreScript writes: NAME (COLUMNS) from 'FILE'.

@@ -22,8 +22,8 @@ const notReadable = `
 	ORDER BY what`
 
 // readable refuses a user who may not read everything: else some table's turn
-// would come in the middle of a night, and
-// a sequence that can't be read looks like one that was never used.
+// would come in the middle of a night, and a sequence that can't be read looks like
+// one that was never used.
 func (v *pgView) readable(ctx context.Context) error {
 	rows, err := v.conn.Query(ctx, notReadable)
 	if err != nil {

@@ -73,9 +73,7 @@ func (p *postgres) logIn(ctx context.Context) error {
 	if p.socket() && os.Geteuid() == 0 && p.as == nil {
 		return nil // it goes by the system's user of that name, which is made later
 	}
-	own := p.to("postgres", p.config.User)
-	delete(own.config.RuntimeParams, "search_path")
-	conn, err := own.connect(ctx)
+	conn, err := p.maintenance().connect(ctx)
 	if err == nil {
 		return conn.Close(ctx)
 	}

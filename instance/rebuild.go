@@ -58,7 +58,7 @@ func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	aside, err := r.databaseAside(to)
+	aside, err := r.aside(to, databaseFiles...)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 		if same, err := sameFile(from, to); err != nil {
 			return nil, err
 		} else if !same {
-			if err := r.aside(to); err != nil {
+			if _, err := r.aside(to, ""); err != nil {
 				return nil, err
 			}
 		}
@@ -183,58 +183,35 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 	return []string{"files: " + plural(len(r.Files), "file") + ", each where it was"}, nil
 }
 
-// databaseSuffixes are the database's own and those of the files beside it.
-var databaseSuffixes = []string{"", "-wal", "-shm", "-journal"}
+// before ends the name of what a restore found in its way.
+const before = ".before-restore"
 
-// databaseAside renames an SQLite database with the files beside it, under names
-// that belong together: without its log it lacks what was committed last.
-func (r *Rebuild) databaseAside(path string) (to string, err error) {
+// databaseFiles end the names of an SQLite database and of the files beside it.
+var databaseFiles = []string{"", "-wal", "-shm", "-journal"}
+
+// aside renames what stands at path with any of the endings, where that is wanted,
+// to names that belong together: a database without its log lacks what was
+// committed last. to is the new name, "" where nothing stood there.
+func (r *Rebuild) aside(path string, endings ...string) (to string, err error) {
 	stands := func(path string) bool { _, err := os.Lstat(path); return !errors.Is(err, fs.ErrNotExist) }
-	var there []string
-	for _, suffix := range databaseSuffixes {
-		if stands(path + suffix) {
-			there = append(there, suffix)
-		}
-	}
+	endings = slices.DeleteFunc(slices.Clone(endings), func(ending string) bool { return !stands(path + ending) })
 	switch {
-	case len(there) == 0:
+	case len(endings) == 0:
 		return "", nil
 	case !r.Replace:
-		return "", inTheWay(path + there[0])
+		return "", inTheWay(path + endings[0])
 	}
 	to = path + before
-	for n := 2; slices.ContainsFunc(there, func(suffix string) bool { return stands(to + suffix) }); n++ {
+	for n := 2; slices.ContainsFunc(endings, func(ending string) bool { return stands(to + ending) }); n++ {
 		to = path + before + strconv.Itoa(n)
 	}
-	// The database last: until then a run that was cut off comes to the same name.
-	for _, suffix := range slices.Backward(there) {
-		if err := os.Rename(path+suffix, to+suffix); err != nil {
+	// The file itself last: until then a run that was cut off comes to the same name.
+	for _, ending := range slices.Backward(endings) {
+		if err := os.Rename(path+ending, to+ending); err != nil {
 			return "", err
 		}
 	}
 	return to, nil
-}
-
-// before ends the name of what a restore found in its way.
-const before = ".before-restore"
-
-// aside renames what stands at path, where that is wanted.
-func (r *Rebuild) aside(path string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	if !r.Replace {
-		return inTheWay(path)
-	}
-	to := path + before
-	for n := 2; ; n++ {
-		if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
-			return os.Rename(path, to)
-		}
-		to = path + before + strconv.Itoa(n)
-	}
 }
 
 func inTheWay(path string) error {

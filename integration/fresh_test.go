@@ -121,6 +121,19 @@ func (m *machine) untilWhole(rnd *rand.Rand, within time.Duration, args ...strin
 	}
 }
 
+// addDisk mounts another disk than the instance's at /disk, where this machine may
+// have one.
+func (m *machine) addDisk() {
+	m.t.Helper()
+	disk := filepath.Join(m.root, "disk")
+	ok(m.t, os.Mkdir(disk, 0o755))
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err != nil {
+		m.t.Logf("no other disk: %v", err)
+		return
+	}
+	m.t.Cleanup(func() { unix.Unmount(disk, 0) })
+}
+
 // served gives an instance to the user that its server would run as.
 func served(t *testing.T, dir string) {
 	t.Helper()
@@ -189,14 +202,7 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 
 	// A folder of a person's to work in keeps what else is in it.
 	other := newMachine(t, h)
-	disk := filepath.Join(other.root, "disk")
-	ok(t, os.Mkdir(disk, 0o755))
-	// Another disk than the instance's, where this machine may have one.
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err != nil {
-		t.Logf("no other disk: %v", err)
-	} else {
-		t.Cleanup(func() { unix.Unmount(disk, 0) })
-	}
+	other.addDisk()
 	other.write("/disk/precious", "precious")
 	other.restore("--yes", h.inst.Host(), "--verbatim", "--work", "/disk").start().expect(0)
 	if got, want := names(t, filepath.Join(other.root, "disk")), []string{"precious"}; !slices.Equal(got, want) {

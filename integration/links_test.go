@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"holdfast/instance/sample"
 )
 
@@ -115,13 +113,7 @@ func TestCertbotsAndNginxsLinksComeBack(t *testing.T) {
 
 	// From another disk.
 	other := newMachine(t, h)
-	disk := filepath.Join(other.root, "disk")
-	ok(t, os.Mkdir(disk, 0o755))
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err != nil {
-		t.Logf("no other disk: %v", err)
-	} else {
-		t.Cleanup(func() { unix.Unmount(disk, 0) })
-	}
+	other.addDisk()
 	other.restore("--yes", h.inst.Host(), "--verbatim", "--work", "/disk").start().expect(0)
 	sameLinks(t, filepath.Join(other.root, h.etc()), want)
 }

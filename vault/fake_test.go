@@ -212,7 +212,8 @@ type world struct {
 	cfg      vault.BackupConfig
 }
 
-func newWorld(t testing.TB, src *fake) *world {
+// newOwner is a person with a key.
+func newOwner(t testing.TB) (seal.Owner, age.Identity) {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -222,7 +223,14 @@ func newWorld(t testing.TB, src *fake) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return owner, identity
+}
+
+func newWorld(t testing.TB, src *fake) *world {
+	t.Helper()
+	owner, identity := newOwner(t)
 	w := &world{t: t, store: &remotetest.Memory{}, src: src, identity: identity, state: t.TempDir()}
+	var err error
 	if w.host, err = vault.Init(t.Context(), w.store, "example.org", "test", []seal.Owner{owner}); err != nil {
 		t.Fatal(err)
 	}

@@ -29,16 +29,16 @@ func (b *backup) keepKeys(ctx context.Context) error {
 	for _, k := range keys {
 		path := filepath.Join(dir, k.Name.Hex())
 		// A copy that can't be read, or that somebody changed, is none.
-		copied, err := os.ReadFile(path)
-		kept := err == nil && manifest.Hash(sha256.Sum256(copied)) == k.Name
+		copied, readErr := os.ReadFile(path)
+		kept := readErr == nil && manifest.Hash(sha256.Sum256(copied)) == k.Name
 		o, there := b.repo.objects[k.Object()]
-		switch whole := there && o.Size == k.Size; {
+		whole := there && o.Size == k.Size
+		var err error
+		switch {
 		case whole && !kept:
 			err = b.copyKey(ctx, k, path)
 		case !whole && kept:
 			err = b.putKeyBack(ctx, k, copied)
-		default:
-			err = nil
 		}
 		if err != nil {
 			return err

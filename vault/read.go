@@ -68,6 +68,9 @@ func (s *Snapshot) follow(ctx context.Context, name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if f.Part > manifest.Files {
+			break
+		}
 		if f.Link != "" {
 			links[f.Path] = f.Link
 		}

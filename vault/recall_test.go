@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"filippo.io/age"
-
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
@@ -206,14 +204,7 @@ func owners(t *testing.T, w *world, n int) *manifest.Record {
 	t.Helper()
 	var all []seal.Owner
 	for range n {
-		identity, err := age.GenerateX25519Identity()
-		if err != nil {
-			t.Fatal(err)
-		}
-		owner, err := seal.ParseOwner(identity.Recipient().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		owner, identity := newOwner(t)
 		all, w.identity = append(all, owner), identity
 	}
 	for object := range objects(t, w.store) {

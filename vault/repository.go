@@ -254,8 +254,10 @@ func (r *Repository) whyNone() error {
 	for name, err := range r.bad {
 		return fmt.Errorf("open %s: none of its %d records counts: %s: %w: %w", r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
 	}
-	if r.hasPacks() {
-		return fmt.Errorf("open %s: every record is gone, and packs are still there: holdfast backup on the instance's server puts back what it has copies of: %w", r.store, ErrDamage)
+	for name := range r.objects {
+		if strings.HasPrefix(name, "packs/") {
+			return fmt.Errorf("open %s: every record is gone, and packs are still there: holdfast backup on the instance's server puts back what it has copies of: %w", r.store, ErrDamage)
+		}
 	}
 	return fmt.Errorf("open %s: %w", r.store, ErrNoRepository)
 }
@@ -286,16 +288,6 @@ func (r *Repository) remember() error {
 		}
 	}
 	return nil
-}
-
-// hasPacks reports whether the remote has any.
-func (r *Repository) hasPacks() bool {
-	for name := range r.objects {
-		if strings.HasPrefix(name, "packs/") {
-			return true
-		}
-	}
-	return false
 }
 
 // get reads a whole small object and checks that it hashes to its name.

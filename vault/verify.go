@@ -166,30 +166,23 @@ func (v *verify) remember() {
 
 // data hashes the chosen share of the objects that are there.
 func (v *verify) data(ctx context.Context) error {
-	for object := range v.needed {
-		// Small, and nothing opens without them.
-		if v.bad[object].what == "" && strings.HasPrefix(object, "keys/") {
-			if err := v.hash(ctx, object); err != nil {
-				return err
-			}
+	var keys, rest []string
+	var size, chosen int64
+	for object, bytes := range v.needed {
+		switch {
+		case v.bad[object].what != "", strings.HasPrefix(object, manifest.RecordObjectPrefix):
+			continue // records were hashed when they were read
+		case strings.HasPrefix(object, "keys/"):
+			keys = append(keys, object)
+			chosen += bytes
+		default:
+			rest = append(rest, object)
 		}
+		size += bytes
 	}
-	if v.cfg.Data <= 0 {
-		return nil
-	}
-	var all []string
-	var size int64
-	for object := range v.needed {
-		// Records were hashed when they were read.
-		if v.bad[object].what == "" && !strings.HasPrefix(object, manifest.RecordObjectPrefix) {
-			all = append(all, object)
-			size += v.needed[object]
-		}
-	}
-	slices.Sort(all)
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	var chosen int64
-	n := 0
+	rand.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	// The keys whatever was asked for: they are small, and nothing opens without.
+	all, n := append(keys, rest...), len(keys)
 	for n < len(all) && float64(chosen) < v.cfg.Data*float64(size) {
 		chosen += v.needed[all[n]]
 		n++
@@ -200,7 +193,9 @@ func (v *verify) data(ctx context.Context) error {
 	for _, object := range all[:n] {
 		g.Go(func() error { return v.hash(gctx, object) })
 	}
-	v.report.Hashed, v.report.HashedN = chosen, n
+	if v.cfg.Data > 0 {
+		v.report.Hashed, v.report.HashedN = chosen, n
+	}
 	return g.Wait()
 }
 

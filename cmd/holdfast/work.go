@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -118,25 +117,15 @@ func (v *restoreVerb) again(snapshot string) string {
 				value = "cmd:…"
 			}
 			if words = append(words, "--passphrase"); value != "ask" {
-				words[len(words)-1] += "=" + shellWord(value)
+				words[len(words)-1] += "=" + instance.ShellWord(value)
 			}
 			return
 		}
 		if f.Value.Type() != "bool" {
-			words = append(words, "--"+f.Name, shellWord(value))
+			words = append(words, "--"+f.Name, instance.ShellWord(value))
 		} else if value == "true" {
 			words = append(words, "--"+f.Name)
 		}
 	})
 	return strings.Join(append(words, "--resume"), " ")
-}
-
-var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
-// shellWord is text as a shell takes it for one word.
-func shellWord(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -103,11 +103,12 @@ func (f *Finder) Find(id manifest.Hash) (e manifest.Extent, ok bool, err error) 
 			return e, true, nil
 		}
 	}
-	if f.x.lacks(key(f.part, id)) {
+	k := key(f.part, id)
+	if f.x.lacks(k) {
 		return e, false, nil
 	}
 	var more []byte
-	err = f.x.find.QueryRow(key(f.part, id)).Scan(&more, &e.Pack, &e.Offset, &e.Length)
+	err = f.x.find.QueryRow(k).Scan(&more, &e.Pack, &e.Offset, &e.Length)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, false, nil
 	}

@@ -301,9 +301,9 @@ func (x *Index) AddPack(p Pack, c Contents) error {
 	if err == nil {
 		x.mu.Lock()
 		x.known[p.Number] = true
-		for i := range c.Chunks {
-			if x.added != nil {
-				x.added.add(key(p.Part, c.Chunks[i].ID))
+		if x.added != nil {
+			for _, k := range c.Chunks {
+				x.added.add(key(p.Part, k.ID))
 			}
 		}
 		x.mu.Unlock()
