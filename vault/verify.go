@@ -275,7 +275,7 @@ func (v *verify) explain(ctx context.Context) error {
 		case kind == "packs":
 			p.Fix = "copy the object back from a mirror; or delete it, if it is there, and run holdfast backup, which then stores again what the instance still has"
 		case kind == "keys" && v.report.KeysGone:
-			p.Fix = ownKeysFix + "; " + keysGoneFix
+			p.Fix = ownKeysFix + "; else " + keysGoneFix
 		case kind == "keys":
 			p.Fix = ownKeysFix + "; else copy the object back from a mirror: without it its owner can't restore, only those of the other key objects can"
 		case kept[object]:
