@@ -86,6 +86,14 @@ func (s *Server) Command(name string, args ...string) *exec.Cmd {
 
 func (s *Server) run(t testing.TB, settings []string) {
 	t.Helper()
+	for !s.start(t, settings) {
+		s.Port = freePort(t)
+	}
+}
+
+// start reports false where somebody took the port since it was found free.
+func (s *Server) start(t testing.TB, settings []string) bool {
+	t.Helper()
 	args := []string{"-D", s.Data, "-k", s.Sockets, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-c", "fsync=off"}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
@@ -95,8 +103,12 @@ func (s *Server) run(t testing.TB, settings []string) {
 	server := s.Command("postgres", args...)
 	server.Args = append([]string{"sh", "-c", `"$@" & server=$!; read _; kill -QUIT $server; wait`, "sh", server.Path}, args...)
 	server.Path = "/bin/sh"
-	var log bytes.Buffer
-	server.Stdout, server.Stderr = &log, &log
+	log, err := os.Create(filepath.Join(s.Sockets, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	server.Stdout, server.Stderr = log, log
 	input, err := server.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -116,15 +128,26 @@ func (s *Server) run(t testing.TB, settings []string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		conn, err := pgx.Connect(ctx, s.URL("postgres", "postgres"))
+		// Who took the port may take a connection and say nothing.
+		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
+		conn, err := pgx.Connect(attempt, s.URL("postgres", "postgres"))
+		cancel()
 		if err == nil {
 			conn.Close(ctx)
-			return
+			return true
+		}
+		said, readErr := os.ReadFile(log.Name())
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if bytes.Contains(said, []byte("Address already in use")) {
+			s.stop()
+			return false
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			t.Fatalf("start PostgreSQL: %v\n%s", err, &log)
+			t.Fatalf("start PostgreSQL: %v\n%s", err, said)
 		}
 	}
 }
