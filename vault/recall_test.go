@@ -39,7 +39,7 @@ func onlyIn(a, b *manifest.Record) (objects []string) {
 // remembering verifies on the host itself.
 func (w *world) remembering() *vault.VerifyReport {
 	w.t.Helper()
-	m, err := index.Remember(w.state)
+	m, err := index.ReadMemory(w.state)
 	if err != nil {
 		w.t.Fatal(err)
 	}
