@@ -11,6 +11,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/manifest/index"
+	"holdfast/remote"
 	"holdfast/remote/remotetest"
 	"holdfast/seal"
 	"holdfast/vault"
@@ -20,7 +21,7 @@ import (
 func (w *world) lose(objects ...string) {
 	w.t.Helper()
 	for _, object := range objects {
-		if err := w.store.Delete(w.t.Context(), object); err != nil {
+		if err := w.store.(remote.Pruner).Delete(w.t.Context(), object); err != nil {
 			w.t.Fatal(err)
 		}
 	}
