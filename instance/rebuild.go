@@ -172,7 +172,7 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 				return nil, err
 			}
 		}
-		uid, gid, err := r.owner(f.Owner)
+		uid, gid, err := r.owner(f.User)
 		if err != nil {
 			return nil, err
 		}

@@ -212,8 +212,8 @@ func (f *File) validate(last *File) error {
 	if last != nil && (f.Part < last.Part || f.Part == last.Part && f.Path <= last.Path) {
 		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
 	}
-	if f.Owner != "" && !ValidOwner(f.Owner) {
-		return fmt.Errorf("owner %.100q is not allowed", f.Owner)
+	if f.User != "" && !ValidUser(f.User) {
+		return fmt.Errorf("user %.100q is not allowed", f.User)
 	}
 	if f.Link != "" {
 		if f.Part != Files || f.Size != 0 || f.SHA256 != nil || f.PageSize != 0 || f.Missing || f.Lines != 0 || len(f.Extents) > 0 {

@@ -104,9 +104,9 @@ type File struct {
 	Size     int64     `json:"size"` // bytes
 	Mode     Mode      `json:"mode"`
 	Modified time.Time `json:"modified,omitzero"` // absent for a stream of the database
-	// Owner is "USER:GROUP" by name, where the source knows and a restore
-	// could need it; empty for media and database.
-	Owner string `json:"owner,omitempty"`
+	// User is the Unix owner as "USER:GROUP", each by name, or by number if the
+	// server has no name for the number; only in the files part.
+	User string `json:"owner,omitempty"`
 	// ETag is that of an object in a bucket: it changes with the bytes.
 	ETag string `json:"etag,omitempty"`
 	// SHA256 is of the file's bytes; absent for a paged file.
@@ -124,15 +124,16 @@ type File struct {
 	Extents []Extent `json:"extents,omitempty"`
 }
 
-// ValidOwner reports whether the listing can hold an owner: a user and a group,
-// neither with what would break a line or a list of users apart.
-func ValidOwner(owner string) bool {
-	user, group, found := strings.Cut(owner, ":")
-	return found && user != "" && group != "" && !strings.Contains(group, ":") && len(owner) <= maxOwner && utf8.ValidString(owner) && printable(owner)
-}
+// maxUser bounds [File.User], in bytes. Names of users and groups are far shorter.
+const maxUser = 512
 
-// maxOwner is far more than a system's names have.
-const maxOwner = 512
+// ValidUser reports whether the listing can hold a file's user, "USER:GROUP":
+// both names are set, printable and without a colon.
+func ValidUser(user string) bool {
+	name, group, ok := strings.Cut(user, ":")
+	return ok && name != "" && group != "" && !strings.Contains(group, ":") &&
+		len(user) <= maxUser && utf8.ValidString(user) && printable(user)
+}
 
 // ValidPath reports whether p can be a path in the listing: relative, clean,
 // valid UTF-8, without control characters that would break lines apart.

@@ -97,14 +97,18 @@ type Key struct {
 	Size int64
 }
 
+// The kinds of objects, as prefixes of their names in the remote.
+const (
+	PackObjectPrefix   = "packs/"
+	KeyObjectPrefix    = "keys/"
+	RecordObjectPrefix = "snapshots/"
+)
+
 // Object is the pack's name in the remote.
-func (p Pack) Object() string { return "packs/" + p.Name.Hex() }
+func (p Pack) Object() string { return PackObjectPrefix + p.Name.Hex() }
 
 // Object is the key's name in the remote.
-func (k Key) Object() string { return "keys/" + k.Name.Hex() }
-
-// RecordObjectPrefix is where records lie in the remote.
-const RecordObjectPrefix = "snapshots/"
+func (k Key) Object() string { return KeyObjectPrefix + k.Name.Hex() }
 
 // RecordObject is a record's name in the remote.
 func RecordObject(name Hash) string { return RecordObjectPrefix + name.Hex() }

@@ -218,8 +218,8 @@ func same(row index.File, f manifest.File) bool {
 	if f.Part == manifest.Media && f.ETag == "" {
 		return true
 	}
-	told := row.Told()
-	return told.Owner == f.Owner && told.ETag == f.ETag && told.Link == f.Link
+	told := row.Parse()
+	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link
 }
 
 // readFiles is a worker: it opens, reads, hashes and seals its own files with

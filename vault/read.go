@@ -207,7 +207,7 @@ func (a mapped) differs(b mapped) (pages int64, differ bool) {
 		return pages, pages > 0 || a.Size != b.Size || a.PageSize != b.PageSize
 	}
 	same := a.Missing == b.Missing && a.Link == b.Link && a.Size == b.Size && (a.SHA256 == b.SHA256 || a.SHA256 != nil && b.SHA256 != nil && *a.SHA256 == *b.SHA256)
-	return 0, !same || a.Mode != b.Mode || a.Owner != b.Owner
+	return 0, !same || a.Mode != b.Mode || a.User != b.User
 }
 
 // withPages joins map lines to their file.

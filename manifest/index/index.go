@@ -401,8 +401,8 @@ type File struct {
 	Line     []byte // of the listing
 }
 
-// Told is the file as its line tells it; zero where the line can't be read.
-func (f File) Told() (line manifest.File) {
+// Parse is the file as its line tells it; zero where the line can't be read.
+func (f File) Parse() (line manifest.File) {
 	if err := json.Unmarshal(f.Line, &line); err != nil {
 		return manifest.File{}
 	}

@@ -245,11 +245,11 @@ func TestTrailThatCantBeReadIsALostOne(t *testing.T) {
 
 func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 	dir := t.TempDir()
-	if m, err := Remember(dir); err != nil || !m.Head.IsZero() {
+	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of no index: %v, %v", m, err)
 	}
 	x := opened(t, dir)
-	if m, err := Remember(dir); err != nil || !m.Head.IsZero() {
+	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of an empty index: %v, %v", m, err)
 	}
 	if err := x.SetGone([]manifest.Hash{sum(1), sum(2)}); err != nil {
@@ -258,18 +258,18 @@ func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 	if err := x.Commit(Snapshot{Name: sum(3), Text: []byte("three")}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Remember(dir)
+	m, err := ReadMemory(dir)
 	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.Gone, []manifest.Hash{sum(1), sum(2)}) {
 		t.Errorf("%v, %v", m, err)
 	}
 	x.Close()
-	if m, err := Remember(dir); err != nil || m.Head != sum(3) {
+	if m, err := ReadMemory(dir); err != nil || m.Head != sum(3) {
 		t.Errorf("of a closed index: %v, %v", m, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "index.db"), []byte("this is no database, and longer than a header"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := Remember(dir); err != nil || !m.Head.IsZero() {
+	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of a damaged index: %v, %v", m, err)
 	}
 }

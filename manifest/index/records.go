@@ -67,9 +67,9 @@ type Memory struct {
 	Gone []manifest.Hash // as [Index.Gone] has it
 }
 
-// Remember reads the memory of the index in dir, and changes nothing: a backup
+// ReadMemory reads the memory of the index in dir, and changes nothing: a backup
 // may be using it. Where there is no index that can be used, it is zero.
-func Remember(dir string) (m Memory, err error) {
+func ReadMemory(dir string) (m Memory, err error) {
 	path := filepath.Join(dir, "index.db")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return m, nil
