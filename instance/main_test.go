@@ -24,9 +24,6 @@ import (
 	"holdfast/manifest"
 )
 
-// fixtures are the project's recorded instances, where they are at hand.
-const fixtures = "../../shared/gotosocial"
-
 // The test binary plays other processes: a server that writes, a reader that
 // runs as somebody else.
 func TestMain(m *testing.M) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 )
 
 func TestNothingChangedCostsThreeRequestsAndReadsNoMedia(t *testing.T) {
@@ -28,13 +29,13 @@ func TestNothingChangedCostsThreeRequestsAndReadsNoMedia(t *testing.T) {
 	for key := range want.media {
 		path := filepath.Join(h.inst.Storage(), key)
 		info, err := os.Stat(path)
-		ok(t, err)
-		text := read(t, path)
+		testkit.OK(t, err)
+		text := testkit.Read(t, path)
 		for i := range text {
 			text[i] ^= 0xff
 		}
-		write(t, path, text)
-		ok(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+		testkit.Write(t, path, text)
+		testkit.OK(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
 	}
 
 	p.take()
@@ -61,13 +62,13 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 	// Four times as many bytes as come out of compression.
 	ballast(t, h.inst, times(40, 145), 3)
 	h.set(fmt.Sprintf("spool: %dMiB\n", times(40, 64)))
-	database := fileSize(t, h.inst.Database())
+	database := testkit.Size(t, h.inst.Database())
 	if full && database < 576<<20 {
 		t.Fatalf("the database has only %d bytes", database)
 	}
 
 	srv := startServer(t, h.inst)
-	ok(t, h.inst.Night(1)) // begins the log
+	testkit.OK(t, h.inst.Night(1)) // begins the log
 	srv.calm()
 	log := h.inst.Database() + "-wal"
 	first := restarts(t, log)
@@ -79,9 +80,9 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 	var longest int64
 	for stages.Scan() {
 		if strings.HasPrefix(stages.Text(), "database") || strings.HasPrefix(stages.Text(), "drain") {
-			longest = max(longest, fileSize(t, log))
+			longest = max(longest, testkit.Size(t, log))
 		}
-		t.Log(stages.Text(), fileSize(t, log))
+		t.Log(stages.Text(), testkit.Size(t, log))
 	}
 	if exit := c.end(); exit != 0 {
 		t.Fatalf("exit %d: %s", exit, &c.stdout)
@@ -93,7 +94,7 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 	passes := 0
 	if m := regexp.MustCompile(`was read in (\d+) passes`).FindSubmatch(c.stdout.Bytes()); m != nil {
 		_, err := fmt.Sscan(string(m[1]), &passes)
-		ok(t, err)
+		testkit.OK(t, err)
 	}
 	if passes < 2 {
 		t.Errorf("%d passes: this shows nothing\n%s", passes, &c.stdout)
@@ -107,7 +108,7 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 
 	restored := filepath.Join(h.restore("latest"), "sqlite.db")
 	sound(t, restored)
-	ok(t, sample.CheckInvariant(restored))
+	testkit.OK(t, sample.CheckInvariant(restored))
 	if got, want := query(t, restored, checksum), query(t, h.inst.Database(), checksum); got != want {
 		t.Errorf("ballast: %s, want %s", got, want)
 	}
@@ -118,14 +119,14 @@ func TestSlowRemoteIsBackedUpInPassesBesideAWriter(t *testing.T) {
 func ballast(t *testing.T, s *sample.Instance, mebibytes, zeros int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", s.Database())
-	ok(t, err)
+	testkit.OK(t, err)
 	defer db.Close()
 	_, err = db.Exec(`CREATE TABLE ballast (id INTEGER PRIMARY KEY, bytes BLOB)`)
-	ok(t, err)
+	testkit.OK(t, err)
 	_, err = db.Exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i < %d)
 		INSERT INTO ballast SELECT i, CAST(randomblob(16384) || zeroblob(%d) AS BLOB) FROM n`, mebibytes*64, zeros*16384))
-	ok(t, err)
-	ok(t, db.Close())
+	testkit.OK(t, err)
+	testkit.OK(t, db.Close())
 }
 
 const checksum = `SELECT count(*) || ' ' || sum(id * unicode(hex(substr(bytes, 1, 4)))) || ' ' || sum(length(bytes)) FROM ballast`
@@ -135,11 +136,11 @@ const checksum = `SELECT count(*) || ' ' || sum(id * unicode(hex(substr(bytes, 1
 func restarts(t *testing.T, log string) uint32 {
 	t.Helper()
 	f, err := os.Open(log)
-	ok(t, err)
+	testkit.OK(t, err)
 	defer f.Close()
 	header := make([]byte, 20)
 	_, err = io.ReadFull(f, header)
-	ok(t, err)
+	testkit.OK(t, err)
 	return binary.BigEndian.Uint32(header[16:])
 }
 
@@ -148,7 +149,7 @@ func follow(t *testing.T, c *command) *bufio.Scanner {
 	t.Helper()
 	c.Stderr = nil
 	r, err := c.StderrPipe()
-	ok(t, err)
+	testkit.OK(t, err)
 	return bufio.NewScanner(r)
 }
 

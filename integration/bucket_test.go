@@ -17,6 +17,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 )
@@ -43,15 +44,15 @@ func newMediaServer(t *testing.T) *mediaServer {
 	}
 	var err error
 	s.admin, err = minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
-	ok(t, err)
+	testkit.OK(t, err)
 	return s
 }
 
 // configure makes a configuration of GoToSocial one for the bucket.
 func (s *mediaServer) configure(config string) {
 	s.t.Helper()
-	text := regexp.MustCompile(`(?m)^storage-.*\n`).ReplaceAll(read(s.t, config), nil)
-	write(s.t, config, append(text, "storage-backend: s3\nstorage-s3-use-ssl: false\nstorage-s3-endpoint: "+s.at.Endpoint+
+	text := regexp.MustCompile(`(?m)^storage-.*\n`).ReplaceAll(testkit.Read(s.t, config), nil)
+	testkit.Write(s.t, config, append(text, "storage-backend: s3\nstorage-s3-use-ssl: false\nstorage-s3-endpoint: "+s.at.Endpoint+
 		"\nstorage-s3-bucket: media\nstorage-s3-key-prefix: "+mediaPrefix+
 		"\nstorage-s3-access-key: "+s.at.AccessKey+"\nstorage-s3-secret-key: "+s.at.SecretKey+"\n"...))
 }
@@ -60,7 +61,7 @@ func (s *mediaServer) configure(config string) {
 func (s *mediaServer) bucket() instance.Bucket {
 	s.t.Helper()
 	b, err := remote.OpenBucket(s.at, 0)
-	ok(s.t, err)
+	testkit.OK(s.t, err)
 	s.t.Cleanup(func() { b.Close() })
 	return asBucket{b}
 }
@@ -68,10 +69,10 @@ func (s *mediaServer) bucket() instance.Bucket {
 func (s *mediaServer) fill(dir string) *instance.Filling {
 	s.t.Helper()
 	root, err := os.OpenRoot(dir)
-	ok(s.t, err)
+	testkit.OK(s.t, err)
 	defer root.Close()
 	f := &instance.Filling{From: root, To: s.bucket()}
-	ok(s.t, f.Start(s.t.Context()))
+	testkit.OK(s.t, f.Start(s.t.Context()))
 	return f
 }
 
@@ -129,9 +130,9 @@ func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 	// The server goes on with it: others' media and what nobody knows come along.
 	s.put("01REMOTE/attachment/original/01A.png", "remote")
 	s.put("orphan", "orphan")
-	ok(t, os.RemoveAll(h.inst.Storage()))
+	testkit.OK(t, os.RemoveAll(h.inst.Storage()))
 	s.configure(h.config)
-	want.config = sum(t, h.config)
+	want.config = testkit.Sum(t, h.config)
 	s.proxy.take()
 	moved := h.backup()
 	if n := s.read(); n != len(want.media) {
@@ -150,10 +151,10 @@ func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 	}
 
 	// As many other bytes, and an object that is gone.
-	data := read(t, filepath.Join(on, "storage", keys[0]))
+	data := testkit.Read(t, filepath.Join(on, "storage", keys[0]))
 	data[0] ^= 1
 	s.put(keys[0], string(data))
-	ok(t, s.admin.RemoveObject(t.Context(), "media", mediaPrefix+keys[1], minio.RemoveObjectOptions{}))
+	testkit.OK(t, s.admin.RemoveObject(t.Context(), "media", mediaPrefix+keys[1], minio.RemoveObjectOptions{}))
 	s.proxy.take()
 	lacking := h.holdfast("backup").start().expect(3)
 	var result struct {
@@ -169,33 +170,30 @@ func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 	}
 	to := filepath.Join(t.TempDir(), "restored")
 	h.restoring("latest", to).start().expect(3)
-	if string(read(t, filepath.Join(to, "storage", keys[0]))) != string(data) {
+	if string(testkit.Read(t, filepath.Join(to, "storage", keys[0]))) != string(data) {
 		t.Errorf("%s has other bytes", keys[0])
 	}
 }
 
 func (s *mediaServer) put(key, data string) {
 	s.t.Helper()
-	ok(s.t, s.bucket().Put(s.t.Context(), key, strings.NewReader(data), int64(len(data)), ""))
+	testkit.OK(s.t, s.bucket().Put(s.t.Context(), key, strings.NewReader(data), int64(len(data)), ""))
 }
 
 func TestRecordedInstanceComesBackFromABucket(t *testing.T) {
-	if _, err := os.Stat(recorded); err != nil {
-		t.Skip(err)
-	}
 	t.Parallel()
 	dir := t.TempDir()
 	inst := filepath.Join(dir, "gotosocial")
-	ok(t, os.CopyFS(inst, os.DirFS(filepath.Join(recorded, "sqlite"))))
+	testkit.RecordedSQLite.Unpack(t, inst)
 	s := newMediaServer(t)
-	s.fill(filepath.Join(inst, "storage")) // remote media and orphans, too
-	ok(t, os.RemoveAll(filepath.Join(inst, "storage")))
+	s.fill(filepath.Join(inst, "storage")) // remote media and an orphan too
+	testkit.OK(t, os.RemoveAll(filepath.Join(inst, "storage")))
 	at := folder(t)
 	h := &host{t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: at.url, env: at.env}
 	s.configure(h.config)
 	h.init()
 	h.backup()
-	compareMedia(t, filepath.Join(h.restore("latest"), "storage"), recordedMedia(t, "sqlite"))
+	testkit.SameTree(t, filepath.Join(h.restore("latest"), "storage"), testkit.RecordedSQLite.Media(t))
 }
 
 func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
@@ -204,14 +202,14 @@ func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
 	s := newMediaServer(t)
 	s.fill(h.inst.Storage())
 	s.configure(h.config)
-	whole := string(read(t, h.config))
+	whole := string(testkit.Read(t, h.config))
 	for name, c := range map[string]struct{ old, new, fix string }{
 		"secret key": {s.at.SecretKey, "hunter2hunter2", "storage-s3-secret-key"},
 		"access key": {"access-key: " + s.at.AccessKey, "access-key: nobody", "storage-s3-access-key"},
 		"bucket":     {"bucket: media", "bucket: nowhere", "storage-s3-bucket"},
 		"TLS":        {"use-ssl: false", "use-ssl: true", "storage-s3-use-ssl"},
 	} {
-		write(t, h.config, []byte(strings.Replace(whole, c.old, c.new, 1)))
+		testkit.Write(t, h.config, []byte(strings.Replace(whole, c.old, c.new, 1)))
 		run := h.holdfast("backup").start().expect(16)
 		if !strings.Contains(run.summary.Error, "GoToSocial's bucket") || !strings.Contains(run.summary.Fix, c.fix) || strings.Contains(run.stdout.String()+run.stderr.String(), "hunter2") {
 			t.Errorf("%s: %s; %s", name, run.summary.Error, run.summary.Fix)
@@ -222,14 +220,14 @@ func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
 		}
 		fresh := newCommand(t, []string{"HOME=" + h.dir, "HOLDFAST_CONFIG=" + h.dir + "/new.yaml", "HOLDFAST_STATE=" + h.dir + "/new"},
 			"init", filepath.Join(t.TempDir(), "repo"), "--gotosocial", h.config, "--kit", h.dir+"/new.txt").start().expect(16)
-		if !strings.Contains(fresh.summary.Fix, c.fix) || slices.Contains(names(t, h.dir), "new.yaml") {
+		if !strings.Contains(fresh.summary.Fix, c.fix) || slices.Contains(testkit.Names(t, h.dir), "new.yaml") {
 			t.Errorf("%s: init says %s; %s", name, fresh.summary.Error, fresh.summary.Fix)
 		}
 	}
 	if got := len(h.list()); got != 0 {
 		t.Errorf("%d snapshots", got)
 	}
-	write(t, h.config, []byte(whole))
+	testkit.Write(t, h.config, []byte(whole))
 	// Who asks whether it is there waits for seconds, not minutes.
 	s.proxy.leave()
 	gone := h.holdfast("config", "check").start().expect(16)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"holdfast/internal/testkit"
 )
 
 // composition is docker-compose.yml, as far as it is asked.
@@ -39,7 +41,7 @@ type composition struct {
 func parseComposition(t *testing.T) composition {
 	t.Helper()
 	var c composition
-	ok(t, yaml.NewDecoder(bytes.NewReader(read(t, "../docker-compose.yml")), yaml.Strict()).Decode(&c))
+	testkit.OK(t, yaml.NewDecoder(bytes.NewReader(testkit.Read(t, "../docker-compose.yml")), yaml.Strict()).Decode(&c))
 	return c
 }
 
@@ -84,7 +86,7 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 		}
 	}
 	for name, secret := range c.Secrets {
-		if ignored := string(read(t, "../.gitignore")); !strings.Contains(ignored, filepath.Dir(secret.File)) {
+		if ignored := string(testkit.Read(t, "../.gitignore")); !strings.Contains(ignored, filepath.Dir(secret.File)) {
 			t.Errorf("git does not ignore secret %s in %s", name, secret.File)
 		}
 	}
@@ -95,7 +97,7 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	c := parseComposition(t)
 	settings := map[string]string{}
-	for lines := bufio.NewScanner(bytes.NewReader(read(t, "../compose/gotosocial.env.example"))); lines.Scan(); {
+	for lines := bufio.NewScanner(bytes.NewReader(testkit.Read(t, "../compose/gotosocial.env.example"))); lines.Scan(); {
 		key, value, _ := strings.Cut(lines.Text(), "=")
 		settings[key] = value
 	}
@@ -129,7 +131,7 @@ type stage struct {
 // dockerfile parses the Dockerfile: one instruction a line.
 func dockerfile(t *testing.T) (stages []stage) {
 	t.Helper()
-	for line := range strings.Lines(string(read(t, "../Dockerfile"))) {
+	for line := range strings.Lines(string(testkit.Read(t, "../Dockerfile"))) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -152,7 +154,7 @@ func dockerfile(t *testing.T) (stages []stage) {
 func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	stages := dockerfile(t)
 	known := map[string]bool{}
-	text := string(read(t, "../Dockerfile"))
+	text := string(testkit.Read(t, "../Dockerfile"))
 	for _, s := range stages {
 		for _, i := range s.instructions {
 			switch i[0] {
@@ -189,7 +191,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 // goVersion is that of go.mod, without its last part.
 func goVersion(t *testing.T) string {
 	t.Helper()
-	for line := range strings.Lines(string(read(t, "../go.mod"))) {
+	for line := range strings.Lines(string(testkit.Read(t, "../go.mod"))) {
 		if version, found := strings.CutPrefix(strings.TrimSpace(line), "go "); found {
 			return version[:strings.LastIndex(version, ".")]
 		}

@@ -27,6 +27,7 @@ import (
 
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
 
@@ -46,17 +47,17 @@ func newMachine(t *testing.T, h *host) *machine {
 	}
 	m := &machine{t: t, root: t.TempDir()}
 	program, err := built()
-	ok(t, err)
+	testkit.OK(t, err)
 	for _, dir := range []string{"tmp", "etc", "root", "dev"} {
-		ok(t, os.Mkdir(filepath.Join(m.root, dir), 0o755))
+		testkit.OK(t, os.Mkdir(filepath.Join(m.root, dir), 0o755))
 	}
-	ok(t, unix.Mknod(filepath.Join(m.root, "dev/null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
-	ok(t, os.Link(program, filepath.Join(m.root, "holdfast")))
-	ok(t, os.CopyFS(filepath.Join(m.root, "remote"), os.DirFS(h.remote)))
-	m.write("/kit.txt", string(read(t, h.kit())))
+	testkit.OK(t, unix.Mknod(filepath.Join(m.root, "dev/null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
+	testkit.OK(t, os.Link(program, filepath.Join(m.root, "holdfast")))
+	testkit.OK(t, os.CopyFS(filepath.Join(m.root, "remote"), os.DirFS(h.remote)))
+	m.write("/kit.txt", string(testkit.Read(t, h.kit())))
 	m.write("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
 	m.write("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
-	for line := range strings.Lines(string(read(t, h.kit()))) {
+	for line := range strings.Lines(string(testkit.Read(t, h.kit()))) {
 		if _, id, found := strings.Cut(line, "# repository: "); found {
 			m.pin = "/remote#" + strings.TrimSpace(id)
 		}
@@ -66,7 +67,7 @@ func newMachine(t *testing.T, h *host) *machine {
 
 func (m *machine) write(path, text string) {
 	m.t.Helper()
-	write(m.t, filepath.Join(m.root, path), []byte(text))
+	testkit.Write(m.t, filepath.Join(m.root, path), []byte(text))
 }
 
 // holdfast prepares a run on the machine.
@@ -88,7 +89,7 @@ func (m *machine) restore(args ...string) *command {
 func (m *machine) resumed(args ...string) *command {
 	m.t.Helper()
 	journals := 0
-	ok(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
+	testkit.OK(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Name() == "journal.json" {
 			journals++
 		}
@@ -126,7 +127,7 @@ func (m *machine) untilWhole(rnd *rand.Rand, within time.Duration, args ...strin
 func (m *machine) addDisk() {
 	m.t.Helper()
 	disk := filepath.Join(m.root, "disk")
-	ok(m.t, os.Mkdir(disk, 0o755))
+	testkit.OK(m.t, os.Mkdir(disk, 0o755))
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err != nil {
 		m.t.Logf("no other disk: %v", err)
 		return
@@ -134,41 +135,30 @@ func (m *machine) addDisk() {
 	m.t.Cleanup(func() { unix.Unmount(disk, 0) })
 }
 
-// served gives an instance to the user that its server would run as.
-func served(t *testing.T, dir string) {
-	t.Helper()
-	ok(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(path, 65534, 65534)
-	}))
-}
-
 // compare wants everything where it was on the host, and of the server's user.
 func (m *machine) compare(h *host, want image) {
 	m.t.Helper()
 	at := func(path string) string { return filepath.Join(m.root, path) }
-	if got := sum(m.t, at(h.inst.Database())); got != want.database {
+	if got := testkit.Sum(m.t, at(h.inst.Database())); got != want.database {
 		m.t.Error("the database differs")
 	}
 	// Certificates lie in there too.
 	files := maps.Clone(want.media)
-	for name, sum := range tree(m.t, filepath.Join(h.inst.Storage(), "certs")) {
+	for name, sum := range testkit.Tree(m.t, filepath.Join(h.inst.Storage(), "certs")) {
 		files["certs/"+name] = sum
 	}
-	compareMedia(m.t, at(h.inst.Storage()), files)
-	if got := sum(m.t, at(h.config)); got != want.config {
+	testkit.SameTree(m.t, at(h.inst.Storage()), files)
+	if got := testkit.Sum(m.t, at(h.config)); got != want.config {
 		m.t.Error("the configuration differs")
 	}
 	for _, path := range []string{h.inst.Database(), h.inst.Storage(), h.config} {
 		info, err := os.Stat(at(path))
-		ok(m.t, err)
+		testkit.OK(m.t, err)
 		if s := info.Sys().(*syscall.Stat_t); s.Uid != 65534 || s.Gid != 65534 {
 			m.t.Errorf("%s belongs to %d:%d", path, s.Uid, s.Gid)
 		}
 	}
-	if got, want := names(m.t, at("/tmp")), []string{strings.Split(h.inst.Dir, "/")[2]}; !slices.Equal(got, want) {
+	if got, want := testkit.Names(m.t, at("/tmp")), []string{strings.Split(h.inst.Dir, "/")[2]}; !slices.Equal(got, want) {
 		m.t.Errorf("beside the instance lies %v", got)
 	}
 }
@@ -176,7 +166,7 @@ func (m *machine) compare(h *host, want image) {
 func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, folder(t), sample.Config{})
-	served(t, h.inst.Dir)
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
 	h.backup()
 	want := h.image()
 	m := newMachine(t, h)
@@ -205,7 +195,7 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 	other.addDisk()
 	other.write("/disk/precious", "precious")
 	other.restore("--yes", h.inst.Host(), "--verbatim", "--work", "/disk").start().expect(0)
-	if got, want := names(t, filepath.Join(other.root, "disk")), []string{"precious"}; !slices.Equal(got, want) {
+	if got, want := testkit.Names(t, filepath.Join(other.root, "disk")), []string{"precious"}; !slices.Equal(got, want) {
 		t.Errorf("the folder to work in has %v, want %v", got, want)
 	}
 	other.compare(h, want)
@@ -227,7 +217,7 @@ func TestFullRestoreGoesOnWhereverItWasKilled(t *testing.T) {
 	t.Parallel()
 	rnd := dice(t)
 	h := newHost(t, folder(t), sample.Config{Media: 60})
-	served(t, h.inst.Dir)
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
 	h.backup()
 	want := h.image()
 	takes := newMachine(t, h).restore("--yes", h.inst.Host(), "--verbatim").start().expect(0).took
@@ -235,7 +225,7 @@ func TestFullRestoreGoesOnWhereverItWasKilled(t *testing.T) {
 		m := newMachine(t, h)
 		kills += m.untilWhole(rnd, takes, "--yes", h.inst.Host(), "--verbatim")
 		m.compare(h, want)
-		ok(t, os.RemoveAll(m.root))
+		testkit.OK(t, os.RemoveAll(m.root))
 	}
 }
 
@@ -244,15 +234,15 @@ func TestFullRestoreGoesOnWhereverItWasKilled(t *testing.T) {
 func TestLookRefusesWhatWouldHarm(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, folder(t), sample.Config{})
-	ok(t, os.WriteFile(filepath.Join(h.inst.Dir, "gotosocial"), []byte("#!/bin/sh\necho gotosocial version 0.20.0\n"), 0o755))
-	ok(t, os.Chmod(filepath.Dir(h.dir), 0o755)) // its user must reach it
-	served(t, h.inst.Dir)
+	testkit.OK(t, os.WriteFile(filepath.Join(h.inst.Dir, "gotosocial"), []byte("#!/bin/sh\necho gotosocial version 0.20.0\n"), 0o755))
+	testkit.OK(t, os.Chmod(filepath.Dir(h.dir), 0o755)) // its user must reach it
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
 	h.backup()
 	m := newMachine(t, h)
 	// The program asks the server that its proxy leads to.
 	asked := make(chan string, 10)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	ok(t, err)
+	testkit.OK(t, err)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Host + r.URL.Path
 		w.Header().Set("Server", "gotosocial")
@@ -294,35 +284,35 @@ func TestLookRefusesWhatWouldHarm(t *testing.T) {
 	}
 
 	// An older server than the snapshot's.
-	ok(t, os.MkdirAll(filepath.Join(m.root, "usr/bin"), 0o755))
+	testkit.OK(t, os.MkdirAll(filepath.Join(m.root, "usr/bin"), 0o755))
 	older := filepath.Join(m.root, "usr/bin/gotosocial")
-	ok(t, os.Link(versioned(t, "0.19.1"), older))
+	testkit.OK(t, os.Link(versioned(t, "0.19.1"), older))
 	refused = answered("--old-is-dead").expect(20)
 	if !strings.Contains(refused.summary.Error, "0.19.1") || !strings.Contains(refused.summary.Fix, "0.20.0") {
 		t.Errorf("%+v", refused.summary)
 	}
-	ok(t, os.Remove(older))
+	testkit.OK(t, os.Remove(older))
 	answered("--old-is-dead").expect(0)
 }
 
 func TestResumeWantsTheSameAgain(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, folder(t), sample.Config{})
-	served(t, h.inst.Dir)
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
 	h.backup()
 	want := h.image()
 	m := newMachine(t, h)
 	// A disk of its own is mounted for the media.
-	ok(t, os.MkdirAll(filepath.Join(m.root, h.inst.Storage(), "lost+found"), 0o755))
+	testkit.OK(t, os.MkdirAll(filepath.Join(m.root, h.inst.Storage(), "lost+found"), 0o755))
 	// A pack that is gone stops it, and comes back.
 	packs, err := filepath.Glob(filepath.Join(m.root, "remote", "packs", "*"))
-	ok(t, err)
+	testkit.OK(t, err)
 	rec := h.newest()
 	lost := filepath.Join(m.root, "remote", rec.Packs[manifest.Media][0].Object())
 	if !slices.Contains(packs, lost) {
 		t.Fatalf("no %s in %v", lost, packs)
 	}
-	ok(t, os.Rename(lost, lost+"-away"))
+	testkit.OK(t, os.Rename(lost, lost+"-away"))
 	goesOn := func(c *command) string {
 		t.Helper()
 		_, command, found := strings.Cut(c.summary.Fix, "goes on with it:\n")
@@ -332,7 +322,7 @@ func TestResumeWantsTheSameAgain(t *testing.T) {
 		return command
 	}
 	goesOn(m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(17))
-	ok(t, os.Rename(lost+"-away", lost))
+	testkit.OK(t, os.Rename(lost+"-away", lost))
 	again := m.restore("--yes", h.inst.Host(), "--resume").start().expect(20)
 	if !strings.Contains(again.summary.Error, "other things") || again.summary.Fix == "" {
 		t.Errorf("%+v", again.summary)
@@ -347,7 +337,7 @@ func TestResumeWantsTheSameAgain(t *testing.T) {
 	command := goesOn(m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20))
 	words := strings.Fields(strings.ReplaceAll(command, "'", ""))
 	m.holdfast(words[1:]...).start().expect(0)
-	ok(t, os.Remove(filepath.Join(m.root, h.inst.Storage(), "lost+found")))
+	testkit.OK(t, os.Remove(filepath.Join(m.root, h.inst.Storage(), "lost+found")))
 	m.compare(h, want)
 	m.restore("--yes", h.inst.Host(), "--verbatim", "--resume").start().expect(20)
 }
@@ -356,7 +346,7 @@ func TestResumeWantsTheSameAgain(t *testing.T) {
 func TestUserAndGroupsOfTheServerAreMade(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, folder(t), sample.Config{Accounts: 5, Statuses: 50, Media: 2})
-	ok(t, filepath.WalkDir(h.inst.Dir, func(path string, _ fs.DirEntry, err error) error {
+	testkit.OK(t, filepath.WalkDir(h.inst.Dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -365,12 +355,12 @@ func TestUserAndGroupsOfTheServerAreMade(t *testing.T) {
 	unit := filepath.Join(h.dir, "etc/unit/gotosocial.service")
 	key := filepath.Join(h.dir, "etc/keys/private.pem")
 	for _, path := range []string{unit, key} {
-		ok(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	}
-	write(t, unit, []byte("[Service]\nUser=games\nGroup=audio\nWorkingDirectory="+h.inst.Dir+"\nExecStart=/opt/gotosocial --config-path "+h.config+" server start\n"))
-	write(t, key, []byte("secret"))
-	ok(t, os.Chown(key, 0, 42)) // root:shadow
-	write(t, h.yaml(), bytes.Replace(read(t, h.yaml()), []byte("remotes:"), []byte("  extra: ["+filepath.Join(h.dir, "etc")+"]\nremotes:"), 1))
+	testkit.Write(t, unit, []byte("[Service]\nUser=games\nGroup=audio\nWorkingDirectory="+h.inst.Dir+"\nExecStart=/opt/gotosocial --config-path "+h.config+" server start\n"))
+	testkit.Write(t, key, "secret")
+	testkit.OK(t, os.Chown(key, 0, 42)) // root:shadow
+	testkit.Write(t, h.yaml(), bytes.Replace(testkit.Read(t, h.yaml()), []byte("remotes:"), []byte("  extra: ["+filepath.Join(h.dir, "etc")+"]\nremotes:"), 1))
 	h.backup()
 	m := newMachine(t, h)
 	to := []string{"--yes", h.inst.Host(), "--verbatim"}
@@ -386,10 +376,10 @@ func TestUserAndGroupsOfTheServerAreMade(t *testing.T) {
 	if !strings.Contains(refused.summary.Error, key) || !strings.HasSuffix(refused.summary.Fix, "or: groupadd --system shadow") {
 		t.Errorf("%+v", refused.summary)
 	}
-	ok(t, m.run("groupadd", "--system", "shadow"))
+	testkit.OK(t, m.run("groupadd", "--system", "shadow"))
 	m.restore(to...).start().expect(0)
 
-	passwd, group := string(read(t, filepath.Join(m.root, "etc/passwd"))), string(read(t, filepath.Join(m.root, "etc/group")))
+	passwd, group := string(testkit.Read(t, filepath.Join(m.root, "etc/passwd"))), string(testkit.Read(t, filepath.Join(m.root, "etc/group")))
 	number := func(text, name string) (n int) {
 		for line := range strings.Lines(text) {
 			if f := strings.Split(line, ":"); f[0] == name {
@@ -412,7 +402,7 @@ func TestUserAndGroupsOfTheServerAreMade(t *testing.T) {
 		key:                             {0, number(group, "shadow")},
 	} {
 		info, err := os.Stat(filepath.Join(m.root, path))
-		ok(t, err)
+		testkit.OK(t, err)
 		if s := info.Sys().(*syscall.Stat_t); [2]int{int(s.Uid), int(s.Gid)} != owner {
 			t.Errorf("%s belongs to %d:%d, want %v", path, s.Uid, s.Gid, owner)
 		}
@@ -428,7 +418,7 @@ func (m *machine) install(programs ...string) {
 			m.t.Skip(err)
 		}
 		out, err := exec.Command("ldd", path).Output()
-		ok(m.t, err)
+		testkit.OK(m.t, err)
 		copied := map[string]string{path: "/usr/bin/" + name}
 		for _, word := range strings.Fields(string(out)) {
 			if filepath.IsAbs(word) {
@@ -436,9 +426,9 @@ func (m *machine) install(programs ...string) {
 			}
 		}
 		for from, to := range copied {
-			ok(m.t, os.MkdirAll(filepath.Dir(filepath.Join(m.root, to)), 0o755))
-			write(m.t, filepath.Join(m.root, to), read(m.t, from))
-			ok(m.t, os.Chmod(filepath.Join(m.root, to), 0o755))
+			testkit.OK(m.t, os.MkdirAll(filepath.Dir(filepath.Join(m.root, to)), 0o755))
+			testkit.Write(m.t, filepath.Join(m.root, to), testkit.Read(m.t, from))
+			testkit.OK(m.t, os.Chmod(filepath.Join(m.root, to), 0o755))
 		}
 	}
 }
@@ -457,16 +447,16 @@ func (m *machine) run(name string, args ...string) error {
 func TestFreshServerKeepsItsMediaInABucket(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, folder(t), sample.Config{})
-	served(t, h.inst.Dir)
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
 	h.backup()
 	want := h.image()
 	m := newMachine(t, h)
 	bucket := newMediaServer(t)
 	// The same instance, with its media elsewhere.
 	moved := filepath.Join(t.TempDir(), "config.yaml")
-	write(t, moved, read(t, h.config))
+	testkit.Write(t, moved, testkit.Read(t, h.config))
 	bucket.configure(moved)
-	m.write("/config.yaml", string(read(t, moved)))
+	m.write("/config.yaml", string(testkit.Read(t, moved)))
 	bucket.put("orphan", "orphan")
 	to := []string{"--gotosocial", "/config.yaml", "--yes", h.inst.Host(), "--verbatim"}
 	refused := m.restore(to...).start().expect(20)
@@ -474,17 +464,17 @@ func TestFreshServerKeepsItsMediaInABucket(t *testing.T) {
 		t.Errorf("%+v", refused.summary)
 	}
 	m.restore(append(to, "--replace")...).start().expect(0)
-	if got := sum(t, filepath.Join(m.root, "sqlite.db")); got != want.database {
+	if got := testkit.Sum(t, filepath.Join(m.root, "sqlite.db")); got != want.database {
 		t.Error("the database differs")
 	}
 	got := map[string]string{}
 	for o := range bucket.admin.ListObjects(t.Context(), "media", minio.ListObjectsOptions{Prefix: mediaPrefix, Recursive: true}) {
-		ok(t, o.Err)
+		testkit.OK(t, o.Err)
 		body, err := bucket.admin.GetObject(t.Context(), "media", o.Key, minio.GetObjectOptions{})
-		ok(t, err)
+		testkit.OK(t, err)
 		hash := sha256.New()
 		_, err = io.Copy(hash, body)
-		ok(t, err)
+		testkit.OK(t, err)
 		got[strings.TrimPrefix(o.Key, mediaPrefix)] = hex.EncodeToString(hash.Sum(nil))
 	}
 	delete(got, "orphan")
@@ -498,7 +488,7 @@ func versioned(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()
 	source := fmt.Appendf(nil, "package main\n\nimport \"os\"\n\nfunc main() { os.Stdout.WriteString(%q) }\n", "gotosocial version "+version)
-	write(t, filepath.Join(dir, "main.go"), source)
+	testkit.Write(t, filepath.Join(dir, "main.go"), source)
 	program := filepath.Join(dir, "gotosocial")
 	build := exec.Command("go", "build", "-o", program, filepath.Join(dir, "main.go"))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -528,7 +518,7 @@ func TestPostgresIsRebuiltOnAFreshServer(t *testing.T) {
 	if dumped(t, s, "gotosocial") != want {
 		t.Error("the database differs")
 	}
-	compareMedia(t, filepath.Join(m.root, storage), media)
+	testkit.SameTree(t, filepath.Join(m.root, storage), media)
 
 	// The same snapshot again, over what became of it: all of it is loaded.
 	s.Exec(t, "gotosocial", "DELETE FROM statuses")
@@ -547,11 +537,11 @@ func TestPostgresIsRebuiltOnAFreshServer(t *testing.T) {
 		if dumped(t, s, "gotosocial") != want {
 			t.Error("the database differs after kills")
 		}
-		compareMedia(t, filepath.Join(m.root, storage), media)
-		ok(t, os.RemoveAll(m.root))
+		testkit.SameTree(t, filepath.Join(m.root, storage), media)
+		testkit.OK(t, os.RemoveAll(m.root))
 	}
 	var left int
-	ok(t, s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname LIKE '%holdfast%'").Scan(&left))
+	testkit.OK(t, s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname LIKE '%holdfast%'").Scan(&left))
 	if left != 0 {
 		t.Errorf("%d temporary databases are left", left)
 	}

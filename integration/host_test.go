@@ -1,12 +1,8 @@
 package integration_test
 
 import (
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
-	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +11,7 @@ import (
 	"testing"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
@@ -36,7 +33,7 @@ func newHost(t *testing.T, at place, cfg sample.Config) *host {
 	t.Helper()
 	dir := t.TempDir()
 	inst, err := sample.Make(filepath.Join(dir, "instance"), cfg)
-	ok(t, err)
+	testkit.OK(t, err)
 	h := &host{t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: at.url, env: at.env}
 	h.init()
 	return h
@@ -54,7 +51,7 @@ func (h *host) yaml() string  { return filepath.Join(h.dir, "holdfast.yaml") }
 // set adds lines to Holdfast's configuration.
 func (h *host) set(lines string) {
 	h.t.Helper()
-	ok(h.t, os.WriteFile(h.yaml(), append(read(h.t, h.yaml()), lines...), 0o600))
+	testkit.OK(h.t, os.WriteFile(h.yaml(), append(testkit.Read(h.t, h.yaml()), lines...), 0o600))
 }
 
 // holdfast prepares a run on the host.
@@ -110,26 +107,26 @@ type image struct {
 func (h *host) image() image {
 	h.t.Helper()
 	media, err := h.inst.LocalMedia()
-	ok(h.t, err)
-	i := image{database: sum(h.t, h.inst.Database()), media: media, config: sum(h.t, h.config)}
+	testkit.OK(h.t, err)
+	i := image{database: testkit.Sum(h.t, h.inst.Database()), media: media, config: testkit.Sum(h.t, h.config)}
 	for key := range media {
-		i.bytes += fileSize(h.t, filepath.Join(h.inst.Storage(), key))
+		i.bytes += testkit.Size(h.t, filepath.Join(h.inst.Storage(), key))
 	}
-	i.bytes += fileSize(h.t, h.inst.Database()) + fileSize(h.t, h.config)
+	i.bytes += testkit.Size(h.t, h.inst.Database()) + testkit.Size(h.t, h.config)
 	return i
 }
 
 // compare wants a restored folder to hold the image and nothing else.
 func (h *host) compare(dir string, want image) {
 	h.t.Helper()
-	if got := sum(h.t, filepath.Join(dir, "sqlite.db")); got != want.database {
+	if got := testkit.Sum(h.t, filepath.Join(dir, "sqlite.db")); got != want.database {
 		h.t.Errorf("%s: the database differs", dir)
 	}
-	compareMedia(h.t, filepath.Join(dir, "storage"), want.media)
-	if got := sum(h.t, filepath.Join(dir, "files", h.config)); got != want.config {
+	testkit.SameTree(h.t, filepath.Join(dir, "storage"), want.media)
+	if got := testkit.Sum(h.t, filepath.Join(dir, "files", h.config)); got != want.config {
 		h.t.Errorf("%s: the configuration differs", dir)
 	}
-	if got, want := names(h.t, dir), []string{"files", "run.env", "sqlite.db", "storage"}; !slices.Equal(got, want) {
+	if got, want := testkit.Names(h.t, dir), []string{"files", "run.env", "sqlite.db", "storage"}; !slices.Equal(got, want) {
 		h.t.Errorf("%s holds %v, want %v", dir, got, want)
 	}
 }
@@ -138,14 +135,14 @@ func (h *host) compare(dir string, want image) {
 func (h *host) newest() *manifest.Record {
 	h.t.Helper()
 	idx, _, err := index.Open(h.state())
-	ok(h.t, err)
+	testkit.OK(h.t, err)
 	defer idx.Close()
 	head, err := idx.Head()
-	ok(h.t, err)
+	testkit.OK(h.t, err)
 	text, err := idx.Record(head)
-	ok(h.t, err)
+	testkit.OK(h.t, err)
 	newest, err := manifest.ParseRecord(text)
-	ok(h.t, err)
+	testkit.OK(h.t, err)
 	return newest
 }
 
@@ -154,7 +151,7 @@ func (h *host) compareAway(snapshot string, want image) {
 	h.t.Helper()
 	to := h.restore(snapshot)
 	h.compare(to, want)
-	ok(h.t, os.RemoveAll(to))
+	testkit.OK(h.t, os.RemoveAll(to))
 }
 
 // list is the IDs of all snapshots.
@@ -162,7 +159,7 @@ func (h *host) list() (ids []string) {
 	h.t.Helper()
 	for line := range strings.Lines(h.holdfast("list").start().expect(0).stdout.String()) {
 		var s struct{ Type, ID string }
-		ok(h.t, json.Unmarshal([]byte(line), &s))
+		testkit.OK(h.t, json.Unmarshal([]byte(line), &s))
 		if s.Type == "snapshot" {
 			ids = append(ids, s.ID)
 		}
@@ -176,73 +173,6 @@ func (h *host) latest() string {
 	var s struct{ ID string }
 	h.holdfast("show").start().expect(0).result(&s)
 	return s.ID
-}
-
-// compareMedia wants exactly these files in a folder.
-func compareMedia(t *testing.T, dir string, want map[string]string) {
-	t.Helper()
-	got := tree(t, dir)
-	if maps.Equal(got, want) {
-		return
-	}
-	for key, sum := range want {
-		switch have, there := got[key]; {
-		case !there:
-			t.Errorf("%s lacks %s", dir, key)
-		case have != sum:
-			t.Errorf("%s has %s with other bytes", dir, key)
-		}
-	}
-	for key := range got {
-		if _, wanted := want[key]; !wanted {
-			t.Errorf("%s has %s, which is no local media", dir, key)
-		}
-	}
-}
-
-// tree is every file below dir, and its SHA-256.
-func tree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	ok(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		key, err := filepath.Rel(dir, path)
-		found[key] = sum(t, path)
-		return err
-	}))
-	return found
-}
-
-// names are the entries of a folder.
-func names(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	ok(t, err)
-	var all []string
-	for _, e := range entries {
-		all = append(all, e.Name())
-	}
-	return all
-}
-
-func sum(t *testing.T, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	ok(t, err)
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	ok(t, err)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func fileSize(t *testing.T, path string) int64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	ok(t, err)
-	return info.Size()
 }
 
 // place is where a remote can be.
@@ -270,9 +200,9 @@ func minioPlace(t *testing.T) (place, *proxy) {
 func query(t *testing.T, database, text string) (answer string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&immutable=1")
-	ok(t, err)
+	testkit.OK(t, err)
 	defer db.Close()
-	ok(t, db.QueryRowContext(t.Context(), text).Scan(&answer))
+	testkit.OK(t, db.QueryRowContext(t.Context(), text).Scan(&answer))
 	return answer
 }
 

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"holdfast/internal/testkit"
 )
 
 // below says which packages each one stands on; it may import those, and what
@@ -24,19 +26,22 @@ var below = map[string][]string{
 	"cmd/holdfast":     {"agent/statuspage", "instance", "instance/sample"},
 	"agent/statuspage": {"agent"},
 	"agent":            {"vault"},
-	"vault":            {"manifest/index", "remote"},
+	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},
 	"pack":             {"chunking", "seal"},
-	"instance":         {"manifest"},
+	"instance":         {"vault"},
 	"chunking":         {},
-	"seal":             {},
-	"remote":           {},
+	"seal":             {"disk"},
+	"remote":           {"disk"},
+	"disk":             {},
+	"remedy":           {},
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},
-	"instance/postgrestest": {},
-	"remote/remotetest":     {"remote"},
+	"instance/postgrestest": {"internal/testkit"},
+	"remote/remotetest":     {"remote", "internal/testkit"},
+	"internal/testkit":      {},
 	"integration":           {},
 }
 
@@ -75,14 +80,14 @@ func packages(t *testing.T) []listed {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,GoFiles,Imports", "./...")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
-	ok(t, err)
+	testkit.OK(t, err)
 	var all []listed
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else {
-			ok(t, err)
+			testkit.OK(t, err)
 		}
 		p.ImportPath = strings.TrimPrefix(p.ImportPath, module+"/")
 		all = append(all, p)
@@ -140,7 +145,7 @@ func TestHousePackagesSayWhatTheyAre(t *testing.T) {
 func sources(t *testing.T, suffixes ...string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	ok(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+	testkit.OK(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -200,7 +205,7 @@ func declarations(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	for path, text := range sources(t, ".go") {
 		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution)
-		ok(t, err)
+		testkit.OK(t, err)
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:

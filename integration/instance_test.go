@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"bufio"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 )
 
 // remotes runs a test against each kind of remote.
@@ -25,31 +25,25 @@ func remotes(t *testing.T, test func(t *testing.T, at place)) {
 	})
 }
 
-// recorded is a real instance that somebody used.
-const recorded = "../../shared/gotosocial"
-
 func TestRecordedInstanceComesBack(t *testing.T) {
-	if _, err := os.Stat(recorded); err != nil {
-		t.Skip(err)
-	}
 	remotes(t, func(t *testing.T, at place) {
 		dir := t.TempDir()
 		inst := filepath.Join(dir, "gotosocial")
-		ok(t, os.CopyFS(inst, os.DirFS(filepath.Join(recorded, "sqlite"))))
-		before := tree(t, inst)
+		testkit.RecordedSQLite.Unpack(t, inst)
+		before := testkit.Tree(t, inst)
 		h := &host{t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: at.url, env: at.env}
 		h.init()
 		h.backup()
 		h.verify()
 
 		verbatim := h.restore("latest")
-		media := recordedMedia(t, "sqlite")
-		compareMedia(t, filepath.Join(verbatim, "storage"), media)
+		media := testkit.RecordedSQLite.Media(t)
+		testkit.SameTree(t, filepath.Join(verbatim, "storage"), media)
 		// The server is stopped: the file is the consistent copy.
-		if sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
+		if testkit.Sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
 			t.Error("the database is not equal page for page")
 		}
-		files := tree(t, filepath.Join(verbatim, "files", inst))
+		files := testkit.Tree(t, filepath.Join(verbatim, "files", inst))
 		if want := []string{"config.yaml", "storage/certs/social.backup.test"}; !slices.Equal(keys(files), want) {
 			t.Errorf("files are %v, want %v", keys(files), want)
 		}
@@ -61,30 +55,13 @@ func TestRecordedInstanceComesBack(t *testing.T) {
 
 		mended := filepath.Join(dir, "mended")
 		h.holdfast("restore", "--identity", h.kit(), "--to", mended).start().expect(0)
-		compareMedia(t, filepath.Join(mended, "storage"), media)
+		testkit.SameTree(t, filepath.Join(mended, "storage"), media)
 		sound(t, filepath.Join(mended, "sqlite.db"))
 		noneCached(t, filepath.Join(mended, "sqlite.db"))
-		if after := tree(t, inst); !maps.Equal(before, after) {
+		if after := testkit.Tree(t, inst); !maps.Equal(before, after) {
 			t.Errorf("the instance has %v, had %v", keys(after), keys(before))
 		}
 	})
-}
-
-// recordedMedia are the files that GoToSocial itself lists as local.
-func recordedMedia(t *testing.T, kind string) map[string]string {
-	t.Helper()
-	f, err := os.Open(filepath.Join(recorded, "expected", kind, "local_media.sha256"))
-	ok(t, err)
-	defer f.Close()
-	media := map[string]string{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		sum, name, _ := strings.Cut(lines.Text(), "  ")
-		media[strings.TrimPrefix(name, "storage/")] = sum
-	}
-	if len(media) < 10 {
-		t.Fatalf("only %d media", len(media))
-	}
-	return media
 }
 
 func TestSampleInstanceComesBack(t *testing.T) {
@@ -94,8 +71,8 @@ func TestSampleInstanceComesBack(t *testing.T) {
 		want := h.image()
 		// The second is taken beside the server, and lies in its log.
 		srv := startServer(t, h.inst)
-		ok(t, h.inst.Night(1))
-		if fileSize(t, h.inst.Database()+"-wal") == 0 {
+		testkit.OK(t, h.inst.Night(1))
+		if testkit.Size(t, h.inst.Database()+"-wal") == 0 {
 			t.Fatal("the night is not in the log")
 		}
 		second := h.backup()
@@ -116,17 +93,17 @@ func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
 	t.Parallel()
 	at, _ := minioPlace(t)
 	h := newHost(t, at, sample.Config{})
-	if config := string(read(t, h.yaml())); !strings.Contains(config, `region: "us-east-1"`) {
+	if config := string(testkit.Read(t, h.yaml())); !strings.Contains(config, `region: "us-east-1"`) {
 		t.Errorf("a region that init found in the environment is not kept:\n%s", config)
 	}
 	h.backup()
 	want := h.image()
-	kit := string(read(t, h.kit()))
-	ok(t, os.Rename(h.dir, h.dir+"-burnt"))
+	kit := string(testkit.Read(t, h.kit()))
+	testkit.OK(t, os.Rename(h.dir, h.dir+"-burnt"))
 	t.Cleanup(func() { os.RemoveAll(h.dir + "-burnt") })
 
 	machine := t.TempDir()
-	write(t, filepath.Join(machine, "kit.txt"), []byte(kit))
+	testkit.Write(t, filepath.Join(machine, "kit.txt"), []byte(kit))
 	var pinned, key string
 	for line := range strings.Lines(kit) {
 		line = strings.TrimSpace(line)
@@ -144,12 +121,12 @@ func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
 	}
 
 	// The key alone does not say which repository is the right one.
-	write(t, filepath.Join(machine, "key.txt"), []byte(key+"\n"))
+	testkit.Write(t, filepath.Join(machine, "key.txt"), []byte(key+"\n"))
 	refused := holdfast("restore", "--from", h.remote, "--identity", "key.txt", "--to", "restored").start().expect(20)
 	if !strings.Contains(refused.summary.Fix, "--from") {
 		t.Errorf("fix: %s", refused.summary.Fix)
 	}
-	if got := names(t, machine); slices.Contains(got, "restored") {
+	if got := testkit.Names(t, machine); slices.Contains(got, "restored") {
 		t.Errorf("a refused restore left %v", got)
 	}
 
@@ -158,7 +135,7 @@ func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
 	typed := holdfast("restore", "--to", "typed", "--identity", "-", "--from", pinned, "--only", "database")
 	typed.Stdin = strings.NewReader(strings.ToLower(key[:30]) + " \n" + key[30:] + "\n")
 	typed.start().expect(0)
-	if got, want := names(t, machine), []string{"key.txt", "kit.txt", "restored", "typed"}; !slices.Equal(got, want) {
+	if got, want := testkit.Names(t, machine), []string{"key.txt", "kit.txt", "restored", "typed"}; !slices.Equal(got, want) {
 		t.Errorf("the machine has %v, want %v", got, want)
 	}
 }

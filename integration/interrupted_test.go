@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 )
 
 // big has a first backup of several packs.
@@ -43,7 +44,7 @@ func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
 			}
 			t.Parallel()
 			h, p, c := halfway(t)
-			ok(t, c.Process.Signal(stop))
+			testkit.OK(t, c.Process.Signal(stop))
 			if stop == syscall.SIGKILL {
 				if exit := c.end(); exit != -1 {
 					t.Fatalf("exit %d", exit)
@@ -70,7 +71,7 @@ func TestBackupUnderNohupOutlivesItsTerminal(t *testing.T) {
 	c.Args = append([]string{"nohup", c.Path}, c.Args[1:]...)
 	c.Path = "/usr/bin/nohup"
 	c.start().until(reached)
-	ok(t, c.Process.Signal(syscall.SIGHUP))
+	testkit.OK(t, c.Process.Signal(syscall.SIGHUP))
 	p.release()
 	c.expect(0)
 }
@@ -85,7 +86,7 @@ func TestInterruptedRestoreSaysSoAndTheNextGoesOn(t *testing.T) {
 	reached := p.holdAfter(http.MethodGet, 8)
 	c := h.restoring("latest", to).start()
 	c.until(reached)
-	ok(t, c.Process.Signal(syscall.SIGTERM))
+	testkit.OK(t, c.Process.Signal(syscall.SIGTERM))
 	c.expect(130)
 	p.release()
 	h.compareVisible(to, want)
@@ -163,7 +164,7 @@ func dice(t *testing.T) *rand.Rand {
 	if text := os.Getenv("HOLDFAST_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		ok(t, err)
+		testkit.OK(t, err)
 	}
 	t.Logf("HOLDFAST_SEED=%d", seed)
 	return rand.New(rand.NewPCG(seed, 0))
@@ -190,7 +191,7 @@ func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
 	for kills, night := 0, 0; kills < times(8, 160); {
 		if rnd.IntN(3) > 0 {
 			night++
-			ok(t, h.inst.Night(night))
+			testkit.OK(t, h.inst.Night(night))
 		}
 		now := h.image()
 		c := h.holdfast("backup")
@@ -289,11 +290,11 @@ func TestKilledRestoreGoesOnAndShowsNothingUnfinished(t *testing.T) {
 		sound(t, database)
 		if !verbatim { // compare all else with the database as it was
 			noneCached(t, database)
-			ok(t, os.Remove(database))
-			ok(t, os.Symlink(h.inst.Database(), database))
+			testkit.OK(t, os.Remove(database))
+			testkit.OK(t, os.Symlink(h.inst.Database(), database))
 		}
 		h.compare(to, want)
-		ok(t, os.RemoveAll(to))
+		testkit.OK(t, os.RemoveAll(to))
 	}
 	t.Logf("%d kills; %d restores went on where they were", kills, resumed)
 	if full && resumed == 0 {
@@ -308,20 +309,20 @@ func (h *host) compareVisible(to string, want image) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	ok(h.t, err)
+	testkit.OK(h.t, err)
 	for _, e := range entries {
 		path := filepath.Join(to, e.Name())
 		switch e.Name() {
 		case ".holdfast-restore", "run.env":
 		case "sqlite.db":
 			// Whole, or mended.
-			if sound(h.t, path); fileSize(h.t, path) != fileSize(h.t, h.inst.Database()) {
+			if sound(h.t, path); testkit.Size(h.t, path) != testkit.Size(h.t, h.inst.Database()) {
 				h.t.Errorf("%s is partial", path)
 			}
 		case "storage":
-			compareMedia(h.t, path, want.media)
+			testkit.SameTree(h.t, path, want.media)
 		case "files":
-			if sum(h.t, filepath.Join(path, h.config)) != want.config {
+			if testkit.Sum(h.t, filepath.Join(path, h.config)) != want.config {
 				h.t.Errorf("%s is partial", path)
 			}
 		default:

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 )
 
 // newLinkedHost is a host whose server uses certbot's certificates, behind nginx.
@@ -18,25 +19,25 @@ func newLinkedHost(t *testing.T) *host {
 	t.Helper()
 	dir := t.TempDir()
 	inst, err := sample.Make(filepath.Join(dir, "instance"), sample.Config{})
-	ok(t, err)
+	testkit.OK(t, err)
 	h := &host{t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: folder(t).url}
 	etc := h.etc()
 	for name, text := range map[string]string{
 		"le/archive/d/cert1.pem": "old", "le/archive/d/cert2.pem": "new", "le/archive/d/privkey2.pem": "key",
 		"nginx/sites-available/gotosocial": "server {}", "nginx/sites-available/other": "server {}",
 	} {
-		ok(t, os.MkdirAll(filepath.Dir(filepath.Join(etc, name)), 0o755))
-		write(t, filepath.Join(etc, name), []byte(text))
+		testkit.OK(t, os.MkdirAll(filepath.Dir(filepath.Join(etc, name)), 0o755))
+		testkit.Write(t, filepath.Join(etc, name), []byte(text))
 	}
 	for name, to := range map[string]string{
 		"le/live/d/cert.pem": "../../archive/d/cert2.pem", "le/live/d/privkey.pem": "../../archive/d/privkey2.pem", "le/gone": "nowhere", "le/round": "round",
 		"nginx/sites-enabled/gotosocial": etc + "/nginx/sites-available/gotosocial",
 	} {
-		ok(t, os.MkdirAll(filepath.Dir(filepath.Join(etc, name)), 0o755))
-		ok(t, os.Symlink(to, filepath.Join(etc, name)))
+		testkit.OK(t, os.MkdirAll(filepath.Dir(filepath.Join(etc, name)), 0o755))
+		testkit.OK(t, os.Symlink(to, filepath.Join(etc, name)))
 	}
-	write(t, h.config, append(read(t, h.config), "tls-certificate-chain: "+etc+"/le/live/d/cert.pem\n"...))
-	served(t, dir)
+	testkit.Write(t, h.config, append(testkit.Read(t, h.config), "tls-certificate-chain: "+etc+"/le/live/d/cert.pem\n"...))
+	testkit.GiveTree(t, dir, testkit.Nobody, testkit.Nobody)
 	h.holdfast("init", h.remote, "--gotosocial", h.config, "--kit", h.kit(), "--extra", etc+"/le", "--extra", etc+"/nginx/sites-enabled").start().expect(0)
 	return h
 }
@@ -47,15 +48,15 @@ func (h *host) etc() string { return filepath.Join(h.dir, "etc") }
 func linkTree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	ok(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	testkit.OK(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		info, err := entry.Info()
-		ok(t, err)
+		testkit.OK(t, err)
 		text, err := os.Readlink(path)
 		if err != nil {
-			text = string(read(t, path))
+			text = string(testkit.Read(t, path))
 		}
 		found[strings.TrimPrefix(path, dir+"/")] = info.Mode().String() + " " + text + info.ModTime().UTC().String()
 		return nil
@@ -90,7 +91,7 @@ func TestCertbotsAndNginxsLinksComeBack(t *testing.T) {
 	// Into a folder.
 	to := h.restore("latest")
 	sameLinks(t, filepath.Join(to, "files", h.etc()), want)
-	if env := string(read(t, filepath.Join(to, "run.env"))); !strings.Contains(env, `GTS_TLS_CERTIFICATE_CHAIN="`+filepath.Join(to, "files", h.etc(), "le/archive/d/cert2.pem")+`"`) {
+	if env := string(testkit.Read(t, filepath.Join(to, "run.env"))); !strings.Contains(env, `GTS_TLS_CERTIFICATE_CHAIN="`+filepath.Join(to, "files", h.etc(), "le/archive/d/cert2.pem")+`"`) {
 		t.Errorf("%s", env)
 	}
 
@@ -105,7 +106,7 @@ func TestCertbotsAndNginxsLinksComeBack(t *testing.T) {
 	sameLinks(t, filepath.Join(m.root, h.etc()), want)
 	for name := range want {
 		info, err := os.Lstat(filepath.Join(m.root, h.etc(), name))
-		ok(t, err)
+		testkit.OK(t, err)
 		if s := info.Sys().(*syscall.Stat_t); s.Uid != 65534 || s.Gid != 65534 {
 			t.Errorf("%s belongs to %d:%d", name, s.Uid, s.Gid)
 		}
@@ -125,22 +126,22 @@ func TestLinkInTheWayIsRefusedUnlessItIsTheSame(t *testing.T) {
 	want := h.wantLinks()
 	m := newMachine(t, h)
 	live := filepath.Join(m.root, h.etc(), "le/live/d")
-	ok(t, os.MkdirAll(live, 0o755))
-	ok(t, os.Symlink("../../archive/d/cert2.pem", filepath.Join(live, "cert.pem"))) // the same
-	ok(t, os.Symlink("../../archive/d/privkey1.pem", filepath.Join(live, "privkey.pem")))
+	testkit.OK(t, os.MkdirAll(live, 0o755))
+	testkit.OK(t, os.Symlink("../../archive/d/cert2.pem", filepath.Join(live, "cert.pem"))) // the same
+	testkit.OK(t, os.Symlink("../../archive/d/privkey1.pem", filepath.Join(live, "privkey.pem")))
 	refused := m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20)
 	if !strings.Contains(refused.summary.Error, "privkey.pem") || !strings.Contains(refused.summary.Fix, "--replace") {
 		t.Errorf("%+v", refused.summary)
 	}
 	m.restore("--yes", h.inst.Host(), "--verbatim", "--replace").start().expect(0)
-	if got := names(t, live); !slices.Equal(got, []string{"cert.pem", "privkey.pem", "privkey.pem.before-restore"}) {
+	if got := testkit.Names(t, live); !slices.Equal(got, []string{"cert.pem", "privkey.pem", "privkey.pem.before-restore"}) {
 		t.Errorf("%v", got)
 	}
 	aside := filepath.Join(live, "privkey.pem.before-restore")
 	if to, err := os.Readlink(aside); to != "../../archive/d/privkey1.pem" || err != nil {
 		t.Errorf("%s, %v", to, err)
 	}
-	ok(t, os.Remove(aside))
+	testkit.OK(t, os.Remove(aside))
 	got := linkTree(t, filepath.Join(m.root, h.etc()))
 	// The one that was there is as it was.
 	delete(got, "le/live/d/cert.pem")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
 
@@ -18,7 +19,7 @@ func TestNightsCostWhatChangedAndRestoresStaySmall(t *testing.T) {
 	h.backup()
 	var most int64
 	for night := 1; night <= times(5, 30); night++ {
-		ok(t, h.inst.Night(night))
+		testkit.OK(t, h.inst.Night(night))
 		p.take()
 		s := h.backup()
 		put := p.take()
@@ -76,7 +77,7 @@ func TestDemoTellsItsStory(t *testing.T) {
 			t.Errorf("it says nothing of %q", words)
 		}
 	}
-	if left := names(t, home); len(left) > 0 {
+	if left := testkit.Names(t, home); len(left) > 0 {
 		t.Errorf("it left %v", left)
 	}
 }
@@ -97,7 +98,7 @@ func TestMemoryStaysSmall(t *testing.T) {
 	}
 	measured("first backup", h.holdfast("backup"))
 	measured("unchanged backup", h.holdfast("backup"))
-	ok(t, h.inst.Night(1))
+	testkit.OK(t, h.inst.Night(1))
 	measured("night", h.holdfast("backup"))
 	measured("verify", h.holdfast("verify", "--data", "all"))
 	to := filepath.Join(t.TempDir(), "restored")

@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 )
 
 // newPostgresHost sets up Holdfast for an instance on PostgreSQL, whose media
@@ -20,8 +20,8 @@ func newPostgresHost(t *testing.T, at place, s *postgrestest.Server, database, s
 	t.Helper()
 	dir := t.TempDir()
 	h := &host{t: t, dir: dir, config: filepath.Join(dir, "instance", "config.yaml"), remote: at.url, env: at.env}
-	ok(t, os.Mkdir(filepath.Dir(h.config), 0o700))
-	write(t, h.config, fmt.Appendf(nil, "host: social.example.org\ndb-type: postgres\ndb-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\nstorage-local-base-path: %s\n",
+	testkit.OK(t, os.Mkdir(filepath.Dir(h.config), 0o700))
+	testkit.Write(t, h.config, fmt.Appendf(nil, "host: social.example.org\ndb-type: postgres\ndb-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\nstorage-local-base-path: %s\n",
 		s.Port, postgrestest.Owner, s.Password, database, storage))
 	h.init()
 	return h
@@ -34,11 +34,11 @@ func someMedia(t *testing.T) (dir string, local map[string]string) {
 	dir = filepath.Join(t.TempDir(), "storage")
 	local = map[string]string{}
 	for _, key := range postgrestest.LocalMedia {
-		ok(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(key)), 0o755))
-		write(t, filepath.Join(dir, key), []byte("bytes of "+key))
-		local[key] = sum(t, filepath.Join(dir, key))
+		testkit.OK(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(key)), 0o755))
+		testkit.Write(t, filepath.Join(dir, key), []byte("bytes of "+key))
+		local[key] = testkit.Sum(t, filepath.Join(dir, key))
 	}
-	write(t, filepath.Join(dir, "01A/emoji/original/01F.gif"), []byte("remote, beside a local one"))
+	testkit.Write(t, filepath.Join(dir, "01A/emoji/original/01F.gif"), "remote, beside a local one")
 	return dir, local
 }
 
@@ -80,8 +80,8 @@ func TestPostgresInstanceComesBack(t *testing.T) {
 
 		for n, c := range []struct{ id, want string }{{first.Snapshot.ID, before}, {second.Snapshot.ID, dumped(t, s, "gotosocial")}} {
 			folder := h.restore(c.id)
-			compareMedia(t, filepath.Join(folder, "storage"), media)
-			if got, want := names(t, folder), []string{"database", "files", "run.env", "storage"}; !slices.Equal(got, want) {
+			testkit.SameTree(t, filepath.Join(folder, "storage"), media)
+			if got, want := testkit.Names(t, folder), []string{"database", "files", "run.env", "storage"}; !slices.Equal(got, want) {
 				t.Errorf("%s holds %v, want %v", folder, got, want)
 			}
 			byPsql(t, s, folder, fmt.Sprint("restored", n))
@@ -97,7 +97,7 @@ func TestPostgresInstanceComesBack(t *testing.T) {
 		s.Load(t, postgrestest.Owner, "mended", filepath.Join(mended, "database", "after-restore.sql"))
 		var cached string
 		err := s.Connect(t, "postgres", "mended").QueryRow(t.Context(), "SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM media_attachments WHERE cached UNION SELECT id FROM emojis WHERE cached) x").Scan(&cached)
-		ok(t, err)
+		testkit.OK(t, err)
 		if cached != "01E 01M 01N" {
 			t.Errorf("cached are %q", cached)
 		}
@@ -105,20 +105,18 @@ func TestPostgresInstanceComesBack(t *testing.T) {
 }
 
 func TestRecordedPostgresComesBack(t *testing.T) {
-	if _, err := os.Stat(recorded); err != nil {
-		t.Skip(err)
-	}
 	remotes(t, func(t *testing.T, at place) {
 		s := postgrestest.Start(t)
 		s.NewDatabase(t, "gotosocial")
-		loadRecorded(t, s, "gotosocial")
-		storage := filepath.Join(t.TempDir(), "storage")
-		ok(t, os.CopyFS(storage, os.DirFS(filepath.Join(recorded, "pg", "storage"))))
+		recorded := t.TempDir()
+		testkit.RecordedPostgres.Unpack(t, recorded)
+		s.Load(t, postgrestest.Owner, "gotosocial", filepath.Join(recorded, "gotosocial.sql"))
+		storage := filepath.Join(recorded, "storage")
 		h := newPostgresHost(t, at, s, "gotosocial", storage)
 		h.backup()
 		h.verify()
 		folder := h.restore("latest")
-		compareMedia(t, filepath.Join(folder, "storage"), recordedMedia(t, "pg"))
+		testkit.SameTree(t, filepath.Join(folder, "storage"), testkit.RecordedPostgres.Media(t))
 		byPsql(t, s, folder, "by_hand")
 		want := dumped(t, s, "gotosocial")
 		if dumped(t, s, "by_hand") != want {
@@ -137,22 +135,6 @@ func TestRecordedPostgresComesBack(t *testing.T) {
 			t.Errorf("no keys were checked:\n%s", said)
 		}
 	})
-}
-
-// loadRecorded fills a database with the real instance's.
-func loadRecorded(t *testing.T, s *postgrestest.Server, database string) {
-	t.Helper()
-	// The server that loads it may be older than pg_dump's word to psql.
-	text := read(t, filepath.Join(recorded, "pg", "gotosocial.sql"))
-	var plain bytes.Buffer
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		if !bytes.HasPrefix(lines.Bytes(), []byte(`\restrict`)) && !bytes.HasPrefix(lines.Bytes(), []byte(`\unrestrict`)) {
-			plain.Write(append(lines.Bytes(), '\n'))
-		}
-	}
-	file := filepath.Join(t.TempDir(), "gotosocial.sql")
-	write(t, file, plain.Bytes())
-	s.Load(t, postgrestest.Owner, database, file)
 }
 
 func TestUnchangedPostgresStoresARecordAlone(t *testing.T) {
@@ -193,7 +175,7 @@ func TestPostgresBesidePgbench(t *testing.T) {
 	storage, _ := someMedia(t)
 	h := newPostgresHost(t, folder(t), s, "gotosocial", storage)
 	load := bench("-n", "-c", "4", "-T", "3600")
-	ok(t, load.Start())
+	testkit.OK(t, load.Start())
 	stop := func() {
 		load.Process.Kill()
 		load.Wait()
@@ -201,7 +183,7 @@ func TestPostgresBesidePgbench(t *testing.T) {
 	defer stop()
 	var last int64
 	for conn := s.Connect(t, "postgres", "gotosocial"); last == 0; {
-		ok(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pgbench_history").Scan(&last))
+		testkit.OK(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pgbench_history").Scan(&last))
 	}
 	for n := range times(3, 20) {
 		folder := h.restore(h.backup().Snapshot.ID)
@@ -209,7 +191,7 @@ func TestPostgresBesidePgbench(t *testing.T) {
 		byPsql(t, s, folder, database)
 		conn := s.Connect(t, "postgres", database)
 		var accounts, tellers, branches, history, transactions int64
-		ok(t, conn.QueryRow(t.Context(), `SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
+		testkit.OK(t, conn.QueryRow(t.Context(), `SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
 			(SELECT sum(bbalance) FROM pgbench_branches), (SELECT coalesce(sum(delta), 0) FROM pgbench_history), (SELECT count(*) FROM pgbench_history)`).
 			Scan(&accounts, &tellers, &branches, &history, &transactions))
 		if accounts != tellers || tellers != branches || branches != history {
@@ -221,7 +203,7 @@ func TestPostgresBesidePgbench(t *testing.T) {
 		last = transactions
 		conn.Close(t.Context())
 		s.Exec(t, "postgres", "DROP DATABASE "+database)
-		ok(t, os.RemoveAll(folder))
+		testkit.OK(t, os.RemoveAll(folder))
 	}
 	stop()
 	t.Logf("%d transactions beside the backups", last)

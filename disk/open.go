@@ -1,0 +1,52 @@
+package disk
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// readOnly does not wait for the other end of a pipe.
+const readOnly = os.O_RDONLY | unix.O_NONBLOCK
+
+// Open opens a regular file for reading. Anything else at path is an error: Open
+// never waits for a pipe and never reads a device.
+func Open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, readOnly, 0)
+	if err != nil {
+		return nil, err
+	}
+	return keepRegular(f)
+}
+
+// OpenIn is [Open] within a folder. Symbolic links can't lead out of the folder.
+func OpenIn(folder *os.Root, path string) (*os.File, error) {
+	f, err := folder.OpenFile(path, readOnly, 0)
+	if err != nil {
+		return nil, err
+	}
+	return keepRegular(f)
+}
+
+// keepRegular closes f unless f is a regular file.
+func keepRegular(f *os.File) (*os.File, error) {
+	info, err := f.Stat()
+	if err == nil {
+		err = CheckRegular(info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// CheckRegular returns an error unless info describes a regular file.
+func CheckRegular(info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", info.Name())
+	}
+	return nil
+}
