@@ -97,6 +97,7 @@ func read(r *Reader, o *seal.Opener, sealed []byte, name Name, size int64) ([]by
 }
 
 func TestPackReadsBackInOrder(t *testing.T) {
+	t.Parallel()
 	s, o := keys(t)
 	w, r, buf := newWriter(t, s, Fast), newReader(t), make([]byte, 0, Size)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -121,6 +122,7 @@ func TestPackReadsBackInOrder(t *testing.T) {
 }
 
 func TestSampledFramesReadBackAndShrinkWhereTheyCan(t *testing.T) {
+	t.Parallel()
 	s, o := keys(t)
 	text := bytes.Repeat([]byte("all the pictures of the instance\n"), 20_000)
 	for name, c := range map[string]struct {
@@ -157,6 +159,7 @@ func TestSampledFramesReadBackAndShrinkWhereTheyCan(t *testing.T) {
 }
 
 func TestPackNeverOutgrowsItsBuffer(t *testing.T) {
+	t.Parallel()
 	s, _ := keys(t)
 	all, buf := random(1, Size+8<<20), make([]byte, 0, Size)
 	for i, size := range []int{8 << 20, 1 << 20, 300_001, 70_000, 4096, 8 << 20, 4096} {
@@ -188,6 +191,7 @@ func TestPackNeverOutgrowsItsBuffer(t *testing.T) {
 }
 
 func TestPlainBytesAreBounded(t *testing.T) {
+	t.Parallel()
 	s, _ := keys(t)
 	w := newWriter(t, s, Fast)
 	if err := w.Start(make([]byte, 0, Size)); err != nil {
@@ -248,6 +252,7 @@ func TestContentsFindEveryFrame(t *testing.T) {
 // TestEveryFlippedBitAndEveryCutIsNoticed flips one bit of each byte and cuts at
 // every eighth byte. With HOLDFAST_FULL=1 it flips every bit and cuts everywhere.
 func TestEveryFlippedBitAndEveryCutIsNoticed(t *testing.T) {
+	t.Parallel()
 	full := os.Getenv("HOLDFAST_FULL") == "1"
 	s, o := keys(t)
 	p := fill(t, s, []byte("one chunk"), []byte("and another"))
@@ -336,12 +341,14 @@ func zeros(size int) []byte {
 }
 
 func TestBombIsRefused(t *testing.T) {
+	t.Parallel()
 	s, o := keys(t)
 	lenient, err := zstd.NewReader(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := lenient.DecodeAll(zeros(1<<20), nil); err != nil || !bytes.Equal(got, make([]byte, 1<<20)) {
+	got, err := lenient.DecodeAll(zeros(1<<20), nil)
+	if err != nil || !bytes.Equal(got, make([]byte, 1<<20)) {
 		t.Fatalf("the test's own frame holds %d bytes, %v", len(got), err)
 	}
 	for name, payload := range map[string][]byte{

@@ -44,7 +44,8 @@ func (c Certificate) Verify(id RepositoryID, instance string) error {
 // VerifyRecord checks a signature of the certified key over the first line of a
 // record. The error wraps [ErrForged]. Callers check the certificate by Verify.
 func (c Certificate) VerifyRecord(line, signature []byte) error {
-	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(c.Key, append([]byte(recordContext), line...), signature) {
+	signed := append([]byte(recordContext), line...)
+	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(c.Key, signed, signature) {
 		return fmt.Errorf("record: %w", ErrForged)
 	}
 	return nil

@@ -74,7 +74,7 @@ func ReadIdentities(r io.Reader, passphrase func() ([]byte, error)) ([]age.Ident
 	if strings.Contains(text, "-----BEGIN") {
 		identity, err := agessh.ParseIdentity([]byte(text))
 		if err != nil {
-			return nil, id, errors.New("read identity: the ssh key has a passphrase or a type that age does not support; " +
+			return nil, id, errors.New("read identity: the ssh key has a passphrase or an unsupported type; " +
 				"convert the key or use an age identity")
 		}
 		return []age.Identity{identity}, id, nil
