@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,8 +214,8 @@ func TestMapRunsIsTheReverseOfApply(t *testing.T) {
 		}
 		got := make([]PageAt, len(want))
 		m.Apply(got, pageSize)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatal(diff)
+		if !slices.Equal(want, got) { // cmp.Diff takes a hundred times as long
+			t.Fatal(cmp.Diff(want, got))
 		}
 	})
 }
