@@ -62,7 +62,7 @@ func TestSlowRemoteMakesSeveralShortTransactions(t *testing.T) {
 	h := newHost(t, at, sample.Config{Media: 4})
 	// The bytes compress to a quarter.
 	ballast(t, h.inst, times(40, 145), 3)
-	h.set(fmt.Sprintf("spool: %dMiB\n", times(24, 64)))
+	h.set(fmt.Sprintf("spool: %dMiB\n", times(34, 64)))
 	database := testkit.Size(t, h.inst.Database())
 	if full && database < 576<<20 {
 		t.Fatalf("the database has only %d bytes", database)
