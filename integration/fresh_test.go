@@ -48,7 +48,7 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 		t.Fatal("something was restored")
 	}
 
-	done := m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(0)
+	done := m.restore("--yes", h.inst.Domain(), "--verbatim").start().expect(0)
 	m.compare(h, want)
 	if !strings.Contains(done.stdout.String(), "start GoToSocial") {
 		t.Errorf("the output does not name the next step:\n%s", done.stdout.String())
@@ -58,17 +58,17 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 	other := newMachine(t, h)
 	other.addDisk()
 	other.write("/disk/precious", "precious")
-	other.restore("--yes", h.inst.Host(), "--verbatim", "--work", "/disk").start().expect(0)
+	other.restore("--yes", h.inst.Domain(), "--verbatim", "--work", "/disk").start().expect(0)
 	wantNames(t, filepath.Join(other.root, "disk"), "precious")
 	other.compare(h, want)
 
 	// A second restore leaves the restored files alone.
-	again := m.restore("--yes", h.inst.Host()).start().expect(20)
+	again := m.restore("--yes", h.inst.Domain()).start().expect(20)
 	if again.summary.Effect != "nothing was changed" || again.summary.Fix == "" {
 		t.Errorf("%+v", again.summary)
 	}
 	// A restore never adds media to other media.
-	m.restore("--yes", h.inst.Host(), "--replace").start().expect(20).says("is not empty", "move away")
+	m.restore("--yes", h.inst.Domain(), "--replace").start().expect(20).says("is not empty", "move away")
 	m.compare(h, want)
 }
 
@@ -78,11 +78,11 @@ func TestFullRestoreContinuesAfterEachKill(t *testing.T) {
 	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
 	h.backup()
 	want := h.image()
-	whole := newMachine(t, h).restore("--yes", h.inst.Host(), "--verbatim").start().expect(0)
+	whole := newMachine(t, h).restore("--yes", h.inst.Domain(), "--verbatim").start().expect(0)
 	k := newKiller(t, whole.took)
 	for kills := 0; kills < times(6, 50); {
 		m := newMachine(t, h)
-		kills += m.untilWhole(k, "--yes", h.inst.Host(), "--verbatim")
+		kills += m.untilWhole(k, "--yes", h.inst.Domain(), "--verbatim")
 		m.compare(h, want)
 		testkit.OK(t, os.RemoveAll(m.root))
 	}
@@ -131,12 +131,12 @@ func TestPlanRefusesALiveDomainAndAnOlderServer(t *testing.T) {
 	}))
 	defer proxy.Close()
 	answered := func(args ...string) *command {
-		c := m.restore(append(args, "--yes", h.inst.Host(), "--verbatim")...)
+		c := m.restore(append(args, "--yes", h.inst.Domain(), "--verbatim")...)
 		c.Env = append(c.Env, "HTTPS_PROXY="+proxy.URL)
 		return c.start()
 	}
-	answered().expect(20).says("gotosocial answers for "+h.inst.Host(), "--old-is-dead")
-	if got := <-asked; got != h.inst.Host()+"/.well-known/nodeinfo" {
+	answered().expect(20).says("gotosocial answers for "+h.inst.Domain(), "--old-is-dead")
+	if got := <-asked; got != h.inst.Domain()+"/.well-known/nodeinfo" {
 		t.Errorf("the program asked %s", got)
 	}
 
@@ -168,7 +168,7 @@ func TestResumeNeedsTheSameArguments(t *testing.T) {
 	}
 	testkit.OK(t, os.Rename(lost, lost+"-away"))
 	wanted := fmt.Sprintf("holdfast restore %s --from '%s' --identity /kit.txt --verbatim --yes %s --resume",
-		rec.ID(), m.pin, h.inst.Host())
+		rec.ID(), m.pin, h.inst.Domain())
 	continuation := func(c *command) string {
 		t.Helper()
 		_, command, named := strings.Cut(c.summary.Fix, "goes on with it:\n")
@@ -177,25 +177,25 @@ func TestResumeNeedsTheSameArguments(t *testing.T) {
 		}
 		return command
 	}
-	continuation(m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(17))
+	continuation(m.restore("--yes", h.inst.Domain(), "--verbatim").start().expect(17))
 	testkit.OK(t, os.Rename(lost+"-away", lost))
-	again := m.restore("--yes", h.inst.Host(), "--resume").start().expect(20)
+	again := m.restore("--yes", h.inst.Domain(), "--resume").start().expect(20)
 	if !strings.Contains(again.summary.Error, "other things") || again.summary.Fix == "" {
 		t.Errorf("%+v", again.summary)
 	}
-	elsewhere := m.restore("--yes", h.inst.Host(), "--verbatim", "--resume", "--work", "/other").start().expect(20)
+	elsewhere := m.restore("--yes", h.inst.Domain(), "--verbatim", "--resume", "--work", "/other").start().expect(20)
 	if elsewhere.says("in /other/", "--work"); elsewhere.summary.Effect != "nothing was changed" {
 		t.Errorf("%+v", elsewhere.summary)
 	}
 	if _, err := os.Stat(filepath.Join(m.root, "other")); err == nil {
 		t.Error("a second restore began")
 	}
-	command := continuation(m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20))
+	command := continuation(m.restore("--yes", h.inst.Domain(), "--verbatim").start().expect(20))
 	words := strings.Fields(strings.ReplaceAll(command, "'", ""))
 	m.holdfast(words[1:]...).start().expect(0)
 	testkit.OK(t, os.Remove(filepath.Join(m.root, h.inst.Storage(), "lost+found")))
 	m.compare(h, want)
-	m.restore("--yes", h.inst.Host(), "--verbatim", "--resume").start().expect(20)
+	m.restore("--yes", h.inst.Domain(), "--verbatim", "--resume").start().expect(20)
 }
 
 func TestRestoreCreatesUserAndGroupsOfTheServer(t *testing.T) {
@@ -212,7 +212,7 @@ func TestRestoreCreatesUserAndGroupsOfTheServer(t *testing.T) {
 	testkit.Write(t, h.yaml(), strings.Replace(string(testkit.Read(t, h.yaml())), "remotes:", extra, 1))
 	h.backup()
 	m := newMachine(t, h)
-	to := []string{"--yes", h.inst.Host(), "--verbatim"}
+	to := []string{"--yes", h.inst.Domain(), "--verbatim"}
 
 	// Without useradd and groupadd the fix names the commands. Only an admin can
 	// know the other groups.
@@ -269,7 +269,7 @@ func TestRestorePutsMediaIntoABucket(t *testing.T) {
 	bucket.configure(moved)
 	m.write("/config.yaml", string(testkit.Read(t, moved)))
 	bucket.put("orphan", "orphan")
-	to := []string{"--gotosocial", "/config.yaml", "--yes", h.inst.Host(), "--verbatim"}
+	to := []string{"--gotosocial", "/config.yaml", "--yes", h.inst.Domain(), "--verbatim"}
 	m.restore(to...).start().expect(20).says("orphan", "--replace")
 	m.restore(append(to, "--replace")...).start().expect(0)
 	if got := testkit.Sum(t, filepath.Join(m.root, "sqlite.db")); got != want.database {

@@ -77,7 +77,7 @@ func writeGolden(t *testing.T, golden string) {
 	testkit.OK(t, err)
 	owner, err := seal.ParseOwner(identity.Recipient().String())
 	testkit.OK(t, err)
-	host, err := vault.Init(ctx, store, src.Host(), "golden", []seal.Owner{owner})
+	host, err := vault.Init(ctx, store, src.Domain(), "golden", []seal.Owner{owner})
 	testkit.OK(t, err)
 	testkit.OK(t, seal.SaveIdentity(golden+".identity", identity.String(), owner.Name, host.Repository))
 	state := t.TempDir()

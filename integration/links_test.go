@@ -107,7 +107,7 @@ func TestCertbotsAndNginxsLinksComeBack(t *testing.T) {
 	if !strings.Contains(plan, h.etc()+`/le/live/d/cert.pem -\u003e ../../archive/d/cert2.pem`) {
 		t.Errorf("the plan does not show the targets of links:\n%s", plan)
 	}
-	m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(0)
+	m.restore("--yes", h.inst.Domain(), "--verbatim").start().expect(0)
 	m.compare(h, whole)
 	sameLinks(t, filepath.Join(m.root, h.etc()), want)
 	for name := range want {
@@ -120,7 +120,7 @@ func TestCertbotsAndNginxsLinksComeBack(t *testing.T) {
 	// From another disk.
 	other := newMachine(t, h)
 	other.addDisk()
-	other.restore("--yes", h.inst.Host(), "--verbatim", "--work", "/disk").start().expect(0)
+	other.restore("--yes", h.inst.Domain(), "--verbatim", "--work", "/disk").start().expect(0)
 	sameLinks(t, filepath.Join(other.root, h.etc()), want)
 }
 
@@ -134,8 +134,8 @@ func TestRestoreRefusesToReplaceAnotherLink(t *testing.T) {
 	testkit.OK(t, os.MkdirAll(live, 0o755))
 	testkit.OK(t, os.Symlink("../../archive/d/cert2.pem", filepath.Join(live, "cert.pem"))) // the same
 	testkit.OK(t, os.Symlink("../../archive/d/privkey1.pem", filepath.Join(live, "privkey.pem")))
-	m.restore("--yes", h.inst.Host(), "--verbatim").start().expect(20).says("privkey.pem", "--replace")
-	m.restore("--yes", h.inst.Host(), "--verbatim", "--replace").start().expect(0)
+	m.restore("--yes", h.inst.Domain(), "--verbatim").start().expect(20).says("privkey.pem", "--replace")
+	m.restore("--yes", h.inst.Domain(), "--verbatim", "--replace").start().expect(0)
 	wantNames(t, live, "cert.pem", "privkey.pem", "privkey.pem.before-restore")
 	aside := filepath.Join(live, "privkey.pem.before-restore")
 	if to, err := os.Readlink(aside); to != "../../archive/d/privkey1.pem" || err != nil {

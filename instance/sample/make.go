@@ -17,13 +17,13 @@ import (
 // Config is the size of a sample. The zero value makes a database of 8 MB and a
 // storage folder of 6 MB in about a second.
 type Config struct {
-	Seed       uint64 // the same seed makes the same bytes
-	Domain     string // the account domain, "holdfast.example" by default; the host name is "social."+Domain
-	Accounts   int    // remote accounts, default 150; there are always three local accounts
-	Statuses   int    // default 3000; one in ten is local
-	Media      int    // local pictures, default 24, with a third as many remote pictures
-	MediaBytes int    // average bytes of a picture, default 96 KiB, at most 8 MiB
-	VideoBytes int64  // bytes of a local video; 0 for no video
+	Seed          uint64 // the same seed makes the same bytes
+	AccountDomain string // default "holdfast.example"; the domain is "social."+AccountDomain
+	Accounts      int    // remote accounts, default 150; there are always three local accounts
+	Statuses      int    // default 3000; one in ten is local
+	Media         int    // local pictures, default 24, with a third as many remote pictures
+	MediaBytes    int    // average bytes of a picture, default 96 KiB, at most 8 MiB
+	VideoBytes    int64  // bytes of a local video; 0 for no video
 }
 
 // Instance is a sample on disk: config.yaml, sqlite.db and storage/ in Dir, as a
@@ -43,7 +43,7 @@ const day = 24 * time.Hour
 // Make writes a new instance into dir, and creates dir if necessary. If dir holds a
 // database, the error is fs.ErrExist.
 func Make(dir string, cfg Config) (*Instance, error) {
-	cfg.Domain = cmp.Or(cfg.Domain, "holdfast.example")
+	cfg.AccountDomain = cmp.Or(cfg.AccountDomain, "holdfast.example")
 	cfg.Accounts = cmp.Or(cfg.Accounts, 150)
 	cfg.Statuses = cmp.Or(cfg.Statuses, 3000)
 	cfg.Media = cmp.Or(cfg.Media, 24)
@@ -56,8 +56,8 @@ func Make(dir string, cfg Config) (*Instance, error) {
 	return s, nil
 }
 
-// Host returns the host name of the server, the instance's domain.
-func (s *Instance) Host() string { return "social." + s.Config.Domain }
+// Domain returns the domain of the instance.
+func (s *Instance) Domain() string { return "social." + s.Config.AccountDomain }
 
 // Database returns the path of the SQLite file.
 func (s *Instance) Database() string { return filepath.Join(s.Dir, "sqlite.db") }
@@ -143,5 +143,5 @@ letsencrypt-enabled: true
 letsencrypt-cert-dir: "storage/certs"
 media-remote-cache-days: 7
 accounts-registration-open: false
-`, s.Host(), s.Config.Domain)
+`, s.Domain(), s.Config.AccountDomain)
 }

@@ -122,7 +122,7 @@ func (c *change) addEmoji(domain string) {
 	static := path.Join(c.self.id, "emoji/static", id+".png")
 	r := row{
 		"id": id, "created_at": c.stamp(), "updated_at": c.stamp(), "image_updated_at": c.stamp(),
-		"shortcode": c.sentence(1) + id[20:], "uri": "https://" + c.Host() + "/emoji/" + id, "cached": true,
+		"shortcode": c.sentence(1) + id[20:], "uri": "https://" + c.Domain() + "/emoji/" + id, "cached": true,
 		"image_url": c.url(key), "image_path": key, "image_content_type": "image/png", "image_file_size": len(image),
 		"image_static_url": c.url(static), "image_static_path": static,
 		"image_static_content_type": "image/png", "image_static_file_size": len(still),
@@ -159,7 +159,7 @@ func (c *change) removeFiles(r *sql.Rows) error {
 	return nil
 }
 
-func (c *change) url(key string) string { return "https://" + c.Host() + "/fileserver/" + key }
+func (c *change) url(key string) string { return "https://" + c.Domain() + "/fileserver/" + key }
 
 func null(s string) any {
 	if s == "" {

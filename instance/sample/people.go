@@ -45,10 +45,10 @@ func (c *change) people(remotes int) {
 		c.err = err
 		return
 	}
-	self := account{c.anyID(), c.Host(), "", "https://" + c.Host() + "/users/" + c.Host()}
+	self := account{c.anyID(), c.Domain(), "", "https://" + c.Domain() + "/users/" + c.Domain()}
 	c.addAccount(self, keys[0])
 	for i, name := range locals {
-		a := account{c.anyID(), name, "", "https://" + c.Host() + "/users/" + name}
+		a := account{c.anyID(), name, "", "https://" + c.Domain() + "/users/" + name}
 		c.addAccount(a, keys[1+i])
 		c.addUser(a, i == 0)
 	}
@@ -61,7 +61,7 @@ func (c *change) people(remotes int) {
 		a := account{c.anyID(), name, domain, "https://" + domain + "/users/" + name}
 		c.addAccount(a, nil)
 	}
-	c.addInstance(c.Host())
+	c.addInstance(c.Domain())
 	c.meet()
 	for _, a := range c.local {
 		for _, i := range c.rnd.Perm(len(c.remote))[:min(10, len(c.remote))] {
@@ -86,7 +86,7 @@ func (c *change) addAccount(a account, key *rsa.PrivateKey) {
 		"featured_collection_uri": a.uri + "/collections/featured", "public_key_uri": a.uri + "/main-key",
 		"actor_type": 4, // a person
 	}
-	if a.name == c.Host() {
+	if a.name == c.Domain() {
 		r["actor_type"] = 5 // a service
 	}
 	stats := row{
@@ -129,7 +129,8 @@ const password = "$2a$10$wgWXabS3RuVCwcnZfVRNeeVZtSc72V/8N8p5rxgS5rlcP7UhiBkq6"
 
 func (c *change) addUser(a account, admin bool) {
 	c.insert("users", row{
-		"id": c.anyID(), "created_at": c.stamp(), "updated_at": c.stamp(), "email": a.name + "@" + c.Config.Domain,
+		"id": c.anyID(), "created_at": c.stamp(), "updated_at": c.stamp(),
+		"email":      a.name + "@" + c.Config.AccountDomain,
 		"account_id": a.id, "confirmed_at": c.stamp(), "moderator": admin, "admin": admin,
 		"disabled": false, "approved": true, "encrypted_password": password,
 	})
@@ -160,8 +161,8 @@ func (c *change) addSecrets() {
 	c.insert("vapid_key_pairs", row{"id": 0, "public": base64.RawURLEncoding.EncodeToString(pair.PublicKey().Bytes()),
 		"private": base64.RawURLEncoding.EncodeToString(pair.Bytes())})
 	c.insert("applications", row{
-		"id": c.anyID(), "name": c.Host() + " instance application", "website": "https://" + c.Host(),
-		"redirect_uris": `["https://` + c.Host() + `"]`,
+		"id": c.anyID(), "name": c.Domain() + " instance application", "website": "https://" + c.Domain(),
+		"redirect_uris": `["https://` + c.Domain() + `"]`,
 		"client_id":     c.self.id, "client_secret": c.anyID(), "scopes": "write:accounts",
 	})
 }
@@ -176,7 +177,7 @@ func (c *change) certificate() {
 	}
 	// PKCS #1 signatures use no random numbers.
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: c.Host()}, DNSNames: []string{c.Host()},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: c.Domain()}, DNSNames: []string{c.Domain()},
 		NotBefore: dawn, NotAfter: dawn.Add(20 * 365 * day).Truncate(time.Second),
 		SignatureAlgorithm: x509.SHA256WithRSA,
 	}
@@ -186,5 +187,5 @@ func (c *change) certificate() {
 		return
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(keys[0])})
-	c.write("certs/"+c.Host(), append(key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...))
+	c.write("certs/"+c.Domain(), append(key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...))
 }

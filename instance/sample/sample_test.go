@@ -176,7 +176,7 @@ func TestRowsNameTheLocalMedia(t *testing.T) {
 func TestCertificateLiesAmongTheMedia(t *testing.T) {
 	t.Parallel()
 	s := fresh(t, sample.Config{Statuses: 10, Media: 1})
-	block, rest := pem.Decode(testkit.Read(t, filepath.Join(s.Storage(), "certs", s.Host())))
+	block, rest := pem.Decode(testkit.Read(t, filepath.Join(s.Storage(), "certs", s.Domain())))
 	if block == nil || block.Type != "RSA PRIVATE KEY" || !bytes.Contains(rest, []byte("BEGIN CERTIFICATE")) {
 		t.Error("no key and certificate in storage/certs")
 	}
