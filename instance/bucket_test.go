@@ -20,6 +20,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // bucket is one in memory. It counts requests, and can be gone.
@@ -239,7 +240,7 @@ func TestListingIsNewerThanTheView(t *testing.T) {
 
 func TestBucketThatDoesNotAnswerIsToldBeforeTheView(t *testing.T) {
 	b := newBucket(localMedia...)
-	b.down = &instance.Problem{What: "the bucket is gone", Fix: "bring it back"}
+	b.down = &remedy.Error{Kind: remedy.Source, What: "the bucket is gone", Fix: "bring it back"}
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
 	if _, err := i.Begin(t.Context()); !errors.Is(err, b.down) {
 		t.Errorf("Begin = %v", err)
@@ -268,7 +269,7 @@ func TestUnusableBucketSettingsNameTheSetting(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = instance.Open(c, instance.Options{Bucket: newBucket()})
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(err, &p) || !strings.Contains(p.What, key) || p.Fix == "" || strings.Contains(p.What+p.Fix, "geheim") {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -342,8 +343,8 @@ func TestFillingRefusesABucketThatHoldsMore(t *testing.T) {
 		b := newBucket(foreign)
 		f := instance.Filling{From: restored(t, files), To: b}
 		err := f.Start(t.Context())
-		var p *instance.Problem
-		if !errors.As(err, &p) || p.Err != fs.ErrPermission || !strings.Contains(p.What, foreign) || p.Fix == "" || b.puts != 0 {
+		var p *remedy.Error
+		if !errors.As(err, &p) || p.Kind != remedy.Refused || !strings.Contains(p.What, foreign) || p.Fix == "" || b.puts != 0 {
 			t.Errorf("%s: %v, %d puts", foreign, err, b.puts)
 		}
 		if err := f.Resume(t.Context()); err != nil {

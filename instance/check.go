@@ -37,7 +37,7 @@ func (r *Rebuild) checkAccounts(ctx context.Context, t tables) (note string, err
 	err = t.each(ctx, "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id", nil, func(values []*string) error {
 		name := orEmpty(values[0])
 		if err := keysMatch(orEmpty(values[1]), orEmpty(values[2])); err != nil {
-			return &DamageError{Findings: []string{fmt.Sprintf("account %s: %v", name, err)}}
+			return damaged(fmt.Sprintf("account %s: %v", name, err))
 		}
 		if name != r.Domain {
 			n++
@@ -48,7 +48,7 @@ func (r *Rebuild) checkAccounts(ctx context.Context, t tables) (note string, err
 		return "", err
 	}
 	if r.Facts.Accounts != 0 && n != r.Facts.Accounts {
-		return "", &DamageError{Findings: []string{fmt.Sprintf("%d local accounts, the snapshot has %d", n, r.Facts.Accounts)}}
+		return "", damaged(fmt.Sprintf("%d local accounts, the snapshot has %d", n, r.Facts.Accounts))
 	}
 	return fmt.Sprintf("keys: those of %s belong together, and the instance's own", plural(int(n), "local account")), nil
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/remedy"
+
 	"github.com/goccy/go-yaml"
 	"github.com/pelletier/go-toml/v2"
 )
@@ -142,7 +144,8 @@ func (c *Config) setFlags(flags []flag) {
 func (c *Config) readFile() error {
 	ext := strings.ToLower(filepath.Ext(c.File))
 	if decoders[ext] == nil {
-		return &Problem{
+		return &remedy.Error{
+			Kind: remedy.Setting,
 			What: fmt.Sprintf("%s: its name ends in %q", c.File, ext),
 			Fix:  "name GoToSocial's configuration file: .yaml, .yml, .json or .toml",
 		}
@@ -152,7 +155,7 @@ func (c *Config) readFile() error {
 		return unreadFile("configuration file", err, "name the file that the server gets by --config-path")
 	}
 	if err := c.parse(ext, text); err != nil {
-		return &Problem{What: fmt.Sprintf("%s:%s this is no %s that GoToSocial reads", c.File, place(err), strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s this is no %s that GoToSocial reads", c.File, place(err), strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
 	}
 	return nil
 }
@@ -311,36 +314,36 @@ func (c *Config) check() error {
 	host, account := c.Domain(), strings.ToLower(c.Get("account-domain"))
 	switch {
 	case host == "":
-		return &Problem{What: "GoToSocial's configuration sets no host", Fix: "set host in the file, or GTS_HOST; " + nested}
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no host", Fix: "set host in the file, or GTS_HOST; " + nested}
 	case host != printable(host):
 		// Records refuse it, and that would be after the upload.
-		return &Problem{What: fmt.Sprintf("host %q is no domain", host), Fix: "correct host"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is no domain", host), Fix: "correct host"}
 	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
-		return &Problem{What: fmt.Sprintf("host %q is no subdomain of account-domain %q", host, account),
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is no subdomain of account-domain %q", host, account),
 			Fix: "give Holdfast the configuration that the server runs with"}
 	}
 	switch engine := c.Engine(); engine {
 	case SQLite:
 		if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
-			return &Problem{What: fmt.Sprintf("db-address %q names no file", address), Fix: "set db-address to the database file"}
+			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-address %q names no file", address), Fix: "set db-address to the database file"}
 		}
 	case Postgres:
 	case "":
-		return &Problem{What: "GoToSocial's configuration sets no db-type", Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type", Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
 	default:
-		return &Problem{What: fmt.Sprintf("db-type %q is neither sqlite nor postgres", engine), Fix: "correct db-type"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-type %q is neither sqlite nor postgres", engine), Fix: "correct db-type"}
 	}
 	switch backend := c.Get("storage-backend"); backend {
 	case "local":
 		if c.Get("storage-local-base-path") == "" {
-			return &Problem{What: "storage-local-base-path is empty", Fix: "set it to the media directory"}
+			return &remedy.Error{Kind: remedy.Setting, What: "storage-local-base-path is empty", Fix: "set it to the media directory"}
 		}
 		return nil
 	case "s3":
 		_, err := c.Bucket()
 		return err
 	default:
-		return &Problem{What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend), Fix: "correct storage-backend"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend), Fix: "correct storage-backend"}
 	}
 }
 
@@ -364,13 +367,13 @@ func (c *Config) Bucket() (*BucketSettings, error) {
 	}
 	for _, key := range []string{"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key", "storage-s3-secret-key"} {
 		if c.Get(key) == "" {
-			return nil, &Problem{What: "storage-backend is s3, and " + key + " is not set",
+			return nil, &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, and " + key + " is not set",
 				Fix: "set it in GoToSocial's file, or GTS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))}
 		}
 	}
 	tls, err := strconv.ParseBool(c.Get("storage-s3-use-ssl"))
 	if err != nil {
-		return nil, &Problem{What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
+		return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
 	}
 	return &BucketSettings{
 		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"), Prefix: c.Get("storage-s3-key-prefix"),

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/remedy"
 )
 
 func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
@@ -113,7 +114,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 			if err == nil {
 				_, err = instance.Open(cfg, instance.Options{})
 			}
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}
@@ -137,7 +138,7 @@ func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
 	} {
 		write(t, dir, "config.yaml", text)
 		_, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
-		var problem *instance.Problem
+		var problem *remedy.Error
 		if !errors.As(err, &problem) || problem.Fix == "" || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -166,7 +167,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		c, err := instance.Load(file, []string{"GTS_STORAGE_BACKEND=nowhere"})
 		if err != nil {
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || strings.Contains(err.Error(), secret) {
 				t.Errorf("%v", err)
 			}

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // Directory is what a restore makes: a folder with sqlite.db, or database/*.sql
@@ -64,7 +65,7 @@ func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string,
 	}
 	file := filepath.Join(staging.Name(), databaseName)
 	note, err := checkDatabase(ctx, file)
-	var damaged *DamageError
+	var damaged *remedy.DamageError
 	if errors.As(err, &damaged) && d.Verbatim {
 		return []string{DamageNote + strings.Join(damaged.Findings, "; ")}, nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 var update = flag.Bool("update", false, "write golden files")
@@ -129,7 +130,7 @@ func TestDamageIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	var damage *instance.DamageError
+	var damage *remedy.DamageError
 	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.As(err, &damage) {
 		t.Errorf("%v", err)
 	}
@@ -160,7 +161,7 @@ func TestPartsAloneNeedNothingElse(t *testing.T) {
 }
 
 func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
-	var damage *instance.DamageError
+	var damage *remedy.DamageError
 
 	// Reading fails, and it is not the database's fault.
 	root, err := os.OpenRoot(t.TempDir())
@@ -195,7 +196,7 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var damage *instance.DamageError
+	var damage *remedy.DamageError
 	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
 		t.Errorf("%v", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/remedy"
+
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/sirupsen/logrus"
 )
@@ -134,7 +136,7 @@ func containerVariables(text, place string) (vars []variable, warning string, er
 		return "", false
 	})
 	if err != nil { // its words hold the line
-		return nil, "", &Problem{What: place + " is no environment file that docker compose reads" + lineOf(err), Fix: "correct that line: NAME=VALUE, with single quotes around a value that has other characters than letters and digits"}
+		return nil, "", &remedy.Error{Kind: remedy.Setting, What: place + " is no environment file that docker compose reads" + lineOf(err), Fix: "correct that line: NAME=VALUE, with single quotes around a value that has other characters than letters and digits"}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		vars = append(vars, variable{name, values[name], place})
@@ -168,7 +170,7 @@ func readText(path string) (string, error) {
 		return "", err
 	}
 	if len(text) > maxConfig {
-		return "", &Problem{What: fmt.Sprintf("%s is larger than %d bytes", path, maxConfig), Fix: "name a file of settings"}
+		return "", &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s is larger than %d bytes", path, maxConfig), Fix: "name a file of settings"}
 	}
 	return string(text), nil
 }
@@ -176,11 +178,11 @@ func readText(path string) (string, error) {
 // unreadFile says what to do about a file of settings that can't be read: fix,
 // unless it is there and closed, or says itself what is wrong.
 func unreadFile(what string, err error, fix string) error {
-	if problem := (*Problem)(nil); errors.As(err, &problem) {
+	if problem := (*remedy.Error)(nil); errors.As(err, &problem) {
 		return err
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		fix = "run Holdfast as root, or let its user read the file"
 	}
-	return &Problem{What: "no " + what, Err: err, Fix: fix}
+	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: fix}
 }

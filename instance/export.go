@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"holdfast/remedy"
 )
 
 // Exported is what an export holds.
@@ -84,7 +86,7 @@ func (e *export) run(ctx context.Context) error {
 		return err
 	}
 	if len(local) == 0 {
-		return &Problem{What: "the database has no local account, not even the instance's own", Fix: "start GoToSocial once if it is new; else this is not its database"}
+		return &remedy.Error{Kind: remedy.Setting, What: "the database has no local account, not even the instance's own", Fix: "start GoToSocial once if it is new; else this is not its database"}
 	}
 	e.done.Accounts = int64(len(local))
 	for _, of := range []*entry{blocks, follows, followRequests} {
@@ -132,7 +134,7 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 		return err
 	}
 	if len(have) == 0 {
-		return &Problem{What: "the database has no table " + of.table,
+		return &remedy.Error{Kind: remedy.Setting, What: "the database has no table " + of.table,
 			Fix: "this GoToSocial is older or newer than Holdfast knows: use its own, gotosocial admin export"}
 	}
 	var names []string
@@ -163,7 +165,7 @@ func (e *export) write(r row) error {
 	switch {
 	case err == nil:
 	case r.entry == accounts && r.text("domain") == "":
-		return &Problem{What: "export " + r.name(), Err: err, Fix: "export an earlier snapshot: holdfast list, then holdfast export SNAP --identity FILE"}
+		return &remedy.Error{Kind: remedy.Source, What: "export " + r.name(), Err: err, Fix: "export an earlier snapshot: holdfast list, then holdfast export SNAP --identity FILE"}
 	default:
 		e.done.LeftOut = append(e.done.LeftOut, fmt.Sprintf("%s: %v", r.name(), err))
 		return nil

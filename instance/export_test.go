@@ -24,6 +24,7 @@ import (
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // exportLive exports the instance in a folder.
@@ -432,7 +433,7 @@ func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = exportLive(t, dir)
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "no table follow_requests") || !strings.Contains(p.Fix, "admin export") {
 		t.Errorf("%v", err)
 	}
@@ -473,7 +474,7 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := instance.ExportSnapshot(t.Context(), broken, io.Discard)
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "@ada") || !strings.Contains(p.Fix, "earlier snapshot") {
 				t.Errorf("%v", err)
 			}
@@ -528,7 +529,7 @@ func TestExportKnowsWhoseSchemaItIs(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, wrong := range [][]manifest.File{{}, append(files, file("other.bun_migrations.copy"))} {
-		var p *instance.Problem
+		var p *remedy.Error
 		if got, err := instance.ExportFiles(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
 			t.Errorf("%q, %v", got, err)
 		}

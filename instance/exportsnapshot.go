@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // ExportFiles chooses, of the files of a snapshot in path order, those that
@@ -59,11 +60,11 @@ func theirSchema(names []string) (string, error) {
 	}
 	switch len(schemas) {
 	case 0:
-		return "", &Problem{What: "the snapshot holds no table of accounts", Fix: "holdfast ls SNAP database shows what it holds; choose another snapshot"}
+		return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds no table of accounts", Fix: "holdfast ls SNAP database shows what it holds; choose another snapshot"}
 	case 1:
 		return schemas[0], nil
 	}
-	return "", &Problem{What: "the snapshot holds GoToSocial's tables in several schemas: " + strings.Join(schemas, ", "),
+	return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds GoToSocial's tables in several schemas: " + strings.Join(schemas, ", "),
 		Fix: "restore it with --to DIR, load it by psql, and have GoToSocial's own admin export read the right one"}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // Files yields the files part in path order: the configuration, the systemd unit
@@ -108,9 +109,9 @@ func listed(path string) string { return strings.TrimPrefix(filepath.Clean(path)
 func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return &Problem{What: "can't read " + path, Err: err, Fix: "run Holdfast as root, or let its user read the file"}
+		return &remedy.Error{Kind: remedy.Source, What: "can't read " + path, Err: err, Fix: "run Holdfast as root, or let its user read the file"}
 	case errors.Is(err, fs.ErrNotExist):
-		return &Problem{What: "no " + path, Err: err, Fix: "correct the extra paths of Holdfast's configuration"}
+		return &remedy.Error{Kind: remedy.Source, What: "no " + path, Err: err, Fix: "correct the extra paths of Holdfast's configuration"}
 	}
 	return err
 }

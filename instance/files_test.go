@@ -13,6 +13,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 func files(t *testing.T, i *instance.Instance) (paths []string, byPath map[string]manifest.File) {
@@ -169,7 +170,7 @@ func TestPathsThatCannotBeSavedAreNamedAndCostNoOther(t *testing.T) {
 		t.Errorf("gone: %v", err)
 	}
 	for _, path := range []string{dir + "/gone", dir + "/extra/no\xffutf8", dir + "/extra/new\nline", "/dev/null"} {
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(bad[path], &p) || p.Fix == "" {
 			t.Errorf("%q: %v", path, bad[path])
 		}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"holdfast/remedy"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -39,10 +41,10 @@ func (f *Filling) Start(ctx context.Context) error {
 			return err
 		}
 		if !fs.ValidPath(o.Name) || regular(f.From.Lstat(o.Name)) != nil {
-			return &Problem{
+			return &remedy.Error{
+				Kind: remedy.Refused,
 				What: fmt.Sprintf("GoToSocial's bucket holds what this restore does not bring, such as %q", o.Name),
 				Fix:  "name an empty bucket, or another storage-s3-key-prefix, in GoToSocial's configuration; or empty that one",
-				Err:  fs.ErrPermission,
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // gathering is the files part while it is put together.
@@ -248,13 +249,13 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 	f := manifest.File{Part: manifest.Files, Path: listed(path), Link: link}
 	switch {
 	case !manifest.ValidPath(f.Path):
-		err = &Problem{What: "a line break, or what is no UTF-8, in its name", Fix: "rename it"}
+		err = &remedy.Error{Kind: remedy.Setting, What: "a line break, or what is no UTF-8, in its name", Fix: "rename it"}
 	case err != nil:
 		err = unreadable(path, err)
 	case link == "" && !info.Mode().IsRegular():
-		err = &Problem{What: path + " is no regular file", Fix: "leave it out of the extra paths"}
+		err = &remedy.Error{Kind: remedy.Setting, What: path + " is no regular file", Fix: "leave it out of the extra paths"}
 	case link != "" && !link.Valid():
-		err = &Problem{What: "a line break, or what is no UTF-8, in where the link leads", Fix: "make the link anew"}
+		err = &remedy.Error{Kind: remedy.Setting, What: "a line break, or what is no UTF-8, in where the link leads", Fix: "make the link anew"}
 	default:
 		s := info.Sys().(*syscall.Stat_t)
 		f.Mode, f.Modified, f.Owner = manifest.Mode(info.Mode().Perm()), info.ModTime(), ownerName(s.Uid, s.Gid)

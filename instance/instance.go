@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // Instance is an instance on this machine. Its methods may be called
@@ -77,7 +78,7 @@ func Open(c *Config, o Options) (*Instance, error) {
 	}
 	for _, path := range o.Extra {
 		if !filepath.IsAbs(path) {
-			return nil, &Problem{What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
+			return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
 		}
 	}
 	i := &Instance{config: c, options: o}
@@ -106,9 +107,9 @@ func openDatabase(c *Config) (database, error) {
 
 func unopened(what string, err error, fix string) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return &Problem{What: "can't read the " + what, Err: err, Fix: "run Holdfast as root or as the user who owns it"}
+		return &remedy.Error{Kind: remedy.Source, What: "can't read the " + what, Err: err, Fix: "run Holdfast as root or as the user who owns it"}
 	}
-	return &Problem{What: "no " + what, Err: err, Fix: fix}
+	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: fix}
 }
 
 // Close lets go of the media.

@@ -16,6 +16,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // link makes symbolic links below dir, with the folders that they lie in.
@@ -226,7 +227,7 @@ func TestLinkThatNoListingCanHoldIsNamedAndItsFileSaved(t *testing.T) {
 	link(t, other, map[string]string{"in/odd": "x\xff/../file", "in/two": "gone\nfile"})
 	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}}))
 	for _, name := range []string{"/in/odd", "/in/two"} {
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(bad[other+name], &p) || p.Fix == "" || len(bad) != 2 {
 			t.Errorf("%s: %v", name, bad)
 		}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // Finding is what a look at this machine showed before a restore changes it.
@@ -99,7 +100,7 @@ func answers(ctx context.Context, domain string) (string, error) {
 }
 
 func fixOf(err error) string {
-	var p *Problem
+	var p *remedy.Error
 	if errors.As(err, &p) {
 		return p.Fix
 	}
@@ -158,7 +159,7 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 		return []Finding{f}
 	}
 	if engine := r.Config.Engine(); engine != r.Facts.Engine {
-		return refuse(&Problem{What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", r.Facts.Engine, engine), Fix: "give a configuration of the snapshot's engine by --gotosocial"})
+		return refuse(&remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", r.Facts.Engine, engine), Fix: "give a configuration of the snapshot's engine by --gotosocial"})
 	}
 	if r.Config.Engine() == SQLite {
 		path := r.Config.Database()
@@ -180,11 +181,11 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	}
 	switch p.config.Database {
 	case "postgres", "template0", "template1":
-		return refuse(&Problem{What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", p.config.Database), Fix: "give a configuration with another db-database by --gotosocial"})
+		return refuse(&remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", p.config.Database), Fix: "give a configuration with another db-database by --gotosocial"})
 	}
 	admin, err := p.admin(ctx)
 	if err != nil && p.here() && len(servers()) == 0 {
-		return refuse(&Problem{What: "PostgreSQL is not installed here", Err: err,
+		return refuse(&remedy.Error{Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
 			Fix: fmt.Sprintf("apt install postgresql, or what your distribution calls it, of at least the version that the instance ran on: %s", r.Facts.Server)})
 	}
 	if err != nil {

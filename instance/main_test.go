@@ -22,6 +22,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // fixtures are the project's recorded instances, where they are at hand.
@@ -79,9 +80,9 @@ func readAs(config string, extra []string) {
 	if err == nil {
 		v, err = i.Begin(context.Background())
 	}
-	var p *instance.Problem
+	var p *remedy.Error
 	switch {
-	case errors.As(err, &p) && errors.Is(err, fs.ErrPermission):
+	case errors.As(err, &p) && (p.Kind == remedy.Refused || errors.Is(err, fs.ErrPermission)):
 		fmt.Printf("refused: %v\nfix: %s\n", err, p.Fix)
 		return
 	case err != nil:

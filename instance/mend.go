@@ -6,19 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
+
+	"holdfast/remedy"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// DamageError is a restored database that fails SQLite's own check.
-type DamageError struct {
-	Findings []string // in SQLite's words, ten at most
-}
-
-func (e *DamageError) Error() string {
-	return "the database is damaged: " + strings.Join(e.Findings, "; ")
+// damaged is what is wrong with a database.
+func damaged(findings ...string) *remedy.DamageError {
+	return &remedy.DamageError{What: "the database is damaged", Findings: findings}
 }
 
 // thoroughUpTo is the size of a database, in bytes, up to which every check is
@@ -54,7 +51,7 @@ func checkDatabase(ctx context.Context, file string) (note string, err error) {
 		return "", damage(err, findings...)
 	}
 	if len(findings) != 1 || findings[0] != "ok" {
-		return "", &DamageError{Findings: findings}
+		return "", damaged(findings...)
 	}
 	return fmt.Sprintf("database: %s ok in %.1f s", pragma, time.Since(start).Seconds()), nil
 }
@@ -64,7 +61,7 @@ func checkDatabase(ctx context.Context, file string) (note string, err error) {
 func damage(err error, findings ...string) error {
 	var broken *sqliteError
 	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT || broken.code&0xff == sqlite3.SQLITE_NOTADB) {
-		return &DamageError{Findings: append(findings, broken.text)}
+		return damaged(append(findings, broken.text)...)
 	}
 	return err
 }

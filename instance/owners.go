@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"holdfast/remedy"
 )
 
 // owner is the numbers of "USER:GROUP". As root alone they can be given to
@@ -198,7 +200,7 @@ func Guarded(dir string) error {
 		}
 		s := info.Sys().(*syscall.Stat_t)
 		if uid := int(s.Uid); uid != 0 && uid != os.Geteuid() {
-			return &Problem{What: dir + " belongs to another user, who may rename what is in it", Err: fs.ErrPermission,
+			return &remedy.Error{Kind: remedy.Refused, What: dir + " belongs to another user, who may rename what is in it",
 				Fix: inShell([][]string{{"chown", strconv.Itoa(os.Geteuid()), dir}})}
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
@@ -210,8 +212,7 @@ func Guarded(dir string) error {
 				return err
 			}
 		} else if info.Mode()&fs.ModeSticky == 0 && (s.Mode&0o002 != 0 || s.Mode&0o020 != 0 && int(s.Gid) != os.Getegid()) {
-			return &Problem{What: fmt.Sprintf("others may rename what is in %s (mode %04o, without a sticky bit)", dir, info.Mode().Perm()),
-				Err: fs.ErrPermission, Fix: inShell([][]string{{"chmod", "go-w", dir}})}
+			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("others may rename what is in %s (mode %04o, without a sticky bit)", dir, info.Mode().Perm()), Fix: inShell([][]string{{"chmod", "go-w", dir}})}
 		}
 		if dir == "/" {
 			return nil

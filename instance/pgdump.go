@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"holdfast/remedy"
 )
 
 // dumpPlaces are where distributions keep pg_dump, by version: Debian, Red Hat,
@@ -46,9 +48,9 @@ func (p *postgres) findDump(ctx context.Context, server int) (string, error) {
 	case best.path != "":
 		return best.path, nil
 	case newest.path == "":
-		return "", &Problem{What: "dump database: there is no pg_dump on this machine", Fix: fix, Err: fs.ErrNotExist}
+		return "", &remedy.Error{Kind: remedy.Source, What: "dump database: there is no pg_dump on this machine", Fix: fix, Err: fs.ErrNotExist}
 	}
-	return "", &Problem{What: fmt.Sprintf("dump database: pg_dump %d cannot dump PostgreSQL %d", newest.major, server), Fix: fix}
+	return "", &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("dump database: pg_dump %d cannot dump PostgreSQL %d", newest.major, server), Fix: fix}
 }
 
 // dumps are all programs of that name.
@@ -151,7 +153,7 @@ func (d *dumping) wait() error {
 		return nil
 	}
 	said, _, _ := strings.Cut(strings.TrimSpace(string(d.said.text)), "\n")
-	problem := &Problem{What: "dump database: " + said, Err: err, Fix: "see what PostgreSQL's log says about it"}
+	problem := &remedy.Error{Kind: remedy.Source, What: "dump database: " + said, Err: err, Fix: "see what PostgreSQL's log says about it"}
 	if strings.Contains(said, "permission denied") {
 		problem.Fix = d.db.readFix()
 	}

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
@@ -46,7 +47,7 @@ func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
 			}
 			continue
 		}
-		var p *Problem
+		var p *remedy.Error
 		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) || p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", c.server) {
 			t.Errorf("%v for %d: %v", c.have, c.server, err)
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -117,10 +119,10 @@ func (p *postgres) unmade(err error) error {
 	}
 	switch server.Code {
 	case "42501":
-		return &Problem{What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs", p.config.User), Err: err,
+		return &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs", p.config.User), Err: err,
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run it again, then ALTER ROLE %[1]s NOSUPERUSER; only if the snapshot is your own server's: what it holds can then do anything there", quoteName(p.config.User))}
 	case "58P01", "0A000":
-		return &Problem{What: "this PostgreSQL lacks what the schema needs", Err: err,
+		return &remedy.Error{Kind: remedy.Source, What: "this PostgreSQL lacks what the schema needs", Err: err,
 			Fix: "install what it names on PostgreSQL's machine, then run it again; apt install postgresql-contrib has PostgreSQL's own extensions"}
 	}
 	return err

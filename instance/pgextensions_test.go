@@ -10,6 +10,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // restoredExtensions are a database's, in order.
@@ -65,7 +66,7 @@ func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	_, err := r.Database(t.Context())
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") || !strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
 		t.Fatalf("%v\nfix: %+v", err, p)
 	}

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
@@ -128,7 +130,7 @@ func (l *load) lock(ctx context.Context, admin *pgx.Conn) error {
 	if server := (*pgconn.PgError)(nil); !errors.As(err, &server) || server.Code != "55P03" {
 		return errors.Join(err, l.sql(ctx, admin, "SET lock_timeout = DEFAULT"))
 	}
-	held := &Problem{What: fmt.Sprintf("another restore is at work at %s", l.db), Err: ErrBusy, Fix: "wait until it ends"}
+	held := &remedy.Error{Kind: remedy.Busy, What: fmt.Sprintf("another restore is at work at %s", l.db), Fix: "wait until it ends"}
 	var pid int
 	err = admin.QueryRow(ctx, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint << 32 | objid::bigint) = `+key, l.final).Scan(&pid)
@@ -156,7 +158,7 @@ func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
 	case err != nil:
 		return nil, err
 	}
-	return nil, &Problem{What: fmt.Sprintf("PostgreSQL's user %q may not make a database", p.config.User), Err: fs.ErrPermission, Fix: p.mayCreate()}
+	return nil, &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("PostgreSQL's user %q may not make a database", p.config.User), Fix: p.mayCreate()}
 }
 
 // noAdmin adds to an error of admin what helps where PostgreSQL doesn't know the
@@ -166,7 +168,7 @@ func (p *postgres) noAdmin(err error) error {
 	if !errors.As(err, &server) || !strings.HasPrefix(server.Code, "28") {
 		return err
 	}
-	return &Problem{What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server,
+	return &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server,
 		Fix: fmt.Sprintf("correct db-user and db-password; if it is new there: sudo -u postgres createuser --createdb --pwprompt %s, with that password; as root on the machine of PostgreSQL Holdfast makes it", p.config.User)}
 }
 
@@ -200,9 +202,9 @@ func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err e
 	case err != nil:
 		return "", err
 	case !empty && !l.replace:
-		return "", &Problem{What: fmt.Sprintf("%s exists", l.db), Err: fs.ErrPermission, Fix: "--replace renames it aside; nothing is ever dropped"}
+		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s exists", l.db), Fix: "--replace renames it aside; nothing is ever dropped"}
 	case !may:
-		return "", &Problem{What: fmt.Sprintf("%s exists, and is another user's than %q", l.db, l.db.config.User), Err: fs.ErrPermission,
+		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s exists, and is another user's than %q", l.db, l.db.config.User),
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s, so that it can be renamed aside", quoteName(l.final), quoteName(l.db.config.User))}
 	}
 	// A database that others are connected to can't be renamed. PostgreSQL ends its
@@ -213,7 +215,7 @@ func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err e
 		return "", err
 	}
 	if others > 0 {
-		return "", &Problem{What: fmt.Sprintf("%s is in use, by %s", l.db, plural(others, "connection")), Err: fs.ErrPermission, Fix: "stop GoToSocial, and whoever else is connected to it"}
+		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is in use, by %s", l.db, plural(others, "connection")), Fix: "stop GoToSocial, and whoever else is connected to it"}
 	}
 	return asideName(l.final) + time.Now().UTC().Format("20060102_150405"), nil
 }
@@ -351,7 +353,7 @@ func (l *load) fill(ctx context.Context, tables []scriptTable) (rows int64, note
 			return 0, nil, err
 		}
 		if n != counts[i] {
-			return 0, nil, &DamageError{Findings: []string{fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i])}}
+			return 0, nil, damaged(fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i]))
 		}
 		rows += n
 	}
@@ -381,7 +383,7 @@ func (l *load) table(ctx context.Context, temp *postgres, t scriptTable) (int64,
 		return 0, err
 	}
 	if tag.RowsAffected() != lines.n {
-		return 0, &DamageError{Findings: []string{fmt.Sprintf("%s has %d lines, PostgreSQL took %d rows", t.file, lines.n, tag.RowsAffected())}}
+		return 0, damaged(fmt.Sprintf("%s has %d lines, PostgreSQL took %d rows", t.file, lines.n, tag.RowsAffected()))
 	}
 	return lines.n, l.sql(ctx, conn, "COMMIT")
 }

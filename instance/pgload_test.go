@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance/postgrestest"
+	"holdfast/remedy"
 )
 
 // Two clusters on one machine may have sockets of the same port. The superuser of
@@ -50,7 +51,7 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 		}
 		admin, err := p.admin(t.Context())
 		if c.says != "" {
-			var problem *Problem
+			var problem *remedy.Error
 			if !errors.As(err, &problem) || !strings.Contains(err.Error(), c.says) || !strings.Contains(problem.Fix, c.fix) {
 				t.Errorf("%v: %v, %+v", c.places, err, problem)
 			}

@@ -9,17 +9,19 @@ import (
 	"strings"
 	"syscall"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // explain adds to an error what can be done about it while a database is made
 // and filled. postgres.explain has the words for one that is read.
 func (l *load) explain(err error) error {
-	var said *Problem
-	var damage *DamageError
+	var said *remedy.Error
+	var damage *remedy.DamageError
 	var server *pgconn.PgError
 	var network net.Error
-	what := &Problem{What: l.db.String(), Err: err}
+	what := &remedy.Error{Kind: remedy.Source, What: l.db.String(), Err: err}
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &said):
 		return err
@@ -44,7 +46,7 @@ const (
 // explainCode goes by the codes of PostgreSQL's documentation, appendix A. What is
 // made under the temporary name is made anew by the next run, so that nothing has
 // to be cleared away.
-func (l *load) explainCode(what *Problem, err *pgconn.PgError) {
+func (l *load) explainCode(what *remedy.Error, err *pgconn.PgError) {
 	switch class := err.Code[:min(2, len(err.Code))]; {
 	case err.Code == "42501":
 		what.What += fmt.Sprintf(": user %q lacks a right", l.db.config.User)
@@ -60,7 +62,7 @@ func (l *load) explainCode(what *Problem, err *pgconn.PgError) {
 		what.Fix = seeWhy
 	case class == "22", class == "23":
 		// The server's words hold what stands in the row.
-		what.Err = &DamageError{Findings: []string{fmt.Sprintf("PostgreSQL refuses a row of it (%s)", err.Code)}}
+		what.Err = damaged(fmt.Sprintf("PostgreSQL refuses a row of it (%s)", err.Code))
 		what.Fix = "restore an earlier snapshot; or this one into a folder by --to, and load database/restore.sql there by psql, which names the row"
 	case err.Code == "42P04":
 		what.What += " was made meanwhile"

@@ -15,6 +15,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // lost is an instance on PostgreSQL whose database and media are gone, and the
@@ -35,7 +36,7 @@ func lost(t *testing.T, s *postgrestest.Server) *instance.Rebuild {
 func fails(t *testing.T, r *instance.Rebuild, what, fix string) error {
 	t.Helper()
 	_, err := r.Database(t.Context())
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), what) || !strings.Contains(p.Fix, fix) {
 		t.Errorf("%v; %+v", err, p)
 	}
@@ -122,7 +123,7 @@ func TestRowsThatAreRefusedAreNotTold(t *testing.T) {
 	r := lost(t, s)
 	write(t, r.From, "database/public.no_key.copy", "row 1\tsecret@example.org\n")
 	err := fails(t, r, `"no_key"`, "earlier snapshot")
-	var damage *instance.DamageError
+	var damage *remedy.DamageError
 	if !errors.As(err, &damage) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
@@ -136,7 +137,7 @@ func TestAnotherRestoreAtTheDatabaseIsToldApart(t *testing.T) {
 	if _, err := other.Exec(t.Context(), "SELECT pg_advisory_lock(hashtext('holdfast gotosocial'))"); err != nil {
 		t.Fatal(err)
 	}
-	if err := fails(t, r, "another restore is at work", "pg_terminate_backend"); !errors.Is(err, instance.ErrBusy) {
+	if err := fails(t, r, "another restore is at work", "pg_terminate_backend"); !remedy.Is(err, remedy.Busy) {
 		t.Errorf("%v", err)
 	}
 	// One that ends meanwhile was worth the wait.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sync/errgroup"
@@ -41,7 +43,7 @@ func (p *postgres) relay(ctx context.Context) (*relay, error) {
 		r.listener, err = net.Listen("unix", filepath.Join(r.dir, ".s.PGSQL.5432"))
 	}
 	if err != nil {
-		return nil, errors.Join(&Problem{What: "dump database: can't make a socket for pg_dump", Err: err,
+		return nil, errors.Join(&remedy.Error{Kind: remedy.Source, What: "dump database: can't make a socket for pg_dump", Err: err,
 			Fix: "let TMPDIR name a folder that this user can write into, by a short name such as /tmp"}, r.server.Conn.Close(), os.RemoveAll(r.dir))
 	}
 	r.g.Go(r.serve)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -45,9 +47,9 @@ func (v *pgView) readable(ctx context.Context) error {
 	case err != nil:
 		return err
 	case len(denied) > 0:
-		return &Problem{What: fmt.Sprintf("%s: user %q may not read %s", v.db, user, some(denied)), Err: errDenied, Fix: v.db.readFix()}
+		return &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("%s: user %q may not read %s", v.db, user, some(denied)), Err: errDenied, Fix: v.db.readFix()}
 	case len(hidden) > 0:
-		return &Problem{What: fmt.Sprintf("%s: user %q may not read every row of %s", v.db, user, some(hidden)), Err: errHidden,
+		return &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("%s: user %q may not read every row of %s", v.db, user, some(hidden)), Err: errHidden,
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s BYPASSRLS", quoteName(user))}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // A table that only pg_dump, or the last COPY of the night, would stumble over is
@@ -48,7 +49,7 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 			v.Close()
 			continue
 		}
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
 			t.Errorf("after %s: %v\nfix: %+v", c.do, err, p)
 		}
@@ -64,7 +65,7 @@ func TestNameThatAScriptCantHoldIsRefused(t *testing.T) {
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE odd (\"two\nlines\" int)")
 	_, err := i.Begin(t.Context())
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(p.What, `"two\nlines"`) || p.Fix == "" {
 		t.Errorf("%v", err)
 	}

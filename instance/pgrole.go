@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/text/secure/precis"
@@ -81,7 +83,7 @@ func (p *postgres) logIn(ctx context.Context) error {
 	if !errors.As(err, &server) || !strings.HasPrefix(server.Code, "28") {
 		return nil // it got past that
 	}
-	refused := &Problem{What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server}
+	refused := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server}
 	if server.Code == "28P01" {
 		refused.Fix = fmt.Sprintf(`give it the password of GoToSocial's configuration: sudo -u postgres psql -c '\password %s'; or give a configuration with its own by --gotosocial`, quoteName(p.config.User))
 	} else {

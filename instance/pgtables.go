@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -105,7 +107,7 @@ func legible(tables []table) error {
 	for _, t := range tables {
 		for _, name := range append([]string{t.schema, t.relation}, t.columns...) {
 			if strings.ContainsAny(name, "\n\r") {
-				return &Problem{What: fmt.Sprintf("table %q of the schema %q has a line break in the name %q", t.relation, t.schema, name),
+				return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("table %q of the schema %q has a line break in the name %q", t.relation, t.schema, name),
 					Fix: "it is none of GoToSocial's: rename it, or drop it"}
 			}
 		}

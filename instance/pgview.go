@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // pgView is a PostgreSQL database at one moment: an exported snapshot, which
@@ -118,7 +119,7 @@ func (v *pgView) describe(ctx context.Context, host string) error {
 			return err
 		}
 		if schema == nil {
-			return &Problem{What: fmt.Sprintf("%s is not GoToSocial's: it has no table %s where user %q looks", v.db, name, v.db.config.User),
+			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s is not GoToSocial's: it has no table %s where user %q looks", v.db, name, v.db.config.User),
 				Fix: "correct db-database, or search_path in the connection string, and start the server once if it is new"}
 		}
 		v.schema = *schema

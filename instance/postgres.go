@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 
+	"holdfast/remedy"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -33,7 +35,7 @@ func openPostgres(c *Config) (*postgres, error) {
 	if text := c.Get("db-postgres-connection-string"); text != "" {
 		config, err := pgx.ParseConfig(text)
 		if err != nil { // its words may hold the password
-			return nil, &Problem{What: "db-postgres-connection-string is none that PostgreSQL's clients read", Fix: "correct it, as in postgres://USER:PASSWORD@HOST/DATABASE"}
+			return nil, &remedy.Error{Kind: remedy.Setting, What: "db-postgres-connection-string is none that PostgreSQL's clients read", Fix: "correct it, as in postgres://USER:PASSWORD@HOST/DATABASE"}
 		}
 		return newPostgres(config), nil
 	}
@@ -43,7 +45,7 @@ func openPostgres(c *Config) (*postgres, error) {
 	}
 	port, err := strconv.ParseUint(c.Get("db-port"), 10, 16)
 	if err != nil {
-		return nil, &Problem{What: fmt.Sprintf("db-port %q is no port", c.Get("db-port")), Fix: "correct db-port"}
+		return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-port %q is no port", c.Get("db-port")), Fix: "correct db-port"}
 	}
 	config.Port, config.Database = uint16(port), c.Get("db-database")
 	for key, to := range map[string]*string{"db-address": &config.Host, "db-user": &config.User, "db-password": &config.Password} {
@@ -67,25 +69,25 @@ func (c *Config) postgresTLS() (*tls.Config, error) {
 		return &tls.Config{InsecureSkipVerify: true}, nil
 	case "require":
 	default:
-		return nil, &Problem{What: fmt.Sprintf("db-tls-mode %q is none of disable, enable, require", mode), Fix: "correct db-tls-mode"}
+		return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode %q is none of disable, enable, require", mode), Fix: "correct db-tls-mode"}
 	}
 	config := &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
 	file := c.absolute(c.Get("db-tls-ca-cert"))
 	if file == "" {
 		return config, nil
 	}
-	wrong := func(err error) error {
-		return &Problem{What: "no certificate authority in " + file, Err: err, Fix: "correct db-tls-ca-cert"}
+	wrong := func(kind remedy.Kind, err error) error {
+		return &remedy.Error{Kind: kind, What: "no certificate authority in " + file, Err: err, Fix: "correct db-tls-ca-cert"}
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, wrong(err)
+		return nil, wrong(remedy.Source, err)
 	}
 	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
 		config.RootCAs = x509.NewCertPool()
 	}
 	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, wrong(nil)
+		return nil, wrong(remedy.Setting, nil)
 	}
 	return config, nil
 }
@@ -139,10 +141,10 @@ func (p *postgres) explain(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if problem := (*Problem)(nil); errors.As(err, &problem) {
+	if problem := (*remedy.Error)(nil); errors.As(err, &problem) {
 		return err
 	}
-	what := &Problem{What: p.String(), Err: err, Fix: "see what PostgreSQL's log says about it"}
+	what := &remedy.Error{Kind: remedy.Source, What: p.String(), Err: err, Fix: "see what PostgreSQL's log says about it"}
 	var server *pgconn.PgError
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -171,7 +173,7 @@ func untrusted(err error) bool {
 }
 
 // explainCode goes by the codes of PostgreSQL's documentation, appendix A.
-func (p *postgres) explainCode(what *Problem, err *pgconn.PgError) {
+func (p *postgres) explainCode(what *remedy.Error, err *pgconn.PgError) {
 	switch code := err.Code; {
 	case strings.HasPrefix(code, "28"):
 		what.What += fmt.Sprintf(" refused user %q", p.config.User)

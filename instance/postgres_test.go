@@ -18,6 +18,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // pgInstance is an instance on PostgreSQL in a folder of its own.
@@ -191,7 +192,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := openInstance(t, pgConfig(t, strings.Replace(settings, c.old, c.new, 1)), instance.Options{}).Begin(t.Context())
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
 				t.Errorf("%v\nfix: %+v", err, p)
 			}
@@ -217,7 +218,7 @@ func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
 	}
 	s.Stop()
 	_, err = io.Copy(io.Discard, r)
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "went away") {
 		t.Errorf("%v", err)
 	}
@@ -252,7 +253,7 @@ func TestTableThatVanishesIsToldApart(t *testing.T) {
 	if _, err := migration.Exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
-	var p *instance.Problem
+	var p *remedy.Error
 	if err := <-begun; !errors.As(err, &p) || !strings.Contains(err.Error(), "lost a table") || !strings.Contains(p.Fix, "migrations") {
 		t.Errorf("%v", err)
 	}
@@ -349,7 +350,7 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 		return err
 	}
 	// One that is there is never dropped.
-	var p *instance.Problem
+	var p *remedy.Error
 	if err := rebuild(from, "aaaa", false); !errors.As(err, &p) || !strings.Contains(err.Error(), "exists") || !strings.Contains(p.Fix, "--replace") {
 		t.Errorf("%v", err)
 	}

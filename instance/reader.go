@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"holdfast/remedy"
+
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -80,8 +82,8 @@ func (d *sqliteFile) localKeys(ctx context.Context, key func(string)) error {
 // mayRead refuses what could harm the server or mislead us.
 func (d *sqliteFile) mayRead() error {
 	if name := network(filepath.Dir(d.path)); name != "" {
-		return &Problem{What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", d.path, name),
-			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one", Err: fs.ErrPermission}
+		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", d.path, name),
+			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one"}
 	}
 	info, err := os.Stat(d.path)
 	if err != nil {
@@ -95,8 +97,8 @@ func (d *sqliteFile) mayRead() error {
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if _, err := os.Stat(d.path + suffix); errors.Is(err, fs.ErrNotExist) {
 			name := userName(ownerID(info))
-			return &Problem{What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", d.path, name),
-				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name), Err: fs.ErrPermission}
+			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", d.path, name),
+				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name)}
 		}
 	}
 	return nil
@@ -132,7 +134,7 @@ func (d *sqliteFile) explain(err error) error {
 	if errors.Is(err, context.Canceled) || !errors.As(err, &e) {
 		return err
 	}
-	p := &Problem{What: "database " + d.path, Err: err}
+	p := &remedy.Error{Kind: remedy.Source, What: "database " + d.path, Err: err}
 	switch e.code & 0xff {
 	case sqlite3.SQLITE_NOTADB:
 		p.What += " is no SQLite database, or an encrypted one"

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // Rebuild makes an instance again on this machine, at the places of its
@@ -215,7 +216,7 @@ func (r *Rebuild) aside(path string, endings ...string) (to string, err error) {
 }
 
 func inTheWay(path string) error {
-	return &Problem{What: path + " is there already", Err: fs.ErrPermission, Fix: "--replace renames it to " + filepath.Base(path) + before}
+	return &remedy.Error{Kind: remedy.Refused, What: path + " is there already", Fix: "--replace renames it to " + filepath.Base(path) + before}
 }
 
 // move renames a file, or copies it where it goes to another disk. Nothing

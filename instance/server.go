@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"holdfast/remedy"
 )
 
 // Server says how the instance's server is run, as far as a person has to: its
@@ -152,7 +154,7 @@ func (s Server) unitService() (*service, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, &Problem{What: "several units run a GoToSocial server: " + strings.Join(paths, ", "), Fix: "name the instance's one: instance.unit, or --unit where init is at work"}
+	return nil, &remedy.Error{Kind: remedy.Setting, What: "several units run a GoToSocial server: " + strings.Join(paths, ", "), Fix: "name the instance's one: instance.unit, or --unit where init is at work"}
 }
 
 func (s *service) readContainerFile(path string) error {

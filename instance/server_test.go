@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"holdfast/instance"
+	"holdfast/remedy"
 )
 
 const start = "ExecStart=/gotosocial/gotosocial server start\n"
@@ -353,7 +354,7 @@ func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
 
 	write(t, root, "etc/systemd/system/again.service", "[Service]\nExecStart=/g/gotosocial --config-path "+root+"/etc/gts/config.yaml server start")
 	_, err := instance.Server{File: root + "/etc/gts/config.yaml", Root: root}.Config()
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(p.What, "again.service") || !strings.Contains(p.What, "one.service") {
 		t.Errorf("%v", err)
 	}
@@ -452,7 +453,7 @@ func TestServicesThatCantBeReadNameTheFix(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.server.Root = root
 			_, err := c.server.Config()
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) || errors.Is(err, fs.ErrNotExist) != c.notExist {
 				t.Errorf("%v", err)
 			}
@@ -483,7 +484,7 @@ func FuzzService(f *testing.F) {
 			c, err := s.Config()
 			quiet := s.Unit == "" && !strings.Contains(strings.ToUpper(text), "CONFIG_PATH")
 			if err != nil {
-				var p *instance.Problem
+				var p *remedy.Error
 				if !errors.As(err, &p) || p.Fix == "" || quiet && strings.Contains(err.Error(), secret) {
 					t.Errorf("%v", err)
 				}

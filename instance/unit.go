@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"holdfast/remedy"
 )
 
 // unit is a systemd service: its file with all drop-ins over it.
@@ -53,7 +55,7 @@ func readUnit(path, root string) (*unit, error) {
 		}
 	}
 	if target, err := filepath.EvalSymlinks(u.fragment); err == nil && target == "/dev/null" {
-		return nil, &Problem{What: u.fragment + " is masked: systemd starts nothing by it", Fix: "name the unit that starts the server, or unmask it"}
+		return nil, &remedy.Error{Kind: remedy.Setting, What: u.fragment + " is masked: systemd starts nothing by it", Fix: "name the unit that starts the server, or unmask it"}
 	}
 	for _, file := range append([]string{u.fragment}, u.dropIns(folders)...) {
 		text, err := readText(file)

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // databaseName is the path of a SQLite database in the database part,
@@ -82,7 +83,7 @@ func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err er
 			return f, err
 		}
 		if n == 0 {
-			return f, &Problem{What: "this is a SQLite database, but not GoToSocial's: it has no table " + table,
+			return f, &remedy.Error{Kind: remedy.Setting, What: "this is a SQLite database, but not GoToSocial's: it has no table " + table,
 				Fix: "point db-address to the file that the server uses, and start the server once if it is new"}
 		}
 	}

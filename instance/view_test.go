@@ -17,6 +17,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
@@ -322,7 +323,7 @@ func TestStrangeDatabasesAreRefusedWithTheFix(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := openInstance(t, dir, instance.Options{}).Begin(t.Context())
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}

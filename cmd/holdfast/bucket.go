@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"holdfast/instance"
+	"holdfast/remedy"
 	"holdfast/remote"
 )
 
@@ -21,7 +22,7 @@ func (a *app) openBucket(c *instance.Config) (instance.Bucket, error) {
 	}
 	b, err := remote.OpenBucket(remote.BucketConfig(*at), a.patience)
 	if err != nil {
-		return nil, &instance.Problem{What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
+		return nil, &remedy.Error{Kind: remedy.Source, What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
 	}
 	return bucket{b}, nil
 }
@@ -83,7 +84,7 @@ func (b bucket) explain(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	p := &instance.Problem{What: fmt.Sprintf("GoToSocial's bucket, %s", b), Err: err}
+	p := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("GoToSocial's bucket, %s", b), Err: err}
 	switch {
 	case errors.Is(err, remote.ErrCredentials):
 		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and see that this key may list the bucket"

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/instance"
+	"holdfast/remedy"
 )
 
 // workFolder lies as near to the media as a folder is where nobody but root and
@@ -66,7 +67,7 @@ func holdFolder(dir string) (*os.File, error) {
 		return &problem{exit: exitRefused, err: fmt.Errorf(format, args...), fix: "name a folder of your own by --work, or move that one away"}
 	}
 	if err := instance.Guarded(filepath.Dir(dir)); err != nil {
-		if p, ok := err.(*instance.Problem); ok {
+		if p, ok := err.(*remedy.Error); ok {
 			p.Fix += ", or name another place by --work"
 		}
 		return nil, err
