@@ -14,6 +14,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // Directory is what a restore makes: a folder with sqlite.db, or database/*.sql
@@ -27,8 +28,8 @@ type Directory struct {
 	Verbatim bool
 }
 
-// Place is where a file belongs in the folder.
-func (d *Directory) Place(f manifest.File) (string, error) {
+// PathOf is where a file belongs in the folder.
+func (d *Directory) PathOf(f manifest.File) (string, error) {
 	if !manifest.ValidPath(f.Path) {
 		return "", fmt.Errorf("%q is no path of a listing", f.Path)
 	}
@@ -56,10 +57,10 @@ const scripts = "database"
 // verbatim.
 const DamageNote = "the database is damaged, and is as it was: "
 
-// Mend checks a SQLite database and, unless it is wanted verbatim, marks remote
+// CheckDatabase checks a SQLite database and, unless it is wanted verbatim, marks remote
 // media as not cached. The file is durable then, and no log or journal is left. A
 // damaged one is an error, or a note where it is wanted verbatim.
-func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string, err error) {
+func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (notes []string, err error) {
 	if _, err := staging.Lstat(databaseName); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // of PostgreSQL there is nothing to check before it is loaded
 	}
@@ -88,7 +89,7 @@ func (d *Directory) Mend(ctx context.Context, staging *os.Root) (notes []string,
 
 // Finish makes the storage folder where there is none, and writes run.env,
 // durably. Without the database part there is nothing to do.
-func (d *Directory) Finish(_ context.Context, staging *os.Root, s manifest.Restored) (notes []string, err error) {
+func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {
 	if !s.Parts[manifest.Database] {
 		return nil, nil
 	}
@@ -155,7 +156,7 @@ func writeDurably(staging *os.Root, name, text string) error {
 
 // environment is what makes a server start over the folder, in the form that
 // both systemd's EnvironmentFile= and a shell read.
-func (d *Directory) environment(staging fs.FS, s manifest.Restored) string {
+func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 	found := d.findRemains(staging, s.Domain)
 	config := found.config
 	var b strings.Builder

@@ -17,11 +17,12 @@ import (
 	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 var update = flag.Bool("update", false, "write golden files")
 
-var whole = manifest.Restored{
+var whole = vault.Restored{
 	Domain: "social.example.org",
 	Facts:  manifest.Facts{Engine: "sqlite", GoToSocial: "0.20.0", Migration: "20250715095446"},
 	Parts:  map[manifest.Part]bool{manifest.Database: true, manifest.Files: true, manifest.Media: true},
@@ -68,7 +69,7 @@ func TestPlacesStayInTheFolder(t *testing.T) {
 		{manifest.File{Part: manifest.Files, Path: ""}, ""},
 		{manifest.File{Part: manifest.Listing, Path: "a"}, ""},
 	} {
-		got, err := d.Place(c.file)
+		got, err := d.PathOf(c.file)
 		if got != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%s %q: %q, %v", c.file.Part, c.file.Path, got, err)
 		}
@@ -80,7 +81,7 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 		t.Run(journal, func(t *testing.T) {
 			root := staged(t, journal)
 			before := entries(t, root.Name())
-			notes, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root)
+			notes, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +113,7 @@ func TestVerbatimChangesNoByte(t *testing.T) {
 	root := staged(t, "WAL")
 	db := filepath.Join(root.Name(), "sqlite.db")
 	before := hashes(t, db)
-	if _, err := (&instance.Directory{Path: "/target", Verbatim: true}).Mend(t.Context(), root); err != nil {
+	if _, err := (&instance.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
 	if after := hashes(t, db); after != before {
@@ -131,13 +132,13 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	f.Close()
 	var damage *remedy.DamageError
-	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.As(err, &damage) {
+	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) {
 		t.Errorf("%v", err)
 	}
 
 	// Verbatim means every byte as it was, also where that is bad.
 	before := hashes(t, filepath.Join(root.Name(), "sqlite.db"))
-	notes, err := (&instance.Directory{Path: "/target", Verbatim: true}).Mend(t.Context(), root)
+	notes, err := (&instance.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
 	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], instance.DamageNote) {
 		t.Errorf("%q, %v", notes, err)
 	}
@@ -153,7 +154,7 @@ func TestPartsAloneNeedNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		s := manifest.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
+		s := vault.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
 		if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil || len(entries(t, root.Name())) > 0 {
 			t.Errorf("%s: %v, %v", part, err, entries(t, root.Name()))
 		}
@@ -170,7 +171,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	}
 	defer root.Close()
 	write(t, root.Name(), "sqlite.db/pages", "a folder")
-	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); err == nil || errors.As(err, &damage) {
+	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil || errors.As(err, &damage) {
 		t.Errorf("unreadable: %v", err)
 	}
 
@@ -179,7 +180,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	if err := unix.Mknod(filepath.Join(root.Name(), "sqlite.db-journal"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 7))); err != nil {
 		t.Skipf("no device that is full: %v", err)
 	}
-	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &damage) {
+	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &damage) {
 		t.Errorf("full disk: %v", err)
 	}
 }
@@ -197,7 +198,7 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 		}
 	}
 	var damage *remedy.DamageError
-	if _, err := (&instance.Directory{Path: "/target"}).Mend(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
+	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
 		t.Errorf("%v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // ExportFiles chooses, of the files of a snapshot in path order, those that
@@ -72,19 +73,19 @@ func theirSchema(names []string) (string, error) {
 // byte for byte.
 type Bare struct{}
 
-// Place is the file's own path.
-func (Bare) Place(f manifest.File) (string, error) {
+// PathOf is the file's own path.
+func (Bare) PathOf(f manifest.File) (string, error) {
 	if f.Part != manifest.Database {
 		return "", fmt.Errorf("%s/%s is no file of the database", f.Part, f.Path)
 	}
 	return f.Path, nil
 }
 
-// Mend leaves the database as it is.
-func (Bare) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+// CheckDatabase leaves the database as it is.
+func (Bare) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
 // Finish has nothing to add.
-func (Bare) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
+func (Bare) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) { return nil, nil }
 
 // ExportSnapshot writes what [Export] does, out of the files that ExportFiles
 // chose. They lie in dir; a file of ours may come beside them.

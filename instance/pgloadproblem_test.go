@@ -16,6 +16,7 @@ import (
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // lost is an instance on PostgreSQL whose database and media are gone, and the
@@ -204,7 +205,7 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	restored := manifest.Restored{Domain: "social.example.org", Facts: facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	restored := vault.Restored{Domain: "social.example.org", Facts: facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
 	if _, err := (&instance.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}

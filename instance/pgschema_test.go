@@ -13,6 +13,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/vault"
 )
 
 // Names may be as odd and as long as PostgreSQL lets them be, and GoToSocial's
@@ -43,7 +44,7 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	restored := manifest.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: instance.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	restored := vault.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: instance.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
 	if _, err := (&instance.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}

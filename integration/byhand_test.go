@@ -197,7 +197,7 @@ type byhand struct {
 	state    string
 }
 
-// source makes instance's own view type the interface's.
+// source is an instance as a vault.DatabaseSource.
 type source struct{ *instance.Instance }
 
 func (s source) Begin(ctx context.Context) (vault.View, error) {
@@ -257,7 +257,9 @@ func (w *byhand) backup() {
 	ok(w.t, err)
 	repo, err := vault.Open(w.t.Context(), store, w.host.Repository, w.index)
 	ok(w.t, err)
-	report, err := vault.Backup(w.t.Context(), repo, w.host, w.index, w.source, vault.BackupConfig{State: w.state, Version: "test"})
+	report, err := vault.Backup(w.t.Context(), vault.BackupConfig{
+		Repository: repo, Host: w.host, Index: w.index, Database: w.source, Files: w.source, State: w.state, Version: "test",
+	})
 	ok(w.t, err)
 	if len(report.Missing) > 0 || len(report.Warnings) > 0 {
 		w.t.Errorf("missing %q, warnings %q", report.Missing, report.Warnings)

@@ -109,7 +109,9 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	defer src.Close()
 	repo, err := vault.Open(ctx, store, host.Repository, idx)
 	ok(t, err)
-	_, err = vault.Backup(ctx, repo, host, idx, source{src}, vault.BackupConfig{State: state, Version: "golden"})
+	_, err = vault.Backup(ctx, vault.BackupConfig{
+		Repository: repo, Host: host, Index: idx, Database: source{src}, Files: src, State: state, Version: "golden",
+	})
 	ok(t, err)
 }
 

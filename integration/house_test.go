@@ -28,7 +28,7 @@ var below = map[string][]string{
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},
 	"pack":             {"chunking", "seal"},
-	"instance":         {"manifest", "disk", "remedy"},
+	"instance":         {"vault", "remote"},
 	"chunking":         {},
 	"seal":             {"disk"},
 	"remote":           {"disk"},

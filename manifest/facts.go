@@ -13,10 +13,3 @@ type Facts struct {
 	Accounts      int64  `json:"accounts,omitempty"`   // local accounts, the instance's own not counted
 	Statuses      int64  `json:"statuses,omitempty"`   // local statuses; 0 where counting them would mean reading the whole table
 }
-
-// Restored is what a restore brought into a staging folder.
-type Restored struct {
-	Facts  Facts
-	Domain string
-	Parts  map[Part]bool // the parts of which something was chosen
-}

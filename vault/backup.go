@@ -17,14 +17,21 @@ import (
 	"holdfast/seal"
 )
 
-// BackupConfig is how to back up. The zero value is the documented default.
+// BackupConfig says what to back up, and how.
 type BackupConfig struct {
-	State   string // the folder of the spool and of temporary files; required
-	Spool   int64  // bytes of packs that may wait on disk for the remote; 0: 1 GiB
-	Workers int    // 0: 2
-	Version string // of the program, for the record
-	// Progress, if set, is kept up to date.
-	Progress *Progress
+	// Required.
+	Repository *Repository    // opened with Index
+	Host       *seal.Host     // the key that signs the record
+	Index      *index.Index   // of the host
+	Database   DatabaseSource // the instance's database
+	Files      FileSource     // the instance's media and files part
+	State      string         // the folder of the spool and of temporary files
+
+	// Optional: the zero value is the documented default.
+	Spool    int64     // bytes of packs that may wait on disk for the remote; 0: 1 GiB
+	Workers  int       // goroutines that compress and seal; 0: 2
+	Version  string    // of the program, for the record
+	Progress *Progress // kept up to date during the backup
 }
 
 // BackupReport is what a backup did.
@@ -53,7 +60,7 @@ type backup struct {
 	repo *Repository
 	host *seal.Host
 	idx  *index.Index
-	src  Source
+	src  FileSource
 	cfg  BackupConfig
 	ship *shipper
 
@@ -66,7 +73,8 @@ type backup struct {
 // Backup stores the instance as a new snapshot on top of the repository's
 // newest record. The record is put last, after a LIST showed everything that it
 // names; a run that fails before leaves packs that the next run finds again.
-func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.Index, src Source, cfg BackupConfig) (*BackupReport, error) {
+func Backup(ctx context.Context, cfg BackupConfig) (*BackupReport, error) {
+	repo, host, idx := cfg.Repository, cfg.Host, cfg.Index
 	if cfg.Workers == 0 {
 		cfg.Workers = 2
 	}
@@ -86,7 +94,7 @@ func Backup(ctx context.Context, repo *Repository, host *seal.Host, idx *index.I
 	if err != nil {
 		return nil, err
 	}
-	b := &backup{repo: repo, host: host, idx: idx, src: src, cfg: cfg}
+	b := &backup{repo: repo, host: host, idx: idx, src: cfg.Files, cfg: cfg}
 	b.report.Warnings = slices.Clone(repo.Warnings)
 	if err := b.recall(ctx); err != nil {
 		return nil, err

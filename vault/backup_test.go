@@ -280,7 +280,7 @@ func TestMediumDeletedMeanwhileIsNotMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idx.Close()
-	report, err := vault.Backup(t.Context(), w.open(), w.host, idx, src, vault.BackupConfig{State: w.state})
+	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: src, Files: src, State: w.state})
 	if err != nil || len(report.Missing) != 0 {
 		t.Fatalf("missing %v, %v", report.Missing, err)
 	}

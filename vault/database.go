@@ -39,7 +39,7 @@ func (b *backup) database(ctx context.Context, rec *manifest.Record, l *listing)
 
 // pass is one transaction.
 func (b *backup) pass(ctx context.Context, rec *manifest.Record, l *listing) (err error) {
-	view, err := b.src.Begin(ctx)
+	view, err := b.cfg.Database.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin view: %w: %w", ErrSource, err)
 	}

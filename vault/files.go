@@ -46,7 +46,7 @@ func (b *backup) media(ctx context.Context, l *listing) error {
 	// A file may be deleted between the view and its turn: then its row is gone
 	// too, and nothing is missing.
 	paths := slices.Sorted(maps.Keys(lost))
-	named, err := b.src.Named(ctx, paths)
+	named, err := b.cfg.Database.Named(ctx, paths)
 	if err != nil {
 		return fmt.Errorf("look up media: %w: %w", ErrSource, err)
 	}

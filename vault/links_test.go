@@ -78,7 +78,7 @@ func TestUnchangedLinksStoreTheRecordAlone(t *testing.T) {
 // stumbling is a target that fails once everything was fetched.
 type stumbling struct{ folder }
 
-func (stumbling) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+func (stumbling) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) {
 	return nil, errors.New("stumbled")
 }
 

@@ -112,7 +112,7 @@ type single struct {
 	below string // a file that was met where name is a folder
 }
 
-func (s *single) Place(f manifest.File) (string, error) {
+func (s *single) PathOf(f manifest.File) (string, error) {
 	if name := string(f.Part) + "/" + f.Path; name != s.name {
 		s.below = name
 		return "", ErrNoFile
@@ -120,9 +120,9 @@ func (s *single) Place(f manifest.File) (string, error) {
 	return "file", nil
 }
 
-func (*single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (*single) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
-func (*single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+func (*single) Finish(context.Context, *os.Root, Restored) ([]string, error) {
 	return nil, nil
 }
 

@@ -73,7 +73,7 @@ func TestStoppedRestoreGoesOnWhereItWas(t *testing.T) {
 // mending is a target whose mending of the database is cut short.
 type mending struct{ folder }
 
-func (mending) Mend(_ context.Context, staging *os.Root) ([]string, error) {
+func (mending) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
 	for name, text := range map[string]string{"sqlite.db": "half mended", "sqlite.db-wal": "the other half"} {
 		if err := staging.WriteFile(name, []byte(text), 0o600); err != nil {
 			return nil, err
@@ -105,7 +105,7 @@ type once struct {
 	mended chan struct{}
 }
 
-func (o once) Mend(_ context.Context, staging *os.Root) ([]string, error) {
+func (o once) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
 	f, err := staging.OpenFile("sqlite.db", os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return nil, err

@@ -92,7 +92,8 @@ func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *i
 	p := new(vault.Progress)
 	var report *vault.BackupReport
 	err = a.watch(ctx, "uploaded", p, func(ctx context.Context) (err error) {
-		report, err = vault.Backup(ctx, repo.Repository, host, idx, source{i}, vault.BackupConfig{
+		report, err = vault.Backup(ctx, vault.BackupConfig{
+			Repository: repo.Repository, Host: host, Index: idx, Database: source{i}, Files: i,
 			State: a.state, Spool: int64(c.Spool), Workers: c.Workers, Version: version(), Progress: p,
 		})
 		return err
@@ -153,7 +154,7 @@ func (a *app) noRepository(err error, idx *index.Index) error {
 	return p
 }
 
-// source makes an instance a vault.Source.
+// source makes an instance a vault.DatabaseSource.
 type source struct{ *instance.Instance }
 
 func (s source) Begin(ctx context.Context) (vault.View, error) {
