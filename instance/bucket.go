@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"holdfast/manifest"
+	"holdfast/remote"
 )
 
 // Bucket is where an instance with storage-backend s3 keeps its media. Objects
@@ -26,9 +26,9 @@ type Bucket interface {
 	// List yields the objects whose names come after a name, in byte order, all
 	// of them after "". It makes a request for each 1,000 objects that are taken
 	// from it.
-	List(ctx context.Context, after string) iter.Seq2[Object, error]
+	List(ctx context.Context, after string) iter.Seq2[remote.Object, error]
 
-	Stat(ctx context.Context, key string) (Object, error)
+	Stat(ctx context.Context, key string) (remote.Object, error)
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
 	// Put stores size bytes of body as an object of that Content-Type.
@@ -37,58 +37,54 @@ type Bucket interface {
 	Close() error
 }
 
-// Object is one object of a Bucket.
-type Object struct {
-	Name     string
-	Size     int64
-	Modified time.Time
-	ETag     string // changes with the bytes
-}
-
 // mediaBucket is GoToSocial's storage-backend s3.
 type mediaBucket struct {
-	Bucket
+	bucket Bucket
 
 	mu   sync.Mutex // guards page
 	page page
 }
 
-// begin forgets what was listed: a listing is of use only where it is newer than
-// the rows that are looked up in it.
-func (b *mediaBucket) begin(ctx context.Context) error {
+func newMediaBucket(b Bucket) *mediaBucket { return &mediaBucket{bucket: b} }
+
+// Reachable asks for the first object. It forgets what was listed: a listing is
+// of use only where it is newer than the rows that are looked up in it.
+func (b *mediaBucket) Reachable(ctx context.Context) error {
 	b.mu.Lock()
 	b.page = page{}
 	b.mu.Unlock()
-	return b.reachable(ctx)
-}
-
-func (b *mediaBucket) reachable(ctx context.Context) error {
-	for _, err := range b.List(ctx, "") {
+	for _, err := range b.bucket.List(ctx, "") {
 		return err
 	}
 	return nil
 }
 
-func (b *mediaBucket) stat(ctx context.Context, key string) (manifest.File, error) {
+// Stat describes an object by size, time and ETag.
+func (b *mediaBucket) Stat(ctx context.Context, key string) (manifest.File, error) {
 	o, found, err := b.find(ctx, key)
 	if err == nil && !found {
 		// Absent, asked out of turn, or listed in an order that isn't S3's.
-		o, err = b.Stat(ctx, key)
+		o, err = b.bucket.Stat(ctx, key)
 	}
 	// GoToSocial gives its files this mode, where it makes files.
 	return manifest.File{Size: o.Size, Mode: 0o644, Modified: o.Modified, ETag: o.ETag}, err
 }
 
-func (b *mediaBucket) open(ctx context.Context, key string) (io.ReadCloser, error) {
-	return b.Open(ctx, key)
+// Open reads an object.
+func (b *mediaBucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return b.bucket.Open(ctx, key)
 }
 
-func (b *mediaBucket) is(fs.FileInfo) bool { return false }
+// Is is false: the media are in no folder.
+func (b *mediaBucket) Is(fs.FileInfo) bool { return false }
+
+// Close closes the bucket.
+func (b *mediaBucket) Close() error { return b.bucket.Close() }
 
 // find looks an object up in the listing. Whoever asks in byte order pays a
 // request for each 1,000 objects of the bucket, or for each object that he asks
 // for where that is less. found is false also for who doesn't ask in order.
-func (b *mediaBucket) find(ctx context.Context, key string) (o Object, found bool, err error) {
+func (b *mediaBucket) find(ctx context.Context, key string) (o remote.Object, found bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.page.before(key) {
@@ -108,7 +104,7 @@ const pageSize = 1000
 // read reads the page of the listing that comes after a name.
 func (b *mediaBucket) read(ctx context.Context, after string) (page, error) {
 	p := page{read: true, last: true}
-	for o, err := range b.List(ctx, after) {
+	for o, err := range b.bucket.List(ctx, after) {
 		if err != nil {
 			return page{}, err
 		}
@@ -123,7 +119,7 @@ func (b *mediaBucket) read(ctx context.Context, after string) (page, error) {
 
 // page is a stretch of a bucket's listing.
 type page struct {
-	objects []Object // in byte order
+	objects []remote.Object // in byte order
 	read    bool
 	last    bool // nothing comes after it
 }
@@ -133,8 +129,8 @@ func (p *page) before(key string) bool {
 	return !p.read || !p.last && key > p.objects[len(p.objects)-1].Name
 }
 
-func (p *page) find(key string) (o Object, found bool) {
-	i, found := slices.BinarySearchFunc(p.objects, key, func(o Object, key string) int { return strings.Compare(o.Name, key) })
+func (p *page) find(key string) (o remote.Object, found bool) {
+	i, found := slices.BinarySearchFunc(p.objects, key, func(o remote.Object, key string) int { return strings.Compare(o.Name, key) })
 	if found {
 		o = p.objects[i]
 	}

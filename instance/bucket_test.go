@@ -21,6 +21,7 @@ import (
 	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/remote"
 )
 
 // bucket is one in memory. It counts requests, and can be gone.
@@ -52,13 +53,13 @@ func (b *bucket) set(name, data string) {
 	b.objects[name] = kept{data: data, etag: fmt.Sprintf("%x", md5.Sum([]byte(data))), modified: noon}
 }
 
-func (b *bucket) object(name string) instance.Object {
+func (b *bucket) object(name string) remote.Object {
 	o := b.objects[name]
-	return instance.Object{Name: name, Size: int64(len(o.data)), Modified: o.modified, ETag: o.etag}
+	return remote.Object{Name: name, Size: int64(len(o.data)), Modified: o.modified, ETag: o.etag}
 }
 
-func (b *bucket) List(_ context.Context, after string) iter.Seq2[instance.Object, error] {
-	return func(yield func(instance.Object, error) bool) {
+func (b *bucket) List(_ context.Context, after string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
 		b.mu.Lock()
 		names, down := slices.Sorted(maps.Keys(b.objects)), b.down
 		b.mu.Unlock()
@@ -73,7 +74,7 @@ func (b *bucket) List(_ context.Context, after string) iter.Seq2[instance.Object
 			}
 			b.mu.Unlock()
 			if down != nil {
-				yield(instance.Object{}, down)
+				yield(remote.Object{}, down)
 				return
 			}
 			if i == len(names) || !yield(b.object(names[i]), nil) {
@@ -83,12 +84,12 @@ func (b *bucket) List(_ context.Context, after string) iter.Seq2[instance.Object
 	}
 }
 
-func (b *bucket) Stat(_ context.Context, key string) (instance.Object, error) {
+func (b *bucket) Stat(_ context.Context, key string) (remote.Object, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats++
 	if _, ok := b.objects[key]; !ok || b.down != nil {
-		return instance.Object{}, errors.Join(fs.ErrNotExist, b.down)
+		return remote.Object{}, errors.Join(fs.ErrNotExist, b.down)
 	}
 	return b.object(key), nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 )
 
@@ -17,7 +16,7 @@ const checkedMedia = 200
 // accounts, that each one's keys belong together, and a sample of the media. It
 // starts no server.
 func (r *Rebuild) Check(ctx context.Context) (notes []string, err error) {
-	err = r.rebuilt(ctx, func(t tables) error {
+	err = r.rebuilt(ctx, func(t Tables) error {
 		accounts, err := r.checkAccounts(ctx, t)
 		if err != nil {
 			return err
@@ -32,9 +31,9 @@ func (r *Rebuild) Check(ctx context.Context) (notes []string, err error) {
 	return notes, nil
 }
 
-func (r *Rebuild) checkAccounts(ctx context.Context, t tables) (note string, err error) {
+func (r *Rebuild) checkAccounts(ctx context.Context, t Tables) (note string, err error) {
 	var n int64
-	err = t.each(ctx, "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id", nil, func(values []*string) error {
+	err = t.Each(ctx, "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id", nil, func(values []*string) error {
 		name := orEmpty(values[0])
 		if err := keysMatch(orEmpty(values[1]), orEmpty(values[2])); err != nil {
 			return damaged(fmt.Sprintf("account %s: %v", name, err))
@@ -54,10 +53,10 @@ func (r *Rebuild) checkAccounts(ctx context.Context, t tables) (note string, err
 }
 
 // checkMedia looks for media that rows name, chosen at random.
-func (r *Rebuild) checkMedia(ctx context.Context, t tables) (string, error) {
+func (r *Rebuild) checkMedia(ctx context.Context, t Tables) (string, error) {
 	var sample []string
 	n := 0
-	err := t.each(ctx, localKeys, nil, func(values []*string) error {
+	err := t.Each(ctx, localKeys, nil, func(values []*string) error {
 		n++
 		if len(sample) < checkedMedia {
 			sample = append(sample, *values[0])
@@ -69,9 +68,9 @@ func (r *Rebuild) checkMedia(ctx context.Context, t tables) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	missing := 0
+	missing, place := 0, r.media()
 	for _, key := range sample {
-		if err := r.there(ctx, key); errors.Is(err, fs.ErrNotExist) {
+		if err := place.Find(ctx, key); errors.Is(err, fs.ErrNotExist) {
 			missing++
 		} else if err != nil {
 			return "", fmt.Errorf("check media: %w", err)
@@ -84,42 +83,18 @@ func (r *Rebuild) checkMedia(ctx context.Context, t tables) (string, error) {
 	return note + fmt.Sprintf("%d are not there: the snapshot is without them", missing), nil
 }
 
-func (r *Rebuild) there(ctx context.Context, key string) error {
-	if r.Config.InBucket() {
-		_, err := r.Bucket.Stat(ctx, key)
-		return err
-	}
-	_, err := os.Stat(filepath.Join(r.Config.Storage(), filepath.FromSlash(key)))
-	return err
-}
-
 // rebuilt opens the database, which no server uses yet.
-func (r *Rebuild) rebuilt(ctx context.Context, use func(tables) error) error {
-	if r.Config.Engine() == Postgres {
-		p, err := openPostgres(r.Config)
-		if err != nil {
-			return err
-		}
-		conn, err := p.connect(ctx)
-		if err != nil {
-			return err
-		}
-		defer conn.Close(context.WithoutCancel(ctx))
-		return use(pgTables{p, conn})
-	}
-	c, err := open(r.Config.Database(), readAlone)
+func (r *Rebuild) rebuilt(ctx context.Context, use func(Tables) error) error {
+	target, err := r.database()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	return use(sqliteTables{c, asTheyLie})
-}
-
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
+	t, err := target.Tables(ctx)
+	if err != nil {
+		return err
 	}
-	return *s
+	defer t.Close()
+	return use(t)
 }
 
 // Rest is what a restore leaves to a person.
@@ -138,10 +113,8 @@ func (r *Rebuild) Rest(ctx context.Context) (rest []string) {
 		"start GoToSocial: "+r.start(),
 		"set up Holdfast here: holdfast init with a new prefix in the bucket; the old snapshots stay restorable with the old kit",
 	)
-	if r.Config.Engine() == Postgres {
-		if p, err := openPostgres(r.Config); err == nil {
-			rest = append(rest, p.tellAside(ctx)...)
-		}
+	if target, err := r.database(); err == nil {
+		rest = append(rest, target.Rest(ctx)...)
 	}
 	return rest
 }

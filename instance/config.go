@@ -3,6 +3,7 @@ package instance
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,12 @@ type Origin struct {
 	Kind  OriginKind
 	Place string // the file that sets it, of a service its unit, drop-in or environment file; "" for a default and for Holdfast's own environment
 }
+
+// The engines, as records name them.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
 
 // OriginKind is the kind of place that a setting comes from.
 type OriginKind string
@@ -109,9 +116,6 @@ var defaults = map[string]string{
 	"web-template-base-dir":    "./web/template/",
 }
 
-// maxConfig bounds the configuration file: GoToSocial's own example has 50 KiB.
-const maxConfig = 1 << 20
-
 // Load reads the configuration file, unless file is "", and the GTS_ variables
 // of env, which has the form of os.Environ.
 func Load(file string, env []string) (*Config, error) {
@@ -128,7 +132,7 @@ func newConfig() *Config {
 
 func (c *Config) setVariables(vars []variable) {
 	for _, v := range vars {
-		if key, ok := v.key(); ok {
+		if key, ok := settingKey(v); ok {
 			c.set(key, v.value, Origin{FromEnvironment, v.place})
 		}
 	}
@@ -150,9 +154,9 @@ func (c *Config) readFile() error {
 			Fix:  "name GoToSocial's configuration file: .yaml, .yml, .json or .toml",
 		}
 	}
-	text, err := readText(c.File)
+	text, err := readSettings(c.File, "configuration file", "name the file that the server gets by --config-path")
 	if err != nil {
-		return unreadFile("configuration file", err, "name the file that the server gets by --config-path")
+		return err
 	}
 	if err := c.parse(ext, text); err != nil {
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s this is no %s that GoToSocial reads", c.File, place(err), strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
@@ -273,6 +277,14 @@ func (c *Config) relative(key string) string {
 	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s (instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
 }
 
+// pathError is an error of opening what a setting names.
+func (c *Config) pathError(what, key string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &remedy.Error{Kind: remedy.Source, What: "can't read the " + what, Err: err, Fix: "run Holdfast as root or as the user who owns it"}
+	}
+	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: c.relative(key)}
+}
+
 // absolute is path as the server resolves it, and where that is here; "" stays "".
 func (c *Config) absolute(path string) string {
 	if path == "" {
@@ -340,44 +352,22 @@ func (c *Config) check() error {
 		}
 		return nil
 	case "s3":
-		_, err := c.Bucket()
-		return err
+		return c.checkBucket()
 	default:
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend), Fix: "correct storage-backend"}
 	}
 }
 
-// BucketSettings are how the server reaches the bucket of its media. They are
-// never printed.
-type BucketSettings struct {
-	Endpoint             string // HOST or HOST:PORT
-	Name                 string
-	Prefix               string // of every key
-	AccessKey, SecretKey string
-	Region               string // "" where the server asks
-	Plain                bool   // without TLS
-	Lookup               string // "dns" or "path"; any other leaves it to the client
-}
-
-// Bucket is where the media are, nil where they are in a directory. Newer servers
-// than the one that this was written for have storage-s3-region.
-func (c *Config) Bucket() (*BucketSettings, error) {
-	if !c.InBucket() {
-		return nil, nil
-	}
+// checkBucket finds what is missing of the settings of a bucket.
+func (c *Config) checkBucket() error {
 	for _, key := range []string{"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key", "storage-s3-secret-key"} {
 		if c.Get(key) == "" {
-			return nil, &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, and " + key + " is not set",
+			return &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, and " + key + " is not set",
 				Fix: "set it in GoToSocial's file, or GTS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))}
 		}
 	}
-	tls, err := strconv.ParseBool(c.Get("storage-s3-use-ssl"))
-	if err != nil {
-		return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
+	if _, err := strconv.ParseBool(c.Get("storage-s3-use-ssl")); err != nil {
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
 	}
-	return &BucketSettings{
-		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"), Prefix: c.Get("storage-s3-key-prefix"),
-		AccessKey: c.Get("storage-s3-access-key"), SecretKey: c.Get("storage-s3-secret-key"),
-		Region: c.Get("storage-s3-region"), Plain: !tls, Lookup: c.Get("storage-s3-bucket-lookup"),
-	}, nil
+	return nil
 }

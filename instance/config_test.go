@@ -103,7 +103,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 		{"in memory", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: ':memory:'", "names no file", false},
 		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3", "storage-s3-endpoint is not set", false},
 		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "no database", false},
-		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "no regular file", false},
+		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "is not a regular file", false},
 		{"unknown ending", "config.txt", "host: a", `ends in ".txt"`, false},
 		{"too large", "config.yaml", "#" + strings.Repeat("x", 1<<20), "larger than", false},
 	} {

@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"unicode"
 
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -43,15 +42,12 @@ func (d *Directory) PathOf(f manifest.File) (string, error) {
 		}
 		return "", fmt.Errorf("database file %q is none of a SQLite or PostgreSQL instance: a newer Holdfast may know it", f.Path)
 	case manifest.Media:
-		return path.Join("storage", f.Path), nil
+		return path.Join(storageFolder, f.Path), nil
 	case manifest.Files:
 		return path.Join("files", f.Path), nil
 	}
 	return "", fmt.Errorf("part %q has no place in a folder", f.Part)
 }
-
-// scripts is the folder of what psql restores a database from.
-const scripts = "database"
 
 // DamageNote begins the note about a database that is damaged, and was wanted
 // verbatim.
@@ -93,7 +89,7 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored
 	if !s.Parts[manifest.Database] {
 		return nil, nil
 	}
-	if err := staging.Mkdir("storage", 0o755); err != nil && !os.IsExist(err) {
+	if err := staging.Mkdir(storageFolder, 0o755); err != nil && !os.IsExist(err) {
 		return nil, err
 	}
 	if !s.Parts[manifest.Media] {
@@ -116,29 +112,6 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored
 
 const environmentName = "run.env"
 
-// afterRestore marks remote media as not cached, once everything is loaded.
-const (
-	afterName    = "after-restore.sql"
-	afterRestore = "-- No backup holds remote media. The server fetches them again, if they are not marked as cached.\n" +
-		"UPDATE media_attachments SET cached = false WHERE cached AND coalesce(remote_url, '') <> '';\n" +
-		"UPDATE emojis SET cached = false WHERE cached AND domain IS NOT NULL;\n"
-)
-
-// whereTablesAre is the line of restore.sql that leads to GoToSocial's tables.
-// dir is the scripts' folder.
-func whereTablesAre(files fs.FS, dir string) (line string, err error) {
-	text, err := readScript(files, path.Join(dir, restoreBy))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	for l := range strings.Lines(text) {
-		if strings.HasPrefix(l, searchPath) {
-			line = l
-		}
-	}
-	return line, err
-}
-
 func writeDurably(staging *os.Root, name, text string) error {
 	f, err := staging.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -157,8 +130,9 @@ func writeDurably(staging *os.Root, name, text string) error {
 // environment is what makes a server start over the folder, in the form that
 // both systemd's EnvironmentFile= and a shell read.
 func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
-	found := d.findRemains(staging, s.Domain)
-	config := found.config
+	restored := RestoredFolder{d.Path, staging}
+	found := restored.Remains(s.Domain)
+	config := found.Config
 	var b strings.Builder
 	b.WriteString("# GoToSocial over this restored folder. To start it in a shell, as the server's user:\n#\n")
 	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", quote(filepath.Join(d.Path, environmentName)))
@@ -170,20 +144,20 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 	case config.File == "":
 		b.WriteString("#   gotosocial server start\n#\n# No configuration file of this domain was restored: all stood in the files below.\n")
 	default:
-		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(d.here(staging, config.File)))
+		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(restored.Here(config.File)))
 	}
-	if len(found.others) > 0 {
+	if len(found.Others) > 0 {
 		b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
 			"# name that one, and set the paths below as it has them:\n")
 	}
-	for _, file := range found.others {
-		fmt.Fprintf(&b, "#   %s\n", quote(d.here(staging, file)))
+	for _, file := range found.Others {
+		fmt.Fprintf(&b, "#   %s\n", quote(restored.Here(file)))
 	}
-	if len(found.environment) > 0 {
+	if len(found.Environment) > 0 {
 		b.WriteString("#\n# The server also got variables or flags from these restored files, passwords maybe among\n" +
 			"# them. Give it those first, what is below last; of a flag (--host) make a variable (GTS_HOST):\n")
 	}
-	for _, file := range found.environment {
+	for _, file := range found.Environment {
 		fmt.Fprintf(&b, "#   %s\n", quote(file))
 	}
 	b.WriteString("#\n# As a service: EnvironmentFile= with this file. The folder must belong to the\n# server's user: chown -R gotosocial: FOLDER\n")
@@ -211,10 +185,10 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 		set("db-address", filepath.Join(d.Path, databaseName))
 	}
 	set("storage-backend", "local")
-	set("storage-local-base-path", filepath.Join(d.Path, "storage"))
+	set("storage-local-base-path", filepath.Join(d.Path, storageFolder))
 	if config != nil {
 		for _, key := range []string{"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir"} {
-			if place := restored(staging, config.absolute(config.Get(key))); place != "" {
+			if place := restored.Find(config.absolute(config.Get(key))); place != "" {
 				set(key, filepath.Join(d.Path, place))
 			}
 		}
@@ -243,13 +217,3 @@ func quote(value string) string {
 
 // orUnknown is s for a comment, which must not end before its line does.
 func orUnknown(s string) string { return cmp.Or(printable(s), "(unknown)") }
-
-// printable leaves out what could end a line or steer a terminal.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if unicode.IsPrint(c) {
-			return c
-		}
-		return -1
-	}, s)
-}

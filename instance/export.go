@@ -22,50 +22,19 @@ type Exported struct {
 	LeftOut []string
 }
 
-// Export writes the identity of an instance, out of its live database in one
-// transaction, in the format of `gotosocial admin export`: a JSON object a line,
-// with the accounts and their key pairs, users, follows and blocks. The media
-// directory is not needed. Slow writing keeps the transaction open.
-func Export(ctx context.Context, c *Config, w io.Writer) (Exported, error) {
-	if err := c.check(); err != nil {
-		return Exported{}, err
-	}
-	db, err := openDatabase(c)
-	if err != nil {
-		return Exported{}, err
-	}
-	var done Exported
-	err = db.look(ctx, c.Domain(), func(t tables) error {
-		done, err = exportTables(ctx, t, w)
-		return err
-	})
-	return done, err
-}
-
-// tables are those of a GoToSocial database at one moment, for one query at a
-// time. Its engines agree on the SQL that is used here.
-type tables interface {
-	// columns are the names of a table's columns; none where there is no table.
-	columns(ctx context.Context, table string) ([]string, error)
-
-	// each calls row with every row of a query, its columns as the engine prints
-	// them, nil for NULL. Arguments are $1, $2.
-	each(ctx context.Context, query string, args []string, row func([]*string) error) error
-
-	// order is what rows are ordered by, so that the same database gives the
-	// same bytes.
-	order() string
-}
-
 // export is one export.
 type export struct {
-	tables
-	w    *bufio.Writer
-	met  map[string]bool // IDs, unique over all tables: 26 bytes each
-	done Exported
+	tables Tables
+	w      *bufio.Writer
+	met    map[string]bool // IDs, unique over all tables: 26 bytes each
+	done   Exported
 }
 
-func exportTables(ctx context.Context, t tables, w io.Writer) (Exported, error) {
+// WriteExport writes the identity of an instance in the format of `gotosocial
+// admin export`: a JSON object a line, with the accounts and their key pairs,
+// users, follows and blocks. The media directory is not needed. Slow writing keeps
+// the transaction of live tables open.
+func WriteExport(ctx context.Context, t Tables, w io.Writer) (Exported, error) {
 	e := &export{tables: t, w: bufio.NewWriter(w), met: map[string]bool{}}
 	err := e.run(ctx)
 	if err == nil {
@@ -129,7 +98,7 @@ func (e *export) relations(ctx context.Context, of *entry, local []string) error
 // rows reads rows of a table that an entry needs. Columns that this version of
 // GoToSocial doesn't have are NULL.
 func (e *export) rows(ctx context.Context, of *entry, where string, args []string, use func(row) error) error {
-	have, err := e.columns(ctx, of.table)
+	have, err := e.tables.Columns(ctx, of.table)
 	if err != nil {
 		return err
 	}
@@ -149,7 +118,7 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 	if where != "" {
 		query += " WHERE " + where
 	}
-	return e.each(ctx, query+" ORDER BY "+e.order(), args, func(values []*string) error { return use(row{of, values}) })
+	return e.tables.Each(ctx, query+" ORDER BY "+e.tables.Order(), args, func(values []*string) error { return use(row{of, values}) })
 }
 
 // write writes a row as its line, unless it was met before. One that can't be

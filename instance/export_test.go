@@ -35,7 +35,7 @@ func exportLive(t testing.TB, dir string) (string, error) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	done, err := instance.Export(t.Context(), c, &b)
+	done, err := writeExport(t, c, &b)
 	if n := strings.Count(b.String(), "\n"); err == nil && done.Entries != int64(n) {
 		t.Errorf("%d entries are said to be %d", n, done.Entries)
 	}
@@ -511,7 +511,7 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got bytes.Buffer
-	done, err := instance.Export(t.Context(), c, &got)
+	done, err := writeExport(t, c, &got)
 	if err != nil || got.String() != want.String() || done.Entries != int64(strings.Count(want.String(), "\n")) || strings.Count(before, "\n")-strings.Count(want.String(), "\n") != 2 {
 		t.Errorf("%v\n%s\nwant\n%s", err, &got, &want)
 	}
@@ -596,4 +596,15 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, PostgreSQL reads %q", got, want)
 	}
+}
+
+// writeExport exports a live database.
+func writeExport(t testing.TB, c *instance.Config, w io.Writer) (instance.Exported, error) {
+	t.Helper()
+	tables, err := instance.OpenTables(t.Context(), c)
+	if err != nil {
+		return instance.Exported{}, err
+	}
+	defer tables.Close()
+	return instance.WriteExport(t.Context(), tables, w)
 }

@@ -2,21 +2,21 @@ package instance
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// look opens one consistent view of the tables.
-func (p *postgres) look(ctx context.Context, host string, use func(tables) error) error {
+// Tables opens one consistent view of the tables.
+func (p *postgres) Tables(ctx context.Context, domain string) (Tables, error) {
 	v, err := p.view(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer v.Close()
-	if err := v.describe(ctx, host); err != nil {
-		return p.explain(err)
+	if err := v.describe(ctx, domain); err != nil {
+		return nil, errors.Join(p.explain(err), v.Close())
 	}
-	return use(pgTables{p, v.conn})
+	return &pgTables{p, v.conn}, nil
 }
 
 // pgTables are those that a connection sees in its transaction.
@@ -25,14 +25,12 @@ type pgTables struct {
 	conn *pgx.Conn
 }
 
-// byID is an order that VACUUM and updates don't change, and a snapshot's rows
-// can be brought into.
-const byID = "id"
+// Order is what rows are ordered by.
+func (t *pgTables) Order() string { return ByID }
 
-func (t pgTables) order() string { return byID }
-
-func (t pgTables) columns(ctx context.Context, table string) (names []string, err error) {
-	err = t.each(ctx, "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+// Columns are the names of a table's columns.
+func (t *pgTables) Columns(ctx context.Context, table string) (names []string, err error) {
+	err = t.Each(ctx, "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
 		[]string{table}, func(values []*string) error {
 			names = append(names, *values[0])
 			return nil
@@ -40,7 +38,11 @@ func (t pgTables) columns(ctx context.Context, table string) (names []string, er
 	return names, err
 }
 
-func (t pgTables) each(ctx context.Context, query string, args []string, use func([]*string) error) error {
+// Close ends the transaction.
+func (t *pgTables) Close() error { return t.conn.Close(context.Background()) }
+
+// Each calls use with every row of a query.
+func (t *pgTables) Each(ctx context.Context, query string, args []string, use func([]*string) error) error {
 	// By this protocol values come as text, the same that COPY prints.
 	all := []any{pgx.QueryExecModeSimpleProtocol}
 	for _, arg := range args {

@@ -90,19 +90,18 @@ func (Bare) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) 
 // ExportSnapshot writes what [Export] does, out of the files that ExportFiles
 // chose. They lie in dir; a file of ours may come beside them.
 func ExportSnapshot(ctx context.Context, dir string, w io.Writer) (Exported, error) {
-	file, by := filepath.Join(dir, databaseName), asTheyLie
+	file, by := filepath.Join(dir, databaseName), ByRow
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		// In a database of their own, copied rows can be asked like live ones.
-		file, by = filepath.Join(dir, "copies.db"), byID
+		file, by = filepath.Join(dir, "copies.db"), ByID
 		if err := loadCopied(ctx, dir, file); err != nil {
 			return Exported{}, err
 		}
 	}
-	c, err := open(file, readAlone)
+	t, err := openSQLiteTables(file, by)
 	if err != nil {
-		return Exported{}, damage(err)
+		return Exported{}, err
 	}
-	defer c.close()
-	done, err := exportTables(ctx, sqliteTables{c, by}, w)
-	return done, damage(err)
+	defer t.Close()
+	return WriteExport(ctx, t, w)
 }

@@ -7,45 +7,56 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// look opens one consistent view of the tables.
-func (d *sqliteFile) look(ctx context.Context, host string, use func(tables) error) error {
-	v, err := d.begin(ctx, host)
+// Tables opens one consistent view of the tables.
+func (d *sqliteFile) Tables(ctx context.Context, domain string) (Tables, error) {
+	v, err := d.view(ctx, domain)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer v.Close()
-	return d.explain(use(sqliteTables{v.(*sqliteView).conn, asTheyLie}))
+	return &sqliteTables{conn: v.conn, order: ByRow, explain: d.explain}, nil
+}
+
+// openSQLiteTables opens the tables of a file that no server uses.
+func openSQLiteTables(file, order string) (Tables, error) {
+	c, err := open(file, readAlone)
+	if err != nil {
+		return nil, damage(err)
+	}
+	return &sqliteTables{conn: c, order: order, explain: func(err error) error { return damage(err) }}, nil
 }
 
 // sqliteTables are those of a SQLite file.
 type sqliteTables struct {
-	conn *conn
-	by   string
+	conn    *conn
+	order   string
+	explain func(error) error
 }
 
-// asTheyLie is the order of rows in GoToSocial's own file, and so that of its
-// own export.
-const asTheyLie = "rowid"
+// Order is what rows are ordered by.
+func (t *sqliteTables) Order() string { return t.order }
 
-func (t sqliteTables) order() string { return t.by }
-
-func (t sqliteTables) columns(ctx context.Context, table string) (names []string, err error) {
+// Columns are the names of a table's columns.
+func (t *sqliteTables) Columns(ctx context.Context, table string) (names []string, err error) {
 	err = t.conn.each(ctx, "SELECT name FROM pragma_table_info($1)", []string{table}, func(s *stmt) error {
 		names = append(names, s.text(0))
 		return nil
 	})
-	return names, err
+	return names, t.explain(err)
 }
 
-func (t sqliteTables) each(ctx context.Context, query string, args []string, use func([]*string) error) error {
-	return t.conn.each(ctx, query, args, func(s *stmt) error {
+// Each calls use with every row of a query.
+func (t *sqliteTables) Each(ctx context.Context, query string, args []string, use func([]*string) error) error {
+	return t.explain(t.conn.each(ctx, query, args, func(s *stmt) error {
 		values := make([]*string, sqlite3.Xsqlite3_column_count(s.tls, s.handle))
 		for i := range values {
 			values[i] = s.value(int32(i))
 		}
 		return use(values)
-	})
+	}))
 }
+
+// Close ends the transaction.
+func (t *sqliteTables) Close() error { return t.conn.close() }
 
 // value is a column of the row as text, whole even where it holds zero bytes;
 // nil is NULL.

@@ -14,7 +14,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"holdfast/disk"
 	"holdfast/remedy"
+	"holdfast/remote"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -40,7 +42,7 @@ func (f *Filling) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !fs.ValidPath(o.Name) || regular(f.From.Lstat(o.Name)) != nil {
+		if !f.has(o.Name) {
 			return &remedy.Error{
 				Kind: remedy.Refused,
 				What: fmt.Sprintf("GoToSocial's bucket holds what this restore does not bring, such as %q", o.Name),
@@ -51,13 +53,22 @@ func (f *Filling) Start(ctx context.Context) error {
 	return f.Resume(ctx)
 }
 
+// has reports whether the restored folder holds a file.
+func (f *Filling) has(key string) bool {
+	if !fs.ValidPath(key) {
+		return false
+	}
+	info, err := f.From.Lstat(key)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // Resume fills a bucket whose other objects may stay: it goes on with a Start
 // that was stopped, or keeps what a lost server left in the bucket.
 func (f *Filling) Resume(ctx context.Context) error {
 	f.Files.Store(0)
 	f.Put.Store(0)
 	f.Bytes.Store(0)
-	listed := &mediaBucket{Bucket: f.To}
+	listed := newMediaBucket(f.To)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fillers)
 	err := f.walk(gctx, ".", func(key string) error {
@@ -102,8 +113,8 @@ func (f *Filling) walk(ctx context.Context, dir string, visit func(key string) e
 }
 
 // bring puts a file, unless it is there.
-func (f *Filling) bring(ctx context.Context, key string, there Object) error {
-	file, err := opened(f.From.OpenFile(key, readOnly, 0))
+func (f *Filling) bring(ctx context.Context, key string, there remote.Object) error {
+	file, err := disk.OpenIn(f.From, key)
 	if err != nil {
 		return fmt.Errorf("read restored media: %w", err)
 	}
@@ -112,7 +123,7 @@ func (f *Filling) bring(ctx context.Context, key string, there Object) error {
 	if err != nil {
 		return fmt.Errorf("read restored media: %w", err)
 	}
-	is, err := there.has(file, info.Size())
+	is, err := holds(there, file, info.Size())
 	if err != nil {
 		return fmt.Errorf("read restored media %q: %w", key, err)
 	}
@@ -127,9 +138,9 @@ func (f *Filling) bring(ctx context.Context, key string, there Object) error {
 	return nil
 }
 
-// has reports whether an object holds the bytes of a file, by its size and, where
+// holds reports whether an object holds the bytes of a file, by its size and, where
 // its ETag is an MD5, by that: those of objects put in parts end in "-PARTS".
-func (o Object) has(file io.Reader, size int64) (bool, error) {
+func holds(o remote.Object, file io.Reader, size int64) (bool, error) {
 	if o.Name == "" || o.Size != size {
 		return false, nil
 	}

@@ -64,7 +64,7 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 			return nil
 		case err != nil:
 			// A folder that can't be looked into counts as a file that doesn't open.
-		case entry.IsDir() && g.media.is(info):
+		case entry.IsDir() && g.media.Is(info):
 			// Media are the media part's; only certificates lie there too.
 			return fs.SkipDir
 		case entry.IsDir():
@@ -93,7 +93,7 @@ func (g *gathering) met(link string) {
 		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user, is not saved, and can be an extra path of its own", link, end))
 	case err != nil, info.Mode().IsRegular():
 		g.file(end, info, err)
-	case info.IsDir() && !g.media.is(info):
+	case info.IsDir() && !g.media.Is(info):
 		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, end))
 	}
 }
@@ -116,7 +116,7 @@ func dangles(err error) bool {
 
 // file adds a file, unless it is the live database's own.
 func (g *gathering) file(path string, info fs.FileInfo, err error) {
-	if err != nil || !g.db.holds(info) {
+	if err != nil || !g.db.Holds(info) {
 		g.add(path, info, "", err)
 	}
 }
@@ -253,7 +253,7 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 	case err != nil:
 		err = unreadable(path, err)
 	case link == "" && !info.Mode().IsRegular():
-		err = &remedy.Error{Kind: remedy.Setting, What: path + " is no regular file", Fix: "leave it out of the extra paths"}
+		err = &remedy.Error{Kind: remedy.Setting, What: path + " is not a regular file", Fix: "leave it out of the extra paths"}
 	case link != "" && !link.Valid():
 		err = &remedy.Error{Kind: remedy.Setting, What: "a line break, or what is no UTF-8, in where the link leads", Fix: "make the link anew"}
 	default:

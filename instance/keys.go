@@ -2,9 +2,7 @@ package instance
 
 import (
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"math/big"
 )
@@ -12,25 +10,10 @@ import (
 // What may be wrong with a key. The words of the libraries stay away: they
 // quote what they could not read.
 var (
-	errNoKeyPair = errors.New("a local account without a key pair can't be rescued")
 	errPrivate   = errors.New("its private key is no sound RSA key")
 	errPublic    = errors.New("its public key is no RSA key")
 	errOtherPair = errors.New("its private and public key belong to different pairs")
 )
-
-// checkKeys checks the key pair of a local account. An account of another server
-// has no private key here.
-func checkKeys(r row) error {
-	private := r.value("private_key")
-	if r.text("domain") != "" {
-		*private = nil
-		return nil
-	}
-	if *private == nil {
-		return errNoKeyPair
-	}
-	return keysMatch(**private, r.text("public_key"))
-}
 
 // keysMatch wants the key pair of a local account, as GoToSocial stores it, to
 // be sound and to be one.
@@ -47,30 +30,6 @@ func keysMatch(private, public string) error {
 		return errOtherPair
 	}
 	return nil
-}
-
-// privateKey is a key as PEM, as JSON.
-func privateKey(v *string) ([]byte, error) {
-	if v == nil {
-		return nil, nil
-	}
-	key, err := parsePrivate(*v)
-	if err != nil {
-		return nil, err
-	}
-	return inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
-}
-
-func publicKey(v *string) ([]byte, error) {
-	key, err := parsePublic(orEmpty(v))
-	if err != nil {
-		return nil, err
-	}
-	return inPEM("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(key))
-}
-
-func inPEM(kind string, der []byte) ([]byte, error) {
-	return json.Marshal(string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
 }
 
 // storedKey is the part of a key that the rest can be computed from, as

@@ -9,19 +9,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/mod/semver"
-	"golang.org/x/sys/unix"
 
+	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -140,7 +137,7 @@ func (r *Rebuild) version(ctx context.Context) string {
 		return ""
 	}
 	as := &syscall.Credential{Uid: nobody, Gid: nobody}
-	if uid, gid, err := r.owner(r.User); err == nil && uid > 0 {
+	if uid, gid, err := disk.IDs(r.User); err == nil && uid > 0 && os.Geteuid() == 0 {
 		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
 	version, err := askVersion(ctx, path, as)
@@ -161,109 +158,27 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	if engine := r.Config.Engine(); engine != r.Facts.Engine {
 		return refuse(&remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", r.Facts.Engine, engine), Fix: "give a configuration of the snapshot's engine by --gotosocial"})
 	}
-	if r.Config.Engine() == SQLite {
-		path := r.Config.Database()
-		f.Detail = path
-		for _, ending := range databaseFiles {
-			if _, err := os.Lstat(path + ending); err != nil {
-				continue
-			}
-			if !r.Replace {
-				return refuse(inTheWay(path + ending))
-			}
-			f.Detail = path + "; the one that is there is renamed to " + filepath.Base(path) + before + ": no server must have it open"
-		}
-		return []Finding{f}
-	}
-	p, err := openPostgres(r.Config)
+	target, err := r.database()
 	if err != nil {
 		return refuse(err)
 	}
-	switch p.config.Database {
-	case "postgres", "template0", "template1":
-		return refuse(&remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", p.config.Database), Fix: "give a configuration with another db-database by --gotosocial"})
-	}
-	admin, err := p.admin(ctx)
-	if err != nil && p.here() && len(servers()) == 0 {
-		return refuse(&remedy.Error{Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
-			Fix: fmt.Sprintf("apt install postgresql, or what your distribution calls it, of at least the version that the instance ran on: %s", r.Facts.Server)})
-	}
+	details, err := target.Look(ctx, r.Facts)
 	if err != nil {
-		return refuse(p.noAdmin(err))
+		return refuse(inTheWay(err))
 	}
-	defer admin.Close(context.WithoutCancel(ctx))
 	var findings []Finding
-	if there, err := p.hasRole(ctx, admin); err != nil {
-		return refuse(p.explain(err))
-	} else if !there {
-		findings = append(findings, Finding{What: "database", Detail: fmt.Sprintf("PostgreSQL has no user %q: it is made, with the password of GoToSocial's configuration and no right but to log in", p.config.User)})
-	} else if err := p.logIn(ctx); err != nil {
-		return refuse(err)
+	for _, detail := range details {
+		findings = append(findings, Finding{What: "database", Detail: detail})
 	}
-	var version string
-	if err := admin.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&version); err != nil {
-		return refuse(p.explain(err))
-	}
-	f.Detail = fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", p, version, r.Facts.Server)
-	if major(version) < major(r.Facts.Server) {
-		f.Fix, f.Refused = fmt.Sprintf("apt install postgresql-%d, or newer", major(r.Facts.Server)), true
-		return []Finding{f}
-	}
-	l := &load{db: p, final: p.config.Database, replace: r.Replace}
-	if aside, err := l.vacant(ctx, admin); err != nil {
-		return refuse(p.explain(err))
-	} else if aside != "" {
-		f.Detail += "; the one that is there is renamed aside"
-	}
-	return append(findings, f)
-}
-
-func major(version string) int {
-	text, _, _ := strings.Cut(version, ".")
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0
-	}
-	return n
+	return findings
 }
 
 func (r *Rebuild) lookStorage(ctx context.Context) Finding {
-	if r.Config.InBucket() {
-		return r.lookBucket(ctx)
+	detail, err := r.media().Look(ctx, filepath.Dir(r.From))
+	if err != nil {
+		return Finding{What: "media", Detail: err.Error(), Fix: fixOf(err), Refused: true}
 	}
-	f := Finding{What: "media", Detail: r.Config.Storage()}
-	entries, err := os.ReadDir(f.Detail)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		f.Detail, f.Refused = err.Error(), true
-	default:
-		for _, e := range entries {
-			if e.Name() != "lost+found" && filepath.Join(f.Detail, e.Name()) != filepath.Dir(r.From) {
-				f.Detail += " is not empty: " + e.Name() + " is there"
-				f.Fix = "move away what is in it"
-				f.Refused = true
-				return f
-			}
-		}
-	}
-	return f
-}
-
-func (r *Rebuild) lookBucket(ctx context.Context) Finding {
-	f := Finding{What: "media", Detail: "bucket " + r.Config.Get("storage-s3-bucket")}
-	next, stop := iter.Pull2(r.Bucket.List(ctx, ""))
-	defer stop()
-	switch o, err, some := next(); {
-	case err != nil:
-		f.Detail, f.Fix, f.Refused = err.Error(), fixOf(err), true
-	case some && r.Replace:
-		f.Detail += " is not empty; what is there stays"
-	case some:
-		f.Detail += fmt.Sprintf(" is not empty: %q is there", o.Name)
-		f.Fix, f.Refused = "--replace lets what is there stay, beside what is restored; or name another storage-s3-key-prefix", true
-	}
-	return f
+	return Finding{What: "media", Detail: detail}
 }
 
 // lookFiles names every file that would be written: a snapshot decides them.
@@ -289,9 +204,9 @@ func (r *Rebuild) lookFiles() (findings []Finding) {
 			case isThere(to, info, file):
 				f.Detail += ", as it is"
 			case r.Replace:
-				f.Detail += "; the one that is there is renamed to " + filepath.Base(to) + before
+				f.Detail += "; the one that is there is renamed to " + filepath.Base(to) + disk.AsideSuffix
 			default:
-				f.Fix, f.Refused = fixOf(inTheWay(to)), true
+				f.Fix, f.Refused = fixOf(inTheWay(&disk.InTheWay{Path: to})), true
 				f.Detail += " is there already, and another"
 			}
 		}
@@ -311,7 +226,7 @@ func isThere(path string, info fs.FileInfo, file manifest.File) bool {
 
 // hasSum reports whether a file's bytes are those of the snapshot's.
 func hasSum(path string, want *manifest.Hash) bool {
-	f, err := openFile(path)
+	f, err := disk.Open(path)
 	if err != nil || want == nil {
 		return false
 	}
@@ -327,26 +242,15 @@ func (r *Rebuild) lookSpace(sizes map[manifest.Part]manifest.Total) Finding {
 		need += total.Bytes
 	}
 	f := Finding{What: "space"}
-	place := existing(r.From)
-	var disk unix.Statfs_t
-	if err := unix.Statfs(place, &disk); err != nil {
+	place := disk.Nearest(r.From)
+	free, err := disk.Free(place)
+	if err != nil {
 		f.Detail, f.Refused = err.Error(), true
 		return f
 	}
-	free := int64(disk.Bavail) * disk.Bsize
 	f.Detail = fmt.Sprintf("%d MiB are needed, %d MiB are free on the disk of %s", need>>20, free>>20, place)
 	if need > free {
 		f.Fix, f.Refused = "make room, or name a folder on another disk by --work", true
 	}
 	return f
-}
-
-// existing is path, or the nearest folder above it that is there.
-func existing(path string) string {
-	for {
-		if info, err := os.Stat(path); err == nil && info.IsDir() || path == "/" {
-			return path
-		}
-		path = filepath.Dir(path)
-	}
 }

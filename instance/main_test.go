@@ -23,6 +23,7 @@ import (
 	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // fixtures are the project's recorded instances, where they are at hand.
@@ -76,7 +77,7 @@ func readAs(config string, extra []string) {
 	c, err := instance.Load(config, nil)
 	must(err)
 	i, err := instance.Open(c, instance.Options{Extra: extra})
-	var v instance.View
+	var v vault.View
 	if err == nil {
 		v, err = i.Begin(context.Background())
 	}
@@ -246,7 +247,7 @@ func openConfig(t testing.TB, c *instance.Config, o instance.Options) *instance.
 	return i
 }
 
-func begin(t testing.TB, i *instance.Instance) instance.View {
+func begin(t testing.TB, i *instance.Instance) vault.View {
 	t.Helper()
 	v, err := i.Begin(t.Context())
 	if err != nil {
@@ -258,7 +259,7 @@ func begin(t testing.TB, i *instance.Instance) instance.View {
 
 // readDatabase is all pages of a view; between, when not nil, is called after
 // each eighth of them.
-func readDatabase(t *testing.T, v instance.View, between func()) []byte {
+func readDatabase(t *testing.T, v vault.View, between func()) []byte {
 	t.Helper()
 	r, err := v.OpenDatabase(t.Context(), "sqlite.db")
 	if err != nil {

@@ -6,56 +6,75 @@ import (
 	"io/fs"
 	"os"
 
+	"holdfast/disk"
 	"holdfast/manifest"
 )
 
-// media is where the instance keeps its media: a folder or a bucket. Keys are
+// store is where the instance keeps its media: a folder or a bucket. Keys are
 // paths of a listing.
-type media interface {
-	// begin is called before each view of the database, and is an error where no
-	// media can be read.
-	begin(ctx context.Context) error
+type store interface {
+	// Stat describes a file by size, mode, time and, where it has one, ETag.
+	Stat(ctx context.Context, key string) (manifest.File, error)
 
-	// stat describes a file by size, mode, time and, where it has one, ETag.
-	stat(ctx context.Context, key string) (manifest.File, error)
+	// Open reads a file.
+	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
-	// open reads a file.
-	open(ctx context.Context, key string) (io.ReadCloser, error)
+	// Reachable reports whether any media can be read. It is called before each
+	// view of the database, too: what is remembered of the media is forgotten.
+	Reachable(ctx context.Context) error
 
-	// reachable reports whether any media can be read.
-	reachable(ctx context.Context) error
-
-	// is reports whether a folder is the one of the media.
-	is(folder fs.FileInfo) bool
+	// Is reports whether a folder is the one of the media.
+	Is(folder fs.FileInfo) bool
 
 	Close() error
 }
 
 // mediaFolder is GoToSocial's storage-backend local. A file lies within the
 // folder, wherever symbolic links in it point.
-type mediaFolder struct{ *os.Root }
+type mediaFolder struct{ root *os.Root }
 
-func openFolder(c *Config) (mediaFolder, error) {
+func openFolder(c *Config) (*mediaFolder, error) {
 	root, err := os.OpenRoot(c.Storage())
 	if err != nil {
-		return mediaFolder{}, unopened("media directory", err, c.relative("storage-local-base-path"))
+		return nil, c.pathError("media directory", "storage-local-base-path", err)
 	}
-	return mediaFolder{root}, nil
+	return &mediaFolder{root}, nil
 }
 
-func (f mediaFolder) begin(context.Context) error { return nil }
+// Reachable is nil: the folder is open.
+func (f *mediaFolder) Reachable(context.Context) error { return nil }
 
-func (f mediaFolder) reachable(context.Context) error { return nil }
-
-func (f mediaFolder) stat(_ context.Context, key string) (manifest.File, error) {
-	return described(f.Stat(key))
+// Stat describes a file by size, mode and time.
+func (f *mediaFolder) Stat(_ context.Context, key string) (manifest.File, error) {
+	info, err := f.root.Stat(key)
+	if err != nil {
+		return manifest.File{}, err
+	}
+	return fileOf(info)
 }
 
-func (f mediaFolder) open(_ context.Context, key string) (io.ReadCloser, error) {
-	return asReader(opened(f.OpenFile(key, readOnly, 0)))
+// Open reads a file.
+func (f *mediaFolder) Open(_ context.Context, key string) (io.ReadCloser, error) {
+	file, err := disk.OpenIn(f.root, key)
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
-func (f mediaFolder) is(folder fs.FileInfo) bool {
-	info, err := f.Stat(".")
+// Is reports whether a folder is this one.
+func (f *mediaFolder) Is(folder fs.FileInfo) bool {
+	info, err := f.root.Stat(".")
 	return err == nil && os.SameFile(info, folder)
+}
+
+// Close closes the folder.
+func (f *mediaFolder) Close() error { return f.root.Close() }
+
+// fileOf is what a listing has of a regular file.
+func fileOf(info fs.FileInfo) (manifest.File, error) {
+	if err := disk.CheckRegular(info); err != nil {
+		return manifest.File{}, err
+	}
+	return manifest.File{Size: info.Size(), Mode: manifest.Mode(info.Mode().Perm()), Modified: info.ModTime()}, nil
 }

@@ -8,15 +8,8 @@ import (
 	"os"
 	"time"
 
-	"holdfast/remedy"
-
 	sqlite3 "modernc.org/sqlite/lib"
 )
-
-// damaged is what is wrong with a database.
-func damaged(findings ...string) *remedy.DamageError {
-	return &remedy.DamageError{What: "the database is damaged", Findings: findings}
-}
 
 // thoroughUpTo is the size of a database, in bytes, up to which every check is
 // affordable. integrity_check looks up each row in each index: 10 s of CPU for

@@ -69,13 +69,14 @@ func TestOnlyABackupNeedsPgDump(t *testing.T) {
 	dumpPlaces = nil
 	defer func() { dumpPlaces = places }()
 	// It is missed at once, before anything was read.
-	if _, err := p.begin(t.Context(), "social.example.org"); err == nil || !strings.Contains(err.Error(), "there is no pg_dump") {
+	if _, err := p.Begin(t.Context(), "social.example.org"); err == nil || !strings.Contains(err.Error(), "there is no pg_dump") {
 		t.Errorf("a backup begins: %v", err)
 	}
 	n := 0
-	err = p.look(t.Context(), "social.example.org", func(all tables) error {
-		return all.each(t.Context(), localKeys, nil, func([]*string) error { n++; return nil })
-	})
+	all, err := p.Tables(t.Context(), "social.example.org")
+	if err == nil {
+		err = errors.Join(all.Each(t.Context(), localKeys, nil, func([]*string) error { n++; return nil }), all.Close())
+	}
 	if err != nil || n != len(postgrestest.LocalMedia) {
 		t.Errorf("an export reads %d keys, %v", n, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // pgView is a PostgreSQL database at one moment: an exported snapshot, which
@@ -33,13 +34,13 @@ type pgView struct {
 	idle []*copier
 }
 
-// begin opens a view for a backup, unless something of it can't be read.
-func (p *postgres) begin(ctx context.Context, host string) (View, error) {
+// Begin opens a view for a backup, unless something of it can't be read.
+func (p *postgres) Begin(ctx context.Context, domain string) (vault.View, error) {
 	v, err := p.view(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.prepare(ctx, host); err != nil {
+	if err := v.prepare(ctx, domain); err != nil {
 		v.Close()
 		return nil, p.explain(err)
 	}
@@ -263,7 +264,8 @@ func eachKey(ctx context.Context, conn *pgx.Conn, key func(string) bool) error {
 	return rows.Err()
 }
 
-func (p *postgres) localKeys(ctx context.Context, key func(string)) error {
+// EachLocalMedia tells the storage keys of local media.
+func (p *postgres) EachLocalMedia(ctx context.Context, key func(string)) error {
 	conn, err := p.connect(ctx)
 	if err != nil {
 		return err

@@ -54,14 +54,14 @@ func openPostgres(c *Config) (*postgres, error) {
 		}
 	}
 	config.Fallbacks = nil // $PGHOST may name several
-	if config.TLSConfig, err = c.postgresTLS(); err != nil {
+	if config.TLSConfig, err = tlsConfig(c); err != nil {
 		return nil, err
 	}
 	return newPostgres(config), nil
 }
 
-// postgresTLS is what the TLS modes of GoToSocial mean.
-func (c *Config) postgresTLS() (*tls.Config, error) {
+// tlsConfig is what the TLS modes of GoToSocial mean.
+func tlsConfig(c *Config) (*tls.Config, error) {
 	switch mode := c.Get("db-tls-mode"); mode {
 	case "", "disable":
 		return nil, nil
@@ -131,8 +131,11 @@ func (p *postgres) String() string {
 	return fmt.Sprintf("database %q at %s", p.config.Database, net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port))))
 }
 
-// holds is false: the server keeps its files where no backup looks.
-func (p *postgres) holds(fs.FileInfo) bool { return false }
+// File is "": the server has its files where it wants.
+func (p *postgres) File() string { return "" }
+
+// Holds is false: the server keeps its files where no backup looks.
+func (p *postgres) Holds(fs.FileInfo) bool { return false }
 
 // explain adds to an error of PostgreSQL what can be done about it. Where the
 // server's own words hold data, such as a row that breaks a rule, they are not

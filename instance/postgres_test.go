@@ -19,6 +19,7 @@ import (
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // pgInstance is an instance on PostgreSQL in a folder of its own.
@@ -41,7 +42,7 @@ func pgConfig(t testing.TB, settings string) (dir string) {
 }
 
 // readAll reads every file of a view's database.
-func readAll(t testing.TB, v instance.View) map[string]string {
+func readAll(t testing.TB, v vault.View) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	last := ""
@@ -59,7 +60,7 @@ func readAll(t testing.TB, v instance.View) map[string]string {
 	return all
 }
 
-func readFile(ctx context.Context, v instance.View, path string) (string, error) {
+func readFile(ctx context.Context, v vault.View, path string) (string, error) {
 	r, err := v.OpenDatabase(ctx, path)
 	if err != nil {
 		return "", err
@@ -113,7 +114,7 @@ func owner(t testing.TB, dir string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func mediaOf(t testing.TB, v instance.View) func(func(string) bool) {
+func mediaOf(t testing.TB, v vault.View) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for key, err := range v.Media(t.Context()) {
 			if err != nil {
@@ -316,7 +317,7 @@ func TestConnectionStringMakesTheRestVoid(t *testing.T) {
 }
 
 // restoredFolder is a folder as a restore makes it of a view.
-func restoredFolder(t testing.TB, v instance.View) string {
+func restoredFolder(t testing.TB, v vault.View) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range readAll(t, v) {

@@ -7,11 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
-	"syscall"
 
+	"holdfast/disk"
 	"holdfast/remedy"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -26,7 +24,7 @@ type sqliteFile struct {
 func openSQLite(c *Config) (*sqliteFile, error) {
 	db, err := findDatabase(c.Database())
 	if err != nil {
-		return nil, unopened("database", err, c.relative("db-address"))
+		return nil, c.pathError("database", "db-address", err)
 	}
 	return db, nil
 }
@@ -37,7 +35,10 @@ func findDatabase(address string) (db *sqliteFile, err error) {
 		return nil, err
 	}
 	info, err := os.Stat(db.path)
-	if err := regular(info, err); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	if err := disk.CheckRegular(info); err != nil {
 		return nil, err
 	}
 	if foreign(info) {
@@ -46,9 +47,12 @@ func findDatabase(address string) (db *sqliteFile, err error) {
 	return db, err
 }
 
-// holds reports whether a file is the live database, by whatever name, or what
+// File is the path of the database.
+func (d *sqliteFile) File() string { return d.path }
+
+// Holds reports whether a file is the live database, by whatever name, or what
 // SQLite keeps beside it.
-func (d *sqliteFile) holds(info fs.FileInfo) bool {
+func (d *sqliteFile) Holds(info fs.FileInfo) bool {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if of, err := os.Stat(d.path + suffix); err == nil && os.SameFile(of, info) {
 			return true
@@ -66,8 +70,8 @@ func (d *sqliteFile) connect() (*conn, error) {
 	return c, d.explain(err)
 }
 
-// localKeys yields what the query of that name does, in a transaction of its own.
-func (d *sqliteFile) localKeys(ctx context.Context, key func(string)) error {
+// EachLocalMedia tells what gotosocial.LocalMedia selects, in a transaction of its own.
+func (d *sqliteFile) EachLocalMedia(ctx context.Context, key func(string)) error {
 	c, err := d.connect()
 	if err != nil {
 		return err
@@ -96,7 +100,7 @@ func (d *sqliteFile) mayRead() error {
 	// the server could not open its own database.
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if _, err := os.Stat(d.path + suffix); errors.Is(err, fs.ErrNotExist) {
-			name := userName(ownerID(info))
+			name := disk.UserName(disk.FileUser(info))
 			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", d.path, name),
 				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name)}
 		}
@@ -107,14 +111,14 @@ func (d *sqliteFile) mayRead() error {
 // foreign reports whether a file belongs to another user, and we aren't root.
 func foreign(info fs.FileInfo) bool {
 	me := os.Geteuid()
-	return me != 0 && me != ownerID(info)
+	return me != 0 && me != disk.FileUser(info)
 }
 
 // writeAhead reads from a database's header whether it is in WAL mode, which
 // outlives what the configuration says (sqlite.org/fileformat.html, 1.3.3). To
 // close the file drops this process's locks on it: no connection may be open.
 func writeAhead(path string) (bool, error) {
-	f, err := openFile(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return false, err
 	}
@@ -158,13 +162,4 @@ func (d *sqliteFile) explain(err error) error {
 		p.Fix = "see the system's log for errors of the disk"
 	}
 	return p
-}
-
-func ownerID(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
-
-func userName(id int) string {
-	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
-		return u.Username
-	}
-	return "#" + strconv.Itoa(id) // as sudo takes it
 }

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -11,24 +12,30 @@ import (
 	"holdfast/manifest"
 )
 
-// remains are what a restore brought of a domain's configuration.
-type remains struct {
-	// config is as its server had it: File is where that will lie, WorkingDir
-	// where relative paths led. nil where nothing of the domain was found.
-	config *Config
-	// others are more configuration files of the domain, where nothing tells which
-	// one the server used.
-	others []string
-	// environment are files that set the server's variables or flags.
-	environment []string
+// RestoredFolder is a folder with the files of a snapshot below files/.
+type RestoredFolder struct {
+	Path  string // its final, absolute path
+	Files fs.FS  // the folder as it is now
 }
 
-// findRemains looks through the restored files for the configuration of the
+// Remains are what a restore brought of a domain's configuration.
+type Remains struct {
+	// Config is as its server had it: File is where that will lie, WorkingDir
+	// where relative paths led. nil where nothing of the domain was found.
+	Config *Config
+	// Others are more configuration files of the domain, where nothing tells which
+	// one the server used.
+	Others []string
+	// Environment are files that set the server's variables or flags.
+	Environment []string
+}
+
+// Remains looks through the restored files for the configuration of the
 // domain. The unit that names the configuration file decides between several.
-func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
-	files, linked, run := d.gatherRemains(staging, domain)
+func (d RestoredFolder) Remains(domain string) (found Remains) {
+	files, linked, run := d.gather(domain)
 	for _, s := range run {
-		found.environment = append(found.environment, filepath.Join(d.Path, s.unit.path))
+		found.Environment = append(found.Environment, filepath.Join(d.Path, s.unit.path))
 	}
 	all := &service{unit: &unit{}}
 	for _, s := range run {
@@ -43,76 +50,76 @@ func (d *Directory) findRemains(staging fs.FS, domain string) (found remains) {
 	if slices.ContainsFunc(files, ours) {
 		files = slices.DeleteFunc(files, func(c *Config) bool { return !ours(c) })
 	} else if strings.ToLower(all.set("host")) != domain {
-		return remains{}
+		return Remains{}
 	}
-	if named := d.named(staging, files, all.configFile()); named >= 0 {
+	if named := d.named(files, all.configFile()); named >= 0 {
 		files = files[named : named+1]
 	}
 	if len(files) > 1 { // one that links lead to goes by their names
 		files = slices.DeleteFunc(files, func(c *Config) bool { return linked[c.File] })
 	}
-	found.config = newConfig()
-	found.config.WorkingDir = imageDir
+	found.Config = newConfig()
+	found.Config.WorkingDir = imageDir
 	if len(files) > 0 {
-		found.config = files[0]
+		found.Config = files[0]
 		for _, c := range files[1:] {
-			found.others = append(found.others, c.File)
+			found.Others = append(found.Others, c.File)
 		}
 	}
 	if all.workingDir != "" {
-		found.config.WorkingDir = all.workingDir
+		found.Config.WorkingDir = all.workingDir
 	}
-	found.config.Binary, found.config.runAs = all.binary, all.unit.runAs()
-	found.config.setVariables(all.vars)
-	found.config.setFlags(all.flags)
+	found.Config.Binary, found.Config.runAs = all.binary, all.unit.runAs()
+	found.Config.setVariables(all.vars)
+	found.Config.setFlags(all.flags)
 	return found
 }
 
 // named is the index of the configuration file that the server is given, or -1.
-func (d *Directory) named(staging fs.FS, files []*Config, path string) int {
+func (d RestoredFolder) named(files []*Config, path string) int {
 	exact := slices.IndexFunc(files, func(c *Config) bool { return c.File == filepath.Join(d.Path, "files", path) })
-	if at := restored(staging, path); exact < 0 && at != "" {
-		return slices.IndexFunc(files, func(c *Config) bool { return d.here(staging, c.File) == filepath.Join(d.Path, at) })
+	if at := d.Find(path); exact < 0 && at != "" {
+		return slices.IndexFunc(files, func(c *Config) bool { return d.Here(c.File) == filepath.Join(d.Path, at) })
 	}
 	return exact
 }
 
-// restored is where a file of the machine lies in a restored folder, every link
+// Find is where a file of the machine lies in a restored folder, every link
 // on the way to it followed within that: links are of the snapshot, and may lead
 // to what this machine has there. "" where nothing is.
-func restored(staging fs.FS, name string) string {
+func (d RestoredFolder) Find(name string) string {
 	end, err := manifest.Resolve(name, func(name string) (manifest.Link, bool) {
-		text, err := fs.ReadLink(staging, path.Join("files", name))
+		text, err := fs.ReadLink(d.Files, path.Join("files", name))
 		return manifest.Link(text), err == nil
 	})
 	place := path.Join("files", end)
-	if _, statErr := fs.Lstat(staging, place); err != nil || statErr != nil || end == "" {
+	if _, statErr := fs.Lstat(d.Files, place); err != nil || statErr != nil || end == "" {
 		return ""
 	}
 	return place
 }
 
-// here is the path of a restored file without links on the way.
-func (d *Directory) here(staging fs.FS, file string) string {
-	return filepath.Join(d.Path, restored(staging, strings.TrimPrefix(file, filepath.Join(d.Path, "files"))))
+// Here is the path of a restored file without links on the way.
+func (d RestoredFolder) Here(file string) string {
+	return filepath.Join(d.Path, d.Find(strings.TrimPrefix(file, filepath.Join(d.Path, "files"))))
 }
 
-// gatherRemains reads the restored files that may be of the domain: configuration
+// gather reads the restored files that may be of the domain: configuration
 // files, which may leave the host to the environment, and what sets that. linked
 // are those of them that links lead to. The path of each service is where its one
 // file lies in the folder.
-func (d *Directory) gatherRemains(staging fs.FS, domain string) (files []*Config, linked map[string]bool, run []*service) {
+func (d RestoredFolder) gather(domain string) (files []*Config, linked map[string]bool, run []*service) {
 	linked = map[string]bool{}
 	seen := map[string]bool{}
-	fs.WalkDir(staging, "files", func(name string, entry fs.DirEntry, err error) error {
+	fs.WalkDir(d.Files, "files", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil
 		}
-		place := restored(staging, strings.TrimPrefix(name, "files"))
-		if info, err := fs.Lstat(staging, place); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
+		place := d.Find(strings.TrimPrefix(name, "files"))
+		if info, err := fs.Lstat(d.Files, place); err != nil || !info.Mode().IsRegular() || info.Size() > maxSettings {
 			return nil
 		}
-		text, err := fs.ReadFile(staging, place)
+		text, err := fs.ReadFile(d.Files, place)
 		if err != nil {
 			return nil
 		}
@@ -167,9 +174,37 @@ func restoredService(name, text string) *service {
 			s.vars = container
 		}
 	}
-	sets := slices.ContainsFunc(s.vars, func(v variable) bool { _, ok := v.key(); return ok })
+	sets := slices.ContainsFunc(s.vars, func(v variable) bool { _, ok := settingKey(v); return ok })
 	if !sets && s.binary == "" {
 		return nil
 	}
 	return s
 }
+
+// RestoredConfig is GoToSocial's configuration out of a restored folder, with the
+// places that everything had.
+func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
+	found := RestoredFolder{"/", folder}.Remains(domain)
+	switch {
+	case found.Config == nil:
+		return nil, fmt.Errorf("the snapshot has no configuration of %s", domain)
+	case len(found.Others) > 0:
+		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain, found.Config.File, strings.Join(found.Others, ", "))
+	}
+	found.Config.File = strings.TrimPrefix(found.Config.File, "/files")
+	return found.Config, nil
+}
+
+// RunsAs is "USER:GROUP" that the restored unit runs the server as, "USER:" where
+// the group is the user's own, "" where it says nothing.
+func (c *Config) RunsAs() string {
+	user, group, _ := strings.Cut(c.runAs, ":")
+	if user == "" && group == "" {
+		return ""
+	}
+	return cmp.Or(user, "root") + ":" + group
+}
+
+// RunLike takes over what only a unit says, out of the restored configuration: who
+// runs the server, and which program that is.
+func (c *Config) RunLike(restored *Config) { c.Binary, c.runAs = restored.Binary, restored.runAs }

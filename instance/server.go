@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/disk"
 	"holdfast/remedy"
 )
 
@@ -136,7 +137,7 @@ func (s Server) unitService() (*service, error) {
 		}
 		return u.runs(), nil
 	}
-	own := slices.ContainsFunc(ownVariables(s.Environment), func(v variable) bool { _, ok := v.key(); return ok })
+	own := slices.ContainsFunc(ownVariables(s.Environment), func(v variable) bool { _, ok := settingKey(v); return ok })
 	if s.alone || s.EnvFile != "" || own && s.File == "" {
 		return nil, nil
 	}
@@ -158,9 +159,9 @@ func (s Server) unitService() (*service, error) {
 }
 
 func (s *service) readContainerFile(path string) error {
-	text, err := readText(path)
+	text, err := readSettings(path, "environment file", "correct instance.env_file")
 	if err != nil {
-		return unreadFile("environment file", err, "correct instance.env_file")
+		return err
 	}
 	vars, warning, err := containerVariables(text, path)
 	if err != nil {
@@ -178,7 +179,7 @@ func (s *service) readContainerFile(path string) error {
 func (s *service) warnIgnored(own []string, place string) {
 	var names []string
 	for _, v := range ownVariables(own) {
-		if key, ok := v.key(); ok && lastVariable(s.vars, key) != v.value {
+		if key, ok := settingKey(v); ok && lastVariable(s.vars, key) != v.value {
 			names = append(names, v.name)
 		}
 	}
@@ -215,7 +216,7 @@ func Find(root string) (found []Found) {
 	for _, dir := range []string{"gotosocial", "etc/gotosocial", "opt/gotosocial", "srv/gotosocial", "var/lib/gotosocial"} {
 		file := filepath.Join("/", root, dir, "config.yaml")
 		known := slices.ContainsFunc(found, func(f Found) bool { return same(f.File, file) })
-		if regular(os.Stat(file)) == nil && !known {
+		if disk.IsRegular(file) && !known {
 			found = append(found, Found{Server{File: file, Root: root}, "its configuration " + file + " lies in a usual place; no systemd unit runs it"})
 		}
 	}

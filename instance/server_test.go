@@ -445,7 +445,7 @@ func TestServicesThatCantBeReadNameTheFix(t *testing.T) {
 		{"no unit", instance.Server{Unit: root + "/gone.service"}, "no unit " + root + "/gone.service", true},
 		{"no unit of that name", instance.Server{Unit: "gone"}, "/etc/systemd/system/gone.service", true},
 		{"masked", instance.Server{Unit: masked}, "is masked", false},
-		{"folder", instance.Server{Unit: root}, "no regular file", false},
+		{"folder", instance.Server{Unit: root}, "is not a regular file", false},
 		{"no environment file of the unit", instance.Server{Unit: service(t, start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
 		{"no environment file of the container", instance.Server{EnvFile: root + "/gone.env"}, "no environment file", true},
 		{"no configuration file of the unit", instance.Server{Unit: service(t, "ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},

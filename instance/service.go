@@ -102,9 +102,9 @@ func (s *service) readEnvironmentFile(line unitSetting) error {
 		files = []string{pattern} // the system's own words say why
 	}
 	for _, file := range files {
-		text, err := readText(file)
+		text, err := readSettings(file, "environment file of "+s.unit.path, "correct EnvironmentFile= in "+line.file)
 		if err != nil {
-			return unreadFile("environment file of "+s.unit.path, err, "correct EnvironmentFile= in "+line.file)
+			return err
 		}
 		s.envFiles = append(s.envFiles, file)
 		s.vars = append(s.vars, serviceVariables(text, file)...)
@@ -246,7 +246,7 @@ func (s *service) set(key string) string {
 
 func lastVariable(vars []variable, key string) string {
 	for _, v := range slices.Backward(vars) {
-		if k, ok := v.key(); ok && k == key {
+		if k, ok := settingKey(v); ok && k == key {
 			return v.value
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/disk"
 	"holdfast/remedy"
 )
 
@@ -58,9 +59,9 @@ func readUnit(path, root string) (*unit, error) {
 		return nil, &remedy.Error{Kind: remedy.Setting, What: u.fragment + " is masked: systemd starts nothing by it", Fix: "name the unit that starts the server, or unmask it"}
 	}
 	for _, file := range append([]string{u.fragment}, u.dropIns(folders)...) {
-		text, err := readText(file)
+		text, err := readSettings(file, "unit "+path, "correct instance.unit: systemctl list-units '*gotosocial*' shows what is there")
 		if err != nil {
-			return nil, unreadFile("unit "+path, err, "correct instance.unit: systemctl list-units '*gotosocial*' shows what is there")
+			return nil, err
 		}
 		u.files = append(u.files, file)
 		u.settings = append(u.settings, parseUnit(text, file)...)
@@ -114,7 +115,7 @@ func (u *unit) dropIns(folders []string) []string {
 	var files []string
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		// A link to /dev/null only hides others.
-		if regular(os.Stat(byName[name])) == nil {
+		if disk.IsRegular(byName[name]) {
 			files = append(files, byName[name])
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // databaseName is the path of a SQLite database in the database part,
@@ -25,15 +26,23 @@ type sqliteView struct {
 	facts manifest.Facts
 }
 
-// begin opens a read transaction, after the checks that keep a reader from
+// Begin opens a read transaction, after the checks that keep a reader from
 // harming the server.
-func (d *sqliteFile) begin(ctx context.Context, host string) (View, error) {
+func (d *sqliteFile) Begin(ctx context.Context, domain string) (vault.View, error) {
+	v, err := d.view(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (d *sqliteFile) view(ctx context.Context, domain string) (*sqliteView, error) {
 	c, err := d.connect()
 	if err != nil {
 		return nil, err
 	}
 	v := &sqliteView{db: d, conn: c}
-	if err := v.begin(ctx, host); err != nil {
+	if err := v.begin(ctx, domain); err != nil {
 		c.close()
 		return nil, d.explain(err)
 	}

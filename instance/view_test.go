@@ -18,6 +18,7 @@ import (
 	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
@@ -285,7 +286,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	}
 }
 
-func media(t *testing.T, v instance.View) (keys []string) {
+func media(t *testing.T, v vault.View) (keys []string) {
 	t.Helper()
 	for key, err := range v.Media(t.Context()) {
 		if err != nil {

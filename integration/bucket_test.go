@@ -88,19 +88,19 @@ func (s *mediaServer) read() (times int) {
 // asBucket is as cmd/holdfast has it, without words for people.
 type asBucket struct{ *remote.Bucket }
 
-func (b asBucket) List(ctx context.Context, after string) iter.Seq2[instance.Object, error] {
-	return func(yield func(instance.Object, error) bool) {
+func (b asBucket) List(ctx context.Context, after string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
 		for o, err := range b.Bucket.List(ctx, after) {
-			if !yield(instance.Object(o), err) {
+			if !yield(o, err) {
 				return
 			}
 		}
 	}
 }
 
-func (b asBucket) Stat(ctx context.Context, key string) (instance.Object, error) {
+func (b asBucket) Stat(ctx context.Context, key string) (remote.Object, error) {
 	o, err := b.Bucket.Stat(ctx, key)
-	return instance.Object(o), err
+	return o, err
 }
 
 func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {

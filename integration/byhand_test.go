@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -189,23 +188,12 @@ func replace(t *testing.T, text []byte, old, with string) []byte {
 type byhand struct {
 	t        *testing.T
 	sample   *sample.Instance
-	source   source
+	source   *instance.Instance
 	repo     string // the directory remote
 	identity string
 	host     *seal.Host
 	index    *index.Index
 	state    string
-}
-
-// source is an instance as a vault.DatabaseSource.
-type source struct{ *instance.Instance }
-
-func (s source) Begin(ctx context.Context) (vault.View, error) {
-	view, err := s.Instance.Begin(ctx)
-	if err != nil {
-		return nil, err // not a View that holds nil
-	}
-	return view, nil
 }
 
 func byhandWorld(t *testing.T) *byhand {
@@ -229,7 +217,7 @@ func byhandWorld(t *testing.T) *byhand {
 	in, err := instance.Open(config, instance.Options{Extra: []string{filepath.Join(dir, "extra")}})
 	ok(t, err)
 	t.Cleanup(func() { in.Close() })
-	w.source = source{in}
+	w.source = in
 
 	identity, recipient, err := seal.NewIdentity()
 	ok(t, err)

@@ -110,7 +110,7 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	repo, err := vault.Open(ctx, store, host.Repository, idx)
 	ok(t, err)
 	_, err = vault.Backup(ctx, vault.BackupConfig{
-		Repository: repo, Host: host, Index: idx, Database: source{src}, Files: src, State: state, Version: "golden",
+		Repository: repo, Host: host, Index: idx, Database: src, Files: src, State: state, Version: "golden",
 	})
 	ok(t, err)
 }

@@ -235,7 +235,7 @@ func (c instanceConfig) open(a *app) (*instance.Instance, error) {
 	for _, warning := range settings.Warnings {
 		a.warn("%s", warning)
 	}
-	bucket, err := a.openBucket(settings)
+	bucket, err := instance.OpenBucket(settings, a.patience)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,12 @@ func (a *app) exportLive(ctx context.Context, w io.Writer) (done instance.Export
 	if err != nil {
 		return done, err
 	}
-	return instance.Export(ctx, settings, w)
+	tables, err := instance.OpenTables(ctx, settings)
+	if err != nil {
+		return done, err
+	}
+	defer tables.Close()
+	return instance.WriteExport(ctx, tables, w)
 }
 
 func (v *exportVerb) exportSnapshot(ctx context.Context, a *app, which string, w io.Writer) (done instance.Exported, err error) {

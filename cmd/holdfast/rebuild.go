@@ -127,7 +127,7 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
 			fix: "give the configuration of that instance by --gotosocial"}
 	}
-	if r.Bucket, err = a.openBucket(r.Config); err != nil {
+	if r.Bucket, err = instance.OpenBucket(r.Config, a.patience); err != nil {
 		return nil, err
 	}
 	switch {

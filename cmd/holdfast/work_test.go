@@ -208,7 +208,7 @@ func TestMediaThatBreakOffAreTheBucketsFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := (&app{patience: time.Millisecond}).openBucket(c)
+	b, err := instance.OpenBucket(c, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package instance
 
 import (
 	"context"
@@ -7,43 +7,57 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"strconv"
+	"time"
 
-	"holdfast/instance"
 	"holdfast/remedy"
 	"holdfast/remote"
 )
 
-// openBucket opens the bucket that GoToSocial's configuration names, without a
-// request to it; nil where the media are in a directory.
-func (a *app) openBucket(c *instance.Config) (instance.Bucket, error) {
-	at, err := c.Bucket()
-	if at == nil || err != nil {
+// OpenBucket opens the bucket that GoToSocial's configuration names, without a
+// request to it; nil where the media are in a directory. patience is that of
+// [remote.Config].
+//
+// Newer servers than the one that this was written for have storage-s3-region.
+func OpenBucket(c *Config, patience time.Duration) (Bucket, error) {
+	if !c.InBucket() {
+		return nil, nil
+	}
+	if err := c.checkBucket(); err != nil {
 		return nil, err
 	}
-	b, err := remote.OpenBucket(remote.BucketConfig(*at), a.patience)
+	tls, err := strconv.ParseBool(c.Get("storage-s3-use-ssl"))
+	if err != nil {
+		return nil, err
+	}
+	b, err := remote.OpenBucket(remote.BucketConfig{
+		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"), Prefix: c.Get("storage-s3-key-prefix"),
+		AccessKey: c.Get("storage-s3-access-key"), SecretKey: c.Get("storage-s3-secret-key"),
+		Region: c.Get("storage-s3-region"), Plain: !tls, Lookup: c.Get("storage-s3-bucket-lookup"),
+	}, patience)
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.Source, What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
 	}
 	return bucket{b}, nil
 }
 
-// bucket makes a remote's bucket an instance.Bucket: its errors name the settings
+// bucket is a remote's bucket whose errors name the settings
 // of GoToSocial, not those of the storage.
 type bucket struct{ *remote.Bucket }
 
-func (b bucket) List(ctx context.Context, after string) iter.Seq2[instance.Object, error] {
-	return func(yield func(instance.Object, error) bool) {
+func (b bucket) List(ctx context.Context, after string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
 		for o, err := range b.Bucket.List(ctx, after) {
-			if !yield(instance.Object(o), b.explain(err)) {
+			if !yield(o, b.explain(err)) {
 				return
 			}
 		}
 	}
 }
 
-func (b bucket) Stat(ctx context.Context, key string) (instance.Object, error) {
+func (b bucket) Stat(ctx context.Context, key string) (remote.Object, error) {
 	o, err := b.Bucket.Stat(ctx, key)
-	return instance.Object(o), b.ofObject(err)
+	return o, b.ofObject(err)
 }
 
 func (b bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {

@@ -1,0 +1,108 @@
+package instance
+
+import (
+	"context"
+	"io/fs"
+
+	"holdfast/disk"
+	"holdfast/manifest"
+	"holdfast/vault"
+)
+
+// database is the instance's database, of either engine.
+type database interface {
+	// Begin opens one consistent view. domain is the name of the instance's own
+	// account.
+	Begin(ctx context.Context, domain string) (vault.View, error)
+
+	// Tables opens the tables at one moment, for a domain as Begin has it.
+	Tables(ctx context.Context, domain string) (Tables, error)
+
+	// EachLocalMedia tells the storage keys of local media, in a transaction of its
+	// own.
+	EachLocalMedia(ctx context.Context, key func(string)) error
+
+	// Holds reports whether a file is the live database's own.
+	Holds(fs.FileInfo) bool
+
+	// File is the path of the database's file, "" where a server has it.
+	File() string
+}
+
+// openDatabase finds the database, of either engine.
+func openDatabase(c *Config) (database, error) {
+	if c.Engine() == Postgres {
+		return openPostgres(c)
+	}
+	return openSQLite(c)
+}
+
+// OpenTables opens the tables of the live database at one moment. The media are
+// not needed.
+func OpenTables(ctx context.Context, c *Config) (Tables, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	db, err := openDatabase(c)
+	if err != nil {
+		return nil, err
+	}
+	return db.Tables(ctx, c.Domain())
+}
+
+// DatabaseTarget is the place of a database that a restore fills, of either
+// engine.
+type DatabaseTarget interface {
+	// Look looks at the place and changes nothing. details say, in words, what the
+	// restore will make and where. An error refuses the restore: a [remedy.Error]
+	// says why, and what to do, a [disk.InTheWay] what is there already.
+	Look(ctx context.Context, facts manifest.Facts) (details []string, err error)
+
+	// Put puts the database of a restored folder in its place. Put can be repeated
+	// by the same run: it goes on where it was cut off, and does nothing once all is
+	// there. notes are for the person who restores.
+	Put(ctx context.Context, folder string) (notes []string, err error)
+
+	// Tables opens the database that Put put there, which no server uses yet.
+	Tables(ctx context.Context) (Tables, error)
+
+	// Rest is what a restore leaves to a person, at this database.
+	Rest(ctx context.Context) []string
+}
+
+// OpenDatabaseTarget finds where the configuration wants the database. Nothing is
+// opened yet. verbatim leaves the database as it was when it was saved.
+func OpenDatabaseTarget(c *Config, m *disk.Mover, verbatim bool) (DatabaseTarget, error) {
+	if c.Engine() == Postgres {
+		return openPostgresTarget(c, m, verbatim)
+	}
+	return openSQLiteTarget(c, m), nil
+}
+
+// MediaTarget is the place of the media that a restore fills: a folder or a
+// bucket.
+type MediaTarget interface {
+	// Look looks at the place and changes nothing. work is a folder that may lie in
+	// it. detail says where the media go. An error refuses the restore, as
+	// [DatabaseTarget] has it.
+	Look(ctx context.Context, work string) (detail string, err error)
+
+	// Put puts the media of a restored folder in their place, and can be repeated
+	// by the same run.
+	Put(ctx context.Context, folder string) (notes []string, err error)
+
+	// Find returns fs.ErrNotExist where a file is not among the media.
+	Find(ctx context.Context, key string) error
+
+	// GiveToServer makes the place the server's own. It comes last.
+	GiveToServer() error
+}
+
+// OpenMediaTarget finds where the configuration wants the media. b is their
+// bucket, or nil.
+func OpenMediaTarget(c *Config, b Bucket, m *disk.Mover) MediaTarget {
+	if c.InBucket() {
+		return &bucketTarget{bucket: b, name: c.Get("storage-s3-bucket"), mover: m}
+	}
+	return &folderTarget{path: c.Storage(), mover: m}
+}
