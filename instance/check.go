@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+
+	"holdfast/remedy"
 )
 
 // checkedMedia is how many media a check looks for.
@@ -49,7 +51,7 @@ func (r *Rebuild) checkAccounts(ctx context.Context, t Tables) (note string, err
 	if r.Facts.Accounts != 0 && n != r.Facts.Accounts {
 		return "", damaged(fmt.Sprintf("%d local accounts, the snapshot has %d", n, r.Facts.Accounts))
 	}
-	return fmt.Sprintf("keys: those of %s belong together, and the instance's own", plural(int(n), "local account")), nil
+	return fmt.Sprintf("keys: those of %s belong together, and the instance's own", remedy.Plural(int(n), "local account")), nil
 }
 
 // checkMedia looks for media that rows name, chosen at random.

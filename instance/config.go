@@ -327,7 +327,7 @@ func (c *Config) check() error {
 	switch {
 	case host == "":
 		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no host", Fix: "set host in the file, or GTS_HOST; " + nested}
-	case host != printable(host):
+	case host != remedy.Printable(host):
 		// Records refuse it, and that would be after the upload.
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is no domain", host), Fix: "correct host"}
 	case account != "" && account != host && !strings.HasSuffix(host, "."+account):

@@ -216,4 +216,4 @@ func quote(value string) string {
 }
 
 // orUnknown is s for a comment, which must not end before its line does.
-func orUnknown(s string) string { return cmp.Or(printable(s), "(unknown)") }
+func orUnknown(s string) string { return cmp.Or(remedy.Printable(s), "(unknown)") }

@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"errors"
+	"io"
 	"io/fs"
 
 	"holdfast/disk"
@@ -35,6 +37,36 @@ func openDatabase(c *Config) (database, error) {
 		return openPostgres(c)
 	}
 	return openSQLite(c)
+}
+
+// store is where the instance keeps its media: a folder or a bucket. Keys are
+// paths of a listing.
+type store interface {
+	// Stat describes a file by size, mode, time and, where it has one, ETag.
+	Stat(ctx context.Context, key string) (manifest.File, error)
+
+	// Open reads a file.
+	Open(ctx context.Context, key string) (io.ReadCloser, error)
+
+	// Reachable reports whether any media can be read. It is called before each
+	// view of the database, too: what is remembered of the media is forgotten.
+	Reachable(ctx context.Context) error
+
+	// Is reports whether a folder is the one of the media.
+	Is(folder fs.FileInfo) bool
+
+	Close() error
+}
+
+// openStore finds the media. b is their bucket, or nil.
+func openStore(c *Config, b Bucket) (store, error) {
+	if !c.InBucket() {
+		return openFolder(c)
+	}
+	if b == nil {
+		return nil, errors.New("open instance: its media are in a bucket, and none was given")
+	}
+	return newMediaBucket(b), nil
 }
 
 // OpenTables opens the tables of the live database at one moment. The media are

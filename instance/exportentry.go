@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"holdfast/remedy"
 )
 
 // entry is a kind of line in an export: where its fields come from, in their
@@ -138,11 +140,11 @@ func (r row) text(column string) string { return orEmpty(*r.value(column)) }
 
 // name is what a person calls the row.
 func (r row) name() string {
-	id := printable(r.text("id"))
+	id := remedy.Printable(r.text("id"))
 	if r.entry != accounts {
 		return r.entry.kind + " " + id
 	}
-	return fmt.Sprintf("account @%s (%s)", strings.TrimSuffix(printable(r.text("username"))+"@"+printable(r.text("domain")), "@"), id)
+	return fmt.Sprintf("account @%s (%s)", strings.TrimSuffix(remedy.Printable(r.text("username"))+"@"+remedy.Printable(r.text("domain")), "@"), id)
 }
 
 // line is the row in JSON, byte for byte as Go's encoder writes GoToSocial's.

@@ -5,13 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // loadCopied fills a new SQLite file with the rows that COPY printed, as text and as
@@ -25,12 +22,7 @@ func loadCopied(ctx context.Context, dir, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		return err
-	}
-	// Nothing of it outlives this run.
-	name := url.URL{Scheme: "file", Path: file, RawQuery: "_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)"}
-	db, err := sql.Open("sqlite", name.String())
+	db, err := createSQLite(file)
 	if err != nil {
 		return err
 	}

@@ -56,12 +56,7 @@ func Open(c *Config, o Options) (*Instance, error) {
 	if i.db, err = openDatabase(c); err != nil {
 		return nil, err
 	}
-	if c.InBucket() {
-		if o.Bucket == nil {
-			return nil, errors.New("open instance: its media are in a bucket, and none was given")
-		}
-		i.media = newMediaBucket(o.Bucket)
-	} else if i.media, err = openFolder(c); err != nil {
+	if i.media, err = openStore(c, o.Bucket); err != nil {
 		return nil, err
 	}
 	return i, nil

@@ -86,7 +86,7 @@ func answers(ctx context.Context, domain string) (string, error) {
 		return "something that breaks off", nil
 	}
 	resp.Body.Close()
-	server := cmp.Or(printable(resp.Header.Get("Server")), "a server")
+	server := cmp.Or(remedy.Printable(resp.Header.Get("Server")), "a server")
 	switch resp.StatusCode {
 	case http.StatusOK:
 		return server, nil

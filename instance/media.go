@@ -10,25 +10,6 @@ import (
 	"holdfast/manifest"
 )
 
-// store is where the instance keeps its media: a folder or a bucket. Keys are
-// paths of a listing.
-type store interface {
-	// Stat describes a file by size, mode, time and, where it has one, ETag.
-	Stat(ctx context.Context, key string) (manifest.File, error)
-
-	// Open reads a file.
-	Open(ctx context.Context, key string) (io.ReadCloser, error)
-
-	// Reachable reports whether any media can be read. It is called before each
-	// view of the database, too: what is remembered of the media is forgotten.
-	Reachable(ctx context.Context) error
-
-	// Is reports whether a folder is the one of the media.
-	Is(folder fs.FileInfo) bool
-
-	Close() error
-}
-
 // mediaFolder is GoToSocial's storage-backend local. A file lies within the
 // folder, wherever symbolic links in it point.
 type mediaFolder struct{ root *os.Root }

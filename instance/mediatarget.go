@@ -68,7 +68,7 @@ func (t *folderTarget) Put(ctx context.Context, folder string) (notes []string, 
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in %s", plural(n, "file"), t.path)}, os.RemoveAll(from)
+	return []string{fmt.Sprintf("media: %s in %s", remedy.Plural(n, "file"), t.path)}, os.RemoveAll(from)
 }
 
 // Find looks for a file.
@@ -128,7 +128,7 @@ func (t *bucketTarget) Put(ctx context.Context, folder string) (notes []string, 
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in bucket %s", plural(int(f.Files.Load()), "file"), t.name)}, os.RemoveAll(from)
+	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"), t.name)}, os.RemoveAll(from)
 }
 
 // Find looks for an object.

@@ -23,15 +23,6 @@ func TestCommandToPasteHoldsNoOther(t *testing.T) {
 	}
 }
 
-// Without the snapshot's word, the unit in it decides.
-func TestServerRunsAsItsUnitSays(t *testing.T) {
-	for _, c := range [][2]string{{"gts:gts", "gts:gts"}, {"gts:", "gts:"}, {":audio", "root:audio"}, {":", ""}, {"", ""}} {
-		if got := (&Config{runAs: c[0]}).RunsAs(); got != c[1] {
-			t.Errorf("%q: %q, want %q", c[0], got, c[1])
-		}
-	}
-}
-
 // Whose the folder around it is may lead the storage anywhere.
 func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/disk"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -58,8 +59,10 @@ func TestOnlyABackupNeedsPgDump(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
-	c := newConfig()
-	c.set("db-postgres-connection-string", s.URL(postgrestest.Owner, "gotosocial"), Origin{})
+	c, err := Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" + s.URL(postgrestest.Owner, "gotosocial")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := openPostgres(c)
 	if err != nil {
 		t.Fatal(err)
@@ -87,14 +90,17 @@ func TestMissingPostgresIsToldWithTheCommandThatInstallsIt(t *testing.T) {
 	places := dumpPlaces
 	dumpPlaces = nil
 	defer func() { dumpPlaces = places }()
-	c := newConfig()
-	c.set("db-type", Postgres, Origin{})
-	c.set("db-address", "127.0.0.1", Origin{})
-	c.set("db-port", "1", Origin{})
-	c.set("db-user", "gotosocial", Origin{})
-	r := &Rebuild{Config: c, Facts: manifest.Facts{Engine: Postgres, Server: "15.18"}}
-	f := r.lookDatabase(t.Context())[0]
-	if !f.Refused || !strings.Contains(f.Detail, "not installed here") || !strings.Contains(f.Fix, "apt install postgresql") || !strings.Contains(f.Fix, "15.18") {
-		t.Errorf("%+v", f)
+	c, err := Load("", []string{"GTS_DB_ADDRESS=127.0.0.1", "GTS_DB_PORT=1", "GTS_DB_USER=gotosocial"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := openPostgresTarget(c, &disk.Mover{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *remedy.Error
+	_, err = target.Look(t.Context(), manifest.Facts{Server: "15.18"})
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "not installed here") || !strings.Contains(refused.Fix, "apt install postgresql") || !strings.Contains(refused.Fix, "15.18") {
+		t.Errorf("%v, %+v", err, refused)
 	}
 }

@@ -95,7 +95,7 @@ func (l *load) run(ctx context.Context) (notes []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted", l.final, plural(len(tables), "table"), plural(int(rows), "row")))
+		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted", l.final, remedy.Plural(len(tables), "table"), remedy.Plural(int(rows), "row")))
 		notes = append(notes, left...)
 		if err := comments(ctx, admin, l.temp, l.done); err != nil {
 			return nil, err
@@ -215,7 +215,7 @@ func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err e
 		return "", err
 	}
 	if others > 0 {
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is in use, by %s", l.db, plural(others, "connection")), Fix: "stop GoToSocial, and whoever else is connected to it"}
+		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is in use, by %s", l.db, remedy.Plural(others, "connection")), Fix: "stop GoToSocial, and whoever else is connected to it"}
 	}
 	return asideName(l.final) + time.Now().UTC().Format("20060102_150405"), nil
 }

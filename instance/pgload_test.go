@@ -43,8 +43,10 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 		{"wrong", []string{wrong}, "refused user", ""},
 	} {
 		socketPlaces = c.places
-		config := newConfig()
-		config.set("db-postgres-connection-string", strings.Replace(s.URL(postgrestest.Owner, "new"), s.Password, c.password, 1), Origin{})
+		config, err := Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" + strings.Replace(s.URL(postgrestest.Owner, "new"), s.Password, c.password, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		p, err := openPostgres(config)
 		if err != nil {
 			t.Fatal(err)

@@ -130,7 +130,7 @@ func (v *pgView) describe(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	v.facts.Migration = printable(v.facts.Migration)
+	v.facts.Migration = remedy.Printable(v.facts.Migration)
 	if err := v.count(ctx, &v.facts.Accounts, "accounts", "domain", "domain IS NULL AND username <> $1", host); err != nil {
 		return err
 	}

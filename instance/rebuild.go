@@ -98,7 +98,7 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 			return nil, fmt.Errorf("place %s: %w", to, inTheWay(err))
 		}
 	}
-	return []string{"files: " + plural(len(r.Files), "file") + ", each where it was"}, nil
+	return []string{"files: " + remedy.Plural(len(r.Files), "file") + ", each where it was"}, nil
 }
 
 // inTheWay adds to the error of a step what helps where something is in its way.

@@ -164,7 +164,7 @@ func restoredService(name, text string) *service {
 		// Environment files are looked at where they were restored, never where
 		// they would be on this machine.
 		s.unit.settings = slices.DeleteFunc(parseUnit(text, name), func(line unitSetting) bool { return line.key == "EnvironmentFile" })
-		s = s.unit.runs()
+		s = runs(s.unit)
 		if s.binary == "" && s.unit.last("WorkingDirectory") == "" {
 			s.workingDir = ""
 		}

@@ -135,7 +135,7 @@ func (s Server) unitService() (*service, error) {
 		if err != nil {
 			return nil, err
 		}
-		return u.runs(), nil
+		return runs(u), nil
 	}
 	own := slices.ContainsFunc(ownVariables(s.Environment), func(v variable) bool { _, ok := settingKey(v); return ok })
 	if s.alone || s.EnvFile != "" || own && s.File == "" {

@@ -100,7 +100,7 @@ func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err er
 		return f, err
 	}
 	// It ends up in a record in clear, on terminals and in run.env.
-	f.Migration = printable(f.Migration)
+	f.Migration = remedy.Printable(f.Migration)
 	// The instance is an account too, named like its host.
 	f.Accounts, err = c.count(ctx, "accounts", "domain", "domain IS NULL AND username<>?", host)
 	if err != nil {
