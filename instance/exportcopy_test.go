@@ -3,7 +3,6 @@ package instance
 import (
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -77,26 +76,3 @@ func TestBrokenRowsAreNamed(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
-
-func TestScriptTellsTheColumnsOfEachFile(t *testing.T) {
-	tables := []table{
-		{schema: "public", relation: "accounts", columns: []string{"id", `a "b"`, "c, d", `)`, `" ("`}},
-		{schema: `s".`, relation: `t (x) from 'public.users.copy'`, columns: []string{"y"}},
-		{schema: "public", relation: "users", columns: []string{"id"}},
-	}
-	script := restoreScript(tables, nil, "public")
-	for _, want := range tables {
-		got, err := copiedColumns(script, want.file())
-		if err != nil || !slices.Equal(got, want.columns) {
-			t.Errorf("%s: %q, %v", want.file(), got, err)
-		}
-	}
-	if got, err := copiedColumns(script, "public.follows.copy"); err == nil {
-		t.Errorf("of a file that is not there: %q", got)
-	}
-	for _, list := range []string{"", "(", "()", `("a`, `("a"`, `("a",`, `("a", `, `("a", )`, `("a" "b")`, `("a"")`, `(a)`} {
-		if names, err := quotedNames(list); err == nil {
-			t.Errorf("%q gives %q", list, names)
-		}
-	}
-}

@@ -48,7 +48,7 @@ func ExportFiles(files iter.Seq2[manifest.File, error]) ([]string, error) {
 
 // file is the end of the name of the entry's file: that of its table, after the
 // schema.
-func (e *entry) file() string { return "." + fileName(e.table) + ".copy" }
+func (e *entry) file() string { return "." + e.table + ".copy" }
 
 // theirSchema is the schema that holds GoToSocial's tables, as it stands in
 // names of files.

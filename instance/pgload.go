@@ -1,20 +1,14 @@
 package instance
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path"
-	"slices"
 	"strings"
-	"time"
 
 	"holdfast/remedy"
 
@@ -138,132 +132,6 @@ func (l *load) lock(ctx context.Context, admin *pgx.Conn) error {
 		held.Fix += fmt.Sprintf("; if it was killed, and PostgreSQL has not noticed, as its superuser: SELECT pg_terminate_backend(%d)", pid)
 	}
 	return held
-}
-
-// admin connects to make and rename databases: as the instance's own user where
-// that may do so, else as the superuser, if this is root beside the server.
-func (p *postgres) admin(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := p.maintenance().connect(ctx)
-	if err == nil {
-		var may bool
-		if err = conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&may); err == nil && may {
-			return conn, nil
-		}
-		defer conn.Close(context.WithoutCancel(ctx))
-	}
-	super, superErr := p.superuser(ctx)
-	switch {
-	case superErr == nil:
-		return super, nil
-	case err != nil:
-		return nil, err
-	}
-	return nil, &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("PostgreSQL's user %q may not make a database", p.config.User), Fix: p.mayCreate()}
-}
-
-// noAdmin adds to an error of admin what helps where PostgreSQL doesn't know the
-// user at all, which it doesn't tell from a wrong password.
-func (p *postgres) noAdmin(err error) error {
-	var server *pgconn.PgError
-	if !errors.As(err, &server) || !strings.HasPrefix(server.Code, "28") {
-		return err
-	}
-	return &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server,
-		Fix: fmt.Sprintf("correct db-user and db-password; if it is new there: sudo -u postgres createuser --createdb --pwprompt %s, with that password; as root on the machine of PostgreSQL Holdfast makes it", p.config.User)}
-}
-
-// to is the same server, another database and user.
-func (p *postgres) to(database, user string) *postgres {
-	config := p.config.Copy()
-	config.Database, config.User = database, user
-	return newPostgres(config)
-}
-
-// maintenance is the database that every server has, to the same user.
-func (p *postgres) maintenance() *postgres {
-	m := p.to("postgres", p.config.User)
-	delete(m.config.RuntimeParams, "search_path")
-	return m
-}
-
-// vacant looks what stands under the final name. aside is where it must go, ""
-// where nothing must.
-func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err error) {
-	var may bool
-	err = admin.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1`, l.final).Scan(&may)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	empty, err := empty(ctx, admin, l.final)
-	switch {
-	case err != nil:
-		return "", err
-	case !empty && !l.replace:
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s exists", l.db), Fix: "--replace renames it aside; nothing is ever dropped"}
-	case !may:
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s exists, and is another user's than %q", l.db, l.db.config.User),
-			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s, so that it can be renamed aside", quoteName(l.final), quoteName(l.db.config.User))}
-	}
-	// A database that others are connected to can't be renamed. PostgreSQL ends its
-	// own workers, which have no user.
-	var others int
-	err = admin.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL AND coalesce(application_name, '') <> 'holdfast'`, l.final).Scan(&others)
-	if err != nil {
-		return "", err
-	}
-	if others > 0 {
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is in use, by %s", l.db, remedy.Plural(others, "connection")), Fix: "stop GoToSocial, and whoever else is connected to it"}
-	}
-	return asideName(l.final) + time.Now().UTC().Format("20060102_150405"), nil
-}
-
-// asideName begins the names of databases that a restore found in its way.
-func asideName(database string) string { return short(database) + "_before_" }
-
-// tellAside says of each database that was renamed aside, by whichever restore,
-// what it is and how it goes. What can't be found out isn't said.
-func (p *postgres) tellAside(ctx context.Context) (rest []string) {
-	admin, err := p.admin(ctx)
-	if err != nil {
-		return nil
-	}
-	defer admin.Close(context.WithoutCancel(ctx))
-	rows, err := admin.Query(ctx, `SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY datname`, asideName(p.config.Database))
-	if err != nil {
-		return nil
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil
-	}
-	for _, name := range names {
-		drop := "DROP DATABASE " + quoteName(name)
-		if empty, err := empty(ctx, admin, name); err == nil && empty {
-			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is called %s now, and may go: %s", name, drop))
-		} else {
-			rest = append(rest, fmt.Sprintf("the database that was there before is called %s now; once you miss nothing that was in it: %s", name, drop))
-		}
-	}
-	return rest
-}
-
-// empty reports whether nothing of anybody's is in a database.
-func empty(ctx context.Context, admin *pgx.Conn, database string) (empty bool, err error) {
-	config := admin.Config()
-	config.Database = database
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	err = conn.QueryRow(ctx, `WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
-		SELECT NOT EXISTS (SELECT FROM own WHERE nspname <> 'public') AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM own))
-			AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own)) AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM own))
-			AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)`).Scan(&empty)
-	return empty, err
 }
 
 // describe looks for a database and its comment.
@@ -405,9 +273,6 @@ func (l *load) sql(ctx context.Context, conn *pgx.Conn, text string) error {
 	return err
 }
 
-// maxScript bounds the schema, in bytes: GoToSocial's has 100 KB.
-const maxScript = 64 << 20
-
 // script runs a file of SQL. Lines for psql itself are left out.
 func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 	text, err := readScript(l.files, name)
@@ -425,116 +290,4 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 	}
 	// pg_dump's own settings end with its script, but for those that give it time.
 	return l.sql(ctx, conn, "RESET ALL; SET statement_timeout = 0; SET lock_timeout = 0")
-}
-
-func readScript(files fs.FS, name string) (string, error) {
-	f, err := files.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxScript+1))
-	if err == nil && len(text) > maxScript {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxScript)
-	}
-	return string(text), err
-}
-
-// scriptTable is a \copy line of restore.sql: names are as SQL has them.
-type scriptTable struct {
-	name, columns, file string
-}
-
-// scriptTables reads the tables out of restore.sql, the larger files first: the
-// last to be loaded shall be small.
-func scriptTables(files fs.FS) (tables []scriptTable, err error) {
-	text, err := readScript(files, restoreBy)
-	if err != nil {
-		return nil, err
-	}
-	sizes := map[string]int64{}
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		line, ok := strings.CutPrefix(lines.Text(), `\copy `)
-		if !ok {
-			continue
-		}
-		t, err := parseCopy(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", restoreBy, err)
-		}
-		info, err := fs.Stat(files, t.file)
-		if err != nil {
-			return nil, err
-		}
-		sizes[t.file] = info.Size()
-		tables = append(tables, t)
-	}
-	slices.SortStableFunc(tables, func(a, b scriptTable) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
-	return tables, nil
-}
-
-// parseCopy reads what restoreScript writes: NAME (COLUMNS) from 'FILE'.
-func parseCopy(line string) (t scriptTable, err error) {
-	rest, file, ok := cutLast(line, " from '")
-	if t.file = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(t.file) || path.Base(t.file) != t.file {
-		return t, fmt.Errorf("%q names no file", line)
-	}
-	// A name in quotes may hold anything, a quote as two.
-	quoted := false
-	for i, c := range rest {
-		if c == '"' {
-			quoted = !quoted
-		}
-		if c == ' ' && !quoted {
-			t.name, t.columns = rest[:i], strings.TrimSpace(rest[i:])
-			return t, nil
-		}
-	}
-	return t, fmt.Errorf("%q names no table", line)
-}
-
-// cutLast is strings.Cut at the last sep.
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
-}
-
-// socketPlaces are where PostgreSQL has its sockets: Debian, its own default.
-var socketPlaces = []string{"/var/run/postgresql", "/tmp"}
-
-// superuser connects as PostgreSQL's own user, by the socket, as root may. Another
-// cluster may have its socket under the same port: it counts if it is the server
-// that the settings lead to.
-func (p *postgres) superuser(ctx context.Context) (*pgx.Conn, error) {
-	as := account("postgres")
-	if as == nil || os.Geteuid() != 0 || !p.here() {
-		return nil, fs.ErrPermission
-	}
-	config := p.config.Copy()
-	config.User, config.Database, config.Password, config.TLSConfig, config.Fallbacks = "postgres", "postgres", "", nil, nil
-	delete(config.RuntimeParams, "search_path")
-	places := socketPlaces
-	if p.socket() {
-		places = []string{p.config.Host}
-	}
-	for _, dir := range places {
-		config.Host = dir
-		conn, err := newPostgres(config).connect(ctx)
-		if err != nil {
-			continue
-		}
-		if p.socket() || listens(conn, p.config.Port) {
-			return conn, nil
-		}
-		conn.Close(context.WithoutCancel(ctx))
-	}
-	return nil, fs.ErrPermission
-}
-
-// here reports whether the server runs on this machine.
-func (p *postgres) here() bool {
-	return p.socket() || slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, p.config.Host)
 }

@@ -114,28 +114,3 @@ func legible(tables []table) error {
 	}
 	return nil
 }
-
-// searchPath begins the last line of restore.sql, which leads to GoToSocial's
-// tables: pg_dump's scripts lead nowhere.
-const searchPath = "SET search_path = "
-
-// restoreScript has psql restore everything that lies beside it. schema is that
-// of GoToSocial's tables.
-func restoreScript(tables []table, all []extension, schema string) string {
-	var b strings.Builder
-	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
-		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
-		"--   psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql\n" +
-		"\\set ON_ERROR_STOP on\n\\encoding UTF8\n\\i pre-data.sql\n")
-	if extras(all) {
-		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
-			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
-	}
-	for _, t := range tables {
-		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
-	}
-	// PostgreSQL warns of each of its own tables that an owner may not analyze.
-	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
-	b.WriteString(searchPath + quoteName(schema) + ";\n")
-	return b.String()
-}
