@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/remote"
@@ -265,7 +267,7 @@ func TestUnusableBucketSettingsNameTheSetting(t *testing.T) {
 				env = append(env, "GTS_"+strings.ToUpper(strings.ReplaceAll(k, "-", "_"))+"="+v)
 			}
 		}
-		c, err := instance.Load("", env)
+		c, err := gotosocial.Load("", env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -306,7 +308,7 @@ func (b *bucket) holds(t *testing.T, want map[string]string) {
 func TestFillingBringsWhatIsNotThere(t *testing.T) {
 	files := map[string]string{"a/x.PNG": "1", "a-b": "22", "a/y.webp": "333", "a.mp4": "4444", "empty": ""}
 	b := newBucket()
-	f := instance.Filling{From: restored(t, files), To: b}
+	f := media.Filling{From: restored(t, files), To: b}
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +344,7 @@ func TestFillingRefusesABucketThatHoldsMore(t *testing.T) {
 	files := map[string]string{"a/x.png": "1", "b": "2"}
 	for _, foreign := range []string{"a/z.png", "a", "/abs", "../up", "zz"} {
 		b := newBucket(foreign)
-		f := instance.Filling{From: restored(t, files), To: b}
+		f := media.Filling{From: restored(t, files), To: b}
 		err := f.Start(t.Context())
 		var p *remedy.Error
 		if !errors.As(err, &p) || p.Kind != remedy.Refused || !strings.Contains(p.What, foreign) || p.Fix == "" || b.puts != 0 {
@@ -365,7 +367,7 @@ func TestFillingListsALargeBucketOnce(t *testing.T) {
 	for name, text := range files {
 		b.set(name, text)
 	}
-	f := instance.Filling{From: restored(t, files), To: b}
+	f := media.Filling{From: restored(t, files), To: b}
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +382,7 @@ func TestFillingStopsAtAnError(t *testing.T) {
 		files[fmt.Sprint(n)] = "x"
 	}
 	b := newBucket()
-	f := instance.Filling{From: restored(t, files), To: &full{b}}
+	f := media.Filling{From: restored(t, files), To: &full{b}}
 	if err := f.Start(t.Context()); !errors.Is(err, errFull) {
 		t.Errorf("Start = %v", err)
 	}
@@ -389,7 +391,7 @@ func TestFillingStopsAtAnError(t *testing.T) {
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := (&instance.Filling{From: f.From, To: b}).Resume(stopped); !errors.Is(err, context.Canceled) {
+	if err := (&media.Filling{From: f.From, To: b}).Resume(stopped); !errors.Is(err, context.Canceled) {
 		t.Errorf("Resume when cancelled = %v", err)
 	}
 }

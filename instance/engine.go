@@ -7,6 +7,10 @@ import (
 	"io/fs"
 
 	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
+	"holdfast/instance/postgres"
+	"holdfast/instance/sqlite"
 	"holdfast/manifest"
 	"holdfast/vault"
 )
@@ -18,7 +22,7 @@ type database interface {
 	Begin(ctx context.Context, domain string) (vault.View, error)
 
 	// Tables opens the tables at one moment, for a domain as Begin has it.
-	Tables(ctx context.Context, domain string) (Tables, error)
+	Tables(ctx context.Context, domain string) (gotosocial.Tables, error)
 
 	// EachLocalMedia tells the storage keys of local media, in a transaction of its
 	// own.
@@ -32,11 +36,11 @@ type database interface {
 }
 
 // openDatabase finds the database, of either engine.
-func openDatabase(c *Config) (database, error) {
-	if c.Engine() == Postgres {
-		return openPostgres(c)
+func openDatabase(c *gotosocial.Config) (database, error) {
+	if c.Engine() == gotosocial.Postgres {
+		return postgres.Open(c)
 	}
-	return openSQLite(c)
+	return sqlite.Open(c)
 }
 
 // store is where the instance keeps its media: a folder or a bucket. Keys are
@@ -59,20 +63,20 @@ type store interface {
 }
 
 // openStore finds the media. b is their bucket, or nil.
-func openStore(c *Config, b Bucket) (store, error) {
+func openStore(c *gotosocial.Config, b media.Client) (store, error) {
 	if !c.InBucket() {
-		return openFolder(c)
+		return media.OpenFolder(c)
 	}
 	if b == nil {
 		return nil, errors.New("open instance: its media are in a bucket, and none was given")
 	}
-	return newMediaBucket(b), nil
+	return media.NewBucket(b), nil
 }
 
 // OpenTables opens the tables of the live database at one moment. The media are
 // not needed.
-func OpenTables(ctx context.Context, c *Config) (Tables, error) {
-	if err := c.check(); err != nil {
+func OpenTables(ctx context.Context, c *gotosocial.Config) (gotosocial.Tables, error) {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	db, err := openDatabase(c)
@@ -96,7 +100,7 @@ type DatabaseTarget interface {
 	Put(ctx context.Context, folder string) (notes []string, err error)
 
 	// Tables opens the database that Put put there, which no server uses yet.
-	Tables(ctx context.Context) (Tables, error)
+	Tables(ctx context.Context) (gotosocial.Tables, error)
 
 	// Rest is what a restore leaves to a person, at this database.
 	Rest(ctx context.Context) []string
@@ -104,11 +108,11 @@ type DatabaseTarget interface {
 
 // OpenDatabaseTarget finds where the configuration wants the database. Nothing is
 // opened yet. verbatim leaves the database as it was when it was saved.
-func OpenDatabaseTarget(c *Config, m *disk.Mover, verbatim bool) (DatabaseTarget, error) {
-	if c.Engine() == Postgres {
-		return openPostgresTarget(c, m, verbatim)
+func OpenDatabaseTarget(c *gotosocial.Config, m *disk.Mover, verbatim bool) (DatabaseTarget, error) {
+	if c.Engine() == gotosocial.Postgres {
+		return postgres.NewTarget(c, m, verbatim)
 	}
-	return openSQLiteTarget(c, m), nil
+	return sqlite.NewTarget(c, m), nil
 }
 
 // MediaTarget is the place of the media that a restore fills: a folder or a
@@ -132,9 +136,9 @@ type MediaTarget interface {
 
 // OpenMediaTarget finds where the configuration wants the media. b is their
 // bucket, or nil.
-func OpenMediaTarget(c *Config, b Bucket, m *disk.Mover) MediaTarget {
+func OpenMediaTarget(c *gotosocial.Config, b media.Client, m *disk.Mover) MediaTarget {
 	if c.InBucket() {
-		return &bucketTarget{bucket: b, name: c.Get("storage-s3-bucket"), mover: m}
+		return &media.BucketTarget{Bucket: b, Name: c.Get("storage-s3-bucket"), Mover: m}
 	}
-	return &folderTarget{path: c.Storage(), mover: m}
+	return &media.FolderTarget{Path: c.Storage(), Mover: m}
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance"
+	"holdfast/instance/export"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/manifest"
@@ -30,7 +32,7 @@ import (
 // exportLive exports the instance in a folder.
 func exportLive(t testing.TB, dir string) (string, error) {
 	t.Helper()
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func exportStored(t testing.TB, dir string) (string, error) {
 	t.Helper()
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	defer v.Close()
-	names, err := instance.ExportFiles(listed(v.Database()))
+	names, err := export.Paths(listed(v.Database()))
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +63,7 @@ func exportStored(t testing.TB, dir string) (string, error) {
 		write(t, stored, path.Base(name), text)
 	}
 	var b bytes.Buffer
-	_, err = instance.ExportSnapshot(t.Context(), stored, &b)
+	_, err = export.WriteSnapshot(t.Context(), stored, &b)
 	return b.String(), err
 }
 
@@ -473,7 +475,7 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-			_, err := instance.ExportSnapshot(t.Context(), broken, io.Discard)
+			_, err := export.WriteSnapshot(t.Context(), broken, io.Discard)
 			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "@ada") || !strings.Contains(p.Fix, "earlier snapshot") {
 				t.Errorf("%v", err)
@@ -506,7 +508,7 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 			want.WriteString(line)
 		}
 	}
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -524,13 +526,13 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 func TestExportKnowsWhoseSchemaItIs(t *testing.T) {
 	file := func(name string) manifest.File { return manifest.File{Part: manifest.Database, Path: name} }
 	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"), file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}
-	got, err := instance.ExportFiles(listed(files))
+	got, err := export.Paths(listed(files))
 	if want := []string{"database/restore.sql", "database/a%2Eb.accounts.copy", "database/a%2Eb.users.copy"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, wrong := range [][]manifest.File{{}, append(files, file("other.bun_migrations.copy"))} {
 		var p *remedy.Error
-		if got, err := instance.ExportFiles(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
+		if got, err := export.Paths(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
@@ -580,7 +582,7 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	}
 	write(t, dir, "restore.sql", script)
 	var b bytes.Buffer
-	if _, err := instance.ExportSnapshot(t.Context(), dir, &b); err != nil {
+	if _, err := export.WriteSnapshot(t.Context(), dir, &b); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -599,12 +601,12 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 }
 
 // writeExport exports a live database.
-func writeExport(t testing.TB, c *instance.Config, w io.Writer) (instance.Exported, error) {
+func writeExport(t testing.TB, c *gotosocial.Config, w io.Writer) (export.Result, error) {
 	t.Helper()
 	tables, err := instance.OpenTables(t.Context(), c)
 	if err != nil {
-		return instance.Exported{}, err
+		return export.Result{}, err
 	}
 	defer tables.Close()
-	return instance.WriteExport(t.Context(), tables, w)
+	return export.Write(t.Context(), tables, w)
 }

@@ -83,14 +83,14 @@ func (i *Instance) roots() []string {
 	c := i.config
 	roots := append([]string{
 		c.File,
-		c.absolute(c.Get("letsencrypt-cert-dir")),
+		c.Absolute(c.Get("letsencrypt-cert-dir")),
 		// The default's place, seen from where the storage is.
-		c.absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
-		c.absolute(c.Get("tls-certificate-chain")),
-		c.absolute(c.Get("tls-certificate-key")),
-		c.absolute(c.Get("web-template-base-dir")),
-		c.absolute(c.Get("web-asset-base-dir")),
-	}, c.service...)
+		c.Absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
+		c.Absolute(c.Get("tls-certificate-chain")),
+		c.Absolute(c.Get("tls-certificate-key")),
+		c.Absolute(c.Get("web-template-base-dir")),
+		c.Absolute(c.Get("web-asset-base-dir")),
+	}, c.ServiceFiles...)
 	roots = slices.DeleteFunc(roots, func(path string) bool {
 		info, err := os.Stat(path)
 		// A masked unit is a link to /dev/null.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -73,7 +74,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: "+other+"/live.pem\n")
 
-	i := openServer(t, instance.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir + "/gotosocial.service"}, instance.Options{
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir + "/gotosocial.service"}, instance.Options{
 		// The whole folder: neither the live database nor media come with it.
 		Extra: []string{other + "/extra", dir, dir + "/config.yaml"},
 	})
@@ -124,7 +125,7 @@ func TestMaskedUnitIsNoFile(t *testing.T) {
 	if err := os.Symlink("/dev/null", unit); err != nil {
 		t.Fatal(err)
 	}
-	i := openServer(t, instance.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{})
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{})
 	if paths, _ := files(t, i); slices.Contains(paths, unit[1:]) || !slices.Contains(paths, unit[1:]+".d/own.conf") {
 		t.Errorf("%q", paths)
 	}
@@ -283,7 +284,7 @@ func TestUnitOfAnotherInstanceIsNoFile(t *testing.T) {
 		"[Service]\nExecStart=/usr/bin/docker start gotosocial":                                true,
 	} {
 		write(t, dir, "etc/systemd/system/gotosocial.service", text)
-		paths, _ := files(t, openServer(t, instance.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{}))
+		paths, _ := files(t, openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{}))
 		if slices.Contains(paths, unit[1:]) != saved {
 			t.Errorf("%s: %q", text, paths)
 		}

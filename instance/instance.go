@@ -1,7 +1,6 @@
-// Package instance is the GoToSocial instance, read and written: its
-// configuration, its database, its media in a directory or a bucket, its other
-// files, and the folder that a restore makes of them. Nothing here changes a
-// byte of the instance that it reads.
+// Package instance is a GoToSocial instance on this machine as the source of a
+// backup: its database, its media in a folder or a bucket, its other files. Nothing
+// here changes a byte of the instance.
 package instance
 
 import (
@@ -17,6 +16,8 @@ import (
 	"syscall"
 
 	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"
@@ -25,7 +26,7 @@ import (
 // Instance is an instance on this machine. Its methods may be called
 // concurrently.
 type Instance struct {
-	config  *Config
+	config  *gotosocial.Config
 	options Options
 	db      database
 	media   store
@@ -34,16 +35,16 @@ type Instance struct {
 // Options add to GoToSocial's own configuration. The zero value is right for an
 // ordinary installation.
 type Options struct {
-	Extra  []string // more files and folders for the files part, absolute
-	Binary string   // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
-	Bucket Bucket   // of the media, where storage-backend is s3; closed with the instance
+	Extra  []string     // more files and folders for the files part, absolute
+	Binary string       // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
+	Bucket media.Client // of the media, where storage-backend is s3; closed with the instance
 }
 
 // Open checks the configuration and that database and media directory are
 // there. It opens no connection yet, and no other Instance of this process may
 // have one to the same database: another user than its owner reads its header.
-func Open(c *Config, o Options) (*Instance, error) {
-	if err := c.check(); err != nil {
+func Open(c *gotosocial.Config, o Options) (*Instance, error) {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	for _, path := range o.Extra {
@@ -66,7 +67,7 @@ func Open(c *Config, o Options) (*Instance, error) {
 func (i *Instance) Close() error { return i.media.Close() }
 
 // Config is the configuration that the instance was opened with.
-func (i *Instance) Config() *Config { return i.config }
+func (i *Instance) Config() *gotosocial.Config { return i.config }
 
 // Begin opens one consistent view of the database, unless the media can't be
 // read at all.
@@ -126,7 +127,7 @@ func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (m
 		if err != nil {
 			return manifest.File{}, err
 		}
-		return fileOf(info)
+		return media.FileOf(info)
 	}
 	return manifest.File{}, noFiles(part)
 }

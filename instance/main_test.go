@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"
@@ -74,7 +75,7 @@ func serve(path string) {
 
 // readAs reads the instance of a configuration and says how that went.
 func readAs(config string, extra []string) {
-	c, err := instance.Load(config, nil)
+	c, err := gotosocial.Load(config, nil)
 	must(err)
 	i, err := instance.Open(c, instance.Options{Extra: extra})
 	var v vault.View
@@ -221,14 +222,14 @@ func write(t testing.TB, dir, name, text string) {
 
 func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instance {
 	t.Helper()
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return openConfig(t, c, o)
 }
 
-func openServer(t testing.TB, s instance.Server, o instance.Options) *instance.Instance {
+func openServer(t testing.TB, s gotosocial.Server, o instance.Options) *instance.Instance {
 	t.Helper()
 	c, err := s.Config()
 	if err != nil {
@@ -237,7 +238,7 @@ func openServer(t testing.TB, s instance.Server, o instance.Options) *instance.I
 	return openConfig(t, c, o)
 }
 
-func openConfig(t testing.TB, c *instance.Config, o instance.Options) *instance.Instance {
+func openConfig(t testing.TB, c *gotosocial.Config, o instance.Options) *instance.Instance {
 	t.Helper()
 	i, err := instance.Open(c, o)
 	if err != nil {

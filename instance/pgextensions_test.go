@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 )
 
@@ -39,7 +41,7 @@ func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	notes, err := r.Database(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +66,7 @@ func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
 	i := openInstance(t, dir, instance.Options{})
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	_, err := r.Database(t.Context())
 	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") || !strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {

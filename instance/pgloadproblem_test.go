@@ -13,15 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
 
 // lost is an instance on PostgreSQL whose database and media are gone, and the
 // rebuild of it.
-func lost(t *testing.T, s *postgrestest.Server) *instance.Rebuild {
+func lost(t *testing.T, s *postgrestest.Server) *rebuild.Rebuild {
 	t.Helper()
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	from := restoredFolder(t, begin(t, i))
@@ -30,11 +32,11 @@ func lost(t *testing.T, s *postgrestest.Server) *instance.Rebuild {
 		t.Fatal(err)
 	}
 	// Nobody answers at that domain.
-	return &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
+	return &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
 }
 
 // fails wants the load to fail with words for it.
-func fails(t *testing.T, r *instance.Rebuild, what, fix string) error {
+func fails(t *testing.T, r *rebuild.Rebuild, what, fix string) error {
 	t.Helper()
 	_, err := r.Database(t.Context())
 	var p *remedy.Error
@@ -58,13 +60,13 @@ func TestLoadThatMayNotMakeADatabaseSaysWhoMay(t *testing.T) {
 }
 
 // refused is the first finding that keeps a restore from beginning.
-func refused(findings []instance.Finding) instance.Finding {
+func refused(findings []rebuild.Finding) rebuild.Finding {
 	for _, f := range findings {
 		if f.Refused {
 			return f
 		}
 	}
-	return instance.Finding{}
+	return rebuild.Finding{}
 }
 
 func TestLoadOntoAFullDiskSaysSo(t *testing.T) {
@@ -206,7 +208,7 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	}
 	defer root.Close()
 	restored := vault.Restored{Domain: "social.example.org", Facts: facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
-	if _, err := (&instance.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
+	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}
 	s.NewDatabase(t, "by_hand")
@@ -217,7 +219,7 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	}
 
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: facts, From: from, Run: "aaaa"}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: facts, From: from, Run: "aaaa"}
 	if _, err := r.Database(t.Context()); err != nil {
 		t.Fatal(err)
 	}

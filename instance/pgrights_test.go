@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 )
 
@@ -77,7 +79,7 @@ func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	if _, err := r.Database(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -346,7 +348,7 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	rebuild := func(from, snapshot string, replace bool) error {
-		r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: snapshot, Replace: replace, Verbatim: true}
+		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: snapshot, Replace: replace, Verbatim: true}
 		_, err := r.Database(t.Context())
 		return err
 	}
@@ -383,7 +385,7 @@ func TestDamagedRowsAreNotLoaded(t *testing.T) {
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	write(t, from, "database/public.no_key.copy", "row 1\tx\n")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa"}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa"}
 	if _, err := r.Database(t.Context()); err == nil || strings.Contains(err.Error(), "row 1") {
 		t.Errorf("%v", err)
 	}

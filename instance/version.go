@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"holdfast/disk"
+	"holdfast/instance/gotosocial"
 )
 
 // Version asks GoToSocial's binary; "" where there is none or it doesn't say.
@@ -33,10 +34,10 @@ func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("%s is not run as root: the database has to belong to the server's own user, the program to that one or root", binary)
 		}
 	}
-	return askVersion(ctx, binary, as)
+	return gotosocial.AskVersion(ctx, binary, as)
 }
 
-func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.program()) }
+func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.Program()) }
 
 // owner is the owner of the database, or of the media directory where that is no
 // file, who may run the binary: root must not run a file that the server's user

@@ -249,7 +249,7 @@ func TestFactsHoldNoControlCharacters(t *testing.T) {
 
 func TestMediaAreLocalOnly(t *testing.T) {
 	i := openInstance(t, small(t, "WAL"), instance.Options{})
-	if got := media(t, begin(t, i)); !slices.Equal(got, localMedia) {
+	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, localMedia) {
 		t.Errorf("%q", got)
 	}
 	named, err := i.Named(t.Context(), []string{localMedia[0], "gone", "01D/attachment/original/01O.png"})
@@ -272,7 +272,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	slices.Sort(want)
 	i := openInstance(t, dir, instance.Options{})
 	v := begin(t, i)
-	got := media(t, v)
+	got := mediaIn(t, v)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d keys, want %d", len(got), len(want))
 	}
@@ -286,7 +286,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	}
 }
 
-func media(t *testing.T, v vault.View) (keys []string) {
+func mediaIn(t *testing.T, v vault.View) (keys []string) {
 	t.Helper()
 	for key, err := range v.Media(t.Context()) {
 		if err != nil {

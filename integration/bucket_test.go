@@ -15,7 +15,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"holdfast/instance"
+	"holdfast/instance/media"
 	"holdfast/instance/sample"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
@@ -57,7 +57,7 @@ func (s *mediaServer) configure(config string) {
 }
 
 // bucket is the one that a restore fills.
-func (s *mediaServer) bucket() instance.Bucket {
+func (s *mediaServer) bucket() media.Client {
 	s.t.Helper()
 	b, err := remote.OpenBucket(s.at, 0)
 	ok(s.t, err)
@@ -65,12 +65,12 @@ func (s *mediaServer) bucket() instance.Bucket {
 	return asBucket{b}
 }
 
-func (s *mediaServer) fill(dir string) *instance.Filling {
+func (s *mediaServer) fill(dir string) *media.Filling {
 	s.t.Helper()
 	root, err := os.OpenRoot(dir)
 	ok(s.t, err)
 	defer root.Close()
-	f := &instance.Filling{From: root, To: s.bucket()}
+	f := &media.Filling{From: root, To: s.bucket()}
 	ok(s.t, f.Start(s.t.Context()))
 	return f
 }

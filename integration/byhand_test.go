@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/manifest"
@@ -212,7 +213,7 @@ func byhandWorld(t *testing.T) *byhand {
 	ok(t, os.Symlink("--it's gone; $HOME \"*\"", filepath.Join(odd, "-dangling' $x")))
 	ok(t, os.Symlink("/", filepath.Join(dir, "extra", "root")))
 
-	config, err := instance.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
+	config, err := gotosocial.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
 	ok(t, err)
 	in, err := instance.Open(config, instance.Options{Extra: []string{filepath.Join(dir, "extra")}})
 	ok(t, err)

@@ -14,8 +14,10 @@ import (
 	"filippo.io/age"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/sample"
 	"holdfast/manifest/index"
+	"holdfast/rebuild"
 	"holdfast/remote"
 	"holdfast/seal"
 	"holdfast/vault"
@@ -59,7 +61,7 @@ func restoreGolden(t *testing.T, golden, out string) {
 	ok(t, err)
 	snapshot, err := repo.OpenSnapshot(rec, keys, t.TempDir())
 	ok(t, err)
-	_, err = snapshot.Restore(ctx, out, &instance.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
+	_, err = snapshot.Restore(ctx, out, &rebuild.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
 	ok(t, err)
 }
 
@@ -102,7 +104,7 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	idx, _, err := index.Open(state)
 	ok(t, err)
 	defer idx.Close()
-	config, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	config, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	ok(t, err)
 	src, err := instance.Open(config, instance.Options{})
 	ok(t, err)
