@@ -1,0 +1,47 @@
+package remedy
+
+import "strings"
+
+// DidYouMean ends an error about an unknown word with those of the words that the
+// writer likely meant: "; did you mean list?". The result is empty if none is close.
+func DidYouMean(unknown string, words []string) string {
+	var near []string
+	for _, word := range words {
+		if isNear(unknown, word) {
+			near = append(near, word)
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// isNear reports whether typed is a start of word, or at most two letters away.
+func isNear(typed, word string) bool {
+	if len(typed) >= 2 && strings.HasPrefix(word, typed) {
+		return true
+	}
+	return distance(typed, word) <= min(2, len(word)/2)
+}
+
+// distance is Levenshtein's: how many letters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
