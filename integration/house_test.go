@@ -21,7 +21,7 @@ import (
 // below says which packages each one stands on; it may import those, and what
 // those stand on. A new package needs its place here.
 var below = map[string][]string{
-	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance", "instance/sample"},
+	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance/sample"},
 	"agent/statuspage": {"agent"},
 	"agent":            {"vault", "instance", "units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},

@@ -2,19 +2,23 @@ package remedy
 
 import "strings"
 
-// DidYouMean ends an error about an unknown word with those of the words that the
-// writer likely meant: "; did you mean list?". The result is empty if none is close.
-func DidYouMean(unknown string, words []string) string {
-	var near []string
+// DidYouMean ends an error about an unknown word with the words that the writer
+// likely meant: "; did you mean list?". Without such words the result is empty.
+func DidYouMean(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(words, " or ") + "?"
+}
+
+// Near returns those words that the writer of an unknown word likely meant.
+func Near(unknown string, words []string) (near []string) {
 	for _, word := range words {
 		if isNear(unknown, word) {
 			near = append(near, word)
 		}
 	}
-	if len(near) == 0 {
-		return ""
-	}
-	return "; did you mean " + strings.Join(near, " or ") + "?"
+	return near
 }
 
 // isNear reports whether typed is a start of word, or at most two letters away.

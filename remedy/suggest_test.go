@@ -15,7 +15,7 @@ func TestDidYouMeanNamesCloseWordsOnly(t *testing.T) {
 		"tree":   "",
 		"":       "",
 	} {
-		if got := remedy.DidYouMean(unknown, words); got != want {
+		if got := remedy.DidYouMean(remedy.Near(unknown, words)); got != want {
 			t.Errorf("%q: %q, want %q", unknown, got, want)
 		}
 	}

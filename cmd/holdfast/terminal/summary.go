@@ -17,19 +17,20 @@ type summary struct {
 	Result  any    `json:"result,omitempty"`
 }
 
-// Finish shows how a command ended. problem is nil for success.
-func (t *Terminal) Finish(command string, exit int, problem *remedy.Error) {
+// Summarize ends the output of a command with JSON. problem is nil for success.
+// Without JSON it prints nothing.
+func (t *Terminal) Summarize(command string, exit int, problem *remedy.Error) {
+	if !t.JSON {
+		return
+	}
 	s := summary{Command: command, Exit: exit, Result: t.Result}
 	if problem != nil {
 		s.Error, s.Effect, s.Fix = problem.Error(), problem.Effect, problem.Fix
-		t.ShowProblem(command, problem)
 	}
-	if t.JSON {
-		t.Line("summary", s)
-	}
+	t.Line("summary", s)
 }
 
-// ShowProblem prints what happened, the effect and the fix.
+// ShowProblem tells a person what happened, the effect and the fix.
 func (t *Terminal) ShowProblem(command string, problem *remedy.Error) {
 	fmt.Fprint(t.Err, render(command, problem))
 }

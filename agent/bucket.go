@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -7,19 +7,20 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"time"
 
 	"holdfast/instance"
 	"holdfast/remote"
 )
 
-// openBucket opens the bucket that GoToSocial's configuration names, without a
+// OpenBucket opens the bucket that GoToSocial's configuration names, without a
 // request to it; nil where the media are in a directory.
-func (a *app) openBucket(c *instance.Config) (instance.Bucket, error) {
+func OpenBucket(c *instance.Config, patience time.Duration) (instance.Bucket, error) {
 	at, err := c.Bucket()
 	if at == nil || err != nil {
 		return nil, err
 	}
-	b, err := remote.OpenBucket(remote.BucketConfig(*at), a.patience)
+	b, err := remote.OpenBucket(remote.BucketConfig(*at), patience)
 	if err != nil {
 		return nil, &instance.Problem{What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
 	}
