@@ -1,8 +1,7 @@
-package main
+package agent
 
 import (
 	"os"
-	"strings"
 	"testing"
 
 	"holdfast/manifest"
@@ -15,24 +14,23 @@ func TestScratchLiesBesideTheTargetEvenWhereFoldersAreMissing(t *testing.T) {
 		dir + "/not/yet/restored": dir,
 		"":                        os.TempDir(),
 	} {
-		if got := besides(to); got != want {
+		if got := ScratchFolder(to); got != want {
 			t.Errorf("%q: %q, want %q", to, got, want)
 		}
 	}
 }
 
 func TestDiskThatIsTooSmallIsNamedBeforeARestore(t *testing.T) {
-	v := restoreVerb{to: t.TempDir() + "/restored"}
-	for need, warns := range map[int64]bool{1: false, 1 << 62: true} {
-		var out strings.Builder
-		v.tellRoom(&app{err: &out}, map[manifest.Part]manifest.Total{manifest.Media: {Files: 1, Bytes: need}})
-		if got := strings.Contains(out.String(), "this takes 4.0 EiB"); got != warns {
-			t.Errorf("%d: %q", need, out.String())
+	to := t.TempDir() + "/restored"
+	for need, short := range map[int64]bool{1: false, 1 << 62: true} {
+		s := shortage(to, map[manifest.Part]manifest.Total{manifest.Media: {Files: 1, Bytes: need}})
+		if (s != nil) != short {
+			t.Errorf("%d bytes: %+v", need, s)
 		}
 	}
 }
 
-// su leaves its user in a folder that he may not enter.
+// su may leave its user in a folder that this user may not enter.
 func TestScratchFolderIsFoundFromAFolderThatIsGone(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here, err := os.Getwd()
@@ -42,7 +40,7 @@ func TestScratchFolderIsFoundFromAFolderThatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dir := besides(""); dir != os.TempDir() {
+	if dir := ScratchFolder(""); dir != os.TempDir() {
 		t.Errorf("scratch files go to %q", dir)
 	}
 }

@@ -1,16 +1,13 @@
-package main
+package terminal
 
 import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"holdfast/vault"
 )
@@ -18,7 +15,7 @@ import (
 func TestLineTellsBytesFilesRateAndTimeLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(vault.Progress)
-		v := &view{p: p, moved: "uploaded", width: 200}
+		v := &progressView{progress: p, moved: "uploaded", width: 200}
 		if got := v.live(); got != "" {
 			t.Errorf("before the first stage: %q", got)
 		}
@@ -35,7 +32,7 @@ func TestLineTellsBytesFilesRateAndTimeLeft(t *testing.T) {
 		if got := v.live(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-		// Where only the files are counted, they tell how long it takes.
+		// Without a total of bytes, the files tell how long it takes.
 		p.BytesTotal.Store(0)
 		const byFiles = "\rmedia       25 %  100 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  30 s left\x1b[K"
 		if got := v.live(); got != byFiles {
@@ -50,14 +47,14 @@ func TestLineTellsBytesFilesRateAndTimeLeft(t *testing.T) {
 }
 
 func TestTerminalShowsALineAndClearsIt(t *testing.T) {
-	screen, terminal := pty(t)
-	a := &app{err: terminal, progress: "auto"}
+	screen, tty := pty(t)
+	terminal := New(tty, tty, tty)
 	p := new(vault.Progress)
 	seen := bufio.NewReader(screen)
-	err := a.watch(t.Context(), "uploaded", p, func(context.Context) error {
+	err := terminal.Watch(t.Context(), "uploaded", p, func(context.Context) error {
 		stage := "database"
 		p.Stage.Store(&stage)
-		// It ends when the line was on the screen, however long that takes.
+		// The job ends when the line was on the screen, however long that takes.
 		line, err := seen.ReadString('K')
 		if !strings.HasPrefix(line, "\rdatabase") {
 			t.Errorf("%q, %v", line, err)
@@ -67,32 +64,9 @@ func TestTerminalShowsALineAndClearsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(terminal, "done")
+	fmt.Fprintln(tty, "done")
 	rest, err := seen.ReadString('\n')
 	if err != nil || !strings.HasSuffix(rest, "\r\x1b[Kdone\r\n") {
 		t.Errorf("%q, %v", rest, err)
 	}
-}
-
-// pty is a terminal, and what stands on its screen.
-func pty(t *testing.T) (screen, terminal *os.File) {
-	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { screen.Close() })
-	if err := unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return screen, terminal
 }
