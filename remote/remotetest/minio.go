@@ -18,18 +18,17 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// StartMinIO runs a MinIO server for the length of a test, on a free loopback
-// port with its data below t.TempDir. endpoint is "HOST:PORT", to be spoken to
-// without TLS. The program is $HOLDFAST_MINIO, else minio on PATH, else
-// tools/bin/minio of this module. Where there is none the test is skipped, or
-// fails if $CI is "true".
+// StartMinIO runs a MinIO server until the end of the test, on a free loopback
+// port, with data below t.TempDir. endpoint is "HOST:PORT", without TLS. The
+// program is $HOLDFAST_MINIO, else minio on PATH, else tools/bin/minio of this
+// module. Without a program the test is skipped, or fails if $CI is "true".
 func StartMinIO(t testing.TB) (endpoint, accessKey, secretKey string) {
 	t.Helper()
 	program := findMinIO(t)
 	endpoint, accessKey, secretKey = freeAddress(t), "holdfast", rand.Text()
 
-	// The shell ends the server when its input does: also if this process is
-	// killed before it can clean up.
+	// The shell kills the server at the end of input, even if the test process is
+	// killed before the cleanup.
 	server := exec.Command("sh", "-c", `"$@" & server=$!; read _; kill -9 $server; wait`,
 		"sh", program, "server", "--quiet", "--address", endpoint, t.TempDir())
 	server.Env = []string{
@@ -58,7 +57,7 @@ func StartMinIO(t testing.TB) (endpoint, accessKey, secretKey string) {
 	return endpoint, accessKey, secretKey
 }
 
-// MakeBucket makes a bucket on a server that StartMinIO started.
+// MakeBucket makes a bucket on a server of [StartMinIO].
 func MakeBucket(t testing.TB, endpoint, accessKey, secretKey, bucket string) {
 	t.Helper()
 	client, err := minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
