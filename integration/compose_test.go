@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 	"holdfast/internal/testkit"
 )
 
-// composition is docker-compose.yml, as far as it is asked.
+// composition holds the keys of docker-compose.yml that the tests read.
 type composition struct {
 	Services map[string]struct {
 		Image       string            `yaml:"image"`
@@ -75,8 +74,9 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 			}
 		}
 		for key, value := range s.Environment {
-			if (strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")) && !strings.HasPrefix(value, "/run/secrets/") {
-				t.Errorf("%s: %s stands in the file", name, key)
+			secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")
+			if secret && !strings.HasPrefix(value, "/run/secrets/") {
+				t.Errorf("%s: the file shows the value of %s", name, key)
 			}
 		}
 		for _, port := range s.Ports {
@@ -92,18 +92,19 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 	}
 }
 
-// Holdfast must see the storage where the settings say that it is, and pg_dump
-// must not be older than the server.
+// Holdfast must see the storage at the path of the settings, and pg_dump must not
+// be older than the server.
 func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	c := parseComposition(t)
 	settings := map[string]string{}
-	for lines := bufio.NewScanner(bytes.NewReader(testkit.Read(t, "../compose/gotosocial.env.example"))); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(testkit.Read(t, "../compose/gotosocial.env.example"))) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		settings[key] = value
 	}
 	storage := settings["GTS_STORAGE_LOCAL_BASE_PATH"]
 	ours, theirs := c.Services["holdfast"], c.Services["gotosocial"]
-	if !slices.Contains(theirs.Volumes, "storage:"+storage) || !slices.Contains(ours.Volumes, "storage:"+storage+":ro") {
+	if !slices.Contains(theirs.Volumes, "storage:"+storage) ||
+		!slices.Contains(ours.Volumes, "storage:"+storage+":ro") {
 		t.Errorf("storage %s is mounted as %v and %v", storage, theirs.Volumes, ours.Volumes)
 	}
 	if !slices.Contains(ours.Volumes, "./"+theirs.EnvFile+":/etc/gotosocial.env:ro") {
@@ -112,8 +113,10 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	if ours.User != theirs.User {
 		t.Errorf("users %q and %q", ours.User, theirs.User)
 	}
-	if c.Services["postgres"].Environment["POSTGRES_USER"] != settings["GTS_DB_USER"] || c.Services["postgres"].Environment["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
-		t.Error("GoToSocial looks for another database than PostgreSQL has")
+	postgres := c.Services["postgres"].Environment
+	if postgres["POSTGRES_USER"] != settings["GTS_DB_USER"] ||
+		postgres["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
+		t.Error("GoToSocial and PostgreSQL have different settings for the database")
 	}
 
 	stages := dockerfile(t)
@@ -122,13 +125,13 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	}
 }
 
-// stage is one of a Dockerfile.
+// stage is a build stage of a Dockerfile.
 type stage struct {
 	from, name   string
 	instructions [][2]string
 }
 
-// dockerfile parses the Dockerfile: one instruction a line.
+// dockerfile parses the Dockerfile, which has one instruction per line.
 func dockerfile(t *testing.T) (stages []stage) {
 	t.Helper()
 	for line := range strings.Lines(string(testkit.Read(t, "../Dockerfile"))) {
@@ -153,7 +156,7 @@ func dockerfile(t *testing.T) (stages []stage) {
 
 func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	stages := dockerfile(t)
-	known := map[string]bool{}
+	earlier := map[string]bool{}
 	text := string(testkit.Read(t, "../Dockerfile"))
 	for _, s := range stages {
 		for _, i := range s.instructions {
@@ -161,7 +164,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 			case "COPY":
 				from, rest, staged := strings.Cut(strings.TrimPrefix(i[1], "--from="), " ")
 				if strings.HasPrefix(i[1], "--from=") {
-					if !staged || !known[from] {
+					if !staged || !earlier[from] {
 						t.Errorf("COPY %s: no such stage", i[1])
 					}
 					continue
@@ -177,7 +180,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 				t.Errorf("instruction %s", i[0])
 			}
 		}
-		known[s.name] = true
+		earlier[s.name] = true
 	}
 	version := goVersion(t)
 	if !strings.Contains(text, "golang:"+version) {
@@ -188,7 +191,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	}
 }
 
-// goVersion is that of go.mod, without its last part.
+// goVersion returns the Go version of go.mod without its last number.
 func goVersion(t *testing.T) string {
 	t.Helper()
 	for line := range strings.Lines(string(testkit.Read(t, "../go.mod"))) {

@@ -75,7 +75,7 @@ type listed struct {
 	Imports    []string
 }
 
-func packages(t *testing.T) []listed {
+func listPackages(t *testing.T) []listed {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,GoFiles,Imports", "./...")
 	cmd.Dir = ".."
@@ -99,7 +99,7 @@ func packages(t *testing.T) []listed {
 }
 
 func TestHouseImportsPointDownward(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		if _, ok := below[p.ImportPath]; !ok {
 			t.Errorf("package %s has no place in the table", p.ImportPath)
 			continue
@@ -122,7 +122,7 @@ func reach(from string) []string {
 }
 
 func TestHouseOutsideThingsHaveOneHome(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		for _, path := range p.Imports {
 			for thing, may := range homes {
 				if (path == thing || strings.HasPrefix(path, thing+"/")) && !slices.Contains(may, p.ImportPath) {
@@ -134,7 +134,7 @@ func TestHouseOutsideThingsHaveOneHome(t *testing.T) {
 }
 
 func TestHousePackagesSayWhatTheyAre(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		if p.Doc == "" && len(p.GoFiles) > 0 {
 			t.Errorf("package %s has no doc comment", p.ImportPath)
 		}
@@ -178,7 +178,8 @@ func TestHouseNothingIsPutOff(t *testing.T) {
 // Documents cite functions, never lines, and what they cite and link to exists.
 func TestHouseDocumentsCiteWhatExists(t *testing.T) {
 	declared := declarations(t)
-	cited := regexp.MustCompile("`(chunking|seal|pack|manifest|index|vault|remote|instance|sample)\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)(?:\\(\\))?`")
+	cited := regexp.MustCompile("`(chunking|seal|pack|manifest|index|vault|remote|instance|sample)" +
+		"\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)(?:\\(\\))?`")
 	line := regexp.MustCompile(`\w+\.go:\d+`)
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	for path, text := range sources(t, ".md") {
