@@ -1,10 +1,10 @@
 package remote_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -74,7 +74,9 @@ func TestMinIOConforms(t *testing.T) {
 		s := create(t, fmt.Sprintf("s3+http://%s/root", endpoint), cfg)
 		defer s.Close()
 		remotetest.RunForeign(t, s, func(name string, data []byte) {
-			if _, err := client.PutObject(t.Context(), "root", name, strings.NewReader(string(data)), int64(len(data)), minio.PutObjectOptions{}); err != nil {
+			_, err := client.PutObject(t.Context(), "root", name, bytes.NewReader(data), int64(len(data)),
+				minio.PutObjectOptions{})
+			if err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -24,7 +24,8 @@ func TestMinIORefusals(t *testing.T) {
 
 	t.Run("WrongSecretKey", func(t *testing.T) {
 		cfg := remote.Config{AccessKey: access, SecretKey: "hunter2hunter2"}
-		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+		_, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg)
+		if !errors.Is(err, remote.ErrCredentials) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
 		s, err := remote.Open(t.Context(), "s3+http://"+endpoint+"/bucket", cfg)
@@ -44,7 +45,8 @@ func TestMinIORefusals(t *testing.T) {
 	})
 	t.Run("WrongAccessKey", func(t *testing.T) {
 		cfg := remote.Config{AccessKey: "nobody", SecretKey: secret}
-		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+		_, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg)
+		if !errors.Is(err, remote.ErrCredentials) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
 	})
@@ -68,7 +70,8 @@ func TestMinIORequestsPerCall(t *testing.T) {
 	}))
 	defer front.Close()
 
-	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/bucket/prefix", remote.Config{AccessKey: access, SecretKey: secret})
+	cfg := remote.Config{AccessKey: access, SecretKey: secret}
+	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/bucket/prefix", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,8 @@ func (c *client) meaning(answer minio.ErrorResponse) error {
 			c.name, answer.Region, answer)
 	case "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "BadDigest":
 		return fmt.Errorf("the SHA-256 of the bytes differs from the name: %w", answer)
-	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling", "ServiceUnavailable":
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling",
+		"ServiceUnavailable":
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
 	}
 	switch code := answer.StatusCode; {

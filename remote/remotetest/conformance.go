@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,7 +196,7 @@ func badNames() []string {
 	sum := Name("packs", nil)[len("packs/"):]
 	return []string{
 		"", "packs", "packs/", sum, "/" + sum, "packs/" + sum[1:], "packs/" + sum + "00", "tmp/" + sum, "Packs/" + sum,
-		"packs/../../" + sum, "../" + sum, "packs/x/" + sum, "packs/" + string(bytes.ToUpper([]byte(sum))), "pa cks/" + sum,
+		"packs/../../" + sum, "../" + sum, "packs/x/" + sum, "packs/" + strings.ToUpper(sum), "pa cks/" + sum,
 	}
 }
 
