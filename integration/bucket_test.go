@@ -15,7 +15,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"holdfast/instance"
+	"holdfast/instance/media"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/remote"
@@ -61,8 +61,8 @@ func (s *mediaServer) configure(config string) {
 		"\nstorage-s3-secret-key: "+s.at.SecretKey+"\n")
 }
 
-// bucket opens the bucket as a restore does.
-func (s *mediaServer) bucket() instance.Bucket {
+// bucket is the one that a restore fills.
+func (s *mediaServer) bucket() media.Client {
 	s.t.Helper()
 	b, err := remote.OpenBucket(s.at, 0)
 	testkit.OK(s.t, err)
@@ -70,12 +70,12 @@ func (s *mediaServer) bucket() instance.Bucket {
 	return asBucket{b}
 }
 
-func (s *mediaServer) fill(dir string) *instance.Filling {
+func (s *mediaServer) fill(dir string) *media.Filling {
 	s.t.Helper()
 	root, err := os.OpenRoot(dir)
 	testkit.OK(s.t, err)
 	defer root.Close()
-	f := &instance.Filling{From: root, To: s.bucket()}
+	f := &media.Filling{From: root, To: s.bucket()}
 	testkit.OK(s.t, f.Start(s.t.Context()))
 	return f
 }
@@ -94,19 +94,19 @@ func (s *mediaServer) read() (times int) {
 // asBucket makes a bucket of remote the interface of instance.
 type asBucket struct{ *remote.Bucket }
 
-func (b asBucket) List(ctx context.Context, after string) iter.Seq2[instance.Object, error] {
-	return func(yield func(instance.Object, error) bool) {
+func (b asBucket) List(ctx context.Context, after string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
 		for o, err := range b.Bucket.List(ctx, after) {
-			if !yield(instance.Object(o), err) {
+			if !yield(o, err) {
 				return
 			}
 		}
 	}
 }
 
-func (b asBucket) Stat(ctx context.Context, key string) (instance.Object, error) {
+func (b asBucket) Stat(ctx context.Context, key string) (remote.Object, error) {
 	o, err := b.Bucket.Stat(ctx, key)
-	return instance.Object(o), err
+	return o, err
 }
 
 func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {

@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
@@ -199,23 +199,12 @@ func replace(t *testing.T, text []byte, old, with string) []byte {
 type byhand struct {
 	t        *testing.T
 	sample   *sample.Instance
-	source   source
+	source   *instance.Instance
 	repo     string // the directory remote
 	identity string
 	host     *seal.Host
 	index    *index.Index
 	state    string
-}
-
-// source is an instance as a vault.DatabaseSource.
-type source struct{ *instance.Instance }
-
-func (s source) Begin(ctx context.Context) (vault.View, error) {
-	view, err := s.Instance.Begin(ctx)
-	if err != nil {
-		return nil, err // never a View that holds a nil pointer
-	}
-	return view, nil
 }
 
 func byhandWorld(t *testing.T) *byhand {
@@ -238,12 +227,12 @@ func byhandWorld(t *testing.T) *byhand {
 	testkit.OK(t, os.Symlink("--it's gone; $HOME \"*\"", filepath.Join(odd, "-dangling' $x")))
 	testkit.OK(t, os.Symlink("/", filepath.Join(dir, "extra", "root")))
 
-	config, err := instance.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
+	config, err := gotosocial.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
 	testkit.OK(t, err)
 	in, err := instance.Open(config, instance.Options{Extra: []string{filepath.Join(dir, "extra")}})
 	testkit.OK(t, err)
 	t.Cleanup(func() { in.Close() })
-	w.source = source{in}
+	w.source = in
 
 	identity, recipient, err := seal.NewIdentity()
 	testkit.OK(t, err)

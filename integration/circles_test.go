@@ -25,7 +25,7 @@ const (
 // largePackages may have more than maxLines. vault is one mechanism: backup,
 // restore, verification of one repository.
 var largePackages = map[string]int{
-	"vault": 5000,
+	"vault": 5200,
 	// Until the rooms are built:
 	"instance": 8300, "cmd/holdfast": 5700,
 }
@@ -33,7 +33,7 @@ var largePackages = map[string]int{
 // largeCircles may have more files than maxCircle or maxMainCircle.
 var largeCircles = map[string]int{
 	// Until the rooms are built:
-	"instance": 36, "cmd/holdfast": 34, "vault": 10,
+	"instance": 36, "cmd/holdfast": 34, "vault": 14, "instance/postgres": 15, "manifest/index": 7,
 }
 
 // typed returns the packages of the module with their syntax and types, without

@@ -11,9 +11,11 @@ import (
 	"filippo.io/age"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/manifest/index"
+	"holdfast/rebuild"
 	"holdfast/remote"
 	"holdfast/seal"
 	"holdfast/vault"
@@ -55,7 +57,7 @@ func restoreGolden(t *testing.T, golden, out string) {
 	testkit.OK(t, err)
 	snapshot, err := repo.OpenSnapshot(rec, keys, t.TempDir())
 	testkit.OK(t, err)
-	_, err = snapshot.Restore(ctx, out, &instance.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
+	_, err = snapshot.Restore(ctx, out, &rebuild.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
 	testkit.OK(t, err)
 }
 
@@ -98,7 +100,7 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	idx, _, err := index.Open(state)
 	testkit.OK(t, err)
 	defer idx.Close()
-	config, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	config, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	testkit.OK(t, err)
 	src, err := instance.Open(config, instance.Options{})
 	testkit.OK(t, err)
@@ -106,7 +108,7 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	repo, err := vault.Open(ctx, store, host.Repository, idx)
 	testkit.OK(t, err)
 	_, err = vault.Backup(ctx, vault.BackupConfig{
-		Repository: repo, Host: host, Index: idx, Database: source{src}, Files: src, State: state, Version: "golden",
+		Repository: repo, Host: host, Index: idx, Database: src, Files: src, State: state, Version: "golden",
 	})
 	testkit.OK(t, err)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/seal"
@@ -93,7 +92,7 @@ func (a *app) backupOver(ctx context.Context, c *config, host *seal.Host, idx *i
 	var report *vault.BackupReport
 	err = a.watch(ctx, "uploaded", p, func(ctx context.Context) (err error) {
 		report, err = vault.Backup(ctx, vault.BackupConfig{
-			Repository: repo.Repository, Host: host, Index: idx, Database: source{i}, Files: i,
+			Repository: repo.Repository, Host: host, Index: idx, Database: i, Files: i,
 			State: a.state, Spool: int64(c.Spool), Workers: c.Workers, Version: version(), Progress: p,
 		})
 		return err
@@ -152,17 +151,6 @@ func (a *app) noRepository(err error, idx *index.Index) error {
 		p.fix += "; " + cutOff(existing(a.setup()...))
 	}
 	return p
-}
-
-// source makes an instance a vault.DatabaseSource.
-type source struct{ *instance.Instance }
-
-func (s source) Begin(ctx context.Context) (vault.View, error) {
-	view, err := s.Instance.Begin(ctx)
-	if err != nil {
-		return nil, err // not a View that holds nil
-	}
-	return view, nil
 }
 
 // latest is the newest snapshot of records that come newest first, or nil.

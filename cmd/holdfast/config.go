@@ -17,6 +17,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 )
 
 // config is Holdfast's configuration file.
@@ -235,15 +237,15 @@ func (c instanceConfig) open(a *app) (*instance.Instance, error) {
 	for _, warning := range settings.Warnings {
 		a.warn("%s", warning)
 	}
-	bucket, err := a.openBucket(settings)
+	bucket, err := media.OpenClient(settings, a.patience)
 	if err != nil {
 		return nil, err
 	}
 	return instance.Open(settings, instance.Options{Extra: c.Extra, Binary: c.Binary, Bucket: bucket})
 }
 
-func (c instanceConfig) settings() (*instance.Config, error) {
-	return instance.Server{
+func (c instanceConfig) settings() (*gotosocial.Config, error) {
+	return gotosocial.Server{
 		File: c.GoToSocial, WorkingDir: c.WorkingDir, Unit: c.Unit, EnvFile: c.EnvFile,
 		Environment: os.Environ(), Paths: c.Paths, Root: c.root,
 	}.Config()

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 )
 
 // setting is one value and where it comes from, for --json. The value of a
@@ -52,9 +52,9 @@ func (a *app) showSetting(s setting) {
 
 // settings are Holdfast's own, defaults included; gts, or nil, is what these come
 // to.
-func (a *app) settings(c *config, gts *instance.Config) []setting {
+func (a *app) settings(c *config, gts *gotosocial.Config) []setting {
 	if gts == nil {
-		gts = new(instance.Config)
+		gts = new(gotosocial.Config)
 	}
 	var all []setting
 	add := func(key, value, fallback string) {

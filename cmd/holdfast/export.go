@@ -13,6 +13,7 @@ import (
 
 	"holdfast/disk"
 	"holdfast/instance"
+	"holdfast/instance/export"
 	"holdfast/vault"
 )
 
@@ -61,7 +62,7 @@ type exportResult struct {
 }
 
 // tell says what was exported, and what was not.
-func (v *exportVerb) tell(a *app, done instance.Exported) error {
+func (v *exportVerb) tell(a *app, done export.Result) error {
 	if v.output != "" {
 		a.result = exportResult{v.output, done.Accounts, done.Entries, len(done.LeftOut)}
 		a.say("✓ exported %s with their keys, %s in all, to %s", count(done.Accounts, "local account"), count(done.Entries, "line"), v.output)
@@ -115,7 +116,7 @@ func (a *app) onScreen() bool {
 // run puts the export together out of sight, and lets it out when it is whole:
 // neither does a slow reader hold the database's transaction, nor does anybody
 // take a part for the whole.
-func (v *exportVerb) run(ctx context.Context, a *app, which string) (done instance.Exported, err error) {
+func (v *exportVerb) run(ctx context.Context, a *app, which string) (done export.Result, err error) {
 	frugal()
 	whole, err := disk.Scratch(besides(v.output))
 	if err != nil {
@@ -142,7 +143,7 @@ func (v *exportVerb) run(ctx context.Context, a *app, which string) (done instan
 	return done, nil
 }
 
-func (a *app) exportLive(ctx context.Context, w io.Writer) (done instance.Exported, err error) {
+func (a *app) exportLive(ctx context.Context, w io.Writer) (done export.Result, err error) {
 	c, err := a.config()
 	if err != nil {
 		return done, err
@@ -151,10 +152,15 @@ func (a *app) exportLive(ctx context.Context, w io.Writer) (done instance.Export
 	if err != nil {
 		return done, err
 	}
-	return instance.Export(ctx, settings, w)
+	tables, err := instance.OpenTables(ctx, settings)
+	if err != nil {
+		return done, err
+	}
+	defer tables.Close()
+	return export.Write(ctx, tables, w)
 }
 
-func (v *exportVerb) exportSnapshot(ctx context.Context, a *app, which string, w io.Writer) (done instance.Exported, err error) {
+func (v *exportVerb) exportSnapshot(ctx context.Context, a *app, which string, w io.Writer) (done export.Result, err error) {
 	repo, err := a.openOwned(ctx, v.from, v.unlock)
 	if err != nil {
 		return done, err
@@ -164,14 +170,14 @@ func (v *exportVerb) exportSnapshot(ctx context.Context, a *app, which string, w
 	if err != nil {
 		return done, err
 	}
-	paths, err := instance.ExportFiles(snap.Files(ctx))
+	paths, err := export.Paths(snap.Files(ctx))
 	if err != nil {
 		return done, fmt.Errorf("snapshot %s: %w", snap.Record.ID(), err)
 	}
 	p := new(vault.Progress)
 	err = a.watch(ctx, "fetched", p, func(ctx context.Context) error {
-		return snap.Lend(ctx, instance.Bare{}, vault.RestoreConfig{Paths: paths, Progress: p}, func(dir string) error {
-			done, err = instance.ExportSnapshot(ctx, dir, w)
+		return snap.Lend(ctx, export.Bare{}, vault.RestoreConfig{Paths: paths, Progress: p}, func(dir string) error {
+			done, err = export.WriteSnapshot(ctx, dir, w)
 			return err
 		})
 	})

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remote"
 	"holdfast/vault"
@@ -106,7 +106,7 @@ func (v *initVerb) find(a *app) error {
 	if v.instance.GoToSocial != "" || v.instance.Unit != "" || v.instance.EnvFile != "" {
 		return nil
 	}
-	switch found := instance.Find(a.root); {
+	switch found := gotosocial.Find(a.root); {
 	case len(found) == 1:
 		v.instance.GoToSocial, v.instance.Unit = found[0].File, found[0].Unit
 		a.say("✓ found        %s", found[0].How)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -8,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"holdfast/instance"
+	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/vault"
 )
@@ -89,20 +90,16 @@ func explain(ctx context.Context, err error) *problem {
 			break
 		}
 	}
-	var source *instance.Problem
+	var source *remedy.Error
 	if errors.As(err, &source) {
 		p.fix = source.Fix
 		switch {
-		case source.Err == fs.ErrPermission: // our own refusal; the system's is wrapped
+		case source.Kind == remedy.Refused:
 			p.exit = exitRefused
 		case p.exit == exitCredentials, p.exit == exitUnreachable, p.exit == exitNoRepository:
 			p.exit = exitSource // GoToSocial's own bucket, not the storage
 		case p.exit == exitUnexpected:
-			p.exit = exitSource
-			// Nothing outside went wrong: a setting is not as it must be.
-			if source.Err == nil || errors.Is(source.Err, errors.ErrUnsupported) {
-				p.exit = exitUsage
-			}
+			p.exit = cmp.Or(map[remedy.Kind]int{remedy.Setting: exitUsage, remedy.Busy: exitBusy}[source.Kind], exitSource)
 		}
 	}
 	var damage *vault.DamageError
@@ -115,7 +112,7 @@ func explain(ctx context.Context, err error) *problem {
 		}
 		p.fix += "; holdfast verify --data all names all that is damaged"
 	}
-	var broken *instance.DamageError
+	var broken *remedy.DamageError
 	if errors.As(err, &broken) {
 		p.exit = exitDamage
 	}
@@ -157,7 +154,6 @@ var known = []struct {
 	{vault.ErrNoFile, exitUsage, "holdfast ls SNAP shows what is there"},
 	{vault.ErrNoSnapshot, exitUsage, "holdfast list shows the snapshots, holdfast ls SNAP what is in one"},
 	{vault.ErrBusy, exitBusy, "wait until it ends"},
-	{instance.ErrBusy, exitBusy, ""},
 	{vault.ErrRefused, exitRefused, ""},
 	{remote.ErrRights, exitCredentials, "run Holdfast as the user who owns the folder, or give it to this one: chown -R USER FOLDER"},
 	{remote.ErrCredentials, exitCredentials, "correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},

@@ -10,12 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"holdfast/instance"
+	"holdfast/remedy"
 	"holdfast/remote"
 )
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
-	p := explain(t.Context(), fmt.Errorf("check the database: %w", &instance.DamageError{Findings: []string{"row 1 missing from index"}}))
+	p := explain(t.Context(), fmt.Errorf("check the database: %w", &remedy.DamageError{Findings: []string{"row 1 missing from index"}}))
 	if p.exit != exitDamage || !strings.Contains(p.fix, "holdfast cat") {
 		t.Errorf("exit %d, %s", p.exit, p.fix)
 	}
@@ -112,9 +112,9 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrNoBucket, exitNoRepository, "bucket"},
 		{remote.ErrFull, exitFull, "quota"},
 		{syscall.ENOSPC, exitFull, "this machine's disk"},
-		{&instance.Problem{What: "another restore", Err: instance.ErrBusy, Fix: "wait"}, exitBusy, "wait"},
-		{&instance.Problem{What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, exitFull, "on that disk"},
-		{&instance.Problem{What: "a row", Err: &instance.DamageError{}, Fix: "by psql"}, exitDamage, "by psql"},
+		{&remedy.Error{Kind: remedy.Busy, What: "another restore", Fix: "wait"}, exitBusy, "wait"},
+		{&remedy.Error{Kind: remedy.Source, What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, exitFull, "on that disk"},
+		{&remedy.Error{Kind: remedy.Source, What: "a row", Err: &remedy.DamageError{}, Fix: "by psql"}, exitDamage, "by psql"},
 	} {
 		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
 		if p.exit != c.exit || !strings.Contains(p.fix, c.fix) {

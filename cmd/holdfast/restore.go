@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/vault"
 )
 
@@ -141,7 +141,7 @@ func (v *restoreVerb) run(ctx context.Context, a *app, which string) (*restoreRe
 	cfg.Progress = p
 	var report *vault.RestoreReport
 	err = a.watch(ctx, "fetched", p, func(ctx context.Context) (err error) {
-		report, err = snap.Restore(ctx, v.to, &instance.Directory{Path: v.to, Verbatim: v.verbatim}, cfg)
+		report, err = snap.Restore(ctx, v.to, &rebuild.Directory{Path: v.to, Verbatim: v.verbatim}, cfg)
 		return err
 	})
 	if err != nil {
@@ -394,7 +394,7 @@ func (a *app) tellRestore(r *restoreResult) error {
 	a.say("✓ restored %s, %s, in %s%s; every byte was checked", count(r.Files, "file"), size(r.Bytes), took(time.Duration(r.Seconds*1e9)), resumed)
 	damaged := ""
 	for _, note := range r.Notes {
-		if strings.HasPrefix(note, instance.DamageNote) {
+		if strings.HasPrefix(note, rebuild.DamageNote) {
 			damaged = note
 			continue
 		}

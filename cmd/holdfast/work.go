@@ -14,7 +14,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"holdfast/instance"
+	"holdfast/rebuild"
+	"holdfast/remedy"
 )
 
 // workFolder lies as near to the media as a folder is where nobody but root and
@@ -28,7 +29,7 @@ func workFolder(storage, domain string) (work string, searched []string) {
 		here := filepath.Join(dir, ".holdfast-"+domain)
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			nearest = cmp.Or(nearest, here)
-			if instance.Guarded(dir) == nil {
+			if rebuild.Guarded(dir) == nil {
 				work = cmp.Or(work, here)
 				searched = append(searched, here)
 				if _, err := os.Stat(filepath.Join(here, journalName)); err == nil {
@@ -65,8 +66,8 @@ func holdFolder(dir string) (*os.File, error) {
 	refuse := func(format string, args ...any) error {
 		return &problem{exit: exitRefused, err: fmt.Errorf(format, args...), fix: "name a folder of your own by --work, or move that one away"}
 	}
-	if err := instance.Guarded(filepath.Dir(dir)); err != nil {
-		if p, ok := err.(*instance.Problem); ok {
+	if err := rebuild.Guarded(filepath.Dir(dir)); err != nil {
+		if p, ok := err.(*remedy.Error); ok {
 			p.Fix += ", or name another place by --work"
 		}
 		return nil, err
@@ -117,12 +118,12 @@ func (v *restoreVerb) again(snapshot string) string {
 				value = "cmd:…"
 			}
 			if words = append(words, "--passphrase"); value != "ask" {
-				words[len(words)-1] += "=" + instance.ShellWord(value)
+				words[len(words)-1] += "=" + rebuild.ShellWord(value)
 			}
 			return
 		}
 		if f.Value.Type() != "bool" {
-			words = append(words, "--"+f.Name, instance.ShellWord(value))
+			words = append(words, "--"+f.Name, rebuild.ShellWord(value))
 		} else if value == "true" {
 			words = append(words, "--"+f.Name)
 		}

@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 	"holdfast/remote"
 )
 
@@ -204,11 +205,11 @@ func TestMediaThatBreakOffAreTheBucketsFault(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := instance.Load(config, nil)
+	c, err := gotosocial.Load(config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := (&app{patience: time.Millisecond}).openBucket(c)
+	b, err := media.OpenClient(c, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
