@@ -18,27 +18,28 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"holdfast/disk"
 )
 
-// tmp is the folder of a directory remote where objects wait until they are
-// whole.
-const tmp = "tmp"
-
-// staleAfter is how long an unfinished object may lie in tmp: far longer than
-// any Put takes.
-const staleAfter = 24 * time.Hour
-
-// directory keeps each object as a file of its name below path, 0600 in
-// folders 0700. An object is written in tmp/, synced, renamed, and the rename
-// synced. Put does not rewrite an object that is there at its size. What root
-// writes belongs to the owner of path.
+// directory keeps each object as a file below path, named as the object, mode 0600
+// in folders of mode 0700. Put writes a file in tmp/, syncs and renames the file,
+// and syncs the rename. Put leaves an existing file of the right size alone. Files
+// that root writes belong to the user of path.
 //
-// The root is opened anew for each call: the agent lives for months, and must
-// neither keep a disk from being unmounted nor write below the mount point.
+// Each call opens path anew: an agent that runs for months must not hold a disk
+// mounted, and must not write below a mount point.
 type directory struct {
 	path  string
 	sweep sync.Once
 }
+
+// tmp is the folder of unfinished objects.
+const tmp = "tmp"
+
+// staleAfter is the age at which an unfinished object is removed. No Put takes
+// nearly as long.
+const staleAfter = 24 * time.Hour
 
 func newDirectory(p string) (*directory, error) {
 	abs, err := filepath.Abs(p)
@@ -48,7 +49,7 @@ func newDirectory(p string) (*directory, error) {
 	return &directory{path: abs}, nil
 }
 
-// ready adds no retries: what a local file system refuses it refuses again.
+// ready adds no retries: a local file system would fail again.
 func (d *directory) ready() Store { return d }
 
 func (d *directory) String() string {
@@ -57,8 +58,8 @@ func (d *directory) String() string {
 
 func (d *directory) Close() error { return nil }
 
-// create makes the last element only: a missing parent is more often an
-// unmounted disk than a wish.
+// create makes the last element of path only: a missing parent is often an
+// unmounted disk.
 func (d *directory) create(context.Context) error {
 	err := os.Mkdir(d.path, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -67,7 +68,7 @@ func (d *directory) create(context.Context) error {
 		}
 		return d.fail("create", d.path, err)
 	}
-	if err := syncFolder(os.Open(filepath.Dir(d.path))); err != nil {
+	if err := disk.SyncFolder(filepath.Dir(d.path)); err != nil {
 		return d.fail("create", d.path, err)
 	}
 	root, err := d.root()
@@ -93,8 +94,8 @@ func (d *directory) Put(ctx context.Context, name string, body io.ReaderAt, size
 
 	kind, sum := path.Split(name)
 	if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == size {
-		// Who put it may have died between the rename and the sync.
-		return d.fail("put", name, syncFolder(root.Open(kind)))
+		// An earlier Put may have died between the rename and the sync.
+		return d.fail("put", name, syncIn(root, kind))
 	}
 	if err := d.prepare(root, kind); err != nil {
 		return d.fail("put", name, err)
@@ -108,11 +109,11 @@ func (d *directory) Put(ctx context.Context, name string, body io.ReaderAt, size
 		root.Remove(unfinished)
 		return d.fail("put", name, err)
 	}
-	return d.fail("put", name, syncFolder(root.Open(kind)))
+	return d.fail("put", name, syncIn(root, kind))
 }
 
-// mounted refuses an empty root: it is the mount point of a disk that isn't
-// mounted, since create leaves tmp/.
+// mounted refuses an empty root. create leaves tmp/, so an empty root is the mount
+// point of an unmounted disk.
 func (d *directory) mounted(root *os.Root) error {
 	if _, err := root.Lstat(tmp); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -124,7 +125,7 @@ func (d *directory) mounted(root *os.Root) error {
 	return err
 }
 
-// prepare makes the folders that a Put needs.
+// prepare makes the folders for a Put.
 func (d *directory) prepare(root *os.Root, kind string) error {
 	if err := d.mounted(root); err != nil {
 		return err
@@ -136,15 +137,16 @@ func (d *directory) prepare(root *os.Root, kind string) error {
 	return makeFolder(root, path.Clean(kind))
 }
 
+// write writes a new file durably and checks the SHA-256 of the bytes.
 func write(ctx context.Context, root *os.Root, name, sum string, body io.Reader, size int64) error {
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	giveToOwner(root, name)
+	giveToUser(root, name)
 	hash := sha256.New()
-	n, err := io.CopyBuffer(io.MultiWriter(file, hash), stopping{ctx, body}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(io.MultiWriter(file, hash), withContext(ctx, body), make([]byte, 256<<10))
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func write(ctx context.Context, root *os.Root, name, sum string, body io.Reader,
 		return fmt.Errorf("read body: %w", io.ErrUnexpectedEOF)
 	}
 	if got := hex.EncodeToString(hash.Sum(nil)); got != sum {
-		return fmt.Errorf("the bytes' SHA-256 is %s", got)
+		return fmt.Errorf("the SHA-256 of the bytes is %s", got)
 	}
 	if err := file.Sync(); err != nil {
 		return err
@@ -176,7 +178,8 @@ func (d *directory) Get(ctx context.Context, name string) (io.ReadCloser, error)
 	if err != nil {
 		return nil, d.fail("get", name, err)
 	}
-	return &stream{stopping{ctx, file}, file, func(err error) error { return d.fail("get", name, err) }}, nil
+	explain := func(err error) error { return d.fail("get", name, err) }
+	return stream{explained(withContext(ctx, file), explain), file}, nil
 }
 
 func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
@@ -199,9 +202,9 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
-			case errors.Is(err, fs.ErrNotExist): // deleted meanwhile, or no object of that kind yet
+			case errors.Is(err, fs.ErrNotExist): // deleted since, or no folder for the kind yet
 				return nil
-			case name == tmp, name == "lost+found": // the latter only root may read
+			case name == tmp, name == "lost+found": // only root may read lost+found
 				return fs.SkipDir
 			case err != nil:
 				return err
@@ -244,7 +247,8 @@ func (d *directory) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// root's error never is fs.ErrNotExist: that would read as a missing object.
+// root opens path. The error never wraps fs.ErrNotExist, the error of a missing
+// object.
 func (d *directory) root() (*os.Root, error) {
 	root, err := os.OpenRoot(d.path)
 	switch {
@@ -258,9 +262,9 @@ func (d *directory) root() (*os.Root, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
-// fail says what could not be done to which object, and what that means.
+// fail adds verb, name and cause to an error; nil stays nil.
 func (d *directory) fail(verb, name string, err error) error {
-	what := strings.TrimSpace(verb + " " + name) // a list of everything has no name
+	what := strings.TrimSpace(verb + " " + name) // a list of all objects has no name
 	var meaning error
 	var errno syscall.Errno
 	errors.As(err, &errno)
@@ -283,7 +287,7 @@ func (d *directory) fail(verb, name string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// makeFolder makes a folder in root that outlives a power failure.
+// makeFolder makes a folder in root, durably.
 func makeFolder(root *os.Root, name string) error {
 	err := root.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
@@ -292,39 +296,36 @@ func makeFolder(root *os.Root, name string) error {
 	if err != nil {
 		return err
 	}
-	giveToOwner(root, name)
-	return syncFolder(root.Open("."))
+	giveToUser(root, name)
+	return syncIn(root, ".")
 }
 
-// giveToOwner gives what root made to the owner of the remote's folder: one run
-// by root must not keep that user from the repository. Where the file system
-// has no owners, or root may not (NFS), they are not root's either.
-func giveToOwner(root *os.Root, name string) {
+// giveToUser gives a file of root's to the user of the remote's folder: a single
+// run as root must not lock the user out of the repository. File systems without
+// users, and NFS, may refuse; the file is then not root's either.
+func giveToUser(root *os.Root, name string) {
 	if os.Geteuid() != 0 {
 		return
 	}
 	if info, err := root.Stat("."); err == nil {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
-			root.Lchown(name, int(owner.Uid), int(owner.Gid))
+		if folder, ok := info.Sys().(*syscall.Stat_t); ok && folder.Uid != 0 {
+			root.Lchown(name, int(folder.Uid), int(folder.Gid))
 		}
 	}
 }
 
-// syncFolder makes renames in an opened folder durable, and closes it. File
-// systems that can't sync folders (CIFS, some FUSE) say EINVAL.
-func syncFolder(folder *os.File, err error) error {
+// syncIn makes new names in a folder of root durable.
+func syncIn(root *os.Root, folder string) error {
+	f, err := root.Open(folder)
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
-	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
+	defer f.Close()
+	return disk.SyncOpenFolder(f)
 }
 
-// removeStale removes what killed runs left in tmp. That it can't is no reason
-// to fail a Put.
+// removeStale removes the unfinished objects of killed runs. A failure here must
+// not fail a Put.
 func removeStale(root *os.Root) {
 	entries, _ := fs.ReadDir(root.FS(), tmp)
 	for _, entry := range entries {

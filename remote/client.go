@@ -2,38 +2,36 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 )
 
-// client speaks S3 about one bucket, without retries. Names are below prefix,
-// which stands before each key as it is. No multipart, no trailing checksums:
-// stores that aren't AWS differ there.
+// client sends S3 requests for one bucket, without retries. A client avoids
+// multipart uploads and trailing checksums: servers other than AWS differ in
+// both.
 type client struct {
 	core      minio.Core
 	transport *http.Transport
-	url       *url.URL // of endpoint, bucket and prefix, for messages
-	name      string   // of the bucket
-	prefix    string
-	noTLS     string // what an error about TLS adds
-	patience  time.Duration
+	url       *url.URL      // of endpoint, bucket and prefix, for messages
+	name      string        // of the bucket
+	prefix    string        // of every key
+	noTLS     string        // advice for an endpoint without TLS
+	patience  time.Duration // see Config; for callers who retry
 }
 
-// newClient makes a client for the host of u, with TLS if its scheme is s3.
+// newClient returns a client for the host of u, with TLS if the scheme is s3.
 func newClient(u *url.URL, name, prefix string, o minio.Options) (*client, error) {
 	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix}
 	o.Secure = u.Scheme == "s3"
 	o.Transport = listings{c.transport}
-	o.MaxRetries = 1 // retry does that
+	o.MaxRetries = 1 // callers retry
 	m, err := minio.New(u.Host, &o)
 	if err != nil {
 		return nil, err
@@ -42,27 +40,28 @@ func newClient(u *url.URL, name, prefix string, o minio.Options) (*client, error
 	return c, nil
 }
 
-// String is the URL, without secrets.
+// String returns the URL, without secrets.
 func (c *client) String() string { return c.url.String() }
 
-// Close lets go of connections.
+// Close closes idle connections.
 func (c *client) Close() error {
 	c.transport.CloseIdleConnections()
 	return nil
 }
 
-// put sends the hash of the bytes before them: the server refuses others.
+// put stores an object in one request. The server refuses bytes with another
+// SHA-256 than sha256, in hexadecimal.
 func (c *client) put(ctx context.Context, name string, body io.ReaderAt, size int64, sha256, contentType string) error {
-	loan := &loan{body: io.NewSectionReader(body, 0, size), left: size}
-	_, err := c.core.PutObject(ctx, c.name, c.prefix+name, loan, size, "", sha256,
+	lent := &loan{body: io.NewSectionReader(body, 0, size), left: size}
+	_, err := c.core.PutObject(ctx, c.name, c.prefix+name, lent, size, "", sha256,
 		minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true})
-	if ended := loan.end(); ended != nil {
-		return fmt.Errorf("put %s: read body: %w", name, ended)
+	if bodyErr := lent.end(); bodyErr != nil {
+		return fmt.Errorf("put %s: read body: %w", name, bodyErr)
 	}
 	return c.fail(ctx, "put", name, err)
 }
 
-// get streams an object from a byte on. The Size that it returns is what is left.
+// get streams an object from byte from on. Size counts the bytes of the stream.
 func (c *client) get(ctx context.Context, name string, from int64) (io.ReadCloser, Object, error) {
 	fail := func(err error) error { return c.fail(ctx, "get", name, err) }
 	var o minio.GetObjectOptions
@@ -75,15 +74,15 @@ func (c *client) get(ctx context.Context, name string, from int64) (io.ReadClose
 	if err != nil {
 		return nil, Object{}, fail(err)
 	}
-	if info.Size < 0 { // its end could not be told from a cut
+	if info.Size < 0 { // without a length, a cut looks like the end
 		body.Close()
 		return nil, Object{}, fmt.Errorf("get %s: %w: answer without a Content-Length", name, ErrUnreachable)
 	}
-	return &stream{body, body, fail}, Object{name, info.Size, info.LastModified, info.ETag}, nil
+	return stream{explained(body, fail), body}, Object{name, info.Size, info.LastModified, info.ETag}, nil
 }
 
-// list yields the objects whose names start with prefix and, where after is
-// given, come after it.
+// list yields the objects whose names start with prefix and come after the name
+// after. after may be "".
 func (c *client) list(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		owner := false
@@ -100,52 +99,18 @@ func (c *client) list(ctx context.Context, prefix, after string) iter.Seq2[Objec
 				return
 			}
 		}
-		// The client's listing just ends when the context does.
+		// A listing of minio-go ends without an error when the context ends.
 		if ctx.Err() != nil {
 			yield(Object{}, c.fail(ctx, "list", prefix, ctx.Err()))
 		}
 	}
 }
 
+// stat returns an object without the bytes.
 func (c *client) stat(ctx context.Context, name string) (Object, error) {
 	info, err := c.core.StatObject(ctx, c.name, c.prefix+name, minio.StatObjectOptions{})
 	if err != nil {
 		return Object{}, c.fail(ctx, "stat", name, err)
 	}
 	return Object{name, info.Size, info.LastModified, info.ETag}, nil
-}
-
-// loan lends a Put's body to the HTTP client, which may still be reading when
-// the call is over: early answers and cancelled contexts do that. After end the
-// body belongs to the caller again.
-type loan struct {
-	mu   sync.Mutex // guards all below
-	body io.Reader
-	left int64
-	err  error
-}
-
-func (l *loan) Read(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.body == nil {
-		return 0, errors.New("the request is over")
-	}
-	n, err := l.body.Read(p)
-	l.left -= int64(n)
-	if err == io.EOF && l.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil && err != io.EOF {
-		l.err = err
-	}
-	return n, err
-}
-
-// end returns what went wrong on the caller's side of the body.
-func (l *loan) end() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.body = nil
-	return l.err
 }

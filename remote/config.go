@@ -10,23 +10,24 @@ import (
 	"time"
 )
 
-// Config is what a remote needs beyond its URL. It is never printed.
+// Config holds the settings of a remote beside the URL. Never print a Config:
+// SecretKey is a secret.
 type Config struct {
 	AccessKey, SecretKey string // required for S3
-	Region               string // S3; default: as the endpoint's host name tells, else us-east-1
-	// Patience is how long what does not answer is asked again; default: as
-	// [WithRetry] has it.
+	Region               string // for S3; default: from the endpoint's host name, else us-east-1
+	// Patience bounds the retries of a request without an answer; default: see
+	// [WithRetry].
 	Patience time.Duration
 }
 
-// Open returns the store at a URL, without any request to it:
+// Open returns the store at a URL, without a request:
 //
 //	/path  ./path  dir:///path        a directory
 //	s3://ENDPOINT/BUCKET/PREFIX       S3 over HTTPS
 //	s3+http://ENDPOINT/BUCKET/PREFIX  S3 without TLS
 //
-// Stores across a network come with [WithRetry] applied. A URL that still
-// carries a pin is refused: see [SplitPin].
+// A store across a network has the retries of [WithRetry]. A URL with a pin is an
+// error: see [SplitPin]. No error quotes the URL.
 func Open(ctx context.Context, rawURL string, cfg Config) (Store, error) {
 	driver, err := newDriver(rawURL, cfg)
 	if err != nil {
@@ -35,10 +36,10 @@ func Open(ctx context.Context, rawURL string, cfg Config) (Store, error) {
 	return driver.ready(), nil
 }
 
-// Create makes the place that rawURL names, as far as that is the program's
-// business, and opens it: a directory is made if only its last element is
-// missing; a bucket must exist. Where it succeeds, the storage answered and took
-// the credentials. It doesn't retry: a person is waiting.
+// Create is Open for a new remote. Create makes a directory if only the last
+// element of the path is missing; a bucket must exist. Create returns once the
+// storage answered and accepted the credentials, and does not retry: a person is
+// waiting.
 func Create(ctx context.Context, rawURL string, cfg Config) (Store, error) {
 	driver, err := newDriver(rawURL, cfg)
 	if err != nil {
@@ -50,26 +51,25 @@ func Create(ctx context.Context, rawURL string, cfg Config) (Store, error) {
 	return driver.ready(), nil
 }
 
-// SplitPin splits a remote's URL at its first '#' into the URL proper and the
-// repository ID ("hf1…") that it is pinned to, or "" where it is not. Paths
-// with a '#' in them can't be remotes.
+// SplitPin splits a remote's URL at the first '#' into the plain URL and the pin,
+// a repository ID ("hf1…") or "". The path of a remote cannot hold a '#'.
 func SplitPin(rawURL string) (plain, pin string) {
 	plain, pin, _ = strings.Cut(rawURL, "#")
 	return plain, pin
 }
 
-// driver is a remote that Open and Create have yet to finish.
+// driver is a remote before Open or Create completes.
 type driver interface {
-	// create makes what [Create] promises to make.
+	// create does the work of [Create].
 	create(ctx context.Context) error
-	// ready returns the store, with retries if it needs them.
+	// ready returns the store, with retries across a network.
 	ready() Store
 }
 
-// newDriver never shows the URL in an error: a secret may have slipped into it.
+// newDriver never quotes the URL in an error: the URL may hold a secret by mistake.
 func newDriver(rawURL string, cfg Config) (driver, error) {
 	if strings.Contains(rawURL, "#") {
-		return nil, errors.New("open remote: the URL still carries its #pin")
+		return nil, errors.New("open remote: the URL has a #pin")
 	}
 	if scheme, rest, ok := strings.Cut(rawURL, "://"); ok {
 		switch scheme {
@@ -82,11 +82,12 @@ func newDriver(rawURL string, cfg Config) (driver, error) {
 		case "s3", "s3+http":
 			return newS3(rawURL, cfg)
 		case "aws", "sftp", "rest+https", "rest+http":
-			return nil, fmt.Errorf("open remote: this version does not speak %s:// yet: use s3:// or a directory", scheme)
+			return nil, fmt.Errorf("open remote: %s:// is not supported yet: use s3:// or a directory", scheme)
 		}
 		return nil, errors.New("open remote: unknown scheme: write s3://ENDPOINT/BUCKET/PREFIX, dir:///PATH or /PATH")
 	}
-	if !filepath.IsAbs(rawURL) && !strings.HasPrefix(rawURL, "./") && !strings.HasPrefix(rawURL, "../") && rawURL != "." {
+	relative := rawURL == "." || strings.HasPrefix(rawURL, "./") || strings.HasPrefix(rawURL, "../")
+	if !filepath.IsAbs(rawURL) && !relative {
 		return nil, errors.New("open remote: write s3://ENDPOINT/BUCKET/PREFIX, /PATH or ./PATH")
 	}
 	return newDirectory(rawURL)

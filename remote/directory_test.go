@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-func TestDirectoryWrittenByRootStaysItsOwners(t *testing.T) {
+func TestDirectoryWrittenByRootBelongsToItsUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be root")
 	}
@@ -37,12 +37,13 @@ func TestDirectoryWrittenByRootStaysItsOwners(t *testing.T) {
 	}
 }
 
-func TestDirectoryOfUnmountedDiskTakesNothing(t *testing.T) {
+func TestUnmountedDirectoryRefusesEveryCall(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "disk", "remote")
 	empty := t.TempDir()
 	for _, dir := range []string{missing, empty} {
 		s := open(t, dir)
-		if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); !errors.Is(err, ErrNotMounted) || errors.Is(err, fs.ErrNotExist) {
+		err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1)
+		if !errors.Is(err, ErrNotMounted) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Put = %v, want ErrNotMounted", err)
 		}
 		for _, err := range s.List(t.Context(), "") {
@@ -57,7 +58,8 @@ func TestDirectoryOfUnmountedDiskTakesNothing(t *testing.T) {
 	for _, err := range s.List(t.Context(), "") {
 		listErr = err
 	}
-	for verb, err := range map[string]error{"Get": getErr, "List": listErr, "Delete": s.(Pruner).Delete(t.Context(), name("x"))} {
+	deleteErr := s.(Pruner).Delete(t.Context(), name("x"))
+	for verb, err := range map[string]error{"Get": getErr, "List": listErr, "Delete": deleteErr} {
 		if !errors.Is(err, ErrUnreachable) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s = %v, want ErrUnreachable", verb, err)
 		}
@@ -183,11 +185,12 @@ func TestDirectoryDoesNotFollowLinksOut(t *testing.T) {
 	}
 }
 
-func TestDirectoryErrorsSayWhatTheyMean(t *testing.T) {
+func TestDirectoryErrorsHaveCauses(t *testing.T) {
 	d := &directory{path: "/srv/backup"}
 	for errno, want := range map[syscall.Errno]error{
-		syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull, syscall.EACCES: ErrRights, syscall.EPERM: ErrCredentials,
-		syscall.EROFS: ErrReadOnly, syscall.EIO: ErrUnreachable, syscall.ESTALE: ErrUnreachable, syscall.ENOENT: fs.ErrNotExist,
+		syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull,
+		syscall.EACCES: ErrRights, syscall.EPERM: ErrCredentials, syscall.EROFS: ErrReadOnly,
+		syscall.EIO: ErrUnreachable, syscall.ESTALE: ErrUnreachable, syscall.ENOENT: fs.ErrNotExist,
 	} {
 		err := d.fail("put", "packs/1", &fs.PathError{Op: "write", Path: "tmp/1", Err: errno})
 		if !errors.Is(err, want) || !errors.Is(err, errno) {
@@ -214,7 +217,7 @@ func TestDirectoryOnAFullDisk(t *testing.T) {
 
 func BenchmarkDirectoryPut(b *testing.B) { benchmarkPut(b, create(b, b.TempDir())) }
 
-// benchmarkPut deletes each pack, or else the second Put would be none.
+// benchmarkPut deletes each pack: a Put of a stored pack would write nothing.
 func benchmarkPut(b *testing.B, s Store) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 	name := name(string(data))
