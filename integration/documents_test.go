@@ -132,6 +132,34 @@ func TestDocumentsRun(t *testing.T) {
 	}
 }
 
+// The block of compose/README.md makes every file that docker-compose.yml reads.
+func TestDocumentsMakeTheFilesOfCompose(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "gotosocial.env.example"), read(t, "../compose/gotosocial.env.example"))
+	block := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindStringSubmatch(string(read(t, "../compose/README.md")))
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", block[1])
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	files := []string{"compose/gotosocial.env"}
+	for _, secret := range parseComposition(t).Secrets {
+		files = append(files, secret.File)
+	}
+	for _, file := range files {
+		info, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(file, "compose/")))
+		ok(t, err)
+		if info.Size() == 0 || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has %d bytes and mode %v", file, info.Size(), info.Mode())
+		}
+	}
+	settings := string(read(t, filepath.Join(dir, "gotosocial.env")))
+	password := strings.TrimSpace(string(read(t, filepath.Join(dir, "secrets", "db-password"))))
+	if !strings.Contains(settings, "GTS_DB_PASSWORD="+password+"\n") || !strings.Contains(settings, "GTS_HOST=social.example.org\n") {
+		t.Errorf("the settings lack the password or the domain:\n%s", settings)
+	}
+}
+
 // documentMachine is a folder where the paths of the documents are.
 type documentMachine struct {
 	t      *testing.T
