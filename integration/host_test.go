@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"maps"
 	"os"
@@ -243,11 +242,9 @@ func minioRemote(t *testing.T) (remoteAddress, *proxy) {
 // No process may write to the database.
 func query(t *testing.T, database, text string) (answer string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&immutable=1")
-	testkit.OK(t, err)
-	defer db.Close()
-	testkit.OK(t, db.QueryRowContext(t.Context(), text).Scan(&answer))
-	return answer
+	db := testkit.OpenSQLite(t, database, "mode=ro&immutable=1")
+	defer db.Close() // a caller may remove the file
+	return testkit.Query[string](t, db, text)
 }
 
 func keys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
