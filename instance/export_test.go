@@ -25,6 +25,7 @@ import (
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -121,20 +122,11 @@ func sameSections(t testing.TB, got, want string) {
 	}
 }
 
-func expected(t *testing.T, kind string) string {
-	t.Helper()
-	text, err := os.ReadFile(fixtures + "/expected/" + kind + "/export.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestExportEqualsGoToSocialsOnSQLite(t *testing.T) {
 	dir := fixture(t)
 	live, err := exportLive(t, dir)
 	live = must1(t, live, err)
-	want := expected(t, "sqlite")
+	want := testkit.RecordedSQLite.Export(t)
 	sameSections(t, live, want)
 	// GoToSocial gives the accounts at the other ends of follows in the random
 	// order of a map. Everything else stands at its line.
@@ -149,15 +141,14 @@ func TestExportEqualsGoToSocialsOnSQLite(t *testing.T) {
 }
 
 func TestExportEqualsGoToSocialsOnPostgres(t *testing.T) {
-	if _, err := os.Stat(fixtures); err != nil {
-		t.Skip("no recorded instance here")
-	}
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
-	s.Load(t, postgrestest.Owner, "gotosocial", abs(t, fixtures+"/pg/gotosocial.sql"))
+	recorded := t.TempDir()
+	testkit.RecordedPostgres.Unpack(t, recorded)
+	s.Load(t, postgrestest.Owner, "gotosocial", filepath.Join(recorded, "gotosocial.sql"))
 	dir := pgConfig(t, pgSettings(s, "gotosocial"))
 	live, err := exportLive(t, dir)
-	sameSections(t, must1(t, live, err), expected(t, "pg"))
+	sameSections(t, must1(t, live, err), testkit.RecordedPostgres.Export(t))
 	stored, err := exportStored(t, dir)
 	if must1(t, stored, err) != live {
 		t.Errorf("a snapshot exports\n%s\nlive\n%s", stored, live)
@@ -166,15 +157,6 @@ func TestExportEqualsGoToSocialsOnPostgres(t *testing.T) {
 
 func pgSettings(s *postgrestest.Server, database string) string {
 	return fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\n", s.Port, postgrestest.Owner, s.Password, database)
-}
-
-func abs(t testing.TB, path string) string {
-	t.Helper()
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // oddNote is text that a format could spoil.

@@ -120,10 +120,10 @@ func unreadable(path string, err error) error {
 // listing can't hold.
 func ownerName(uid, gid uint32) string {
 	u, g := strconv.Itoa(int(uid)), strconv.Itoa(int(gid))
-	if known, err := user.LookupId(u); err == nil && manifest.ValidOwner(known.Username+":"+g) {
+	if known, err := user.LookupId(u); err == nil && manifest.ValidUser(known.Username+":"+g) {
 		u = known.Username
 	}
-	if known, err := user.LookupGroupId(g); err == nil && manifest.ValidOwner(u+":"+known.Name) {
+	if known, err := user.LookupGroupId(g); err == nil && manifest.ValidUser(u+":"+known.Name) {
 		g = known.Name
 	}
 	return u + ":" + g

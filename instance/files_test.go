@@ -95,7 +95,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 	for path, f := range byPath {
 		if f.Link != "" {
-			if text, err := os.Readlink("/" + path); text != string(f.Link) || err != nil || f.Size != 0 || f.Mode != 0o777 || f.Modified.IsZero() || !strings.Contains(f.Owner, ":") {
+			if text, err := os.Readlink("/" + path); text != string(f.Link) || err != nil || f.Size != 0 || f.Mode != 0o777 || f.Modified.IsZero() || !strings.Contains(f.User, ":") {
 				t.Errorf("%+v, %q, %v", f, text, err)
 			}
 			continue
@@ -106,7 +106,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 		}
 		b, err := io.ReadAll(r)
 		r.Close()
-		if err != nil || int64(len(b)) != f.Size || f.Mode != 0o644 || f.Modified.IsZero() || !strings.Contains(f.Owner, ":") {
+		if err != nil || int64(len(b)) != f.Size || f.Mode != 0o644 || f.Modified.IsZero() || !strings.Contains(f.User, ":") {
 			t.Errorf("%+v, %d bytes, %v", f, len(b), err)
 		}
 	}

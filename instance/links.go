@@ -268,7 +268,7 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 		err = &remedy.Error{Kind: remedy.Setting, What: "a line break, or what is no UTF-8, in where the link leads", Fix: "make the link anew"}
 	default:
 		s := info.Sys().(*syscall.Stat_t)
-		f.Mode, f.Modified, f.Owner = manifest.Mode(info.Mode().Perm()), info.ModTime(), ownerName(s.Uid, s.Gid)
+		f.Mode, f.Modified, f.User = manifest.Mode(info.Mode().Perm()), info.ModTime(), ownerName(s.Uid, s.Gid)
 		if link == "" {
 			f.Size = info.Size()
 		}

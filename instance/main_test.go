@@ -27,9 +27,6 @@ import (
 	"holdfast/vault"
 )
 
-// fixtures are the project's recorded instances, where they are at hand.
-const fixtures = "../../shared/gotosocial"
-
 // The test binary plays other processes: a server that writes, a reader that
 // runs as somebody else.
 func TestMain(m *testing.M) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"
@@ -260,16 +262,7 @@ func TestMediaAreLocalOnly(t *testing.T) {
 
 func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	dir := fixture(t)
-	sums, err := os.ReadFile(fixtures + "/expected/sqlite/local_media.sha256")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for line := range strings.Lines(string(sums)) {
-		_, name, _ := strings.Cut(strings.TrimSpace(line), "  storage/")
-		want = append(want, name)
-	}
-	slices.Sort(want)
+	want := slices.Sorted(maps.Keys(testkit.RecordedSQLite.Media(t)))
 	i := openInstance(t, dir, instance.Options{})
 	v := begin(t, i)
 	got := mediaIn(t, v)
@@ -300,13 +293,8 @@ func mediaIn(t *testing.T, v vault.View) (keys []string) {
 // fixture is a copy of the recorded instance.
 func fixture(t *testing.T) string {
 	t.Helper()
-	if _, err := os.Stat(fixtures); err != nil {
-		t.Skip("no recorded instance here")
-	}
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(fixtures+"/sqlite")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.RecordedSQLite.Unpack(t, dir)
 	return dir
 }
 

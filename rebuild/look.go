@@ -195,8 +195,8 @@ func (r *Rebuild) lookFiles() (findings []Finding) {
 	server := r.makeServer()
 	missing := map[string][][]string{} // by owner: what makes him
 	for _, file := range r.Files {
-		if _, asked := missing[file.Owner]; !asked && os.Geteuid() == 0 {
-			missing[file.Owner] = without(making(file.Owner), server)
+		if _, asked := missing[file.User]; !asked && os.Geteuid() == 0 {
+			missing[file.User] = without(making(file.User), server)
 		}
 		to := "/" + file.Path
 		f := Finding{What: "file", Detail: to}
@@ -205,8 +205,8 @@ func (r *Rebuild) lookFiles() (findings []Finding) {
 		}
 		if file.Missing {
 			f.Detail += ": missing in the snapshot"
-		} else if commands := missing[file.Owner]; len(commands) > 0 {
-			f.Detail += fmt.Sprintf(": it belongs to %s, whom this machine lacks", file.Owner)
+		} else if commands := missing[file.User]; len(commands) > 0 {
+			f.Detail += fmt.Sprintf(": it belongs to %s, whom this machine lacks", file.User)
 			f.Fix, f.Refused = "install what brings that user or group, or: "+inShell(commands), true
 		} else if info, err := os.Lstat(to); err == nil {
 			switch {

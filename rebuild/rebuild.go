@@ -139,7 +139,7 @@ func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
 				return nil, inTheWay(err)
 			}
 		}
-		if err := m.Move(from, to, f.Owner); err != nil {
+		if err := m.Move(from, to, f.User); err != nil {
 			return nil, fmt.Errorf("place %s: %w", to, inTheWay(err))
 		}
 	}

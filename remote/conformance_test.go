@@ -15,18 +15,25 @@ import (
 	"holdfast/remote/remotetest"
 )
 
+// conform runs both suites.
+func conform(t *testing.T, open func(t *testing.T) remote.Store) {
+	t.Helper()
+	remotetest.Run(t, open)
+	remotetest.RunPruner(t, open)
+}
+
 func TestMemoryConforms(t *testing.T) {
-	remotetest.Run(t, func(t *testing.T) remote.Store { return &remotetest.Memory{} })
+	conform(t, func(t *testing.T) remote.Store { return &remotetest.Memory{} })
 	memory := &remotetest.Memory{}
 	remotetest.RunForeign(t, memory, memory.Plant)
 }
 
 func TestRetriesConform(t *testing.T) {
-	remotetest.Run(t, func(t *testing.T) remote.Store { return remote.WithRetry(&remotetest.Memory{}) })
+	conform(t, func(t *testing.T) remote.Store { return remote.WithRetry(&remotetest.Memory{}) })
 }
 
 func TestFaultyWithoutPlanConforms(t *testing.T) {
-	remotetest.Run(t, func(t *testing.T) remote.Store {
+	conform(t, func(t *testing.T) remote.Store {
 		return remotetest.NewFaulty(&remotetest.Slow{Store: &remotetest.Memory{}, BytesPerSecond: 1 << 30}, nil)
 	})
 }
@@ -35,7 +42,7 @@ func TestDirectoryConforms(t *testing.T) {
 	open := func(t *testing.T) remote.Store {
 		return create(t, filepath.Join(t.TempDir(), "remote"), remote.Config{})
 	}
-	remotetest.Run(t, open)
+	conform(t, open)
 
 	dir := t.TempDir()
 	remotetest.RunForeign(t, create(t, dir, remote.Config{}), func(name string, data []byte) {
@@ -55,7 +62,7 @@ func TestMinIOConforms(t *testing.T) {
 	cfg := remote.Config{AccessKey: access, SecretKey: secret}
 
 	var prefix atomic.Int32
-	remotetest.Run(t, func(t *testing.T) remote.Store {
+	conform(t, func(t *testing.T) remote.Store {
 		return create(t, fmt.Sprintf("s3+http://%s/bucket/some/prefix %d", endpoint, prefix.Add(1)), cfg)
 	})
 	t.Run("BucketRoot", func(t *testing.T) {

@@ -244,25 +244,6 @@ func (d *directory) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-func (d *directory) Stat(ctx context.Context, name string) (Object, error) {
-	if err := CheckName(name); err != nil {
-		return Object{}, fmt.Errorf("stat: %w", err)
-	}
-	if err := ctx.Err(); err != nil {
-		return Object{}, fmt.Errorf("stat %s: %w", name, err)
-	}
-	root, err := d.root()
-	if err != nil {
-		return Object{}, fmt.Errorf("stat %s: %w", name, err)
-	}
-	defer root.Close()
-	info, err := root.Lstat(name)
-	if err != nil {
-		return Object{}, d.fail("stat", name, err)
-	}
-	return Object{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
-}
-
 // root's error never is fs.ErrNotExist: that would read as a missing object.
 func (d *directory) root() (*os.Root, error) {
 	root, err := os.OpenRoot(d.path)

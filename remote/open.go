@@ -58,10 +58,11 @@ func SplitPin(rawURL string) (plain, pin string) {
 	return plain, pin
 }
 
-// driver is a Store that Open and Create have yet to finish.
+// driver is a remote that Open and Create have yet to finish.
 type driver interface {
-	Store
+	// create makes what [Create] promises to make.
 	create(ctx context.Context) error
+	// ready returns the store, with retries if it needs them.
 	ready() Store
 }
 

@@ -42,17 +42,19 @@ type Store interface {
 	// An error ends the sequence: what came before it is not the whole.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 
-	// Delete removes an object; a missing one is no error.
-	Delete(ctx context.Context, name string) error
-
-	// Stat returns the object's size and time without its bytes.
-	Stat(ctx context.Context, name string) (Object, error)
-
 	// String is the remote's URL without secrets, for messages.
 	String() string
 
 	// Close lets go of connections.
 	Close() error
+}
+
+// Pruner is the right to delete. Every Store of this package is a Pruner too;
+// the storage itself refuses credentials without the right.
+type Pruner interface {
+	// Delete returns once the object is gone. Deleting a missing object
+	// succeeds. Errors and contexts are those of [Store].
+	Delete(ctx context.Context, name string) error
 }
 
 // What a remote's failures mean for the person who runs it. The command line

@@ -31,7 +31,15 @@ const (
 // Get is repeated until the first byte came. A stream that breaks later ends
 // with an error and is never continued from another answer: the caller, who
 // hashes it, gets the object again. List is repeated until it yielded something.
-func WithRetry(s Store) Store { return retrying{s, 0} }
+//
+// If s is a [Pruner], the returned store is a Pruner too.
+func WithRetry(s Store) Store {
+	r := retrying{s, 0}
+	if p, ok := s.(Pruner); ok {
+		return retryingPruner{r, p}
+	}
+	return r
+}
 
 type retrying struct {
 	Store
@@ -73,16 +81,14 @@ func (r retrying) List(ctx context.Context, prefix string) iter.Seq2[Object, err
 	}
 }
 
-func (r retrying) Delete(ctx context.Context, name string) error {
-	return r.retry(ctx, func() error { return r.Store.Delete(ctx, name) })
+// retryingPruner is a retrying store whose store is a Pruner.
+type retryingPruner struct {
+	retrying
+	pruner Pruner
 }
 
-func (r retrying) Stat(ctx context.Context, name string) (object Object, err error) {
-	err = r.retry(ctx, func() (err error) {
-		object, err = r.Store.Stat(ctx, name)
-		return err
-	})
-	return object, err
+func (r retryingPruner) Delete(ctx context.Context, name string) error {
+	return r.retry(ctx, func() error { return r.pruner.Delete(ctx, name) })
 }
 
 func (r retrying) retry(ctx context.Context, do func() error) error {

@@ -54,7 +54,7 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	return &s3Store{c}, nil
 }
 
-func (s *s3Store) ready() Store { return retrying{s, s.patience} }
+func (s *s3Store) ready() Store { return retryingPruner{retrying{s, s.patience}, s} }
 
 // create lists instead of asking for the bucket alone: only an answer with a
 // body tells a wrong key from a wrong bucket.
@@ -92,13 +92,6 @@ func (s *s3Store) Delete(ctx context.Context, name string) error {
 		return fmt.Errorf("delete: %w", err)
 	}
 	return s.fail(ctx, "delete", name, s.core.RemoveObject(ctx, s.name, s.prefix+name, minio.RemoveObjectOptions{}))
-}
-
-func (s *s3Store) Stat(ctx context.Context, name string) (Object, error) {
-	if err := CheckName(name); err != nil {
-		return Object{}, fmt.Errorf("stat: %w", err)
-	}
-	return s.stat(ctx, name)
 }
 
 // region is part of the signature. Hosts that name theirs as the label before

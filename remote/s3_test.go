@@ -275,7 +275,7 @@ func TestS3UnreachableHost(t *testing.T) {
 // A dial that timed out says it is a context.DeadlineExceeded, but ours goes on.
 func TestS3DialTimeoutIsNoCancelledContext(t *testing.T) {
 	_, err := net.DialTimeout("tcp", "127.0.0.1:1", time.Nanosecond)
-	s := open(t, "s3+http://127.0.0.1:1/bucket").(retrying).Store.(*s3Store)
+	s := open(t, "s3+http://127.0.0.1:1/bucket").(retryingPruner).Store.(*s3Store)
 	if err := s.fail(t.Context(), "get", "packs/1", err); !errors.Is(err, ErrUnreachable) || !transient(err) {
 		t.Errorf("Get = %v, want ErrUnreachable", err)
 	}
@@ -285,8 +285,8 @@ func TestS3OverTLSToAServerWithoutIt(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	s := open(t, "s3://"+server.Listener.Addr().String()+"/bucket") // with retries: it must not take minutes
-	if _, err := s.Stat(t.Context(), name("x")); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "s3+http://") {
-		t.Errorf("Stat = %v, want a word about s3+http://", err)
+	if _, err := s.Get(t.Context(), name("x")); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "s3+http://") {
+		t.Errorf("Get = %v, want a word about s3+http://", err)
 	}
 }
 

@@ -140,7 +140,7 @@ func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
 		for _, p := range slices.Sorted(maps.Keys(f.files)) {
 			e := f.files[p]
-			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, Owner: "root:root", Link: e.link}, nil) {
+			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, User: "root:root", Link: e.link}, nil) {
 				return
 			}
 		}

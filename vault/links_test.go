@@ -105,9 +105,7 @@ func TestRestoreGoesOnOverLinksThatItMade(t *testing.T) {
 func TestSalvageKeepsLinksToWhatIsLost(t *testing.T) {
 	w := newWorld(t, linked())
 	rec := w.backup().Record
-	if err := w.store.Delete(t.Context(), rec.Packs[manifest.Files][0].Object()); err != nil {
-		t.Fatal(err)
-	}
+	w.lose(rec.Packs[manifest.Files][0].Object())
 	dir := filepath.Join(t.TempDir(), "out")
 	report, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})
 	if err != nil || len(report.Lost) == 0 {

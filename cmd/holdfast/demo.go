@@ -132,7 +132,7 @@ func (d *demo) setUp(ctx context.Context) (err error) {
 	}
 	d.app.say("1. Here is a small instance, %s: a database of %s, %s of its own media,\n"+
 		"   and some cached from elsewhere, which no backup needs. It was made up in %s.",
-		d.inst.Host(), size(database.Size()), count(int64(len(local)), "file"), took(time.Since(began)))
+		d.inst.Domain(), size(database.Size()), count(int64(len(local)), "file"), took(time.Since(began)))
 	v := initVerb{
 		remote:   remoteConfig{URL: filepath.Join(d.dir, "storage")},
 		instance: instanceConfig{GoToSocial: filepath.Join(d.inst.Dir, "config.yaml")},

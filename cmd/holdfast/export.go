@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"holdfast/disk"
 	"holdfast/instance"
 	"holdfast/instance/export"
 	"holdfast/vault"
@@ -117,7 +118,7 @@ func (a *app) onScreen() bool {
 // take a part for the whole.
 func (v *exportVerb) run(ctx context.Context, a *app, which string) (done export.Result, err error) {
 	frugal()
-	whole, err := vault.Scratch(besides(v.output))
+	whole, err := disk.Scratch(besides(v.output))
 	if err != nil {
 		return done, err
 	}

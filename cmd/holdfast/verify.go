@@ -134,7 +134,7 @@ func (a *app) remembered(from string) (memory index.Memory) {
 			return memory
 		}
 	}
-	if memory, err = index.Remember(a.state); err != nil {
+	if memory, err = index.ReadMemory(a.state); err != nil {
 		a.warn("what this host knows of the newest snapshot could not be compared: %v", err)
 	}
 	return memory

@@ -21,12 +21,11 @@ const (
 	Get
 	List
 	Delete
-	Stat
 	ops
 )
 
 func (op Op) String() string {
-	return [...]string{"Put", "Get", "List", "Delete", "Stat"}[op]
+	return [...]string{"Put", "Get", "List", "Delete"}[op]
 }
 
 // Request is what a Plan decides about.
@@ -117,7 +116,7 @@ func (f *Faulty) Count(op Op) int {
 
 // Forget makes the store lose an object, without a request.
 func (f *Faulty) Forget(name string) error {
-	return f.Store.Delete(context.Background(), name)
+	return remove(context.Background(), f.Store, name)
 }
 
 func (f *Faulty) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
@@ -180,19 +179,7 @@ func (f *Faulty) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return f.do(fault, func() error { return f.Store.Delete(ctx, name) })
-}
-
-func (f *Faulty) Stat(ctx context.Context, name string) (object remote.Object, err error) {
-	fault, err := f.next(ctx, Stat, name)
-	if err != nil {
-		return object, err
-	}
-	err = f.do(fault, func() (err error) {
-		object, err = f.Store.Stat(ctx, name)
-		return err
-	})
-	return object, err
+	return f.do(fault, func() error { return remove(ctx, f.Store, name) })
 }
 
 // next counts a request, asks the plan and waits as it says.
@@ -240,6 +227,15 @@ func (b *bent) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	b.flip -= int64(n)
 	return n, err
+}
+
+// remove deletes an object of a store, which must be a [remote.Pruner].
+func remove(ctx context.Context, s remote.Store, name string) error {
+	p, ok := s.(remote.Pruner)
+	if !ok {
+		return fmt.Errorf("delete %s: %s is not a Pruner: %w", name, s, errors.ErrUnsupported)
+	}
+	return p.Delete(ctx, name)
 }
 
 // wait is a context-aware sleep.

@@ -96,14 +96,6 @@ func (m *Memory) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-func (m *Memory) Stat(ctx context.Context, name string) (remote.Object, error) {
-	object, err := m.object(ctx, name)
-	if err != nil {
-		return remote.Object{}, fmt.Errorf("stat: %w", err)
-	}
-	return remote.Object{Name: name, Size: int64(len(object.data)), Modified: object.modified}, nil
-}
-
 func (m *Memory) String() string { return "memory:" }
 
 func (m *Memory) Close() error { return nil }

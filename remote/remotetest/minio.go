@@ -6,59 +6,94 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"holdfast/internal/testkit"
 )
 
+// Bucket is a bucket on a MinIO server. Endpoint is "HOST:PORT"; the server does
+// not speak TLS.
+type Bucket struct {
+	Endpoint, AccessKey, SecretKey string
+	Name                           string
+}
+
+var (
+	minioOnce   sync.Once
+	minioServer *Bucket // without Name; nil where the server did not start
+)
+
+// NewBucket makes a new bucket. All buckets of this process are on one MinIO
+// server, which the first call starts. NewBucket finds the program as
+// [StartMinIO] does.
+func NewBucket(t testing.TB) Bucket {
+	t.Helper()
+	program := findMinIO(t)
+	minioOnce.Do(func() {
+		scratch, err := os.MkdirTemp("", "holdfast-minio-*")
+		testkit.OK(t, err)
+		minioServer, _ = startMinIO(t, program, scratch)
+	})
+	if minioServer == nil {
+		t.Fatal("MinIO failed to start in an earlier test")
+	}
+	b := *minioServer
+	b.Name = "test-" + strings.ToLower(rand.Text())
+	MakeBucket(t, b.Endpoint, b.AccessKey, b.SecretKey, b.Name)
+	return b
+}
+
 // StartMinIO runs a MinIO server for the length of a test, on a free loopback
-// port with its data below t.TempDir. endpoint is "HOST:PORT", to be spoken to
-// without TLS. The program is $HOLDFAST_MINIO, else minio on PATH, else
-// tools/bin/minio of this module. Where there is none the test is skipped, or
-// fails if $CI is "true".
+// port. endpoint is "HOST:PORT", without TLS. The program is $HOLDFAST_MINIO,
+// else minio on $PATH, else tools/bin/minio of this module. Without any program
+// StartMinIO calls [testkit.Missing].
 func StartMinIO(t testing.TB) (endpoint, accessKey, secretKey string) {
 	t.Helper()
 	program := findMinIO(t)
-	endpoint, accessKey, secretKey = freeAddress(t), "holdfast", rand.Text()
+	scratch, err := os.MkdirTemp("", "holdfast-minio-*")
+	testkit.OK(t, err)
+	server, stop := startMinIO(t, program, scratch)
+	t.Cleanup(stop)
+	return server.Endpoint, server.AccessKey, server.SecretKey
+}
 
-	// The shell ends the server when its input does: also if this process is
-	// killed before it can clean up.
-	server := exec.Command("sh", "-c", `"$@" & server=$!; read _; kill -9 $server; wait`,
-		"sh", program, "server", "--quiet", "--address", endpoint, t.TempDir())
-	server.Env = []string{
-		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
-		"MINIO_ROOT_USER=" + accessKey, "MINIO_ROOT_PASSWORD=" + secretKey,
+// startMinIO starts a server with its data below scratch, and removes scratch at
+// the server's end.
+func startMinIO(t testing.TB, program, scratch string) (server *Bucket, stop func()) {
+	t.Helper()
+	server = &Bucket{
+		Endpoint:  "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t)),
+		AccessKey: "holdfast", SecretKey: rand.Text(),
+	}
+	home, data := filepath.Join(scratch, "home"), filepath.Join(scratch, "data")
+	cmd := exec.Command(program, "server", "--quiet", "--address", server.Endpoint, data)
+	cmd.Env = []string{
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"),
+		"MINIO_ROOT_USER=" + server.AccessKey, "MINIO_ROOT_PASSWORD=" + server.SecretKey,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 	}
 	var log bytes.Buffer
-	server.Stdout, server.Stderr = &log, &log
-	input, err := server.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatalf("start MinIO: %v", err)
-	}
-	stop := func() {
-		input.Close()
-		server.Wait()
-	}
-	if err := awaitHealthy(t.Context(), endpoint); err != nil {
+	cmd.Stdout, cmd.Stderr = &log, &log
+	stop = testkit.StartDaemon(t, cmd, "KILL", scratch)
+	if err := awaitHealthy(t.Context(), server.Endpoint); err != nil {
 		stop()
 		t.Fatalf("start MinIO: %v\n%s", err, &log)
 	}
-	t.Cleanup(stop)
-	return endpoint, accessKey, secretKey
+	return server, stop
 }
 
-// MakeBucket makes a bucket on a server that StartMinIO started.
+// MakeBucket makes a bucket on a server of [StartMinIO].
 func MakeBucket(t testing.TB, endpoint, accessKey, secretKey, bucket string) {
 	t.Helper()
 	client, err := minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
@@ -79,31 +114,15 @@ func findMinIO(t testing.TB) string {
 		return program
 	}
 	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		program := filepath.Join(dir, "tools", "bin", "minio")
 		if _, err := os.Stat(program); err == nil {
 			return program
 		}
 	}
-	const missing = "no minio: set HOLDFAST_MINIO, or run `cd tools && go build -o bin/ github.com/minio/minio`"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	testkit.Missing(t, "no minio: set HOLDFAST_MINIO, or run `cd tools && go build -o bin/ github.com/minio/minio`")
 	return ""
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func awaitHealthy(ctx context.Context, endpoint string) error {

@@ -31,6 +31,9 @@ func (s *Slow) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	return slowReader{ctx, s, body}, nil
 }
 
+// Delete has no body and costs nothing.
+func (s *Slow) Delete(ctx context.Context, name string) error { return remove(ctx, s.Store, name) }
+
 // carry returns when the line has carried n more bytes.
 func (s *Slow) carry(ctx context.Context, n int) error {
 	s.mu.Lock()

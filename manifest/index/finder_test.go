@@ -7,42 +7,46 @@ import (
 	"holdfast/manifest"
 )
 
-// find looks for a chunk and checks where it is said to lie; number 0 means
-// nowhere.
+// find checks that f finds the chunk in the pack, or nowhere if number is 0.
 func find(t *testing.T, f *Finder, k Chunk, number uint32) {
 	t.Helper()
 	e, ok, err := f.Find(k.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (manifest.Extent{Pack: number, Offset: k.Offset, Length: k.Length}); ok != (number != 0) || ok && e != want {
+	want := manifest.Extent{Pack: number, Offset: k.Offset, Length: k.Length}
+	if ok != (number != 0) || ok && e != want {
 		t.Fatalf("chunk of pack %d: found %v at %+v, want %+v", number, ok, e, want)
 	}
 }
 
-// The two indexes differ: the first was empty when it was opened.
+// The test reads the index with a filter, then without.
 func TestChunksAreFoundInEveryOrder(t *testing.T) {
 	dir := t.TempDir()
 	x := opened(t, dir)
 	const packs = 9
-	for n := range uint32(packs) {
-		if err := x.AddPack(packOf(n + 1)); err != nil {
+	chunks := make([][]Chunk, packs+1) // of packs 1 to 9, and of a pack that the index lacks
+	for n := range chunks {
+		p, c := packOf(uint32(n + 1))
+		chunks[n] = c.Chunks
+		if n == packs {
+			break
+		}
+		if err := x.AddPack(p, c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	check := func(x *Index) {
 		f := x.Finder(manifest.Database)
 		for n := range uint32(packs + 1) {
-			_, c := packOf(n + 1)
-			for _, k := range c.Chunks {
+			for _, k := range chunks[n] {
 				find(t, f, k, (n+1)%(packs+1))
 			}
 		}
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 2000 {
 			n := random.Uint32N(packs) + 1
-			_, c := packOf(n)
-			find(t, f, c.Chunks[random.IntN(len(c.Chunks))], n)
+			find(t, f, chunks[n-1][random.IntN(len(chunks[n-1]))], n)
 		}
 	}
 	check(x)
@@ -50,7 +54,7 @@ func TestChunksAreFoundInEveryOrder(t *testing.T) {
 	check(opened(t, dir))
 }
 
-func TestPackThatWasReadAheadIsForgottenWithTheRest(t *testing.T) {
+func TestFinderForgetsADroppedPack(t *testing.T) {
 	x := opened(t, t.TempDir())
 	p, c := packOf(1)
 	if err := x.AddPack(p, c); err != nil {
@@ -66,12 +70,12 @@ func TestPackThatWasReadAheadIsForgottenWithTheRest(t *testing.T) {
 	find(t, f, c.Chunks[4], 0)
 }
 
-func TestOfTwoChunksWithOneKeyOneIsFound(t *testing.T) {
+func TestNewerChunkOfAKeyReplacesTheOlder(t *testing.T) {
 	x := opened(t, t.TempDir())
 	one, other := sum(1), sum(1)
 	other[31]++
 	for n, id := range []manifest.Hash{one, other} {
-		err := x.AddPack(Pack{Pack: manifest.Pack{Number: uint32(n + 1), Name: sum(n), Size: 1}, Part: manifest.Media}, Contents{Chunks: []Chunk{{id, 0, 5}}})
+		err := x.AddPack(smallPack(uint32(n+1), manifest.Media), Contents{Chunks: []Chunk{{id, 0, 5}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,12 +11,12 @@ import (
 	"holdfast/remote"
 )
 
-// recall looks after records that the remote lost: those that the log keeps, and
+// putBackRecords looks after records that the remote lost: those that the log keeps, and
 // those that only this host remembers, since a remote without its end looks
 // whole. Where all packs of such a record are still there, the host's copy of it
 // is put back. What is gone for good is told in each run: with damage as long as
 // the log keeps it, else the first time.
-func (b *backup) recall(ctx context.Context) error {
+func (b *backup) putBackRecords(ctx context.Context) error {
 	gone, err := b.idx.Gone()
 	if err != nil {
 		return err

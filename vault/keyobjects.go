@@ -75,3 +75,10 @@ func (b *backup) putKeyBack(ctx context.Context, k manifest.Key, object []byte) 
 		"%s, without which an owner can't restore, was gone from the remote or had another size, and was put back from this host's copy", k.Object())
 	return nil
 }
+
+// ownKeysFix is what helps where the instance's server still has its copies.
+const ownKeysFix = "delete the object if it is there, and run holdfast backup on the instance's server, which puts it back where the folder keys of its state folder has a copy"
+
+// keysGoneFix is what is left to do where no key object is left.
+const keysGoneFix = "copy the objects below keys/ back from a mirror; where there is none, nothing that is stored there can be opened any more: " +
+	"move the configuration and the state folder away and run holdfast init with a new prefix or folder"

@@ -11,6 +11,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/manifest/index"
+	"holdfast/remote"
 	"holdfast/remote/remotetest"
 	"holdfast/seal"
 	"holdfast/vault"
@@ -20,7 +21,7 @@ import (
 func (w *world) lose(objects ...string) {
 	w.t.Helper()
 	for _, object := range objects {
-		if err := w.store.Delete(w.t.Context(), object); err != nil {
+		if err := w.store.(remote.Pruner).Delete(w.t.Context(), object); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -39,7 +40,7 @@ func onlyIn(a, b *manifest.Record) (objects []string) {
 // remembering verifies on the host itself.
 func (w *world) remembering() *vault.VerifyReport {
 	w.t.Helper()
-	m, err := index.Remember(w.state)
+	m, err := index.ReadMemory(w.state)
 	if err != nil {
 		w.t.Fatal(err)
 	}
