@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -74,7 +73,7 @@ func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *i
 	}
 	for name, err := range r.bad {
 		object := manifest.RecordObject(name)
-		if rot := (*rotten)(nil); errors.As(err, &rot) {
+		if rot := (*unreadableError)(nil); errors.As(err, &rot) {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %v; if it is a snapshot, that one is not listed", object, err))
 		} else {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s does not count as a record: %v", object, err))
@@ -135,7 +134,7 @@ func (r *Repository) readNew(ctx context.Context) error {
 			unseen = append(unseen, name)
 		}
 	}
-	texts, unread := make([][]byte, len(unseen)), make([]*rotten, len(unseen))
+	texts, unread := make([][]byte, len(unseen)), make([]*unreadableError, len(unseen))
 	const atOnce = 8
 	for from := 0; from < len(unseen); from += atOnce {
 		to := min(from+atOnce, len(unseen))
@@ -288,27 +287,6 @@ func (r *Repository) remember() error {
 		}
 	}
 	return nil
-}
-
-// get reads a whole small object and checks that it hashes to its name.
-func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
-	var text bytes.Buffer
-	err := r.read(ctx, object, func(body io.Reader) error {
-		text.Reset()
-		n, err := io.Copy(&text, io.LimitReader(body, limit+1))
-		if err != nil {
-			return err
-		}
-		_, want, _ := strings.Cut(object, "/")
-		if n > limit || manifest.Hash(sha256.Sum256(text.Bytes())).Hex() != want {
-			return fmt.Errorf("its bytes don't hash to its name: %w", ErrDamage)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
 }
 
 // heads are the records that no other continues, the best first. A record of
@@ -473,7 +451,7 @@ func (r *Repository) holds(rec *manifest.Record) bool {
 // the newest: to leave it aside would fork the log, or give up a snapshot.
 func (r *Repository) buildable() error {
 	for name, err := range r.bad {
-		rot := (*rotten)(nil)
+		rot := (*unreadableError)(nil)
 		if errors.Is(err, manifest.ErrNewer) {
 			return fmt.Errorf("%s: %w: %w", manifest.RecordObject(name), ErrRefused, err)
 		}

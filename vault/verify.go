@@ -106,7 +106,7 @@ func (v *verify) inventory() {
 		}
 	}
 	for name, err := range v.repo.bad {
-		rot := (*rotten)(nil)
+		rot := (*unreadableError)(nil)
 		v.bad[manifest.RecordObject(name)] = problem{what: err.Error(), rot: errors.As(err, &rot)}
 	}
 	for _, rec := range v.records {
@@ -202,13 +202,15 @@ func (v *verify) data(ctx context.Context) error {
 func (v *verify) hash(ctx context.Context, object string) error {
 	var sum manifest.Hash
 	var n int64
-	err := v.repo.read(ctx, object, func(body io.Reader) (err error) {
+	f := v.repo.fetch(object)
+	for f.next(ctx) {
 		hash := sha256.New()
-		n, err = io.Copy(hash, io.LimitReader(body, v.needed[object]+1))
-		sum = manifest.Hash(hash.Sum(nil))
-		return err
-	})
-	rot := (*rotten)(nil)
+		read, err := io.Copy(hash, io.LimitReader(f, v.needed[object]+1))
+		n, sum = read, manifest.Hash(hash.Sum(nil))
+		f.done(err)
+	}
+	err := f.end(ctx)
+	rot := (*unreadableError)(nil)
 	switch _, want, _ := strings.Cut(object, "/"); {
 	case errors.As(err, &rot):
 		v.mu.Lock()
