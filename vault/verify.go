@@ -94,10 +94,10 @@ func (r *Repository) Verify(ctx context.Context, cfg VerifyConfig) (*VerifyRepor
 
 // inventory compares the LIST with what the records name.
 func (v *verify) inventory() {
-	for name := range v.repo.kept() {
+	for _, name := range v.repo.log.Kept() {
 		object := manifest.RecordObject(name)
 		switch err := v.repo.bad[name]; {
-		case v.repo.records[name] != nil:
+		case v.repo.log.Record(name) != nil:
 			v.needed[object] = v.repo.objects[object].Size
 		case err != nil:
 			v.found(object, err.Error())
@@ -155,10 +155,10 @@ func (v *verify) remember() {
 	if rec, err := manifest.ParseRecord(m.Text); err != nil || rec.Repository != v.repo.ID {
 		return
 	}
-	if v.repo.lacks(m.Head) {
+	if v.repo.log.Lacks(m.Head, v.repo.listed) {
 		v.bad[manifest.RecordObject(m.Head)] = problem{ended: m.Head.String(), what: "is gone, and was the newest record that this host knew: somebody deleted it, or the remote was rolled back"}
 	}
-	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool { return name == m.Head || !v.repo.lacks(name) })
+	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool { return name == m.Head || !v.repo.log.Lacks(name, v.repo.listed) })
 	if len(gone) > 0 {
 		v.report.Warnings = append(v.report.Warnings, stillGone(gone))
 	}
@@ -261,10 +261,10 @@ func (v *verify) explain(ctx context.Context) error {
 		}
 	}
 	kept := map[string]bool{}
-	for name := range v.repo.kept() {
+	for _, name := range v.repo.log.Kept() {
 		kept[manifest.RecordObject(name)] = true
 	}
-	v.report.KeysGone = !slices.ContainsFunc(v.repo.keys(), func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
+	v.report.KeysGone = !slices.ContainsFunc(v.repo.log.Keys(), func(k manifest.Key) bool { return v.bad[k.Object()].what == "" })
 	for object, bad := range v.bad {
 		kind, hex, _ := strings.Cut(object, "/")
 		p := Problem{Object: object, What: bad.what, Hurts: hurts[object]}
