@@ -241,7 +241,7 @@ func byhandWorld(t *testing.T) *byhand {
 	ok(t, err)
 	store, err := remote.Create(t.Context(), w.repo, remote.Config{})
 	ok(t, err)
-	w.host, err = vault.Init(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
+	w.host, err = newRepository(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
 	ok(t, err)
 	ok(t, seal.SaveIdentity(w.identity, identity, recipient, w.host.Repository))
 	ok(t, os.MkdirAll(w.state, 0o700))

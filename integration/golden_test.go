@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"flag"
@@ -81,7 +82,7 @@ func writeGolden(t *testing.T, golden string) {
 	ok(t, err)
 	owner, err := seal.ParseOwner(identity.Recipient().String())
 	ok(t, err)
-	host, err := vault.Init(ctx, store, src.Host(), "golden", []seal.Owner{owner})
+	host, err := newRepository(ctx, store, src.Host(), "golden", []seal.Owner{owner})
 	ok(t, err)
 	ok(t, seal.SaveIdentity(golden+".identity", identity.String(), owner.Name, host.Repository))
 	state := t.TempDir()
@@ -94,6 +95,15 @@ func writeGolden(t *testing.T, golden string) {
 	out := filepath.Join(t.TempDir(), "out")
 	restoreGolden(t, golden, out)
 	ok(t, os.WriteFile(golden+".sha256", []byte(sums(t, out)), 0o644))
+}
+
+// newRepository makes a repository in an empty remote, and returns the host's key.
+func newRepository(ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner) (*seal.Host, error) {
+	f, err := vault.NewFounding(domain, version, owners)
+	if err != nil {
+		return nil, err
+	}
+	return f.Host, f.Publish(ctx, store)
 }
 
 func backupGolden(t *testing.T, dir, state string, store remote.Store, host *seal.Host) {
