@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"context"
-	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
