@@ -22,7 +22,8 @@ func OpenBucket(c *instance.Config, patience time.Duration) (instance.Bucket, er
 	}
 	b, err := remote.OpenBucket(remote.BucketConfig(*at), patience)
 	if err != nil {
-		return nil, &instance.Problem{What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
+		return nil, &instance.Problem{What: "GoToSocial's bucket", Err: err,
+			Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
 	}
 	return bucket{b}, nil
 }
@@ -87,13 +88,16 @@ func (b bucket) explain(err error) error {
 	p := &instance.Problem{What: fmt.Sprintf("GoToSocial's bucket, %s", b), Err: err}
 	switch {
 	case errors.Is(err, remote.ErrCredentials):
-		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and see that this key may list the bucket"
+		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, " +
+			"and see that this key may list the bucket"
 	case errors.Is(err, remote.ErrUnreachable):
-		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, or see why it doesn't answer; then run it again"
+		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, " +
+			"or see why it doesn't answer; then run it again"
 	case errors.Is(err, remote.ErrFull):
 		p.Fix = "make room there or raise the quota, then run it again: what arrived is kept"
 	default:
-		p.Fix = "correct storage-s3-bucket, storage-s3-endpoint, storage-s3-region and storage-s3-bucket-lookup in GoToSocial's configuration"
+		p.Fix = "correct storage-s3-bucket, storage-s3-endpoint, " +
+			"storage-s3-region and storage-s3-bucket-lookup in GoToSocial's configuration"
 	}
 	return p
 }

@@ -9,14 +9,14 @@ import (
 	"holdfast/units"
 )
 
-// Standing is what there is to fall back on when a job fails.
+// Standing names the snapshots to fall back on when a job fails.
 type Standing struct {
 	Newest   *manifest.Record // the newest snapshot, or nil
 	Complete *manifest.Record // the newest snapshot without missing files, or nil
 	Unasked  bool             // only this host's index was asked, and it knows no record
 }
 
-// StandingOf returns what the records, newest first, leave to fall back on.
+// StandingOf finds the standing in records, newest first.
 func StandingOf(records []*manifest.Record) Standing {
 	return Standing{Newest: latest(records), Complete: complete(records)}
 }
@@ -38,8 +38,7 @@ func (s Standing) String() string {
 	return fmt.Sprintf("the last complete snapshot, %s, is %s old", s.Complete.ID(), units.Age(s.Complete.Time))
 }
 
-// lastKnown is the standing by the records that this host remembers, for when the
-// storage can't be asked.
+// lastKnown finds the standing in the host's index. The storage may be unreachable.
 func lastKnown(idx *index.Index) Standing {
 	records := knownRecords(idx)
 	s := StandingOf(records)

@@ -13,7 +13,8 @@ import (
 )
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
-	p := explain(t.Context(), fmt.Errorf("check the database: %w", &instance.DamageError{Findings: []string{"row 1 missing from index"}}))
+	p := explain(t.Context(), fmt.Errorf("check the database: %w",
+		&instance.DamageError{Findings: []string{"row 1 missing from index"}}))
 	if p.Kind != remedy.Damage || !strings.Contains(p.Fix, "holdfast cat") {
 		t.Errorf("exit %d, %s", exitCode(p), p.Fix)
 	}
@@ -34,7 +35,8 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
 		{&instance.Problem{What: "another restore", Err: instance.ErrBusy, Fix: "wait"}, remedy.Busy, "wait"},
-		{&instance.Problem{What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, remedy.Full, "on that disk"},
+		{&instance.Problem{What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, remedy.Full,
+			"on that disk"},
 		{&instance.Problem{What: "a row", Err: &instance.DamageError{}, Fix: "by psql"}, remedy.Damage, "by psql"},
 	} {
 		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
@@ -50,11 +52,13 @@ func TestOutermostErrorThatSaysSomethingDecides(t *testing.T) {
 	if p.Kind != remedy.Refused || p.Fix != "outer" || p.Effect != "lost" {
 		t.Errorf("%+v", p)
 	}
-	if p := explain(t.Context(), withEffect(inner, "other")); p.Effect != "lost" || p.Fix != "inner" || p.Kind != remedy.Source {
+	p = explain(t.Context(), withEffect(inner, "other"))
+	if p.Effect != "lost" || p.Fix != "inner" || p.Kind != remedy.Source {
 		t.Errorf("%+v", p)
 	}
 	// A setting that keeps the instance from being read.
-	p = explain(t.Context(), fmt.Errorf("%w: %w", vault.ErrSource, &remedy.Error{Kind: remedy.Setting, What: "no database"}))
+	p = explain(t.Context(), fmt.Errorf("%w: %w", vault.ErrSource,
+		&remedy.Error{Kind: remedy.Setting, What: "no database"}))
 	if p.Kind != remedy.Source {
 		t.Errorf("exit %d", exitCode(p))
 	}
