@@ -105,7 +105,10 @@ func missingFiles(s snapshot, n int64) error {
 }
 
 func growth(bytes int64) string {
-	if bytes < 0 {
+	switch {
+	case bytes == 0:
+		return "the same size"
+	case bytes < 0:
 		return units.Size(-bytes) + " smaller"
 	}
 	return units.Size(bytes) + " larger"

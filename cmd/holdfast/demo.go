@@ -222,8 +222,8 @@ func (d *demo) restore(ctx context.Context, result *demoResult) error {
 	if _, err := samePages(config, filepath.Join(to, string(manifest.Files), config)); err != nil {
 		return err
 	}
-	d.term.Say("7. Compared with the original: %s of the database and %s are equal,\n"+
-		"   nothing is missing, nothing was added; the configuration is the same.",
+	d.term.Say("7. Compared with the original: %s of the database equal, %s equal,\n"+
+		"   nothing missing, nothing added; the configuration is the same.",
 		units.Count(result.Pages, "page"), units.Count(result.Media, "media file"))
 	return nil
 }
