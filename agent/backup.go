@@ -109,7 +109,8 @@ func (b *backup) run(ctx context.Context, report *BackupReport) error {
 	if b.fresh && report.Previous != nil {
 		b.cfg.warn("the index was lost, and this host can't open its own packs: this backup uploads everything again")
 	}
-	report.Saved, err = vault.Backup(ctx, repo.Repository, b.host, b.idx, source{i}, vault.BackupConfig{
+	report.Saved, err = vault.Backup(ctx, vault.BackupConfig{
+		Repository: repo.Repository, Host: b.host, Index: b.idx, Database: i, Files: i,
 		State: b.home.State, Spool: int64(b.config.Spool), Workers: b.config.Workers,
 		Version: b.cfg.Version, Progress: b.cfg.Progress,
 	})

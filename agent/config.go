@@ -12,8 +12,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 )
 
 // Config is Holdfast's configuration file.

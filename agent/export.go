@@ -8,6 +8,7 @@ import (
 
 	"holdfast/disk"
 	"holdfast/instance"
+	"holdfast/instance/export"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -23,7 +24,7 @@ type ExportConfig struct {
 // Export writes the identity of the instance. Export collects everything before the
 // first byte reaches the target. Thus a slow reader can't prolong the database's
 // transaction, and a failed export leaves no partial file.
-func (h Home) Export(ctx context.Context, cfg ExportConfig) (done instance.Exported, err error) {
+func (h Home) Export(ctx context.Context, cfg ExportConfig) (done export.Result, err error) {
 	began := time.Now()
 	defer func() {
 		logEnd(ctx, "export ended", err, "accounts", done.Accounts, "entries", done.Entries, "left_out",
@@ -54,7 +55,7 @@ func (h Home) Export(ctx context.Context, cfg ExportConfig) (done instance.Expor
 	return done, nil
 }
 
-func (h Home) exportLive(ctx context.Context, w io.Writer) (done instance.Exported, err error) {
+func (h Home) exportLive(ctx context.Context, w io.Writer) (done export.Result, err error) {
 	c, err := h.Config()
 	if err != nil {
 		return done, err
@@ -63,18 +64,23 @@ func (h Home) exportLive(ctx context.Context, w io.Writer) (done instance.Export
 	if err != nil {
 		return done, err
 	}
-	return instance.Export(ctx, settings, w)
+	tables, err := instance.OpenTables(ctx, settings)
+	if err != nil {
+		return done, err
+	}
+	defer tables.Close()
+	return export.Write(ctx, tables, w)
 }
 
-func exportSnapshot(ctx context.Context, cfg ExportConfig, w io.Writer) (done instance.Exported, err error) {
-	paths, err := instance.ExportFiles(cfg.Snapshot.Files(ctx))
+func exportSnapshot(ctx context.Context, cfg ExportConfig, w io.Writer) (done export.Result, err error) {
+	paths, err := export.Paths(cfg.Snapshot.Files(ctx))
 	if err != nil {
 		return done, fmt.Errorf("snapshot %s: %w", cfg.Snapshot.Record.ID(), err)
 	}
-	err = cfg.Snapshot.Lend(ctx, instance.Bare{}, vault.RestoreConfig{Paths: paths, Progress: cfg.Progress},
-		func(dir string) error {
-			done, err = instance.ExportSnapshot(ctx, dir, w)
-			return err
-		})
+	restore := vault.RestoreConfig{Paths: paths, Progress: cfg.Progress}
+	err = cfg.Snapshot.Lend(ctx, export.Bare{}, restore, func(dir string) error {
+		done, err = export.WriteSnapshot(ctx, dir, w)
+		return err
+	})
 	return done, err
 }

@@ -1,19 +1,19 @@
 package agent
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 	"holdfast/remedy"
-	"holdfast/vault"
 )
 
 // Settings returns GoToSocial's own configuration.
-func (c *Config) Settings() (*instance.Config, error) {
-	return instance.Server{
+func (c *Config) Settings() (*gotosocial.Config, error) {
+	return gotosocial.Server{
 		File: c.Instance.GoToSocial, Unit: c.Instance.Unit, EnvFile: c.Instance.EnvFile,
 		WorkingDir: c.Instance.WorkingDir, Paths: c.Instance.Paths,
 		Environment: os.Environ(), Root: c.Root,
@@ -30,7 +30,7 @@ func (c *Config) OpenInstance(o Observer) (*instance.Instance, error) {
 	for _, warning := range settings.Warnings {
 		o.warn("%s", warning)
 	}
-	bucket, err := OpenBucket(settings, c.Patience)
+	bucket, err := media.OpenClient(settings, c.Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -74,15 +74,4 @@ func (c *Config) CheckOutside(i *instance.Instance, state string) error {
 		}
 	}
 	return nil
-}
-
-// source makes an instance a vault.Source.
-type source struct{ *instance.Instance }
-
-func (s source) Begin(ctx context.Context) (vault.View, error) {
-	view, err := s.Instance.Begin(ctx)
-	if err != nil {
-		return nil, err // not a View that holds nil
-	}
-	return view, nil
 }

@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	w.identities = w.read(identity)
 	owner, err := seal.ParseOwner(recipient)
 	ok(t, err)
-	founding, err := vault.Found(w.instance.Host(), "test", []seal.Owner{owner})
+	founding, err := vault.Found(w.instance.Domain(), "test", []seal.Owner{owner})
 	ok(t, err)
 	w.repository = founding.Host.Repository
 	ok(t, os.MkdirAll(w.home.State, 0o700))
@@ -183,7 +183,7 @@ func TestEachJobLogsOneLineWithoutSecrets(t *testing.T) {
 			t.Errorf("%q", line)
 		}
 	}
-	if !strings.Contains(lines[0], "instance="+w.instance.Host()) || !strings.Contains(lines[3], "error=") {
+	if !strings.Contains(lines[0], "instance="+w.instance.Domain()) || !strings.Contains(lines[3], "error=") {
 		t.Errorf("%q", lines)
 	}
 }

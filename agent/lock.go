@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/disk"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 )
 
 // holder is the content of the lock file: the process with the lock.

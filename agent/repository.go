@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/seal"
-	"holdfast/units"
 	"holdfast/vault"
 )
 

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/disk"
-	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -151,7 +151,7 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 		}
 		logEnd(ctx, "restore ended", err, attrs...)
 	}()
-	target := &instance.Directory{Path: cfg.To, Verbatim: cfg.Verbatim}
+	target := &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim}
 	done, err := snap.Restore(ctx, cfg.To, target, vault.RestoreConfig{
 		Parts: cfg.Parts, Paths: cfg.Paths, Salvage: cfg.Salvage, Progress: cfg.Progress,
 	})
@@ -167,7 +167,7 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 		report.Missing = snap.Record.Missing
 	}
 	for _, note := range done.Notes {
-		if strings.HasPrefix(note, instance.DamageNote) {
+		if strings.HasPrefix(note, rebuild.DamageNote) {
 			report.Damage = note
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
-	"holdfast/units"
 )
 
 // Standing names the snapshots to fall back on when a job fails.

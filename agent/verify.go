@@ -65,7 +65,7 @@ func (h Home) remember(cfg OpenConfig) (memory index.Memory) {
 			return memory
 		}
 	}
-	if memory, err = index.Remember(h.State); err != nil {
+	if memory, err = index.ReadMemory(h.State); err != nil {
 		cfg.warn("what this host knows of the newest snapshot could not be compared: %v", err)
 	}
 	return memory

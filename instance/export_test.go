@@ -21,20 +21,24 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance"
+	"holdfast/instance/export"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // exportLive exports the instance in a folder.
 func exportLive(t testing.TB, dir string) (string, error) {
 	t.Helper()
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	done, err := instance.Export(t.Context(), c, &b)
+	done, err := writeExport(t, c, &b)
 	if n := strings.Count(b.String(), "\n"); err == nil && done.Entries != int64(n) {
 		t.Errorf("%d entries are said to be %d", n, done.Entries)
 	}
@@ -47,7 +51,7 @@ func exportStored(t testing.TB, dir string) (string, error) {
 	t.Helper()
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	defer v.Close()
-	names, err := instance.ExportFiles(listed(v.Database()))
+	names, err := export.Paths(listed(v.Database()))
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +64,7 @@ func exportStored(t testing.TB, dir string) (string, error) {
 		write(t, stored, path.Base(name), text)
 	}
 	var b bytes.Buffer
-	_, err = instance.ExportSnapshot(t.Context(), stored, &b)
+	_, err = export.WriteSnapshot(t.Context(), stored, &b)
 	return b.String(), err
 }
 
@@ -118,20 +122,11 @@ func sameSections(t testing.TB, got, want string) {
 	}
 }
 
-func expected(t *testing.T, kind string) string {
-	t.Helper()
-	text, err := os.ReadFile(fixtures + "/expected/" + kind + "/export.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestExportEqualsGoToSocialsOnSQLite(t *testing.T) {
 	dir := fixture(t)
 	live, err := exportLive(t, dir)
 	live = must1(t, live, err)
-	want := expected(t, "sqlite")
+	want := testkit.RecordedSQLite.Export(t)
 	sameSections(t, live, want)
 	// GoToSocial gives the accounts at the other ends of follows in the random
 	// order of a map. Everything else stands at its line.
@@ -146,15 +141,14 @@ func TestExportEqualsGoToSocialsOnSQLite(t *testing.T) {
 }
 
 func TestExportEqualsGoToSocialsOnPostgres(t *testing.T) {
-	if _, err := os.Stat(fixtures); err != nil {
-		t.Skip("no recorded instance here")
-	}
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
-	s.Load(t, postgrestest.Owner, "gotosocial", abs(t, fixtures+"/pg/gotosocial.sql"))
+	recorded := t.TempDir()
+	testkit.RecordedPostgres.Unpack(t, recorded)
+	s.Load(t, postgrestest.Owner, "gotosocial", filepath.Join(recorded, "gotosocial.sql"))
 	dir := pgConfig(t, pgSettings(s, "gotosocial"))
 	live, err := exportLive(t, dir)
-	sameSections(t, must1(t, live, err), expected(t, "pg"))
+	sameSections(t, must1(t, live, err), testkit.RecordedPostgres.Export(t))
 	stored, err := exportStored(t, dir)
 	if must1(t, stored, err) != live {
 		t.Errorf("a snapshot exports\n%s\nlive\n%s", stored, live)
@@ -163,15 +157,6 @@ func TestExportEqualsGoToSocialsOnPostgres(t *testing.T) {
 
 func pgSettings(s *postgrestest.Server, database string) string {
 	return fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\n", s.Port, postgrestest.Owner, s.Password, database)
-}
-
-func abs(t testing.TB, path string) string {
-	t.Helper()
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // oddNote is text that a format could spoil.
@@ -432,7 +417,7 @@ func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = exportLive(t, dir)
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "no table follow_requests") || !strings.Contains(p.Fix, "admin export") {
 		t.Errorf("%v", err)
 	}
@@ -472,8 +457,8 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-			_, err := instance.ExportSnapshot(t.Context(), broken, io.Discard)
-			var p *instance.Problem
+			_, err := export.WriteSnapshot(t.Context(), broken, io.Discard)
+			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "@ada") || !strings.Contains(p.Fix, "earlier snapshot") {
 				t.Errorf("%v", err)
 			}
@@ -505,12 +490,12 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 			want.WriteString(line)
 		}
 	}
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got bytes.Buffer
-	done, err := instance.Export(t.Context(), c, &got)
+	done, err := writeExport(t, c, &got)
 	if err != nil || got.String() != want.String() || done.Entries != int64(strings.Count(want.String(), "\n")) || strings.Count(before, "\n")-strings.Count(want.String(), "\n") != 2 {
 		t.Errorf("%v\n%s\nwant\n%s", err, &got, &want)
 	}
@@ -523,13 +508,13 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 func TestExportKnowsWhoseSchemaItIs(t *testing.T) {
 	file := func(name string) manifest.File { return manifest.File{Part: manifest.Database, Path: name} }
 	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"), file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}
-	got, err := instance.ExportFiles(listed(files))
+	got, err := export.Paths(listed(files))
 	if want := []string{"database/restore.sql", "database/a%2Eb.accounts.copy", "database/a%2Eb.users.copy"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, wrong := range [][]manifest.File{{}, append(files, file("other.bun_migrations.copy"))} {
-		var p *instance.Problem
-		if got, err := instance.ExportFiles(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
+		var p *remedy.Error
+		if got, err := export.Paths(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
@@ -579,7 +564,7 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	}
 	write(t, dir, "restore.sql", script)
 	var b bytes.Buffer
-	if _, err := instance.ExportSnapshot(t.Context(), dir, &b); err != nil {
+	if _, err := export.WriteSnapshot(t.Context(), dir, &b); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -595,4 +580,15 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, PostgreSQL reads %q", got, want)
 	}
+}
+
+// writeExport exports a live database.
+func writeExport(t testing.TB, c *gotosocial.Config, w io.Writer) (export.Result, error) {
+	t.Helper()
+	tables, err := instance.OpenTables(t.Context(), c)
+	if err != nil {
+		return export.Result{}, err
+	}
+	defer tables.Close()
+	return export.Write(t.Context(), tables, w)
 }

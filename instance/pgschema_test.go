@@ -11,8 +11,11 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/vault"
 )
 
 // Names may be as odd and as long as PostgreSQL lets them be, and GoToSocial's
@@ -43,8 +46,8 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	restored := manifest.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: instance.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
-	if _, err := (&instance.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
+	restored := vault.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: gotosocial.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}
 	for name, runs := range map[string][][]string{"one": {{"--file=restore.sql", "--file=after-restore.sql"}}, "two": {{"--file=restore.sql"}, {"--file=after-restore.sql"}}} {
@@ -67,7 +70,7 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		if err := os.CopyFS(again, os.DirFS(from)); err != nil {
 			t.Fatal(err)
 		}
-		r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: again, Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
+		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: again, Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
 		if _, err := r.Database(t.Context()); err != nil {
 			t.Fatal(err)
 		}

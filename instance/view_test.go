@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,10 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
@@ -247,7 +251,7 @@ func TestFactsHoldNoControlCharacters(t *testing.T) {
 
 func TestMediaAreLocalOnly(t *testing.T) {
 	i := openInstance(t, small(t, "WAL"), instance.Options{})
-	if got := media(t, begin(t, i)); !slices.Equal(got, localMedia) {
+	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, localMedia) {
 		t.Errorf("%q", got)
 	}
 	named, err := i.Named(t.Context(), []string{localMedia[0], "gone", "01D/attachment/original/01O.png"})
@@ -258,19 +262,10 @@ func TestMediaAreLocalOnly(t *testing.T) {
 
 func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	dir := fixture(t)
-	sums, err := os.ReadFile(fixtures + "/expected/sqlite/local_media.sha256")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for line := range strings.Lines(string(sums)) {
-		_, name, _ := strings.Cut(strings.TrimSpace(line), "  storage/")
-		want = append(want, name)
-	}
-	slices.Sort(want)
+	want := slices.Sorted(maps.Keys(testkit.RecordedSQLite.Media(t)))
 	i := openInstance(t, dir, instance.Options{})
 	v := begin(t, i)
-	got := media(t, v)
+	got := mediaIn(t, v)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d keys, want %d", len(got), len(want))
 	}
@@ -284,7 +279,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	}
 }
 
-func media(t *testing.T, v instance.View) (keys []string) {
+func mediaIn(t *testing.T, v vault.View) (keys []string) {
 	t.Helper()
 	for key, err := range v.Media(t.Context()) {
 		if err != nil {
@@ -298,13 +293,8 @@ func media(t *testing.T, v instance.View) (keys []string) {
 // fixture is a copy of the recorded instance.
 func fixture(t *testing.T) string {
 	t.Helper()
-	if _, err := os.Stat(fixtures); err != nil {
-		t.Skip("no recorded instance here")
-	}
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(fixtures+"/sqlite")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.RecordedSQLite.Unpack(t, dir)
 	return dir
 }
 
@@ -322,7 +312,7 @@ func TestStrangeDatabasesAreRefusedWithTheFix(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := openInstance(t, dir, instance.Options{}).Begin(t.Context())
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}

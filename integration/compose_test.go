@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -10,9 +9,11 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"holdfast/internal/testkit"
 )
 
-// composition is docker-compose.yml, as far as it is asked.
+// composition holds the keys of docker-compose.yml that the tests read.
 type composition struct {
 	Services map[string]struct {
 		Image       string            `yaml:"image"`
@@ -39,7 +40,7 @@ type composition struct {
 func parseComposition(t *testing.T) composition {
 	t.Helper()
 	var c composition
-	ok(t, yaml.NewDecoder(bytes.NewReader(read(t, "../docker-compose.yml")), yaml.Strict()).Decode(&c))
+	testkit.OK(t, yaml.NewDecoder(bytes.NewReader(testkit.Read(t, "../docker-compose.yml")), yaml.Strict()).Decode(&c))
 	return c
 }
 
@@ -73,8 +74,9 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 			}
 		}
 		for key, value := range s.Environment {
-			if (strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")) && !strings.HasPrefix(value, "/run/secrets/") {
-				t.Errorf("%s: %s stands in the file", name, key)
+			secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")
+			if secret && !strings.HasPrefix(value, "/run/secrets/") {
+				t.Errorf("%s: the file shows the value of %s", name, key)
 			}
 		}
 		for _, port := range s.Ports {
@@ -84,24 +86,25 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 		}
 	}
 	for name, secret := range c.Secrets {
-		if ignored := string(read(t, "../.gitignore")); !strings.Contains(ignored, filepath.Dir(secret.File)) {
+		if ignored := string(testkit.Read(t, "../.gitignore")); !strings.Contains(ignored, filepath.Dir(secret.File)) {
 			t.Errorf("git does not ignore secret %s in %s", name, secret.File)
 		}
 	}
 }
 
-// Holdfast must see the storage where the settings say that it is, and pg_dump
-// must not be older than the server.
+// Holdfast must see the storage at the path of the settings, and pg_dump must not
+// be older than the server.
 func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	c := parseComposition(t)
 	settings := map[string]string{}
-	for lines := bufio.NewScanner(bytes.NewReader(read(t, "../compose/gotosocial.env.example"))); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(testkit.Read(t, "../compose/gotosocial.env.example"))) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		settings[key] = value
 	}
 	storage := settings["GTS_STORAGE_LOCAL_BASE_PATH"]
 	ours, theirs := c.Services["holdfast"], c.Services["gotosocial"]
-	if !slices.Contains(theirs.Volumes, "storage:"+storage) || !slices.Contains(ours.Volumes, "storage:"+storage+":ro") {
+	if !slices.Contains(theirs.Volumes, "storage:"+storage) ||
+		!slices.Contains(ours.Volumes, "storage:"+storage+":ro") {
 		t.Errorf("storage %s is mounted as %v and %v", storage, theirs.Volumes, ours.Volumes)
 	}
 	if !slices.Contains(ours.Volumes, "./"+theirs.EnvFile+":/etc/gotosocial.env:ro") {
@@ -110,8 +113,10 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	if ours.User != theirs.User {
 		t.Errorf("users %q and %q", ours.User, theirs.User)
 	}
-	if c.Services["postgres"].Environment["POSTGRES_USER"] != settings["GTS_DB_USER"] || c.Services["postgres"].Environment["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
-		t.Error("GoToSocial looks for another database than PostgreSQL has")
+	postgres := c.Services["postgres"].Environment
+	if postgres["POSTGRES_USER"] != settings["GTS_DB_USER"] ||
+		postgres["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
+		t.Error("GoToSocial and PostgreSQL have different settings for the database")
 	}
 
 	stages := dockerfile(t)
@@ -120,16 +125,16 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	}
 }
 
-// stage is one of a Dockerfile.
+// stage is a build stage of a Dockerfile.
 type stage struct {
 	from, name   string
 	instructions [][2]string
 }
 
-// dockerfile parses the Dockerfile: one instruction a line.
+// dockerfile parses the Dockerfile, which has one instruction per line.
 func dockerfile(t *testing.T) (stages []stage) {
 	t.Helper()
-	for line := range strings.Lines(string(read(t, "../Dockerfile"))) {
+	for line := range strings.Lines(string(testkit.Read(t, "../Dockerfile"))) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -151,15 +156,15 @@ func dockerfile(t *testing.T) (stages []stage) {
 
 func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	stages := dockerfile(t)
-	known := map[string]bool{}
-	text := string(read(t, "../Dockerfile"))
+	earlier := map[string]bool{}
+	text := string(testkit.Read(t, "../Dockerfile"))
 	for _, s := range stages {
 		for _, i := range s.instructions {
 			switch i[0] {
 			case "COPY":
 				from, rest, staged := strings.Cut(strings.TrimPrefix(i[1], "--from="), " ")
 				if strings.HasPrefix(i[1], "--from=") {
-					if !staged || !known[from] {
+					if !staged || !earlier[from] {
 						t.Errorf("COPY %s: no such stage", i[1])
 					}
 					continue
@@ -175,7 +180,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 				t.Errorf("instruction %s", i[0])
 			}
 		}
-		known[s.name] = true
+		earlier[s.name] = true
 	}
 	version := goVersion(t)
 	if !strings.Contains(text, "golang:"+version) {
@@ -186,14 +191,50 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	}
 }
 
-// goVersion is that of go.mod, without its last part.
+// goVersion returns the Go version of go.mod without its last number.
 func goVersion(t *testing.T) string {
 	t.Helper()
-	for line := range strings.Lines(string(read(t, "../go.mod"))) {
+	for line := range strings.Lines(string(testkit.Read(t, "../go.mod"))) {
 		if version, found := strings.CutPrefix(strings.TrimSpace(line), "go "); found {
 			return version[:strings.LastIndex(version, ".")]
 		}
 	}
 	t.Fatal("go.mod names no version")
 	return ""
+}
+
+// workflow is .github/workflows/ci.yml, as far as it is asked.
+type workflow struct {
+	Jobs map[string]struct {
+		Steps []struct {
+			Uses string            `yaml:"uses"`
+			Run  string            `yaml:"run"`
+			With map[string]string `yaml:"with"`
+		} `yaml:"steps"`
+	} `yaml:"jobs"`
+}
+
+func TestHouseWorkflowCallsTheScript(t *testing.T) {
+	var w workflow
+	ok(t, yaml.Unmarshal(read(t, "../.github/workflows/ci.yml"), &w))
+	makefile := string(read(t, "../Makefile"))
+	var runs []string
+	for name, job := range w.Jobs {
+		version := ""
+		for _, step := range job.Steps {
+			runs = append(runs, step.Run)
+			if strings.HasPrefix(step.Uses, "actions/setup-go@") {
+				version = step.With["go-version-file"]
+			}
+			if target, made := strings.CutPrefix(step.Run, "make "); made && !strings.Contains(makefile, "\n"+target+":") {
+				t.Errorf("%s: the Makefile has no target %s", name, target)
+			}
+		}
+		if version != "go.mod" {
+			t.Errorf("%s takes the version of Go from %q, not from go.mod", name, version)
+		}
+	}
+	if !slices.Contains(runs, ".ci/run") {
+		t.Errorf("no job calls .ci/run: %q", runs)
+	}
 }

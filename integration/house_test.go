@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"holdfast/internal/testkit"
 )
 
 // below says which packages each one stands on; it may import those, and what
@@ -23,25 +25,35 @@ import (
 var below = map[string][]string{
 	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance/sample"},
 	"agent/statuspage": {"agent"},
-	"agent":            {"vault", "instance", "units"},
+	"agent":            {"rebuild", "internal/units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},
 	"pack":             {"chunking", "seal"},
-	"instance":         {"manifest", "disk", "remedy"},
-	"chunking":         {},
-	"seal":             {"disk"},
-	"remote":           {"disk"},
-	"disk":             {},
-	"remedy":           {},
-	"units":            {},
+	"rebuild":          {"instance"},
+	"instance":         {"instance/export", "instance/media"},
 
-	"cmd/holdfast/terminal": {"vault", "units"},
+	"instance/export":     {"instance/sqlite", "instance/postgres", "vault"},
+	"instance/sqlite":     {"instance/gotosocial", "vault"},
+	"instance/postgres":   {"instance/gotosocial", "vault"},
+	"instance/media":      {"instance/gotosocial", "remote"},
+	"instance/gotosocial": {"instance/systemd", "manifest"},
+	"instance/systemd":    {"disk", "remedy"},
+
+	"chunking":       {},
+	"seal":           {"disk"},
+	"remote":         {"disk"},
+	"disk":           {},
+	"remedy":         {},
+	"internal/units": {},
+
+	"cmd/holdfast/terminal": {"vault", "internal/units"},
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},
-	"instance/postgrestest": {},
-	"remote/remotetest":     {"remote"},
+	"instance/postgrestest": {"internal/testkit"},
+	"remote/remotetest":     {"remote", "internal/testkit"},
+	"internal/testkit":      {},
 	"integration":           {},
 }
 
@@ -54,13 +66,13 @@ var homes = map[string][]string{
 	"github.com/klauspost/compress": {"pack"},
 	"github.com/minio/minio-go":     {"remote", "remote/remotetest"},
 	"github.com/aws":                {"remote"},
-	"modernc.org/sqlite":            {"manifest/index", "instance", "instance/sample"},
-	"modernc.org/libc":              {"instance"},
-	"github.com/jackc/pgx":          {"instance", "instance/postgrestest"},
-	"github.com/compose-spec":       {"instance"},
-	"github.com/sirupsen/logrus":    {"instance"},
-	"github.com/pelletier/go-toml":  {"instance"},
-	"golang.org/x/text":             {"instance"},
+	"modernc.org/sqlite":            {"manifest/index", "instance/sqlite", "instance/sample"},
+	"modernc.org/libc":              {"instance/sqlite"},
+	"github.com/jackc/pgx":          {"instance/postgres", "instance/postgrestest"},
+	"github.com/compose-spec":       {"instance/gotosocial"},
+	"github.com/sirupsen/logrus":    {"instance/gotosocial"},
+	"github.com/pelletier/go-toml":  {"instance/gotosocial"},
+	"golang.org/x/text":             {"instance/postgres"},
 	"github.com/spf13/cobra":        {"cmd/holdfast"},
 	"html/template":                 {"agent/statuspage"},
 }
@@ -75,19 +87,19 @@ type listed struct {
 	Imports    []string
 }
 
-func packages(t *testing.T) []listed {
+func listPackages(t *testing.T) []listed {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,GoFiles,Imports", "./...")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
-	ok(t, err)
+	testkit.OK(t, err)
 	var all []listed
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else {
-			ok(t, err)
+			testkit.OK(t, err)
 		}
 		p.ImportPath = strings.TrimPrefix(p.ImportPath, module+"/")
 		all = append(all, p)
@@ -99,7 +111,7 @@ func packages(t *testing.T) []listed {
 }
 
 func TestHouseImportsPointDownward(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		if _, ok := below[p.ImportPath]; !ok {
 			t.Errorf("package %s has no place in the table", p.ImportPath)
 			continue
@@ -122,7 +134,7 @@ func reach(from string) []string {
 }
 
 func TestHouseOutsideThingsHaveOneHome(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		for _, path := range p.Imports {
 			for thing, may := range homes {
 				if (path == thing || strings.HasPrefix(path, thing+"/")) && !slices.Contains(may, p.ImportPath) {
@@ -134,7 +146,7 @@ func TestHouseOutsideThingsHaveOneHome(t *testing.T) {
 }
 
 func TestHousePackagesSayWhatTheyAre(t *testing.T) {
-	for _, p := range packages(t) {
+	for _, p := range listPackages(t) {
 		if p.Doc == "" && len(p.GoFiles) > 0 {
 			t.Errorf("package %s has no doc comment", p.ImportPath)
 		}
@@ -145,7 +157,7 @@ func TestHousePackagesSayWhatTheyAre(t *testing.T) {
 func sources(t *testing.T, suffixes ...string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	ok(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+	testkit.OK(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -178,7 +190,8 @@ func TestHouseNothingIsPutOff(t *testing.T) {
 // Documents cite functions, never lines, and what they cite and link to exists.
 func TestHouseDocumentsCiteWhatExists(t *testing.T) {
 	declared := declarations(t)
-	cited := regexp.MustCompile("`(chunking|seal|pack|manifest|index|vault|remote|instance|sample)\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)(?:\\(\\))?`")
+	cited := regexp.MustCompile("`(chunking|seal|pack|manifest|index|vault|remote|instance|sample)" +
+		"\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)(?:\\(\\))?`")
 	line := regexp.MustCompile(`\w+\.go:\d+`)
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	for path, text := range sources(t, ".md") {
@@ -205,7 +218,7 @@ func declarations(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	for path, text := range sources(t, ".go") {
 		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution)
-		ok(t, err)
+		testkit.OK(t, err)
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:

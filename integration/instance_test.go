@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"bufio"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,46 +9,41 @@ import (
 	"testing"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 )
 
 // remotes runs a test against each kind of remote.
-func remotes(t *testing.T, test func(t *testing.T, at place)) {
+func remotes(t *testing.T, test func(t *testing.T, at remoteAddress)) {
 	t.Run("folder", func(t *testing.T) {
 		t.Parallel()
-		test(t, folder(t))
+		test(t, folderRemote(t))
 	})
 	t.Run("MinIO", func(t *testing.T) {
 		t.Parallel()
-		at, _ := minioPlace(t)
+		at, _ := minioRemote(t)
 		test(t, at)
 	})
 }
 
-// recorded is a real instance that somebody used.
-const recorded = "../../shared/gotosocial"
-
 func TestRecordedInstanceComesBack(t *testing.T) {
-	if _, err := os.Stat(recorded); err != nil {
-		t.Skip(err)
-	}
-	remotes(t, func(t *testing.T, at place) {
+	remotes(t, func(t *testing.T, at remoteAddress) {
 		dir := t.TempDir()
 		inst := filepath.Join(dir, "gotosocial")
-		ok(t, os.CopyFS(inst, os.DirFS(filepath.Join(recorded, "sqlite"))))
-		before := tree(t, inst)
+		testkit.RecordedSQLite.Unpack(t, inst)
+		before := testkit.Tree(t, inst)
 		h := &host{t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: at.url, env: at.env}
 		h.init()
 		h.backup()
 		h.verify()
 
 		verbatim := h.restore("latest")
-		media := recordedMedia(t, "sqlite")
-		compareMedia(t, filepath.Join(verbatim, "storage"), media)
-		// The server is stopped: the file is the consistent copy.
-		if sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
+		media := testkit.RecordedSQLite.Media(t)
+		testkit.SameTree(t, filepath.Join(verbatim, "storage"), media)
+		// No server runs, so the file itself is consistent.
+		if testkit.Sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
 			t.Error("the database is not equal page for page")
 		}
-		files := tree(t, filepath.Join(verbatim, "files", inst))
+		files := testkit.Tree(t, filepath.Join(verbatim, "files", inst))
 		if want := []string{"config.yaml", "storage/certs/social.backup.test"}; !slices.Equal(keys(files), want) {
 			t.Errorf("files are %v, want %v", keys(files), want)
 		}
@@ -61,41 +55,24 @@ func TestRecordedInstanceComesBack(t *testing.T) {
 
 		mended := filepath.Join(dir, "mended")
 		h.holdfast("restore", "--identity", h.kit(), "--to", mended).start().expect(0)
-		compareMedia(t, filepath.Join(mended, "storage"), media)
+		testkit.SameTree(t, filepath.Join(mended, "storage"), media)
 		sound(t, filepath.Join(mended, "sqlite.db"))
 		noneCached(t, filepath.Join(mended, "sqlite.db"))
-		if after := tree(t, inst); !maps.Equal(before, after) {
+		if after := testkit.Tree(t, inst); !maps.Equal(before, after) {
 			t.Errorf("the instance has %v, had %v", keys(after), keys(before))
 		}
 	})
 }
 
-// recordedMedia are the files that GoToSocial itself lists as local.
-func recordedMedia(t *testing.T, kind string) map[string]string {
-	t.Helper()
-	f, err := os.Open(filepath.Join(recorded, "expected", kind, "local_media.sha256"))
-	ok(t, err)
-	defer f.Close()
-	media := map[string]string{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		sum, name, _ := strings.Cut(lines.Text(), "  ")
-		media[strings.TrimPrefix(name, "storage/")] = sum
-	}
-	if len(media) < 10 {
-		t.Fatalf("only %d media", len(media))
-	}
-	return media
-}
-
 func TestSampleInstanceComesBack(t *testing.T) {
-	remotes(t, func(t *testing.T, at place) {
+	remotes(t, func(t *testing.T, at remoteAddress) {
 		h := newHost(t, at, sample.Config{VideoBytes: 9 << 20})
 		first := h.backup()
 		want := h.image()
-		// The second is taken beside the server, and lies in its log.
+		// The second backup runs beside the server, and the changes are in the log.
 		srv := startServer(t, h.inst)
-		ok(t, h.inst.Night(1))
-		if fileSize(t, h.inst.Database()+"-wal") == 0 {
+		testkit.OK(t, h.inst.Night(1))
+		if testkit.Size(t, h.inst.Database()+"-wal") == 0 {
 			t.Fatal("the night is not in the log")
 		}
 		second := h.backup()
@@ -110,23 +87,23 @@ func TestSampleInstanceComesBack(t *testing.T) {
 	})
 }
 
-// A person with the recovery kit, the storage's keys and the program, on a
-// machine that knows nothing.
-func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
+// On a fresh machine a restore needs the recovery kit, the credentials of the
+// storage, and the program.
+func TestFreshMachineNeedsOnlyTheKit(t *testing.T) {
 	t.Parallel()
-	at, _ := minioPlace(t)
+	at, _ := minioRemote(t)
 	h := newHost(t, at, sample.Config{})
-	if config := string(read(t, h.yaml())); !strings.Contains(config, `region: "us-east-1"`) {
-		t.Errorf("a region that init found in the environment is not kept:\n%s", config)
+	if config := string(testkit.Read(t, h.yaml())); !strings.Contains(config, `region: "us-east-1"`) {
+		t.Errorf("init did not write the region of the environment:\n%s", config)
 	}
 	h.backup()
 	want := h.image()
-	kit := string(read(t, h.kit()))
-	ok(t, os.Rename(h.dir, h.dir+"-burnt"))
+	kit := string(testkit.Read(t, h.kit()))
+	testkit.OK(t, os.Rename(h.dir, h.dir+"-burnt"))
 	t.Cleanup(func() { os.RemoveAll(h.dir + "-burnt") })
 
 	machine := t.TempDir()
-	write(t, filepath.Join(machine, "kit.txt"), []byte(kit))
+	testkit.Write(t, filepath.Join(machine, "kit.txt"), []byte(kit))
 	var pinned, key string
 	for line := range strings.Lines(kit) {
 		line = strings.TrimSpace(line)
@@ -143,27 +120,24 @@ func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
 		return c
 	}
 
-	// The key alone does not say which repository is the right one.
-	write(t, filepath.Join(machine, "key.txt"), []byte(key+"\n"))
-	refused := holdfast("restore", "--from", h.remote, "--identity", "key.txt", "--to", "restored").start().expect(20)
-	if !strings.Contains(refused.summary.Fix, "--from") {
-		t.Errorf("fix: %s", refused.summary.Fix)
-	}
-	if got := names(t, machine); slices.Contains(got, "restored") {
+	// The key alone does not identify the repository.
+	testkit.Write(t, filepath.Join(machine, "key.txt"), []byte(key+"\n"))
+	unpinned := holdfast("restore", "--from", h.remote, "--identity", "key.txt", "--to", "restored")
+	unpinned.start().expect(20).says("", "--from")
+	if got := testkit.Names(t, machine); slices.Contains(got, "restored") {
 		t.Errorf("a refused restore left %v", got)
 	}
 
-	holdfast("restore", "latest", "--to", "./restored", "--identity", "kit.txt", "--from", pinned, "--verbatim").start().expect(0)
+	args := []string{"restore", "latest", "--to", "./restored", "--identity", "kit.txt", "--from", pinned, "--verbatim"}
+	holdfast(args...).start().expect(0)
 	h.compare(filepath.Join(machine, "restored"), want)
 	typed := holdfast("restore", "--to", "typed", "--identity", "-", "--from", pinned, "--only", "database")
 	typed.Stdin = strings.NewReader(strings.ToLower(key[:30]) + " \n" + key[30:] + "\n")
 	typed.start().expect(0)
-	if got, want := names(t, machine), []string{"key.txt", "kit.txt", "restored", "typed"}; !slices.Equal(got, want) {
-		t.Errorf("the machine has %v, want %v", got, want)
-	}
+	wantNames(t, machine, "key.txt", "kit.txt", "restored", "typed")
 }
 
-// sound wants a database to pass SQLite's own check.
+// sound wants a database without a log that passes SQLite's own check.
 func sound(t *testing.T, database string) {
 	t.Helper()
 	if got := query(t, database, "PRAGMA integrity_check"); got != "ok" {
@@ -171,12 +145,12 @@ func sound(t *testing.T, database string) {
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(database + suffix); err == nil {
-			t.Errorf("%s%s was left", database, suffix)
+			t.Errorf("the program left %s%s", database, suffix)
 		}
 	}
 }
 
-// noneCached wants no row to say that a remote file is in the storage.
+// noneCached wants no row that claims a cached remote file.
 func noneCached(t *testing.T, database string) {
 	t.Helper()
 	for _, of := range []string{
@@ -187,7 +161,8 @@ func noneCached(t *testing.T, database string) {
 			t.Errorf("%s: %s rows", of, got)
 		}
 	}
-	if got := query(t, database, "SELECT count(*)>0 FROM media_attachments WHERE cached AND COALESCE(remote_url,'')=''"); got != "1" {
+	const local = "SELECT count(*)>0 FROM media_attachments WHERE cached AND COALESCE(remote_url,'')=''"
+	if got := query(t, database, local); got != "1" {
 		t.Error("local media are marked as not cached")
 	}
 }

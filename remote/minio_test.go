@@ -17,25 +17,26 @@ import (
 )
 
 func TestMinIORefusals(t *testing.T) {
-	endpoint, access, secret := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
+	b := remotetest.NewBucket(t)
+	address := "s3+http://" + b.Endpoint + "/" + b.Name
 	data := make([]byte, 16<<20)
 	name := remotetest.Name("packs", data)
 
 	t.Run("WrongSecretKey", func(t *testing.T) {
-		cfg := remote.Config{AccessKey: access, SecretKey: "hunter2hunter2"}
-		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+		cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: "hunter2hunter2"}
+		_, err := remote.Create(t.Context(), address, cfg)
+		if !errors.Is(err, remote.ErrCredentials) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
-		s, err := remote.Open(t.Context(), "s3+http://"+endpoint+"/bucket", cfg)
+		s, err := remote.Open(t.Context(), address, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		_, statErr := s.Stat(t.Context(), name)
+		_, getErr := s.Get(t.Context(), name)
 		for op, err := range map[remotetest.Op]error{
-			remotetest.Put: s.Put(t.Context(), name, bytes.NewReader(data), int64(len(data))), remotetest.Stat: statErr,
-			remotetest.List: listErr(t.Context(), s), remotetest.Delete: s.Delete(t.Context(), name),
+			remotetest.Put: s.Put(t.Context(), name, bytes.NewReader(data), int64(len(data))), remotetest.Get: getErr,
+			remotetest.List: listErr(t.Context(), s), remotetest.Delete: s.(remote.Pruner).Delete(t.Context(), name),
 		} {
 			if !errors.Is(err, remote.ErrCredentials) || strings.Contains(fmt.Sprint(err), "hunter2") {
 				t.Errorf("%v = %v, want ErrCredentials", op, err)
@@ -43,14 +44,15 @@ func TestMinIORefusals(t *testing.T) {
 		}
 	})
 	t.Run("WrongAccessKey", func(t *testing.T) {
-		cfg := remote.Config{AccessKey: "nobody", SecretKey: secret}
-		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+		cfg := remote.Config{AccessKey: "nobody", SecretKey: b.SecretKey}
+		_, err := remote.Create(t.Context(), address, cfg)
+		if !errors.Is(err, remote.ErrCredentials) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
 	})
 	t.Run("MissingBucket", func(t *testing.T) {
-		cfg := remote.Config{AccessKey: access, SecretKey: secret}
-		_, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/nowhere", cfg)
+		cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
+		_, err := remote.Create(t.Context(), "s3+http://"+b.Endpoint+"/nowhere", cfg)
 		if err == nil || !strings.Contains(err.Error(), `no bucket "nowhere"`) {
 			t.Errorf("Create = %v, want a word about the bucket", err)
 		}
@@ -58,17 +60,17 @@ func TestMinIORefusals(t *testing.T) {
 }
 
 func TestMinIORequestsPerCall(t *testing.T) {
-	endpoint, access, secret := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
+	b := remotetest.NewBucket(t)
 	var requests atomic.Int64
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: endpoint})
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: b.Endpoint})
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		proxy.ServeHTTP(w, r)
 	}))
 	defer front.Close()
 
-	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/bucket/prefix", remote.Config{AccessKey: access, SecretKey: secret})
+	cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
+	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/"+b.Name+"/prefix", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,6 @@ func TestMinIORequestsPerCall(t *testing.T) {
 		do func() error
 	}{
 		{remotetest.Put, func() error { name = put(t, s, "data"); return nil }},
-		{remotetest.Stat, func() error { _, err := s.Stat(t.Context(), name); return err }},
 		{remotetest.Get, func() error {
 			body, err := s.Get(t.Context(), name)
 			if err == nil {
@@ -88,7 +89,7 @@ func TestMinIORequestsPerCall(t *testing.T) {
 			return err
 		}},
 		{remotetest.List, func() error { return listErr(t.Context(), s) }},
-		{remotetest.Delete, func() error { return s.Delete(t.Context(), name) }},
+		{remotetest.Delete, func() error { return s.(remote.Pruner).Delete(t.Context(), name) }},
 	} {
 		before := requests.Load()
 		if err := call.do(); err != nil {

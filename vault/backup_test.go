@@ -110,7 +110,7 @@ func TestNothingChangedCostsThreeRequestsAndOneRecord(t *testing.T) {
 	w.store = counted
 	report := w.backup()
 	total := 0
-	for _, op := range []remotetest.Op{remotetest.Put, remotetest.Get, remotetest.List, remotetest.Delete, remotetest.Stat} {
+	for _, op := range []remotetest.Op{remotetest.Put, remotetest.Get, remotetest.List, remotetest.Delete} {
 		total += counted.Count(op)
 	}
 	if total > 3 || counted.Count(remotetest.Put) != 1 || report.Packs != 0 || report.NewFiles != 0 {
@@ -280,7 +280,7 @@ func TestMediumDeletedMeanwhileIsNotMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idx.Close()
-	report, err := vault.Backup(t.Context(), w.open(), w.host, idx, src, vault.BackupConfig{State: w.state})
+	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: src, Files: src, State: w.state})
 	if err != nil || len(report.Missing) != 0 {
 		t.Fatalf("missing %v, %v", report.Missing, err)
 	}
@@ -333,9 +333,7 @@ func TestPackGoneFromTheRemoteIsStoredAgain(t *testing.T) {
 	rec := w.backup().Record
 	for _, part := range []manifest.Part{manifest.Database, manifest.Media, manifest.Listing} {
 		p := rec.Packs[part][0]
-		if err := w.store.Delete(t.Context(), p.Object()); err != nil {
-			t.Fatal(err)
-		}
+		w.lose(p.Object())
 		if v := w.verify(0); !slices.ContainsFunc(v.Problems, func(found vault.Problem) bool {
 			return found.Object == p.Object() && slices.Contains(found.Hurts, rec.ID())
 		}) {

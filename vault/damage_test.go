@@ -150,9 +150,7 @@ func TestSalvageBringsBackWhatIsWhole(t *testing.T) {
 	rec := w.backup().Record
 	packs := rec.Packs[manifest.Media]
 	victim := packs[len(packs)-1]
-	if err := w.store.Delete(t.Context(), victim.Object()); err != nil {
-		t.Fatal(err)
-	}
+	w.lose(victim.Object())
 	dir := filepath.Join(t.TempDir(), "out")
 	_, err := w.restore("latest", dir, vault.RestoreConfig{})
 	var damage *vault.DamageError
@@ -174,9 +172,7 @@ func TestSalvageBringsBackWhatIsWhole(t *testing.T) {
 func TestDamagedDatabaseIsNeverSalvaged(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
-	if err := w.store.Delete(t.Context(), rec.Packs[manifest.Database][0].Object()); err != nil {
-		t.Fatal(err)
-	}
+	w.lose(rec.Packs[manifest.Database][0].Object())
 	_, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Salvage: true})
 	var damage *vault.DamageError
 	if !errors.As(err, &damage) || !damage.Database {

@@ -96,8 +96,6 @@ func (f *fake) night(n int, every int) {
 	f.add(fmt.Sprintf("01A/attachment/original/N%04d.jpeg", n), noise(r.Uint64(), 20_000+r.IntN(100_000)))
 }
 
-func (f *fake) Domain() string { return "example.org" }
-
 func (f *fake) Begin(context.Context) (vault.View, error) {
 	if f.onView != nil {
 		f.onView()
@@ -142,7 +140,7 @@ func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
 		for _, p := range slices.Sorted(maps.Keys(f.files)) {
 			e := f.files[p]
-			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, Owner: "root:root", Link: e.link}, nil) {
+			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, User: "root:root", Link: e.link}, nil) {
 				return
 			}
 		}
@@ -250,8 +248,9 @@ func (w *world) try(ctx context.Context) (*vault.BackupReport, error) {
 		return nil, err
 	}
 	cfg := w.cfg
-	cfg.State = w.state
-	return vault.Backup(ctx, repo, w.host, idx, w.src, cfg)
+	cfg.Repository, cfg.Host, cfg.Index, cfg.State = repo, w.host, idx, w.state
+	cfg.Database, cfg.Files = w.src, w.src
+	return vault.Backup(ctx, cfg)
 }
 
 func (w *world) backup() *vault.BackupReport {
@@ -301,7 +300,7 @@ func (w *world) keys() *seal.Keys {
 // folder is a target that puts files where the design does and mends nothing.
 type folder struct{}
 
-func (folder) Place(f manifest.File) (string, error) {
+func (folder) PathOf(f manifest.File) (string, error) {
 	switch f.Part {
 	case manifest.Media:
 		return "storage/" + f.Path, nil
@@ -311,9 +310,9 @@ func (folder) Place(f manifest.File) (string, error) {
 	return f.Path, nil
 }
 
-func (folder) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (folder) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
-func (folder) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) { return nil, nil }
+func (folder) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) { return nil, nil }
 
 func (w *world) restore(which, dir string, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
 	s, err := w.snapshot(which)

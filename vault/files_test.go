@@ -46,15 +46,16 @@ func (o *odd) Open(ctx context.Context, part manifest.Part, path string) (io.Rea
 	return o.fake.Open(ctx, part, path)
 }
 
-func (w *world) backupOf(src vault.Source, cfg vault.BackupConfig) (*vault.BackupReport, error) {
+func (w *world) backupOf(src vault.FileSource, cfg vault.BackupConfig) (*vault.BackupReport, error) {
 	w.t.Helper()
 	idx, _, err := index.Open(w.state)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer idx.Close()
-	cfg.State = w.state
-	return vault.Backup(w.t.Context(), w.open(), w.host, idx, src, cfg)
+	cfg.Repository, cfg.Host, cfg.Index, cfg.State = w.open(), w.host, idx, w.state
+	cfg.Database, cfg.Files = w.src, src
+	return vault.Backup(w.t.Context(), cfg)
 }
 
 func TestFilesThatNoSnapshotCanHoldCostOnlyThemselves(t *testing.T) {
@@ -103,7 +104,7 @@ func TestSpoolThatIsSmallByConfigurationIsNotBlamedOnTheDisk(t *testing.T) {
 	w := newWorld(t, newFake(3))
 	w.cfg.Spool = 1 << 10
 	all := strings.Join(w.backup().Warnings, "\n")
-	if !strings.Contains(all, "1024 bytes by the configuration") || strings.Contains(all, "disk") {
+	if !strings.Contains(all, "limits the spool to 1024 bytes") || strings.Contains(all, "disk") {
 		t.Errorf("%s", all)
 	}
 }

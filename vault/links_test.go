@@ -78,7 +78,7 @@ func TestUnchangedLinksStoreTheRecordAlone(t *testing.T) {
 // stumbling is a target that fails once everything was fetched.
 type stumbling struct{ folder }
 
-func (stumbling) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+func (stumbling) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) {
 	return nil, errors.New("stumbled")
 }
 
@@ -105,9 +105,7 @@ func TestRestoreGoesOnOverLinksThatItMade(t *testing.T) {
 func TestSalvageKeepsLinksToWhatIsLost(t *testing.T) {
 	w := newWorld(t, linked())
 	rec := w.backup().Record
-	if err := w.store.Delete(t.Context(), rec.Packs[manifest.Files][0].Object()); err != nil {
-		t.Fatal(err)
-	}
+	w.lose(rec.Packs[manifest.Files][0].Object())
 	dir := filepath.Join(t.TempDir(), "out")
 	report, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})
 	if err != nil || len(report.Lost) == 0 {

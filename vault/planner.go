@@ -51,7 +51,7 @@ func (p *planner) line(line manifest.Line) error {
 		return nil
 	}
 	p.files++
-	place, err := p.target.Place(*f)
+	place, err := p.target.PathOf(*f)
 	if err != nil {
 		return fmt.Errorf("restore %s %q: %w", f.Part, f.Path, err)
 	}

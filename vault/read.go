@@ -89,8 +89,8 @@ func (s *Snapshot) follow(ctx context.Context, name string) (string, error) {
 // have them, and removes the folder, however that ends. A file that was missing
 // when the snapshot was made is ErrNoFile.
 func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, use func(dir string) error) (err error) {
-	sweepLent(s.temp)
-	dir, held, err := makeLent(s.temp)
+	sweepPlaintext(s.temp)
+	dir, held, err := makePlaintext(s.temp)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ type single struct {
 	below string // a file that was met where name is a folder
 }
 
-func (s *single) Place(f manifest.File) (string, error) {
+func (s *single) PathOf(f manifest.File) (string, error) {
 	if name := string(f.Part) + "/" + f.Path; name != s.name {
 		s.below = name
 		return "", ErrNoFile
@@ -120,9 +120,9 @@ func (s *single) Place(f manifest.File) (string, error) {
 	return "file", nil
 }
 
-func (*single) Mend(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (*single) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
-func (*single) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+func (*single) Finish(context.Context, *os.Root, Restored) ([]string, error) {
 	return nil, nil
 }
 
@@ -207,7 +207,7 @@ func (a mapped) differs(b mapped) (pages int64, differ bool) {
 		return pages, pages > 0 || a.Size != b.Size || a.PageSize != b.PageSize
 	}
 	same := a.Missing == b.Missing && a.Link == b.Link && a.Size == b.Size && (a.SHA256 == b.SHA256 || a.SHA256 != nil && b.SHA256 != nil && *a.SHA256 == *b.SHA256)
-	return 0, !same || a.Mode != b.Mode || a.Owner != b.Owner
+	return 0, !same || a.Mode != b.Mode || a.User != b.User
 }
 
 // withPages joins map lines to their file.

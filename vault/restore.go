@@ -273,7 +273,7 @@ func (r *restore) run(ctx context.Context) error {
 		return err
 	}
 	r.cfg.Progress.begin("finish", 0, 0)
-	notes, err := r.target.Finish(ctx, r.tree, manifest.Restored{
+	notes, err := r.target.Finish(ctx, r.tree, Restored{
 		Facts: r.snap.Record.Facts, Domain: r.snap.Record.Instance, Parts: r.cfg.parts(),
 	})
 	if err != nil {
@@ -495,7 +495,7 @@ func (r *restore) mend(ctx context.Context) error {
 		if err := errors.Join(r.plan.SetFact("mender", mender), r.plan.SetFact("mending", begun)); err != nil {
 			return fmt.Errorf("write plan: %w", err)
 		}
-		notes, err := r.target.Mend(ctx, r.tree)
+		notes, err := r.target.CheckDatabase(ctx, r.tree)
 		if err != nil {
 			return fmt.Errorf("check the database: %w", err)
 		}

@@ -31,7 +31,7 @@ func (r readOnly) Stat(ctx context.Context, part manifest.Part, path string) (ma
 // stopping is a target that ends the run when all but the last step is done.
 type stopping struct{ folder }
 
-func (stopping) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+func (stopping) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) {
 	return nil, context.Canceled
 }
 
@@ -52,7 +52,7 @@ func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idx.Close()
-	report, err := vault.Backup(t.Context(), w.open(), w.host, idx, readOnly{f}, vault.BackupConfig{State: w.state})
+	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: f, Files: readOnly{f}, State: w.state})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ type wish struct {
 	Verbatim bool
 }
 
-func (w wish) Mend(_ context.Context, staging *os.Root) ([]string, error) {
+func (w wish) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
 	if w.Verbatim {
 		return []string{"as it was"}, nil
 	}
@@ -270,7 +270,7 @@ type disturbed struct {
 	file string
 }
 
-func (d disturbed) Finish(context.Context, *os.Root, manifest.Restored) ([]string, error) {
+func (d disturbed) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) {
 	return nil, os.WriteFile(d.file, nil, 0o600)
 }
 

@@ -7,21 +7,36 @@ import (
 	"holdfast/manifest"
 )
 
-// Target is what a restore fills. Restore writes every file into a staging
-// folder, at the place that Place gives it, checks it, makes it durable, and
-// then lets Finish turn the folder into what the target is.
+// Target is the form that a restore gives to a folder. Restore writes every file
+// into a staging folder at the path that PathOf returns, and hashes every byte on
+// the way. CheckDatabase and Finish then complete the staging folder, before
+// Restore makes the files durable and gives them their final names.
+//
+// A restore that continues after an interruption compares the JSON form of its
+// target with the one before. If the two differ, the restore fetches the database
+// again and calls CheckDatabase again.
 type Target interface {
-	// Place is the path, relative to the staging folder, where the bytes of a
-	// file belong. An error refuses the file.
-	Place(f manifest.File) (string, error)
+	// PathOf returns the path of a file, relative to the staging folder. No two
+	// files have the same path. An error ends the restore.
+	PathOf(f manifest.File) (string, error)
 
-	// Mend is called once the files of the database lie whole in staging, while
-	// others still arrive. It checks the database, mends what a restore must
-	// mend, makes it durable, and returns notes for the person who restores.
-	Mend(ctx context.Context, staging *os.Root) (notes []string, err error)
+	// CheckDatabase checks the database and makes the changes that a restored
+	// database needs. Restore calls CheckDatabase once all files of the database
+	// part are complete in staging, while other files still arrive. After an
+	// interrupted call Restore fetches the database again and repeats the call. The
+	// database is durable when CheckDatabase returns. Notes are for the person who
+	// restores.
+	CheckDatabase(ctx context.Context, staging *os.Root) (notes []string, err error)
 
-	// Finish is called when all chosen files lie whole in staging. It writes what
-	// the target needs beside them. After it the restore renames the entries of
-	// staging to their final names.
-	Finish(ctx context.Context, staging *os.Root, s manifest.Restored) (notes []string, err error)
+	// Finish adds the files that the target needs beside the restored ones.
+	// Restore calls Finish once all chosen files are complete in staging, and again
+	// if a restore is interrupted before its files get their final names.
+	Finish(ctx context.Context, staging *os.Root, s Restored) (notes []string, err error)
+}
+
+// Restored describes what a staging folder holds.
+type Restored struct {
+	Facts  manifest.Facts         // of the snapshot's record
+	Domain string                 // of the instance
+	Parts  map[manifest.Part]bool // the parts from which the restore chose files
 }

@@ -12,7 +12,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
-	"holdfast/units"
+	"holdfast/internal/units"
 	"holdfast/vault"
 )
 

@@ -6,9 +6,9 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/remedy"
-	"holdfast/units"
 )
 
 // backupResult is the result of a backup, for --json.

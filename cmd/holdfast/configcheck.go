@@ -16,8 +16,8 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 )
 
 // setting is a value and the origin of the value, for --json. The value of a secret never
@@ -54,9 +54,9 @@ func printSetting(t *terminal.Terminal, s setting) {
 
 // holdfastSettings lists Holdfast's own settings, defaults included. theirs is
 // GoToSocial's configuration, or nil after an error.
-func holdfastSettings(a *app, c *agent.Config, theirs *instance.Config) []setting {
+func holdfastSettings(a *app, c *agent.Config, theirs *gotosocial.Config) []setting {
 	if theirs == nil {
-		theirs = new(instance.Config)
+		theirs = new(gotosocial.Config)
 	}
 	var all []setting
 	add := func(key, value, fallback, origin string) {

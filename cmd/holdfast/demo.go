@@ -13,8 +13,8 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance/sample"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 )
 
 // demo tells the whole life of a small instance, by the real commands.
@@ -153,7 +153,7 @@ func (d *demo) setUp(ctx context.Context) (err error) {
 	}
 	d.term.Say("1. Here is a small instance, %s: a database of %s, %s of its own media,\n"+
 		"   and cached media of others, which no backup needs. It was made up in %s.",
-		d.instance.Host(), units.Size(database.Size()), units.Count(len(local), "file"),
+		d.instance.Domain(), units.Size(database.Size()), units.Count(len(local), "file"),
 		units.Duration(time.Since(began)))
 	v := setup{kit: d.kit(), config: agent.Config{
 		Remotes:  []agent.RemoteConfig{{URL: filepath.Join(d.dir, "storage")}},

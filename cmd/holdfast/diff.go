@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 	"holdfast/vault"
 )
 

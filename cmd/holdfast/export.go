@@ -10,9 +10,9 @@ import (
 
 	"holdfast/agent"
 	"holdfast/disk"
-	"holdfast/instance"
+	"holdfast/instance/export"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
@@ -85,7 +85,7 @@ func (v *exportFlags) check(a *app, which string) error {
 	return nil
 }
 
-func (v *exportFlags) run(ctx context.Context, a *app, which string) (done instance.Exported, err error) {
+func (v *exportFlags) run(ctx context.Context, a *app, which string) (done export.Result, err error) {
 	p := new(vault.Progress)
 	cfg := agent.ExportConfig{File: v.output, Out: a.term.Out, Observer: a.observer(p)}
 	if which != "" {
@@ -114,7 +114,7 @@ type exportResult struct {
 }
 
 // print shows the result of an export. An export without all rows is an error.
-func (v *exportFlags) print(a *app, done instance.Exported) error {
+func (v *exportFlags) print(a *app, done export.Result) error {
 	if v.output != "" {
 		a.term.Result = exportResult{v.output, done.Accounts, done.Entries, len(done.LeftOut)}
 		a.term.Say("✓ exported %s with their keys, %s in all, to %s", units.Count(done.Accounts, "local account"),

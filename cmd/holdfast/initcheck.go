@@ -11,7 +11,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/disk"
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/remote"
@@ -109,7 +109,7 @@ func (v *setup) findInstance(a *app) error {
 	if v.namesInstance() {
 		return nil
 	}
-	switch found := instance.Find(a.home.Root); {
+	switch found := gotosocial.Find(a.home.Root); {
 	case len(found) == 1:
 		v.config.Instance.GoToSocial, v.config.Instance.Unit = found[0].File, found[0].Unit
 		a.term.Say("✓ found        %s", found[0].How)

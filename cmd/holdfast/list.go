@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/seal"
-	"holdfast/units"
 )
 
 // listResult sums up a list, for --json.

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/cmd/holdfast/terminal"
-	"holdfast/instance"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/vault"
@@ -108,25 +107,7 @@ func explain(ctx context.Context, err error) *remedy.Error {
 // outermost returns the first problem in the chain of an error, or nil.
 func outermost(err error) *remedy.Error {
 	var said *remedy.Error
-	if errors.As(err, &said) {
-		return said
-	}
-	var old *instance.Problem
-	if errors.As(err, &old) {
-		return fromInstance(old)
-	}
-	return nil
-}
-
-// fromInstance is the problem of an instance as a [remedy.Error].
-func fromInstance(p *instance.Problem) *remedy.Error {
-	said := &remedy.Error{Kind: remedy.Source, What: p.What, Fix: p.Fix, Err: p.Err}
-	switch {
-	case p.Err == fs.ErrPermission:
-		said.Kind = remedy.Refused
-	case p.Err == nil, errors.Is(p.Err, errors.ErrUnsupported):
-		said.Kind = remedy.Setting
-	}
+	errors.As(err, &said)
 	return said
 }
 
@@ -150,7 +131,7 @@ func cause(err error) (kind remedy.Kind, fix string) {
 	if damage := (*vault.DamageError)(nil); errors.As(err, &damage) {
 		return remedy.Damage, salvageFix(damage)
 	}
-	if damage := (*instance.DamageError)(nil); errors.As(err, &damage) {
+	if damage := (*remedy.DamageError)(nil); errors.As(err, &damage) {
 		return remedy.Damage, mendFix
 	}
 	for _, c := range causes {
@@ -193,7 +174,6 @@ var causes = []struct {
 	{vault.ErrNoFile, remedy.Setting, "holdfast ls SNAP lists the files"},
 	{vault.ErrNoSnapshot, remedy.Setting, "holdfast list shows the snapshots, holdfast ls SNAP the files of one"},
 	{vault.ErrBusy, remedy.Busy, "wait until it ends"},
-	{instance.ErrBusy, remedy.Busy, ""},
 	{vault.ErrRefused, remedy.Refused, ""},
 	{remote.ErrRights, remedy.Credentials,
 		"run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},

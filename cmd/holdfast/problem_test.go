@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"testing"
 
-	"holdfast/instance"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/vault"
@@ -14,7 +13,7 @@ import (
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
 	p := explain(t.Context(), fmt.Errorf("check the database: %w",
-		&instance.DamageError{Findings: []string{"row 1 missing from index"}}))
+		&remedy.DamageError{Findings: []string{"row 1 missing from index"}}))
 	if p.Kind != remedy.Damage || !strings.Contains(p.Fix, "holdfast cat") {
 		t.Errorf("exit %d, %s", exitCode(p), p.Fix)
 	}
@@ -34,10 +33,11 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrNoBucket, remedy.NoRepository, "bucket"},
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
-		{&instance.Problem{What: "another restore", Err: instance.ErrBusy, Fix: "wait"}, remedy.Busy, "wait"},
-		{&instance.Problem{What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, remedy.Full,
-			"on that disk"},
-		{&instance.Problem{What: "a row", Err: &instance.DamageError{}, Fix: "by psql"}, remedy.Damage, "by psql"},
+		{&remedy.Error{Kind: remedy.Busy, What: "another restore", Fix: "wait"}, remedy.Busy, "wait"},
+		{&remedy.Error{Kind: remedy.Source, What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"},
+			remedy.Full, "on that disk"},
+		{&remedy.Error{Kind: remedy.Source, What: "a row", Err: &remedy.DamageError{}, Fix: "by psql"}, remedy.Damage,
+			"by psql"},
 	} {
 		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
 		if p.Kind != c.kind || !strings.Contains(p.Fix, c.fix) {

@@ -16,11 +16,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"holdfast/agent"
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
+	"holdfast/internal/units"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
@@ -38,7 +39,7 @@ type rebuildFlags struct {
 // rebuilding is a full restore: everything is fetched and checked in a folder of
 // its own, then put in its place, step by step. Every step can be repeated.
 type rebuilding struct {
-	*instance.Rebuild
+	*rebuild.Rebuild
 	verb     *restoreFlags
 	app      *app
 	snap     *vault.Snapshot
@@ -102,7 +103,7 @@ func (r *rebuilding) clear() error {
 // that of --gotosocial, else the one in the snapshot.
 func (v *restoreFlags) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
 	rec := snap.Record
-	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &instance.Rebuild{
+	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &rebuild.Rebuild{
 		Facts: rec.Facts, Domain: rec.Instance, Replace: v.full.replace, Verbatim: v.verbatim, Given: v.full.gotosocial != "",
 	}}
 	for f, err := range snap.Files(ctx) {
@@ -123,7 +124,7 @@ func (v *restoreFlags) newRebuilding(ctx context.Context, a *app, snap *vault.Sn
 		return nil, &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
 			Fix: "give the configuration of that instance by --gotosocial"}
 	}
-	if r.Bucket, err = agent.OpenBucket(r.Config, 0); err != nil {
+	if r.Bucket, err = media.OpenClient(r.Config, 0); err != nil {
 		return nil, err
 	}
 	switch {
@@ -132,7 +133,7 @@ func (v *restoreFlags) newRebuilding(ctx context.Context, a *app, snap *vault.Sn
 		r.searched = []string{r.work}
 	case !r.Config.InBucket():
 		r.work, r.searched = workFolder(r.Config.Storage(), rec.Instance)
-	case r.Config.Engine() == instance.SQLite:
+	case r.Config.Engine() == gotosocial.SQLite:
 		r.work, r.searched = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
 	default:
 		r.work, r.searched = workFolder(a.home.State, rec.Instance)
@@ -142,19 +143,19 @@ func (v *restoreFlags) newRebuilding(ctx context.Context, a *app, snap *vault.Sn
 }
 
 // settings reads GoToSocial's configuration: a person's, else the snapshot's.
-func (v *restoreFlags) settings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (*instance.Config, error) {
+func (v *restoreFlags) settings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (*gotosocial.Config, error) {
 	restored, err := v.restoredSettings(ctx, snap, files)
 	if v.full.gotosocial == "" || ctx.Err() != nil {
 		return restored, err
 	}
-	c, loadErr := instance.Load(v.full.gotosocial, nil)
+	c, loadErr := gotosocial.Load(v.full.gotosocial, nil)
 	if err == nil && loadErr == nil {
 		c.RunLike(restored)
 	}
 	return c, loadErr
 }
 
-func (v *restoreFlags) restoredSettings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (c *instance.Config, err error) {
+func (v *restoreFlags) restoredSettings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (c *gotosocial.Config, err error) {
 	var paths []string
 	for _, f := range files {
 		// What could hold settings: GoToSocial's own example has 50 KiB.
@@ -166,8 +167,8 @@ func (v *restoreFlags) restoredSettings(ctx context.Context, snap *vault.Snapsho
 	if len(paths) == 0 {
 		return nil, usage(errors.New("the snapshot has no configuration of GoToSocial"), fix)
 	}
-	err = snap.Lend(ctx, &instance.Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
-		if c, err = instance.RestoredConfig(os.DirFS(dir), snap.Record.Instance); err != nil {
+	err = snap.Lend(ctx, &rebuild.Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
+		if c, err = gotosocial.RestoredConfig(os.DirFS(dir), snap.Record.Instance); err != nil {
 			err = usage(err, fix)
 		}
 		return err
@@ -194,7 +195,7 @@ type wish struct {
 func (r *rebuilding) wish() wish {
 	c := r.Config
 	database := c.Database()
-	if c.Engine() == instance.Postgres {
+	if c.Engine() == gotosocial.Postgres {
 		database = c.Get("db-address") + "/" + c.Get("db-database")
 	}
 	storage := c.Storage()
@@ -280,7 +281,7 @@ func (r *rebuilding) write(j *journal) error {
 // restore that goes on, it doesn't mind what that restore did.
 func (r *rebuilding) look(ctx context.Context, begun *journal) error {
 	a := r.app
-	var refused *instance.Finding
+	var refused *rebuild.Finding
 	for _, f := range r.Look(ctx, r.snap.Record.Parts, r.verb.full.oldIsDead) {
 		if begun.began(f.What) {
 			continue
@@ -393,7 +394,7 @@ func (r *rebuilding) fetch(ctx context.Context, result *restoreResult) error {
 	p := new(vault.Progress)
 	var report *vault.RestoreReport
 	err := r.app.term.Watch(ctx, "fetched", p, func(ctx context.Context) (err error) {
-		report, err = r.snap.Restore(ctx, r.From, &instance.Directory{Path: r.From, Verbatim: r.Verbatim}, vault.RestoreConfig{Progress: p})
+		report, err = r.snap.Restore(ctx, r.From, &rebuild.Directory{Path: r.From, Verbatim: r.Verbatim}, vault.RestoreConfig{Progress: p})
 		return err
 	})
 	if errors.Is(err, vault.ErrRefused) && r.fetched() {

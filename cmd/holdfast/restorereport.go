@@ -8,9 +8,9 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 

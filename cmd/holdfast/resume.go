@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"holdfast/instance"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 )
 
@@ -53,12 +53,12 @@ func (v *restoreFlags) again(snapshot string) string {
 				value = "cmd:…"
 			}
 			if words = append(words, "--passphrase"); value != "ask" {
-				words[len(words)-1] += "=" + instance.ShellWord(value)
+				words[len(words)-1] += "=" + rebuild.ShellWord(value)
 			}
 			return
 		}
 		if f.Value.Type() != "bool" {
-			words = append(words, "--"+f.Name, instance.ShellWord(value))
+			words = append(words, "--"+f.Name, rebuild.ShellWord(value))
 		} else if value == "true" {
 			words = append(words, "--"+f.Name)
 		}

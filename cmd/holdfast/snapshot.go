@@ -3,8 +3,8 @@ package main
 import (
 	"time"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 )
 
 // snapshot is the output's view of a snapshot.

@@ -13,8 +13,8 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 

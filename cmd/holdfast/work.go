@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"holdfast/instance"
+	"holdfast/rebuild"
 	"holdfast/remedy"
 )
 
@@ -26,7 +26,7 @@ func workFolder(storage, domain string) (work string, searched []string) {
 		here := filepath.Join(dir, ".holdfast-"+domain)
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			nearest = cmp.Or(nearest, here)
-			if instance.Guarded(dir) == nil {
+			if rebuild.Guarded(dir) == nil {
 				work = cmp.Or(work, here)
 				searched = append(searched, here)
 				if _, err := os.Stat(filepath.Join(here, journalName)); err == nil {
@@ -63,8 +63,8 @@ func holdFolder(dir string) (*os.File, error) {
 	refuse := func(format string, args ...any) error {
 		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf(format, args...), Fix: "name a folder of your own by --work, or move that one away"}
 	}
-	if err := instance.Guarded(filepath.Dir(dir)); err != nil {
-		if p, ok := err.(*instance.Problem); ok {
+	if err := rebuild.Guarded(filepath.Dir(dir)); err != nil {
+		if p, ok := err.(*remedy.Error); ok {
 			p.Fix += ", or name another place by --work"
 		}
 		return nil, err

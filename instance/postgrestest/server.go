@@ -4,10 +4,7 @@ package postgrestest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -19,116 +16,100 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"holdfast/internal/testkit"
 )
 
-// Server is a running server. By TCP it asks for a password, by its socket for
-// the system's word on who connects.
+// Server is a running server. Connections by TCP need a password. For
+// connections by the socket the operating system names the user.
 type Server struct {
 	Port     int
-	Sockets  string // its socket's folder
-	Data     string // its data folder
-	Bin      string // the folder of its programs
+	Sockets  string // the folder of the server's socket
+	Data     string // the server's data folder
+	Bin      string // the folder of the server's programs
 	Password string // of Owner and of the superuser "postgres"
 
-	// As is the system's user that it runs as, nil where that is this one.
+	// As is the system user that runs the server, nil for the user of this
+	// process.
 	As *syscall.Credential
 
 	stop func()
 }
 
-// Owner owns the databases that NewDatabase makes. It may make others.
+// Owner is the role that owns the databases of NewDatabase. Owner may create
+// databases.
 const Owner = "gotosocial"
 
-// Start runs a server for the length of a test, on a free loopback port. Where
-// none is installed the test is skipped, or fails if $CI is "true". Its programs are
-// the newest of Debian's places, else of $PATH; $HOLDFAST_TEST_POSTGRES names the
-// folder of others.
+// Start runs a server for the length of a test, on a free loopback port. The
+// settings have the form "NAME=VALUE". The server does not survive a crash of
+// the machine: it never syncs to disk.
+//
+// The programs are the newest that Debian installed, or else those on $PATH.
+// $HOLDFAST_TEST_POSTGRES names another folder of programs. Without any program
+// Start calls [testkit.Missing].
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	bin := find(t)
-	s := &Server{Bin: bin, Password: rand.Text(), Port: freePort(t), As: unprivileged(t)}
-	// A socket's path has 107 bytes at most: t.TempDir is too long.
-	dir, err := os.MkdirTemp("/tmp", "pg-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	s.Sockets, s.Data = dir, filepath.Join(dir, "data")
-	password := filepath.Join(dir, "password")
-	s.write(t, password, []byte(s.Password))
-	if s.As != nil {
-		if err := os.Chown(dir, int(s.As.Uid), int(s.As.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	initdb := s.Command("initdb", "--pgdata="+s.Data, "--username=postgres", "--pwfile="+password, "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--auth-local=peer", "--auth-host=scram-sha-256")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
+	s := &Server{Bin: programs(t), As: systemUser(t), Port: testkit.FreePort(t)}
+	cluster := s.initialCluster(t)
+	s.Password = cluster.password
+	s.Sockets = s.newFolder(t)
+	t.Cleanup(func() { os.RemoveAll(s.Sockets) })
+	s.Data = filepath.Join(s.Sockets, "data")
+	cluster.copyTo(t, s.Data)
 	s.run(t, settings)
 	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE %s LOGIN CREATEDB PASSWORD '%s'", Owner, s.Password))
 	return s
 }
 
-// Command is a program of the server's version, run as its user.
+// Command prepares a run of one of the server's programs as the server's user.
 func (s *Server) Command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.Bin, name), args...)
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGHOST="+s.Sockets, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres")
+	cmd.Env = append(os.Environ(),
+		"LC_ALL=C", "PGHOST="+s.Sockets, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres")
 	if s.As != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.As}
 	}
 	return cmd
 }
 
+// run starts the server, on another port if a process took s.Port meanwhile.
 func (s *Server) run(t testing.TB, settings []string) {
 	t.Helper()
 	for !s.start(t, settings) {
-		s.Port = freePort(t)
+		s.Port = testkit.FreePort(t)
 	}
 }
 
-// start reports false where somebody took the port since it was found free.
+// fast are settings for short tests. Without statistics PostgreSQL takes small
+// queries for long ones, and compiles them for hundreds of milliseconds.
+var fast = []string{"fsync=off", "full_page_writes=off", "synchronous_commit=off", "jit=off"}
+
+// start reports false if another process has the port.
 func (s *Server) start(t testing.TB, settings []string) bool {
 	t.Helper()
-	args := []string{"-D", s.Data, "-k", s.Sockets, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-c", "fsync=off"}
-	for _, setting := range settings {
+	log, err := os.Create(filepath.Join(s.Sockets, "log"))
+	testkit.OK(t, err)
+	defer log.Close()
+	args := []string{"-D", s.Data, "-k", s.Sockets, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port)}
+	for _, setting := range slices.Concat(fast, settings) {
 		args = append(args, "-c", setting)
 	}
-	// The shell ends the server when its input does: also if this process is
-	// killed before it can clean up.
 	server := s.Command("postgres", args...)
-	server.Args = append([]string{"sh", "-c", `"$@" & server=$!; read _; kill -QUIT $server; wait`, "sh", server.Path}, args...)
-	server.Path = "/bin/sh"
-	log, err := os.Create(filepath.Join(s.Sockets, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
 	server.Stdout, server.Stderr = log, log
-	input, err := server.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatalf("start PostgreSQL: %v", err)
-	}
-	stopped := false
-	s.stop = func() {
-		if !stopped {
-			stopped = true
-			input.Close()
-			server.Wait()
-		}
-	}
+	s.stop = testkit.StartDaemon(t, server, "QUIT", "")
 	t.Cleanup(s.stop)
+	return s.await(t, log.Name())
+}
+
+// await waits until the server answers, and reports false if another process
+// has the port.
+func (s *Server) await(t testing.TB, log string) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		// Who took the port may take a connection and say nothing.
+		// The other process may accept a connection and never answer.
 		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
 		conn, err := pgx.Connect(attempt, s.URL("postgres", "postgres"))
 		cancel()
@@ -136,18 +117,15 @@ func (s *Server) start(t testing.TB, settings []string) bool {
 			conn.Close(ctx)
 			return true
 		}
-		said, readErr := os.ReadFile(log.Name())
-		if readErr != nil {
-			t.Fatal(readErr)
-		}
-		if bytes.Contains(said, []byte("Address already in use")) {
+		messages := testkit.Read(t, log)
+		if bytes.Contains(messages, []byte("Address already in use")) {
 			s.stop()
 			return false
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			t.Fatalf("start PostgreSQL: %v\n%s", err, said)
+			t.Fatalf("start PostgreSQL: %v\n%s", err, messages)
 		}
 	}
 }
@@ -155,113 +133,38 @@ func (s *Server) start(t testing.TB, settings []string) bool {
 // Stop ends the server at once, as a crash would.
 func (s *Server) Stop() { s.stop() }
 
-// URL is a connection string, by TCP.
-func (s *Server) URL(user, database string) string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, s.Port, url.PathEscape(database))
-}
-
-// Connect connects as a user, by TCP.
-func (s *Server) Connect(t testing.TB, user, database string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), s.URL(user, database))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-// Has reports whether there is a role of that name.
-func (s *Server) Has(t testing.TB, role string) (has bool) {
-	t.Helper()
-	conn := s.Connect(t, "postgres", "postgres")
-	defer conn.Close(t.Context())
-	if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role).Scan(&has); err != nil {
-		t.Fatal(err)
-	}
-	return has
-}
-
-// Exec runs SQL in a database as the superuser.
-func (s *Server) Exec(t testing.TB, database, sql string) {
-	t.Helper()
-	s.ExecAs(t, "postgres", database, sql)
-}
-
-// ExecAs runs SQL in a database as a user.
-func (s *Server) ExecAs(t testing.TB, user, database, sql string) {
-	t.Helper()
-	conn := s.Connect(t, user, database)
-	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-		t.Fatalf("%s: %v", sql[:min(len(sql), 200)], err)
-	}
-}
-
-// NewDatabase makes an empty database of Owner's.
-func (s *Server) NewDatabase(t testing.TB, name string) {
-	t.Helper()
-	s.Exec(t, "postgres", fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0", pgx.Identifier{name}.Sanitize(), Owner))
-}
-
-// Load runs a file of SQL by psql.
-func (s *Server) Load(t testing.TB, user, database, file string) {
-	t.Helper()
-	cmd := exec.Command(filepath.Join(s.Bin, "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file="+file, s.URL(user, database))
-	cmd.Dir = filepath.Dir(file)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("psql %s: %v\n%s", file, err, out)
-	}
-}
-
-func find(t testing.TB) string {
+// programs returns the folder of the server's programs.
+func programs(t testing.TB) string {
 	t.Helper()
 	if bin := os.Getenv("HOLDFAST_TEST_POSTGRES"); bin != "" {
 		return bin
 	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	installed, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	testkit.OK(t, err)
+	if len(installed) > 0 {
+		return filepath.Dir(slices.Max(installed))
+	}
+	path, err := exec.LookPath("initdb")
 	if err != nil {
-		t.Fatal(err)
+		testkit.Missing(t, "no PostgreSQL: apt-get install postgresql")
 	}
-	if len(found) > 0 {
-		return filepath.Dir(slices.Max(found))
-	}
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
-	}
-	const missing = "no PostgreSQL: apt-get install postgresql"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
+	return filepath.Dir(path)
 }
 
-// unprivileged is the user postgres where this one is root, whom the server
-// refuses.
-func unprivileged(t testing.TB) *syscall.Credential {
+// systemUser returns the user postgres if this process belongs to root:
+// PostgreSQL refuses to run as root.
+func systemUser(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "no user for PostgreSQL: %v", err)
 	}
-	uid, err1 := strconv.Atoi(u.Uid)
-	gid, err2 := strconv.Atoi(u.Gid)
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	testkit.OK(t, err)
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	testkit.OK(t, err)
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }

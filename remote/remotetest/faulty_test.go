@@ -51,8 +51,8 @@ func TestPutGoesWrongAsPlanned(t *testing.T) {
 		if (err == nil) != (try == 2) {
 			t.Errorf("try %d = %v", try, err)
 		}
-		if _, err := f.Store.Stat(t.Context(), name); (err == nil) != stored {
-			t.Errorf("after try %d: Stat = %v", try, err)
+		if _, err := f.Store.Get(t.Context(), name); (err == nil) != stored {
+			t.Errorf("after try %d: Get = %v", try, err)
 		}
 	}
 	if n := f.Count(Put); n != 3 {
@@ -90,8 +90,9 @@ func TestDelayEndsWithTheContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()
-		if _, err := f.Stat(ctx, Name("packs", nil)); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
-			t.Errorf("Stat = %v after %v", err, time.Since(start))
+		_, err := f.Get(ctx, Name("packs", nil))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
+			t.Errorf("Get = %v after %v", err, time.Since(start))
 		}
 		put(t, f, "packs", nil)
 		if took := time.Since(start); took != time.Hour+time.Minute {

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"holdfast/units"
+	"holdfast/internal/units"
 )
 
 // LogHandler shows logged warnings as the program's own warnings. Records below

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
-	"holdfast/units"
+	"holdfast/internal/units"
 	"holdfast/vault"
 )
 

@@ -1,0 +1,52 @@
+package testkit
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Missing ends a test that needs something which this machine lacks. The test
+// fails where $CI is "true", and is skipped elsewhere.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// NeedsProgram calls [Missing] unless all the programs are installed.
+func NeedsProgram(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			Missing(t, "%s is not installed: apt install %s", name, name)
+		}
+	}
+}
+
+// NeedsRoot skips the test unless root runs the test.
+func NeedsRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+}
+
+// MountSmallDisk mounts a file system in memory at dir for the length of the
+// test. The options are those of tmpfs, for example "size=1m". The test is
+// skipped where this process may not mount anything.
+func MountSmallDisk(t testing.TB, dir, options string) {
+	t.Helper()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+}

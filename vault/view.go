@@ -1,0 +1,35 @@
+package vault
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"holdfast/manifest"
+)
+
+// View is the database at one moment. A view holds a read transaction, and an
+// open read transaction makes the write-ahead log of SQLite grow. Therefore a
+// backup never waits for the network between Begin and Close.
+type View interface {
+	// Facts describes the instance for the snapshot's record.
+	Facts() manifest.Facts
+
+	// Database lists the files of the database part in path order. Path and Mode
+	// are set. A file of pages also has Size, Modified and PageSize. Any other file
+	// is a stream, and its Size is an estimate for the progress display.
+	Database() []manifest.File
+
+	// OpenDatabase reads a file of the database part from its start. A file of
+	// pages yields exactly Size bytes, pages in order. Several streams may be open
+	// at once. Only a nil error of the stream's Close shows that a stream is whole.
+	OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error)
+
+	// Media yields the storage keys of the local media that rows of this view
+	// name, in byte order and each once. The backup reports a key that is no valid
+	// path as missing.
+	Media(ctx context.Context) iter.Seq2[string, error]
+
+	// Close ends the transaction.
+	Close() error
+}
