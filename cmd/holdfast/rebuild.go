@@ -131,12 +131,12 @@ func (v *restoreFlags) newRebuilding(ctx context.Context, a *app, snap *vault.Sn
 	case v.full.work != "": // never the folder itself: it is a person's
 		r.work = filepath.Join(v.full.work, ".holdfast-"+rec.Instance)
 		r.searched = []string{r.work}
-	case !r.Config.InBucket():
-		r.work, r.searched = workFolder(r.Config.Storage(), rec.Instance)
-	case r.Config.Engine() == gotosocial.SQLite:
-		r.work, r.searched = workFolder(filepath.Dir(r.Config.Database()), rec.Instance)
 	default:
-		r.work, r.searched = workFolder(a.home.State, rec.Instance)
+		near, err := r.Near()
+		if err != nil {
+			return nil, err
+		}
+		r.work, r.searched = workFolder(cmp.Or(near, a.home.State), rec.Instance)
 	}
 	r.From = filepath.Join(r.work, "instance")
 	return r, nil
@@ -193,16 +193,7 @@ type wish struct {
 }
 
 func (r *rebuilding) wish() wish {
-	c := r.Config
-	database := c.Database()
-	if c.Engine() == gotosocial.Postgres {
-		database = c.Get("db-address") + "/" + c.Get("db-database")
-	}
-	storage := c.Storage()
-	if c.InBucket() {
-		storage = c.Get("storage-s3-endpoint") + "/" + c.Get("storage-s3-bucket") + "/" + c.Get("storage-s3-key-prefix")
-	}
-	return wish{database, storage, c.File, r.User, r.Verbatim}
+	return wish{r.DatabasePlace(), r.MediaPlace(), r.Config.File, r.User, r.Verbatim}
 }
 
 const journalName = "journal.json"
