@@ -105,7 +105,7 @@ func (b *backup) run(ctx context.Context, report *BackupReport) error {
 		return err
 	}
 	defer repo.Close()
-	report.Previous = latest(repo.Records())
+	report.Previous = manifest.History(repo.Records()).Latest()
 	if b.fresh && report.Previous != nil {
 		b.cfg.warn("the index was lost, and this host can't open its own packs: this backup uploads everything again")
 	}

@@ -62,10 +62,10 @@ type Shortage struct {
 func (r *Repository) PlanRestore(
 	ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig,
 ) (plan RestorePlan, err error) {
-	records := r.Records()
-	plan.Newest = snap.Record.Name() == latest(records).Name()
+	records := manifest.History(r.Records())
+	plan.Newest = snap.Record.Name() == records.Latest().Name()
 	if snap.Record.Missing > 0 {
-		plan.Complete = completeBefore(records, snap.Record)
+		plan.Complete = records.CompleteBefore(snap.Record)
 	}
 	if plan.Totals, err = chosen(ctx, snap, cfg); err != nil {
 		return plan, err

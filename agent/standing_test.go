@@ -31,10 +31,4 @@ func TestStandingNamesTheLastCompleteSnapshot(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := completeBefore([]*manifest.Record{incomplete, complete}, incomplete); got != complete {
-		t.Errorf("before the incomplete snapshot: %v", got)
-	}
-	if got := completeBefore([]*manifest.Record{incomplete, complete}, complete); got != nil {
-		t.Errorf("before the first snapshot: %v", got)
-	}
 }

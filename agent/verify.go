@@ -48,7 +48,7 @@ func (h Home) Verify(ctx context.Context, cfg VerifyConfig) (report *VerifyRepor
 	if err != nil {
 		return nil, err
 	}
-	return &VerifyReport{VerifyReport: found, Head: repo.Head(), Newest: latest(repo.Records())}, nil
+	return &VerifyReport{VerifyReport: found, Head: repo.Head(), Newest: manifest.History(repo.Records()).Latest()}, nil
 }
 
 // remember returns the host's memory of the newest records. The memory is empty for
