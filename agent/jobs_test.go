@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	w.identities = w.read(identity)
 	owner, err := seal.ParseOwner(recipient)
 	ok(t, err)
-	founding, err := vault.Found(w.instance.Domain(), "test", []seal.Owner{owner})
+	founding, err := vault.NewFounding(w.instance.Domain(), "test", []seal.Owner{owner})
 	ok(t, err)
 	w.repository = founding.Host.Repository
 	ok(t, os.MkdirAll(w.home.State, 0o700))

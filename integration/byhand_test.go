@@ -244,7 +244,7 @@ func byhandWorld(t *testing.T) *byhand {
 	testkit.OK(t, err)
 	store, err := remote.Create(t.Context(), w.repo, remote.Config{})
 	testkit.OK(t, err)
-	w.host, err = vault.Init(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
+	w.host, err = newRepository(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
 	testkit.OK(t, err)
 	testkit.OK(t, seal.SaveIdentity(w.identity, identity, recipient, w.host.Repository))
 	testkit.OK(t, os.MkdirAll(w.state, 0o700))

@@ -136,7 +136,7 @@ func (v *setup) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	founding, err := vault.Found(domain, version(), owners)
+	founding, err := vault.NewFounding(domain, version(), owners)
 	if err != nil {
 		return err
 	}

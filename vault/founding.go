@@ -12,35 +12,37 @@ import (
 	"holdfast/seal"
 )
 
-// Founding is a new repository before the remote knows of it: what the host
-// keeps, a key object for each owner, and the first record.
+// Founding is a new repository before the remote has anything of it: the host's
+// key, a key object for each owner, and the first record.
 type Founding struct {
-	// Host is to be saved before Publish: without it nothing can be added to
-	// the repository.
+	// Host is the host's key. Save it before Publish: without it nobody can add
+	// anything to the repository.
 	Host *seal.Host
 
-	objects []sealed // the record last
+	objects []newObject // the record last
 }
 
-type sealed struct {
+// newObject is an object that Publish puts.
+type newObject struct {
 	name  string
 	bytes []byte
 }
 
-// Found makes the keys of a new repository, and puts nothing yet.
-func Found(instance, version string, owners []seal.Owner) (*Founding, error) {
+// NewFounding makes the keys and objects of a new repository. domain names the
+// instance, version the program. NewFounding puts nothing into a remote.
+func NewFounding(domain, version string, owners []seal.Owner) (*Founding, error) {
 	keys, err := seal.NewKeys()
 	if err != nil {
 		return nil, err
 	}
-	host, err := keys.Certify(instance, 1, "")
+	host, err := keys.Certify(domain, 1, "")
 	if err != nil {
 		return nil, err
 	}
 	f := &Founding{Host: host}
 	made := now()
 	rec := &manifest.Record{
-		Format: manifest.RecordFormat, Kind: manifest.KindInit, Repository: host.Repository, Instance: instance,
+		Format: manifest.RecordFormat, Kind: manifest.KindInit, Repository: host.Repository, Instance: domain,
 		Previous: []manifest.Hash{}, Kept: []manifest.Hash{}, Started: made, Time: made, Finished: made, Holdfast: version, Epoch: host.Epoch,
 	}
 	for _, owner := range owners {
@@ -50,18 +52,19 @@ func Found(instance, version string, owners []seal.Owner) (*Founding, error) {
 		}
 		k := manifest.Key{Name: sha256.Sum256(object), Size: int64(len(object))}
 		rec.Keys = append(rec.Keys, k)
-		f.objects = append(f.objects, sealed{k.Object(), object})
+		f.objects = append(f.objects, newObject{k.Object(), object})
 	}
 	text, err := rec.Sign(host)
 	if err != nil {
 		return nil, err
 	}
-	f.objects = append(f.objects, sealed{manifest.RecordObject(rec.Name()), text})
+	f.objects = append(f.objects, newObject{manifest.RecordObject(rec.Name()), text})
 	return f, nil
 }
 
-// Publish puts the new repository into a remote that holds none. The record
-// goes last: key objects alone, of a try that failed, are in nobody's way.
+// Publish puts the new repository into a remote that holds none; otherwise the
+// error is ErrRefused. The record goes last: key objects that a failed Publish left
+// do not hinder the next one.
 func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
 	for o, err := range store.List(ctx, "") {
 		if err != nil {
@@ -77,13 +80,4 @@ func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
 		}
 	}
 	return nil
-}
-
-// Init makes a repository in an empty remote and returns what the host keeps.
-func Init(ctx context.Context, store remote.Store, instance, version string, owners []seal.Owner) (*seal.Host, error) {
-	f, err := Found(instance, version, owners)
-	if err != nil {
-		return nil, err
-	}
-	return f.Host, f.Publish(ctx, store)
 }
