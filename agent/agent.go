@@ -1,7 +1,7 @@
-// Package agent is the home of policy: the jobs backup, verify, restore and
-// export, and what the jobs share. Holdfast's commands call the jobs; a daemon
-// can call the same. A job prints nothing: it returns a report, tells an
-// [Observer] what it does, and logs one line at its end.
+// Package agent is the home of policy. Agent has the jobs backup, verify, restore and
+// export, the configuration, the state folder and its lock. Commands and daemons
+// call the same jobs. A job prints nothing: the caller gets a report, an [Observer]
+// gets progress and warnings, and the log gets one line at the end of the job.
 package agent
 
 import (
@@ -15,7 +15,7 @@ import (
 // Observer follows a running job. The zero value follows nothing.
 type Observer struct {
 	Progress *vault.Progress   // may be read while the job runs
-	Warn     func(text string) // is called for what a person should look at
+	Warn     func(text string) // receives each warning for a person
 }
 
 func (o Observer) warn(format string, args ...any) {
@@ -24,7 +24,7 @@ func (o Observer) warn(format string, args ...any) {
 	}
 }
 
-// logEnd writes the one line that a job leaves in the log.
+// logEnd writes the log line of a job.
 func logEnd(ctx context.Context, message string, err error, attrs ...any) {
 	if err != nil {
 		attrs = append(attrs, "error", err)

@@ -20,13 +20,13 @@ type BackupConfig struct {
 	Observer
 }
 
-// BackupReport says what a backup did.
+// BackupReport is the result of a backup.
 type BackupReport struct {
 	Saved    *vault.BackupReport // nil if no snapshot was saved
 	Previous *manifest.Record    // the snapshot before, or nil
 	Duration time.Duration
-	// Standing is what there is to fall back on now; nil if the backup failed before
-	// it opened the index.
+	// Standing describes the snapshots after the backup. Standing is nil if the backup
+	// failed before the index was open.
 	Standing *Standing
 }
 
@@ -63,17 +63,18 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 	return report, err
 }
 
-// log writes the line about the backup.
+// log writes the log line of the backup.
 func (r *BackupReport) log(ctx context.Context, err error) {
 	attrs := []any{"duration", r.Duration}
 	if r.Saved != nil {
 		rec := r.Saved.Record
-		attrs = append(attrs, "instance", rec.Instance, "snapshot", rec.ID(), "packs", r.Saved.Packs, "bytes", rec.Stored, "missing", rec.Missing)
+		attrs = append(attrs, "instance", rec.Instance, "snapshot", rec.ID(), "packs", r.Saved.Packs, "bytes",
+			rec.Stored, "missing", rec.Missing)
 	}
 	logEnd(ctx, "backup ended", err, attrs...)
 }
 
-// backup is one backup, with its lock and its index.
+// backup is a running backup, with lock and index.
 type backup struct {
 	home   Home
 	cfg    BackupConfig
@@ -94,26 +95,29 @@ func (b *backup) run(ctx context.Context, report *BackupReport) error {
 	}
 	if b.host.Instance != i.Domain() {
 		return &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("this host's key is for %s, GoToSocial's configuration is of %s", b.host.Instance, i.Domain()),
-			Fix:  "correct instance.gotosocial; another instance needs its own state folder and repository (holdfast init)"}
+			What: fmt.Sprintf("this host's key is for %s, GoToSocial's configuration is of %s",
+				b.host.Instance, i.Domain()),
+			Fix: "correct instance.gotosocial; another instance needs its own state folder and repository " +
+				"(holdfast init)"}
 	}
 	repo, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer repo.Close()
-	report.Previous = latest(repo.Records())
+	report.Previous = manifest.History(repo.Records()).Latest()
 	if b.fresh && report.Previous != nil {
 		b.cfg.warn("the index was lost, and this host can't open its own packs: this backup uploads everything again")
 	}
 	report.Saved, err = vault.Backup(ctx, vault.BackupConfig{
 		Repository: repo.Repository, Host: b.host, Index: b.idx, Database: i, Files: i,
-		State: b.home.State, Spool: int64(b.config.Spool), Workers: b.config.Workers, Version: b.cfg.Version, Progress: b.cfg.Progress,
+		State: b.home.State, Spool: int64(b.config.Spool), Workers: b.config.Workers,
+		Version: b.cfg.Version, Progress: b.cfg.Progress,
 	})
 	return err
 }
 
-// open opens the repository that this host adds to.
+// open opens the host's repository.
 func (b *backup) open(ctx context.Context) (*Repository, error) {
 	first, err := b.config.firstRemote()
 	if err != nil {
@@ -134,8 +138,8 @@ func (b *backup) open(ctx context.Context) (*Repository, error) {
 	return repo, err
 }
 
-// noRepository says why the host's repository may be absent. A host that has seen a
-// snapshot was set up to the end.
+// noRepository says why the host's repository may be absent. A host that has seen
+// a snapshot has completed init.
 func (b *backup) noRepository(err error) error {
 	fix := "mount the folder, or correct the URL in " + b.config.File
 	if lastKnown(b.idx).Unasked {

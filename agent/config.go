@@ -12,8 +12,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 )
 
 // Config is Holdfast's configuration file.
@@ -28,18 +28,19 @@ type Config struct {
 	Patience time.Duration `yaml:"-"` // with servers that don't answer; default: that of a nightly run
 }
 
-// InstanceConfig says where the GoToSocial instance is.
+// InstanceConfig locates the GoToSocial instance. The default of WorkingDir without a
+// unit is the folder of GoToSocial's configuration.
 type InstanceConfig struct {
-	GoToSocial string            `yaml:"gotosocial"`  // GoToSocial's configuration file; default: from unit or environment
-	Unit       string            `yaml:"unit"`        // the systemd unit of the server; default: the one that runs GoToSocial
+	GoToSocial string            `yaml:"gotosocial"`  // GoToSocial's configuration; default: the unit's
+	Unit       string            `yaml:"unit"`        // the server's systemd unit; default: found
 	EnvFile    string            `yaml:"env_file"`    // the environment file of the server's container
 	Paths      map[string]string `yaml:"paths"`       // paths of the container, and their paths on this machine
-	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's, else the folder of GoToSocial
+	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's
 	Binary     string            `yaml:"binary"`      // GoToSocial's program; default: found
 	Extra      []string          `yaml:"extra"`       // more files and folders to back up
 }
 
-// RemoteConfig is one remote.
+// RemoteConfig is a remote.
 type RemoteConfig struct {
 	URL       string `yaml:"url"` // may carry the repository's ID as #hf1…
 	AccessKey Secret `yaml:"access_key"`
@@ -47,7 +48,7 @@ type RemoteConfig struct {
 	Region    string `yaml:"region"`
 }
 
-// maxConfigFile bounds the configuration file, in bytes. An ordinary one has 300.
+// maxConfigFile bounds the configuration file, in bytes. An ordinary file has 300.
 const maxConfigFile = 1 << 20
 
 // Config reads the configuration file.
@@ -55,10 +56,12 @@ func (h Home) Config() (*Config, error) {
 	f, err := os.Open(h.ConfigFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &remedy.Error{Kind: remedy.Setting, What: "there is no configuration file " + h.ConfigFile,
-			Fix: "holdfast init writes the file; -c FILE names another; commands that only read take --from REMOTE instead"}
+			Fix: "holdfast init writes the file; -c FILE names another; " +
+				"commands that only read take --from REMOTE instead"}
 	}
 	if err != nil {
-		return nil, &remedy.Error{Kind: remedy.Setting, Err: err, Fix: "run Holdfast as the user who owns its configuration"}
+		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
+			Fix: "run Holdfast as the user who owns its configuration"}
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {
@@ -71,8 +74,9 @@ func (h Home) Config() (*Config, error) {
 		return nil, err
 	}
 	if len(text) > maxConfigFile {
-		return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s is larger than %s", h.ConfigFile, units.Size(maxConfigFile)),
-			Fix: "name Holdfast's own configuration by -c FILE"}
+		return nil, &remedy.Error{Kind: remedy.Setting,
+			What: fmt.Sprintf("%s is larger than %s", h.ConfigFile, units.Size(maxConfigFile)),
+			Fix:  "name Holdfast's own configuration by -c FILE"}
 	}
 	c, err := parseConfig(text)
 	if err != nil {
@@ -100,7 +104,8 @@ func (c *Config) check() error {
 
 func (r RemoteConfig) check(key string) error {
 	if !filepath.IsAbs(r.URL) && !strings.Contains(r.URL, "://") {
-		return fmt.Errorf("%s.url: %q is not a remote: write s3://ENDPOINT/BUCKET/PREFIX, or the absolute path of a folder", key, r.URL)
+		return fmt.Errorf("%s.url: %q is not a remote: write s3://ENDPOINT/BUCKET/PREFIX, "+
+			"or the absolute path of a folder", key, r.URL)
 	}
 	for name, s := range map[string]Secret{"access_key": r.AccessKey, "secret_key": r.SecretKey} {
 		if err := s.Check(key + "." + name); err != nil {
@@ -135,7 +140,7 @@ func (c InstanceConfig) check() error {
 // Bytes is a number of bytes, written "1GiB" or "500 MB".
 type Bytes int64
 
-// UnmarshalYAML reads a number with its unit.
+// UnmarshalYAML reads a number with a unit.
 func (b *Bytes) UnmarshalYAML(unmarshal func(any) error) error {
 	var text string
 	if err := unmarshal(&text); err != nil {

@@ -11,11 +11,14 @@ func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
 		{Remotes: []RemoteConfig{{URL: "/storage#hf1abc"}}},
 		{
 			Instance: InstanceConfig{
-				GoToSocial: "/gotosocial/it's: \"odd\".yaml", Unit: "gotosocial.service", EnvFile: "/etc/gotosocial.env",
-				Paths: map[string]string{"/b": "/srv/b", "/a": "/srv/a"}, WorkingDir: "/gotosocial", Binary: "/usr/bin/gotosocial",
+				GoToSocial: "/gotosocial/it's: \"odd\".yaml",
+				Unit:       "gotosocial.service", EnvFile: "/etc/gotosocial.env",
+				Paths: map[string]string{"/b": "/srv/b",
+					"/a": "/srv/a"}, WorkingDir: "/gotosocial", Binary: "/usr/bin/gotosocial",
 				Extra: []string{"/etc/nginx", "/tab\there"},
 			},
-			Remotes: []RemoteConfig{{URL: "s3://host/bucket", AccessKey: "env:KEY", SecretKey: "cmd:pass show s3", Region: "here"}},
+			Remotes: []RemoteConfig{{URL: "s3://host/bucket", AccessKey: "env:KEY", SecretKey: "cmd:pass show s3",
+				Region: "here"}},
 		},
 	} {
 		text, err := c.Text()

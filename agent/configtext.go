@@ -16,8 +16,8 @@ import (
 	"holdfast/remedy"
 )
 
-// configText is the configuration file as init writes it. Settings without a value
-// are left out. A string of YAML may be written as JSON.
+// configText is init's template of the configuration file. Settings without a value
+// are left out.
 var configText = template.Must(template.New("config").Funcs(template.FuncMap{"quote": quote}).Parse(
 	`# Holdfast's configuration. holdfast config show explains it, config check tries it.
 instance:
@@ -51,15 +51,15 @@ remotes:
 {{- end}}
 `))
 
-// Text returns the configuration as [Home.Config] reads it, for the settings that
-// init can make.
+// Text returns the text of a configuration file with the settings of init: those of
+// the instance and of the remotes.
 func (c *Config) Text() (string, error) {
 	var b strings.Builder
 	err := configText.Execute(&b, c)
 	return b.String(), err
 }
 
-// quote writes a YAML string, even of a [Secret] that hides itself elsewhere.
+// quote writes a YAML string, in the form of JSON. A [Secret] appears unhidden.
 func quote(v any) (string, error) {
 	text, err := json.Marshal(reflect.ValueOf(v).String())
 	return string(text), err
@@ -76,7 +76,8 @@ func parseConfig(text []byte) (*Config, error) {
 		return nil, errors.New(" the file is empty")
 	case errors.As(err, &placed) && placed.GetToken() != nil:
 		at := placed.GetToken().Position
-		return nil, fmt.Errorf("%d:%d: %s%s", at.Line, at.Column, cmp.Or(wrongType(err), placed.GetMessage()), suggestKey(err))
+		return nil, fmt.Errorf("%d:%d: %s%s", at.Line, at.Column, cmp.Or(wrongType(err), placed.GetMessage()),
+			suggestKey(err))
 	case err != nil:
 		return nil, fmt.Errorf(" %w", err)
 	}
@@ -86,8 +87,8 @@ func parseConfig(text []byte) (*Config, error) {
 	return &c, nil
 }
 
-// wrongType says which type a value should have. The result is empty for other
-// errors.
+// wrongType names the right type of a value. The result is empty for an error of any
+// other kind.
 func wrongType(err error) string {
 	var node *yaml.UnexpectedNodeTypeError
 	var value *yaml.TypeError
@@ -109,7 +110,7 @@ func wrongType(err error) string {
 var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir", "binary", "extra",
 	"remotes", "url", "access_key", "secret_key", "region", "spool", "workers"}
 
-// suggestKey names the key that an unknown key is likely meant to be.
+// suggestKey names the keys with the most similar spelling.
 func suggestKey(err error) string {
 	var unknown *yaml.UnknownFieldError
 	if !errors.As(err, &unknown) {

@@ -13,7 +13,7 @@ import (
 	"holdfast/vault"
 )
 
-// ExportConfig says what to export, and where to.
+// ExportConfig is the origin and the target of an export.
 type ExportConfig struct {
 	Snapshot *vault.Snapshot // default: the live database
 	File     string          // a new file; default: Out
@@ -21,13 +21,14 @@ type ExportConfig struct {
 	Observer
 }
 
-// Export writes the identity of the instance. The export appears only when all of
-// it is there: a slow reader does not hold the database's transaction, and nobody
-// takes a part for the whole.
+// Export writes the identity of the instance. Export collects everything before the
+// first byte reaches the target. Thus a slow reader can't prolong the database's
+// transaction, and a failed export leaves no partial file.
 func (h Home) Export(ctx context.Context, cfg ExportConfig) (done export.Result, err error) {
 	began := time.Now()
 	defer func() {
-		logEnd(ctx, "export ended", err, "accounts", done.Accounts, "entries", done.Entries, "left_out", len(done.LeftOut), "duration", time.Since(began))
+		logEnd(ctx, "export ended", err, "accounts", done.Accounts, "entries", done.Entries, "left_out",
+			len(done.LeftOut), "duration", time.Since(began))
 	}()
 	whole, err := disk.Scratch(ScratchFolder(cfg.File))
 	if err != nil {
@@ -76,7 +77,8 @@ func exportSnapshot(ctx context.Context, cfg ExportConfig, w io.Writer) (done ex
 	if err != nil {
 		return done, fmt.Errorf("snapshot %s: %w", cfg.Snapshot.Record.ID(), err)
 	}
-	err = cfg.Snapshot.Lend(ctx, export.Bare{}, vault.RestoreConfig{Paths: paths, Progress: cfg.Progress}, func(dir string) error {
+	restore := vault.RestoreConfig{Paths: paths, Progress: cfg.Progress}
+	err = cfg.Snapshot.Lend(ctx, export.Bare{}, restore, func(dir string) error {
 		done, err = export.WriteSnapshot(ctx, dir, w)
 		return err
 	})

@@ -14,8 +14,9 @@ import (
 // Settings returns GoToSocial's own configuration.
 func (c *Config) Settings() (*gotosocial.Config, error) {
 	return gotosocial.Server{
-		File: c.Instance.GoToSocial, WorkingDir: c.Instance.WorkingDir, Unit: c.Instance.Unit, EnvFile: c.Instance.EnvFile,
-		Environment: os.Environ(), Paths: c.Instance.Paths, Root: c.Root,
+		File: c.Instance.GoToSocial, Unit: c.Instance.Unit, EnvFile: c.Instance.EnvFile,
+		WorkingDir: c.Instance.WorkingDir, Paths: c.Instance.Paths,
+		Environment: os.Environ(), Root: c.Root,
 	}.Config()
 }
 
@@ -36,7 +37,7 @@ func (c *Config) OpenInstance(o Observer) (*instance.Instance, error) {
 	return instance.Open(settings, instance.Options{Extra: c.Instance.Extra, Binary: c.Instance.Binary, Bucket: bucket})
 }
 
-// CheckBinary refuses a program of GoToSocial that is named and can't be run.
+// CheckBinary refuses a binary that can't be run. No binary passes.
 func (c *Config) CheckBinary() error {
 	if c.Instance.Binary == "" {
 		return nil
@@ -46,12 +47,13 @@ func (c *Config) CheckBinary() error {
 		err = fmt.Errorf("%s is not a program", c.Instance.Binary)
 	}
 	if err != nil {
-		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's binary", Err: err, Fix: "correct binary, or leave it out: Holdfast then looks for GoToSocial"}
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's binary", Err: err,
+			Fix: "correct binary, or leave it out: Holdfast then looks for GoToSocial"}
 	}
 	return nil
 }
 
-// CheckOutside refuses a state folder or a remote that lies in what is backed up.
+// CheckOutside refuses a state folder or a remote inside the backed up folders.
 func (c *Config) CheckOutside(i *instance.Instance, state string) error {
 	state, err := filepath.Abs(state)
 	if err != nil {
@@ -65,7 +67,8 @@ func (c *Config) CheckOutside(i *instance.Instance, state string) error {
 	}
 	for _, path := range append(paths, state) {
 		if around := i.Around(path); around != "" {
-			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s lies in %s, which is backed up", path, around),
+			return &remedy.Error{Kind: remedy.Refused,
+				What:   fmt.Sprintf("%s lies in %s, which is backed up", path, around),
 				Effect: "each backup would save the earlier backups again",
 				Fix:    "name another folder for it, or other extra paths"}
 		}

@@ -41,7 +41,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { slog.SetDefault(before) })
 
 	var err error
-	w.instance, err = sample.Make(filepath.Join(dir, "instance"), sample.Config{Accounts: 20, Statuses: 200, Media: 4, MediaBytes: 8 << 10})
+	w.instance, err = sample.Make(filepath.Join(dir, "instance"),
+		sample.Config{Accounts: 20, Statuses: 200, Media: 4, MediaBytes: 8 << 10})
 	ok(t, err)
 	identity, recipient, err := seal.NewIdentity()
 	ok(t, err)
@@ -175,7 +176,10 @@ func TestEachJobLogsOneLineWithoutSecrets(t *testing.T) {
 		t.Fatalf("%q", lines)
 	}
 	for i, line := range lines {
-		if !strings.Contains(line, want[i]) || !strings.Contains(line, "level=INFO") || strings.Contains(line, "PRIVATE") {
+		if !strings.Contains(line, want[i]) || !strings.Contains(line, "level=INFO") {
+			t.Errorf("%q", line)
+		}
+		if strings.Contains(line, "PRIVATE") {
 			t.Errorf("%q", line)
 		}
 	}
@@ -189,7 +193,8 @@ func TestFailedBackupSaysWhatIsLeft(t *testing.T) {
 	away := w.storage + ".away"
 	ok(t, os.Rename(w.storage, away))
 	report, err := w.home.Backup(t.Context(), agent.BackupConfig{})
-	if err == nil || report.Saved != nil || report.Standing.String() != "this host knows of no snapshot yet; holdfast list asks the storage" {
+	const nothing = "this host knows of no snapshot yet; holdfast list asks the storage"
+	if err == nil || report.Saved != nil || report.Standing.String() != nothing {
 		t.Errorf("%v, %s", err, report.Standing)
 	}
 	ok(t, os.Rename(away, w.storage))
@@ -206,7 +211,10 @@ func TestLockedStateIsBusy(t *testing.T) {
 	unlock, err := w.home.Lock("init")
 	ok(t, err)
 	report, err := w.home.Backup(t.Context(), agent.BackupConfig{})
-	if !remedy.Is(err, remedy.Busy) || report.Standing != nil || !strings.Contains(err.Error(), "held by holdfast init") {
+	if !remedy.Is(err, remedy.Busy) || !strings.Contains(err.Error(), "held by holdfast init") {
+		t.Errorf("%v", err)
+	}
+	if report.Standing != nil {
 		t.Errorf("%v", err)
 	}
 	ok(t, unlock())
@@ -231,9 +239,11 @@ func TestUnpinnedRepositoryNeedsAPerson(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for yes, want := range map[bool]bool{true: true, false: false} {
-		repo, err := home.Open(t.Context(), agent.OpenConfig{From: w.storage, Confirm: func(_ context.Context, r *agent.Repository) (bool, error) {
+		confirm := func(_ context.Context, r *agent.Repository) (bool, error) {
 			return yes && r.ID == w.repository, nil
-		}})
+		}
+		cfg := agent.OpenConfig{From: w.storage, Confirm: confirm}
+		repo, err := home.Open(t.Context(), cfg)
 		if (err == nil) != want {
 			t.Errorf("confirmed %t: %v", yes, err)
 		}

@@ -14,7 +14,7 @@ import (
 	"holdfast/seal"
 )
 
-// Location is the URL of a remote, and what is needed to open the remote.
+// Location is the URL of a remote, with the settings to open the remote.
 type Location struct {
 	URL    string            // without the pin; the path of a folder is absolute
 	Pin    seal.RepositoryID // the repository that the remote must hold; zero: any
@@ -39,7 +39,8 @@ func ParseLocation(rawURL string) (Location, error) {
 	if pin != "" {
 		id, err := seal.ParseRepositoryID(pin)
 		if err != nil {
-			return l, &remedy.Error{Kind: remedy.Setting, Err: err, Fix: "copy the pin, from #hf1 on, from the recovery kit or the configuration"}
+			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
+				Fix: "copy the pin, from #hf1 on, from the recovery kit or the configuration"}
 		}
 		l.Pin = id
 	}
@@ -49,7 +50,7 @@ func ParseLocation(rawURL string) (Location, error) {
 // Pinned returns the URL with a pin.
 func (l Location) Pinned(id seal.RepositoryID) string { return l.URL + "#" + id.String() }
 
-// Folder returns the folder of a remote on this machine, else "".
+// Folder returns the folder of a local remote, or "" for a remote elsewhere.
 func (l Location) Folder() string {
 	if u, err := url.Parse(l.URL); err == nil && u.Scheme == "dir" {
 		return u.Path
@@ -75,14 +76,15 @@ func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Locati
 			continue
 		}
 		if *s.to, err = s.from.Read(ctx, o); err != nil {
-			return l, &remedy.Error{Kind: remedy.Setting, Err: err, Fix: "correct access_key and secret_key of the remote, or the secrets that they name"}
+			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
+				Fix: "correct access_key and secret_key of the remote, or the secrets that they name"}
 		}
 	}
 	l.Remote = withEnvironment(l.Remote)
 	return l, nil
 }
 
-// withEnvironment fills the settings of S3 that the configuration leaves open.
+// withEnvironment fills empty settings of S3 from the environment.
 func withEnvironment(c remote.Config) remote.Config {
 	c.AccessKey = cmp.Or(c.AccessKey, os.Getenv("AWS_ACCESS_KEY_ID"))
 	c.SecretKey = cmp.Or(c.SecretKey, os.Getenv("AWS_SECRET_ACCESS_KEY"))
@@ -91,7 +93,7 @@ func withEnvironment(c remote.Config) remote.Config {
 }
 
 // Locate finds a remote to read from. from is a URL; "" is the first remote of the
-// configuration. A URL that the configuration has too gets its pin and secrets.
+// configuration. A URL of the configuration gets the pin and secrets from there.
 func (h Home) Locate(ctx context.Context, from string, o Observer) (Location, error) {
 	c, configErr := h.Config()
 	if from == "" {
@@ -126,17 +128,20 @@ func (h Home) Locate(ctx context.Context, from string, o Observer) (Location, er
 
 func (c *Config) firstRemote() (RemoteConfig, error) {
 	if len(c.Remotes) == 0 {
-		return RemoteConfig{}, &remedy.Error{Kind: remedy.Setting, What: c.File + " names no remote", Fix: "add one under remotes, or use --from REMOTE"}
+		return RemoteConfig{}, &remedy.Error{Kind: remedy.Setting, What: c.File + " names no remote",
+			Fix: "add one under remotes, or use --from REMOTE"}
 	}
 	return c.Remotes[0], nil
 }
 
-// RemoteError tells a URL that can't be used from a remote that does not answer.
+// RemoteError gives an error of opening a remote the kind Setting, unless the remote
+// answered or is unreachable.
 func RemoteError(err error) error {
 	for _, answer := range []error{remote.ErrCredentials, remote.ErrUnreachable, remote.ErrFull} {
 		if errors.Is(err, answer) {
 			return err
 		}
 	}
-	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: "a remote is s3://ENDPOINT/BUCKET/PREFIX, or a folder: /PATH"}
+	return &remedy.Error{Kind: remedy.Setting, Err: err,
+		Fix: "a remote is s3://ENDPOINT/BUCKET/PREFIX, or a folder: /PATH"}
 }

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/disk"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 )
 
-// holder is the content of the lock file: who holds the state folder.
+// holder is the content of the lock file: the process with the lock.
 type holder struct {
 	PID     int       `json:"pid"`
 	Job     string    `json:"verb"`
@@ -25,9 +25,9 @@ type holder struct {
 	Since   time.Time `json:"since"`
 }
 
-// Lock takes the state folder for one job, and makes the folder if it is missing.
-// An error of kind [remedy.Busy] names the job that holds the folder. The kernel
-// releases the lock when the process ends, however it ends.
+// Lock takes the state folder for one job, and makes a missing folder. An error of
+// kind [remedy.Busy] names the job with the lock. The kernel releases the lock when
+// the process ends, even by a kill.
 func (h Home) Lock(job string) (unlock func() error, err error) {
 	const fix = "run Holdfast as the user who owns the folder, or name another by --state"
 	if err := os.MkdirAll(h.State, 0o700); err != nil {
@@ -51,8 +51,8 @@ func (h Home) Lock(job string) (unlock func() error, err error) {
 	return func() error { return errors.Join(giveBack(h.State), f.Close()) }, nil
 }
 
-// giveBack gives what root made in a folder to the folder's user: a run by root
-// must not keep that user from their own state.
+// giveBack gives root's files in a folder to the folder's user. After a run by root,
+// the user must still be able to use the state.
 func giveBack(dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -98,7 +98,8 @@ func (h Home) busy(f *os.File) error {
 		by, ok = readHolder(f)
 	}
 	if !ok {
-		return &remedy.Error{Kind: remedy.Busy, What: "another holdfast, without a name, holds " + h.State, Fix: "wait until it ends"}
+		return &remedy.Error{Kind: remedy.Busy, What: "another holdfast, without a name, holds " + h.State,
+			Fix: "wait until it ends"}
 	}
 	return &remedy.Error{
 		Kind: remedy.Busy,
@@ -108,8 +109,8 @@ func (h Home) busy(f *os.File) error {
 	}
 }
 
-// readHolder reads the lock file. The entry of a process that has ended does not
-// count: its number may belong to another process now.
+// readHolder reads the lock file. The entry of an ended process does not count: the
+// number may belong to a different process now.
 func readHolder(f *os.File) (by holder, ok bool) {
 	text := make([]byte, 4<<10)
 	n, err := f.ReadAt(text, 0)

@@ -24,8 +24,8 @@ func WriteNew(path string, r io.Reader) error {
 	return nil
 }
 
-// CheckNew refuses paths that name something. A path in a folder that this user
-// can't read passes: writing there fails.
+// CheckNew refuses paths of existing files and folders. A path in an unreadable folder
+// passes; the write will fail.
 func CheckNew(paths ...string) error {
 	if found := existing(paths...); len(found) > 0 {
 		return refuseExisting(found...)
@@ -38,6 +38,7 @@ func refuseExisting(paths ...string) *remedy.Error {
 	if len(paths) > 1 {
 		verbs = "exist already, and are"
 	}
-	return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s %s never overwritten", strings.Join(paths, " and "), verbs),
-		Fix: "use the file, name another, or move it away first"}
+	return &remedy.Error{Kind: remedy.Refused,
+		What: fmt.Sprintf("%s %s never overwritten", strings.Join(paths, " and "), verbs),
+		Fix:  "use the file, name another, or move it away first"}
 }

@@ -18,8 +18,8 @@ import (
 	"holdfast/vault"
 )
 
-// RestoreConfig says what to restore into a folder. The zero value restores all of
-// a snapshot.
+// RestoreConfig is the choice of files for a restore into a folder. The zero value
+// chooses all of a snapshot.
 type RestoreConfig struct {
 	To       string          // the folder, an absolute path: empty, or left by an earlier run
 	Parts    []manifest.Part // default: all
@@ -32,23 +32,23 @@ type RestoreConfig struct {
 // whole reports whether everything is restored.
 func (c RestoreConfig) whole() bool { return len(c.Parts) == 0 && len(c.Paths) == 0 }
 
-// staging is the folder in which vault keeps an unfinished restore.
+// staging is vault's folder for an unfinished restore.
 const staging = ".holdfast-restore"
 
-// Unfinished reports whether a folder holds a restore that can go on.
+// Unfinished reports whether a folder holds an unfinished restore.
 func Unfinished(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, staging))
 	return err == nil
 }
 
-// RestorePlan says what a restore would write.
+// RestorePlan describes a restore before it begins.
 type RestorePlan struct {
 	Totals map[manifest.Part]manifest.Total
 	Newest bool // the snapshot is the newest
-	// Complete is the last snapshot before that misses no file. It is nil if there
-	// is none, or if the snapshot itself misses no file.
+	// Complete is the last earlier snapshot without missing files. Complete is nil for
+	// a snapshot without missing files, or if no earlier snapshot is complete.
 	Complete *manifest.Record
-	// If the disk of the target has too little room, Short says so.
+	// Short is nil if the disk of the target has enough room.
 	Short *Shortage
 }
 
@@ -59,11 +59,13 @@ type Shortage struct {
 }
 
 // PlanRestore looks at a snapshot and at the target's disk, and writes nothing.
-func (r *Repository) PlanRestore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (plan RestorePlan, err error) {
-	records := r.Records()
-	plan.Newest = snap.Record.Name() == latest(records).Name()
+func (r *Repository) PlanRestore(
+	ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig,
+) (plan RestorePlan, err error) {
+	records := manifest.History(r.Records())
+	plan.Newest = snap.Record.Name() == records.Latest().Name()
 	if snap.Record.Missing > 0 {
-		plan.Complete = completeBefore(records, snap.Record)
+		plan.Complete = records.CompleteBefore(snap.Record)
 	}
 	if plan.Totals, err = chosen(ctx, snap, cfg); err != nil {
 		return plan, err
@@ -97,8 +99,8 @@ func chosen(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (map[m
 	return totals, nil
 }
 
-// shortage compares the sums with the free room of the target's disk. A disk that
-// does not tell its room has enough.
+// shortage compares the sums with the free room of the target's disk. A disk of
+// unknown size has enough room.
 func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
 	s := &Shortage{Dir: ScratchFolder(to)}
 	for _, total := range totals {
@@ -111,10 +113,9 @@ func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
 	return s
 }
 
-// ScratchFolder returns a folder for scratch files, if possible on the disk of the
-// target: a rescue system keeps its temporary folder in memory. The folder is
-// outside the target, which must be empty. to is an absolute path, or "" if there
-// is no target.
+// ScratchFolder returns a folder for scratch files, outside the target, and if
+// possible on the target's disk: the temporary folder of a rescue system is in
+// memory. to is the absolute path of the target, or "" without a target.
 func ScratchFolder(to string) string {
 	if to == "" {
 		return os.TempDir()
@@ -129,7 +130,7 @@ func ScratchFolder(to string) string {
 	return dir
 }
 
-// RestoreReport says what a restore did.
+// RestoreReport is the result of a restore.
 type RestoreReport struct {
 	*vault.RestoreReport
 	Damage   string // the note about damage in a database that was restored verbatim, or ""
@@ -137,19 +138,21 @@ type RestoreReport struct {
 	Duration time.Duration
 }
 
-// Restore restores a snapshot into a folder. Nothing in the folder has its final
-// name before all of the snapshot is checked and durable. A restore that was
-// interrupted goes on when Restore is called again with the same choice.
+// Restore restores a snapshot into a folder. Files get their final names only after
+// all of the snapshot is checked and durable. To continue an interrupted restore,
+// call Restore again with the same choice.
 func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (report *RestoreReport, err error) {
 	began := time.Now()
 	defer func() {
 		attrs := []any{"instance", snap.Record.Instance, "snapshot", snap.Record.ID(), "duration", time.Since(began)}
 		if report != nil {
-			attrs = append(attrs, "files", report.Files, "bytes", report.Bytes, "packs", report.Packs, "missing", report.Missing)
+			attrs = append(attrs, "files", report.Files, "bytes", report.Bytes, "packs", report.Packs, "missing",
+				report.Missing)
 		}
 		logEnd(ctx, "restore ended", err, attrs...)
 	}()
-	done, err := snap.Restore(ctx, cfg.To, &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim}, vault.RestoreConfig{
+	target := &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim}
+	done, err := snap.Restore(ctx, cfg.To, target, vault.RestoreConfig{
 		Parts: cfg.Parts, Paths: cfg.Paths, Salvage: cfg.Salvage, Progress: cfg.Progress,
 	})
 	if errors.Is(err, vault.ErrRefused) && !errors.Is(err, vault.ErrBusy) {

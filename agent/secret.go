@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Secret says where a secret is kept. The secret itself is never part of it:
+// Secret says where to find a secret, and never holds the secret itself:
 //
 //	file:PATH   the contents of a file
 //	env:NAME    an environment variable
@@ -23,24 +23,26 @@ import (
 // White space around a secret is dropped.
 type Secret string
 
-// Valid reports whether s says where a secret is.
+// Valid reports whether s says where to find a secret.
 func (s Secret) Valid() bool {
 	kind, rest, _ := strings.Cut(string(s), ":")
 	return rest != "" && slices.Contains([]string{"file", "env", "cred", "cmd"}, kind)
 }
 
-// Check refuses a setting that holds the secret itself, without quoting it. An
-// empty setting passes.
+// Check refuses a setting with the secret itself. The error does not quote the
+// secret. An empty setting passes.
 func (s Secret) Check(key string) error {
 	if s == "" || s.Valid() {
 		return nil
 	}
-	return fmt.Errorf("%s holds the secret itself: put the secret into a file that only Holdfast's user can read (chmod 600), "+
-		"and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); then make a new key pair, if others could read this file",
+	return fmt.Errorf("%s holds the secret itself: put the secret into a file that only Holdfast's user can "+
+		"read (chmod 600), "+
+		"and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); then make a new key pair, "+
+		"if others could read this file",
 		key, key[strings.LastIndex(key, ".")+1:])
 }
 
-// Absolute returns s with a path that any working directory leads to.
+// Absolute returns s with an absolute path.
 func (s Secret) Absolute() Secret {
 	if path, ok := strings.CutPrefix(string(s), "file:"); ok {
 		if abs, err := filepath.Abs(path); err == nil {
@@ -61,7 +63,7 @@ func (s Secret) String() string {
 // maxSecret bounds a secret, in bytes.
 const maxSecret = 64 << 10
 
-// Read returns the secret. It warns if other users can read the secret too.
+// Read returns the secret. Read warns if every user can read the file.
 func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 	kind, rest, _ := strings.Cut(string(s), ":")
 	var text []byte
@@ -95,7 +97,8 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 func readCredential(name string) ([]byte, error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has it", name)
+		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has it",
+			name)
 	}
 	text, _, err := readSecretFile(filepath.Join(dir, filepath.Base(name)))
 	return text, err

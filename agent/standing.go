@@ -2,23 +2,22 @@ package agent
 
 import (
 	"fmt"
-	"slices"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
-	"holdfast/units"
 )
 
-// Standing is what there is to fall back on when a job fails.
+// Standing names the snapshots to fall back on when a job fails.
 type Standing struct {
 	Newest   *manifest.Record // the newest snapshot, or nil
 	Complete *manifest.Record // the newest snapshot without missing files, or nil
 	Unasked  bool             // only this host's index was asked, and it knows no record
 }
 
-// StandingOf returns what the records, newest first, leave to fall back on.
-func StandingOf(records []*manifest.Record) Standing {
-	return Standing{Newest: latest(records), Complete: complete(records)}
+// StandingOf finds the standing in a repository's records.
+func StandingOf(records manifest.History) Standing {
+	return Standing{Newest: records.Latest(), Complete: records.Complete()}
 }
 
 // String says how old the last complete snapshot is.
@@ -38,64 +37,13 @@ func (s Standing) String() string {
 	return fmt.Sprintf("the last complete snapshot, %s, is %s old", s.Complete.ID(), units.Age(s.Complete.Time))
 }
 
-// lastKnown is the standing by the records that this host remembers, for when the
-// storage can't be asked.
+// lastKnown finds the standing in the host's index. The storage may be unreachable.
 func lastKnown(idx *index.Index) Standing {
-	records := knownRecords(idx)
+	var records manifest.History
+	if head, err := idx.Head(); err == nil && !head.IsZero() {
+		records = manifest.Remembered(head, idx.Record)
+	}
 	s := StandingOf(records)
 	s.Unasked = len(records) == 0
 	return s
-}
-
-// knownRecords returns the records of the index, newest first, down to the first
-// complete snapshot.
-func knownRecords(idx *index.Index) []*manifest.Record {
-	var records []*manifest.Record
-	name, err := idx.Head()
-	for err == nil && !name.IsZero() && complete(records) == nil {
-		text, err := idx.Record(name)
-		if err != nil {
-			return records
-		}
-		rec, err := manifest.ParseRecord(text)
-		if err != nil {
-			return records
-		}
-		records = append(records, rec)
-		if len(rec.Previous) == 0 {
-			return records
-		}
-		name = rec.Previous[0]
-	}
-	return records
-}
-
-// latest returns the newest snapshot of records, newest first, or nil.
-func latest(records []*manifest.Record) *manifest.Record {
-	for _, rec := range records {
-		if rec.Kind == manifest.KindBackup {
-			return rec
-		}
-	}
-	return nil
-}
-
-// complete returns the newest snapshot without missing files, or nil.
-func complete(records []*manifest.Record) *manifest.Record {
-	for _, rec := range records {
-		if rec.Kind == manifest.KindBackup && rec.Missing == 0 {
-			return rec
-		}
-	}
-	return nil
-}
-
-// completeBefore returns the last snapshot before rec without missing files, or
-// nil. The records come newest first.
-func completeBefore(records []*manifest.Record, rec *manifest.Record) *manifest.Record {
-	older := slices.IndexFunc(records, func(r *manifest.Record) bool { return r.Sequence < rec.Sequence })
-	if older < 0 {
-		return nil
-	}
-	return complete(records[older:])
 }

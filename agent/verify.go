@@ -9,48 +9,50 @@ import (
 	"holdfast/vault"
 )
 
-// VerifyConfig says what to verify.
+// VerifyConfig is the depth of a verification.
 type VerifyConfig struct {
 	OpenConfig         // identities are not needed
 	Data       float64 // the share of stored bytes to read and hash, 0 to 1
 	ExpectHead string  // the begin of a record's name that the head has or descends from
 }
 
-// VerifyReport says what a verification found.
+// VerifyReport is the result of a verification.
 type VerifyReport struct {
 	*vault.VerifyReport
 	Head   *manifest.Record
 	Newest *manifest.Record // the newest snapshot, or nil
 }
 
-// Verify checks that the remote holds what the snapshots need. Damage is in the
-// report, and not an error. The report is nil after an error.
+// Verify compares the objects of the remote with the needs of the snapshots. Damage
+// is in the report, and is not an error. After an error the report is nil.
 func (h Home) Verify(ctx context.Context, cfg VerifyConfig) (report *VerifyReport, err error) {
 	began := time.Now()
 	defer func() {
 		attrs := []any{"duration", time.Since(began)}
 		if report != nil {
-			attrs = append(attrs, "instance", report.Head.Instance, "objects", report.Objects, "hashed", report.Hashed, "problems", len(report.Problems))
+			attrs = append(attrs, "instance", report.Head.Instance, "objects", report.Objects, "hashed", report.Hashed,
+				"problems", len(report.Problems))
 		}
 		logEnd(ctx, "verify ended", err, attrs...)
 	}()
-	// The memory comes before the LIST: a backup that runs meanwhile puts its record
-	// before it remembers the record.
+	// Read the memory before the LIST. A backup in the meantime puts the record first,
+	// and remembers the record last.
 	memory := h.remember(cfg.OpenConfig)
 	repo, err := h.Open(ctx, cfg.OpenConfig)
 	if err != nil {
 		return nil, err
 	}
 	defer repo.Close()
-	found, err := repo.Verify(ctx, vault.VerifyConfig{Data: cfg.Data, ExpectHead: cfg.ExpectHead, Memory: memory, Progress: cfg.Progress})
+	found, err := repo.Verify(ctx,
+		vault.VerifyConfig{Data: cfg.Data, ExpectHead: cfg.ExpectHead, Memory: memory, Progress: cfg.Progress})
 	if err != nil {
 		return nil, err
 	}
-	return &VerifyReport{VerifyReport: found, Head: repo.Head(), Newest: latest(repo.Records())}, nil
+	return &VerifyReport{VerifyReport: found, Head: repo.Head(), Newest: manifest.History(repo.Records()).Latest()}, nil
 }
 
-// remember returns what this host knows of the newest records, if the remote is the
-// one that this host backs up to. For other remotes the memory is empty.
+// remember returns the host's memory of the newest records. The memory is empty for
+// any remote except the host's own.
 func (h Home) remember(cfg OpenConfig) (memory index.Memory) {
 	c, err := h.Config()
 	if err != nil || len(c.Remotes) == 0 {

@@ -16,7 +16,7 @@ var wideFolders = map[string]bool{
 	".": true, "docs": true, "docs/decisions": true,
 	"cmd/holdfast": true, "instance": true, "vault": true, "manifest": true, "manifest/index": true, "pack": true,
 	"instance/gotosocial": true, "instance/systemd": true, "instance/sqlite": true, "instance/postgres": true,
-	"instance/media": true, "instance/export": true, "rebuild": true, "agent": true, "cmd/holdfast/terminal": true,
+	"instance/media": true, "instance/export": true, "rebuild": true,
 	"seal": true, "compose": true, "disk": true, "remedy": true, "integration": true, "remote": true, "remote/remotetest": true,
 }
 

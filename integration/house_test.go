@@ -25,7 +25,7 @@ import (
 var below = map[string][]string{
 	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance/sample"},
 	"agent/statuspage": {"agent"},
-	"agent":            {"rebuild", "units"},
+	"agent":            {"rebuild", "internal/units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},
@@ -40,14 +40,14 @@ var below = map[string][]string{
 	"instance/gotosocial": {"instance/systemd", "manifest"},
 	"instance/systemd":    {"disk", "remedy"},
 
-	"chunking": {},
-	"seal":     {"disk"},
-	"remote":   {"disk"},
-	"disk":     {},
-	"remedy":   {},
-	"units":    {},
+	"chunking":       {},
+	"seal":           {"disk"},
+	"remote":         {"disk"},
+	"disk":           {},
+	"remedy":         {},
+	"internal/units": {},
 
-	"cmd/holdfast/terminal": {"vault", "units"},
+	"cmd/holdfast/terminal": {"vault", "internal/units"},
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},

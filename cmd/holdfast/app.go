@@ -12,11 +12,11 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
-	"holdfast/units"
+	"holdfast/internal/units"
 	"holdfast/vault"
 )
 
-// app is what the commands share: the terminal, and the files of this host.
+// app has the parts common to all commands: the terminal, and the files of the host.
 type app struct {
 	term *terminal.Terminal
 	home agent.Home
@@ -28,7 +28,7 @@ func newApp(t *terminal.Terminal) *app {
 	return &app{term: t, home: agent.Home{ConfigFile: defaultConfigFile(), State: defaultState()}}
 }
 
-// Root keeps its files where a service keeps them; other users keep them at home.
+// Root has the files of a service; any other user has files at home.
 func defaultConfigFile() string {
 	if os.Geteuid() == 0 {
 		return "/etc/holdfast/config.yaml"
@@ -92,12 +92,12 @@ func (a *app) confirmRepository(ctx context.Context, repo *agent.Repository) (bo
 	return slices.Contains([]string{"y", "yes"}, strings.ToLower(answer)), err
 }
 
-// fromFlag is a flag of every command that reads a repository.
+// fromFlag adds --from to a command that reads a repository.
 func fromFlag(cmd *cobra.Command, from *string) {
 	cmd.Flags().StringVar(from, "from", "", "read from this `REMOTE` (default: the first of the configuration)")
 }
 
-// refuseJSON refuses --json for output with a form of its own.
+// refuseJSON refuses --json for output in a different form.
 func (a *app) refuseJSON(output string) error {
 	if !a.term.JSON {
 		return nil

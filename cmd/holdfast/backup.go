@@ -26,7 +26,7 @@ earlier snapshot holds is uploaded.`,
 	}
 }
 
-// backUp runs the job. Its error says what there is to fall back on.
+// backUp runs the job. The effect of an error names the snapshots to fall back on.
 func backUp(ctx context.Context, a *app) (report *agent.BackupReport, err error) {
 	p := new(vault.Progress)
 	err = a.term.Watch(ctx, "uploaded", p, func(ctx context.Context) (err error) {

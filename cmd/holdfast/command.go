@@ -80,8 +80,8 @@ func globalFlags(a *app, root *cobra.Command) {
 	root.SetFlagErrorFunc(suggestFlag)
 }
 
-// helpCommand is for people who write help before a command, in the place of --help
-// after it.
+// helpCommand is for people who write help before a command instead of --help after
+// the command.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "help [COMMAND]",

@@ -16,8 +16,8 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
@@ -40,7 +40,7 @@ func configCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// checked is the outcome of one check, for --json.
+// checked is the outcome of a check, for --json.
 type checked struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
@@ -56,8 +56,8 @@ type configCheck struct {
 	first  *remedy.Error // the first failure
 }
 
-// checkConfig tries one thing after another, and goes on after a failure: a person
-// wants to mend everything at once. The first failure decides the exit code.
+// checkConfig tries everything, and goes on after a failure: a person wants to mend
+// all mistakes at once. The first failure decides the exit code.
 func checkConfig(ctx context.Context, a *app) error {
 	config, err := a.home.Config()
 	if err != nil {
@@ -87,7 +87,7 @@ func checkConfig(ctx context.Context, a *app) error {
 	return &remedy.Error{Kind: c.first.Kind, What: units.Count(c.failed, "check") + " failed", Fix: "see above"}
 }
 
-// report prints the outcome of one check.
+// report prints the outcome of a check.
 func (c *configCheck) report(ctx context.Context, name, detail string, err error) {
 	done := checked{Check: name, OK: err == nil, Detail: detail}
 	mark := "✓"
@@ -140,13 +140,14 @@ func (c *configCheck) instance(ctx context.Context) (detail, domain string, err 
 // checkPath checks that a path of the server's container exists on this machine.
 func checkPath(theirs, ours string) (string, error) {
 	if _, err := os.Stat(ours); err != nil {
-		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err), "correct instance.paths: which folder of this machine is it?")
+		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err),
+			"correct instance.paths: which folder of this machine is it?")
 	}
 	return theirs + " is " + ours + " here", nil
 }
 
-// checkFiles checks that everything of the files part can be read. A path of the
-// configuration that does not exist is an error; for the rest checkFiles warns.
+// checkFiles checks that the files part can be read. A missing path of the
+// configuration is an error; for an unreadable file checkFiles warns.
 func checkFiles(ctx context.Context, t *terminal.Terminal, i *instance.Instance) error {
 	var unsaved, leftOut []string
 	for f, err := range i.Files(ctx) {
@@ -171,7 +172,9 @@ func (c *configCheck) host(domain string) (string, error) {
 		return "", err
 	}
 	if domain != "" && host.Instance != domain {
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("the key is for %s, the instance is %s", host.Instance, domain), Fix: "name the right --state folder"}
+		return "", &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("the key is for %s, the instance is %s", host.Instance, domain),
+			Fix:  "name the right --state folder"}
 	}
 	state := c.app.home.State
 	info, err := os.Stat(state)

@@ -13,7 +13,7 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// setting is one value and its origin, for --json. The value of a secret never
+// setting is a value and the origin of the value, for --json. The value of a secret never
 // appears.
 type setting struct {
 	Program string `json:"program"` // "holdfast" or "gotosocial"
@@ -53,7 +53,7 @@ func printSetting(t *terminal.Terminal, s setting) {
 }
 
 // holdfastSettings lists Holdfast's own settings, defaults included. theirs is
-// GoToSocial's configuration, or nil if it could not be read.
+// GoToSocial's configuration, or nil after an error.
 func holdfastSettings(a *app, c *agent.Config, theirs *gotosocial.Config) []setting {
 	if theirs == nil {
 		theirs = new(gotosocial.Config)

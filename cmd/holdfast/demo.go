@@ -13,11 +13,11 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance/sample"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 )
 
-// demo tells the whole life of a small instance. It runs the real commands.
+// demo tells the whole life of a small instance, by the real commands.
 type demo struct {
 	term     *terminal.Terminal // shows the story
 	commands *app               // runs the commands, silently
@@ -45,7 +45,8 @@ func demoCommand(a *app) *cobra.Command {
 				return err
 			}
 			if keep {
-				a.term.Say("  Look around in %s, or try:\n    holdfast -c %s --state %s list", made, d.commands.home.ConfigFile, d.commands.home.State)
+				a.term.Say("  Look around in %s, or try:\n    holdfast -c %s --state %s list", made,
+					d.commands.home.ConfigFile, d.commands.home.State)
 			}
 			return nil
 		},
@@ -55,8 +56,8 @@ func demoCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// makeDemoFolder makes a folder, or a temporary one if dir is "". It returns an
-// absolute path.
+// makeDemoFolder makes the folder dir, or a temporary folder if dir is "", and returns
+// the absolute path.
 func makeDemoFolder(dir string) (string, error) {
 	if dir == "" {
 		return os.MkdirTemp("", "holdfast-demo-*")
@@ -98,7 +99,7 @@ type backupFigures struct {
 // run tells the story.
 func (d *demo) run(ctx context.Context) error {
 	began := time.Now()
-	// The sample is not the instance that this shell may be set up for.
+	// The shell may hold settings of a real instance.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GTS_") {
 			os.Unsetenv(name)
@@ -152,7 +153,8 @@ func (d *demo) setUp(ctx context.Context) (err error) {
 	}
 	d.term.Say("1. Here is a small instance, %s: a database of %s, %s of its own media,\n"+
 		"   and cached media of others, which no backup needs. It was made up in %s.",
-		d.instance.Domain(), units.Size(database.Size()), units.Count(len(local), "file"), units.Duration(time.Since(began)))
+		d.instance.Domain(), units.Size(database.Size()), units.Count(len(local), "file"),
+		units.Duration(time.Since(began)))
 	v := setup{kit: d.kit(), config: agent.Config{
 		Remotes:  []agent.RemoteConfig{{URL: filepath.Join(d.dir, "storage")}},
 		Instance: agent.InstanceConfig{GoToSocial: filepath.Join(d.instance.Dir, "config.yaml")},
@@ -167,14 +169,15 @@ func (d *demo) setUp(ctx context.Context) (err error) {
 
 func (d *demo) kit() string { return filepath.Join(d.dir, "kit.txt") }
 
-// backUp makes one backup.
+// backUp makes a backup.
 func (d *demo) backUp(ctx context.Context) (backupFigures, error) {
 	report, err := backUp(ctx, d.commands)
 	if err != nil {
 		return backupFigures{}, err
 	}
 	rec := report.Saved.Record
-	return backupFigures{newSnapshot(rec).bytes(), rec.Stored, report.Duration.Seconds()}, printBackup(d.commands.term, report)
+	figures := backupFigures{newSnapshot(rec).bytes(), rec.Stored, report.Duration.Seconds()}
+	return figures, printBackup(d.commands.term, report)
 }
 
 // night ages the instance by a day, and backs up while the server has the database
@@ -219,8 +222,8 @@ func (d *demo) restore(ctx context.Context, result *demoResult) error {
 	if _, err := samePages(config, filepath.Join(to, string(manifest.Files), config)); err != nil {
 		return err
 	}
-	d.term.Say("7. Compared with the original: %s of the database and %s are equal,\n"+
-		"   nothing is missing, nothing was added; the configuration is the same.",
+	d.term.Say("7. Compared with the original: %s of the database equal, %s equal,\n"+
+		"   nothing missing, nothing added; the configuration is the same.",
 		units.Count(result.Pages, "page"), units.Count(result.Media, "media file"))
 	return nil
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
-// change is one difference between two snapshots, for --json.
+// change is a difference between two snapshots, for --json.
 type change struct {
 	Change string        `json:"change"` // "added", "removed", "changed"
 	Part   manifest.Part `json:"part"`
@@ -20,7 +20,7 @@ type change struct {
 	Before int64         `json:"before"` // bytes
 	After  int64         `json:"after"`
 	Pages  int64         `json:"pages,omitempty"` // of a database: at most so many differ
-	// The snapshot before or after names the file, but does not hold its bytes.
+	// The snapshot before or after names the file without the bytes.
 	MissingBefore bool `json:"missing_before,omitempty"`
 	MissingAfter  bool `json:"missing_after,omitempty"`
 	// The target, if the file is a symbolic link before or after.
@@ -64,7 +64,8 @@ func diffCommand(a *app) *cobra.Command {
 				a.term.Item("change", newChange(c), changeLine(newChange(c)))
 			}
 			a.term.Result = result
-			a.term.Say("%s added, %d removed, %d changed", units.Count(result.Added, "file"), result.Removed, result.Changed)
+			a.term.Say("%s added, %d removed, %d changed", units.Count(result.Added, "file"), result.Removed,
+				result.Changed)
 			return nil
 		},
 	}
@@ -114,7 +115,7 @@ func changeLine(c change) string {
 	return fmt.Sprintf("%s %s  (%s)", sign, terminal.Quote(string(c.Part)+"/"+c.Path), detail)
 }
 
-// amount says how large a file is, or what else it is.
+// amount is the size of a file, "missing", or the target of a link.
 func amount(bytes int64, missing bool, link manifest.Link) string {
 	switch {
 	case missing:

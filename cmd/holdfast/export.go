@@ -11,8 +11,8 @@ import (
 	"holdfast/agent"
 	"holdfast/disk"
 	"holdfast/instance/export"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
@@ -54,18 +54,21 @@ needs --identity.`,
 	return cmd
 }
 
-// check refuses early what would fail late, and what would show keys to bystanders.
+// check refuses bad flags early, and refuses to show keys on a screen.
 func (v *exportFlags) check(a *app, which string) error {
 	if which == "" && (v.from != "" || v.unlock != unlocking{}) {
 		return usage(errors.New("--from, --identity and --passphrase need a snapshot"),
-			"holdfast export latest …; or leave them out, and HOLDFAST_FROM and HOLDFAST_IDENTITY, to read the live database")
+			"holdfast export latest …; or leave them out, and HOLDFAST_FROM and HOLDFAST_IDENTITY, "+
+				"to read the live database")
 	}
 	if v.output == "" {
 		switch {
 		case a.term.JSON:
-			return usage(errors.New("export writes the entries themselves, not JSON lines of Holdfast"), "-o FILE, or leave out --json")
+			return usage(errors.New("export writes the entries themselves, not JSON lines of Holdfast"),
+				"-o FILE, or leave out --json")
 		case a.term.OnScreen():
-			return usage(errors.New("an export holds private keys and password hashes, which a screen must not show"), "-o FILE, or a pipe to a program that encrypts")
+			return usage(errors.New("an export holds private keys and password hashes, which a screen must not show"),
+				"-o FILE, or a pipe to a program that encrypts")
 		}
 		return nil
 	}
@@ -76,7 +79,8 @@ func (v *exportFlags) check(a *app, which string) error {
 		return err
 	}
 	if err := disk.CheckWritable(filepath.Dir(v.output)); err != nil {
-		return usage(fmt.Errorf("can't write %s: %w", v.output, err), "name by -o a file in a folder that this user can write into")
+		return usage(fmt.Errorf("can't write %s: %w", v.output, err),
+			"name by -o a file in a folder that this user can write into")
 	}
 	return nil
 }
@@ -101,7 +105,7 @@ func (v *exportFlags) run(ctx context.Context, a *app, which string) (done expor
 	return done, err
 }
 
-// exportResult says what export did, for --json.
+// exportResult is the result of export, for --json.
 type exportResult struct {
 	File     string `json:"file"`
 	Accounts int64  `json:"accounts"` // local accounts, the instance's own included
@@ -109,18 +113,22 @@ type exportResult struct {
 	LeftOut  int    `json:"left_out"`
 }
 
-// print says what was exported, and what was left out.
+// print shows the result of an export. An export without all rows is an error.
 func (v *exportFlags) print(a *app, done export.Result) error {
 	if v.output != "" {
 		a.term.Result = exportResult{v.output, done.Accounts, done.Entries, len(done.LeftOut)}
-		a.term.Say("✓ exported %s with their keys, %s in all, to %s", units.Count(done.Accounts, "local account"), units.Count(done.Entries, "line"), v.output)
-		a.term.Say("  keep the file like a private key; gotosocial admin import --path FILE reads it into an empty database")
+		a.term.Say("✓ exported %s with their keys, %s in all, to %s", units.Count(done.Accounts, "local account"),
+			units.Count(done.Entries, "line"), v.output)
+		a.term.Say("  keep the file like a private key; gotosocial admin import --path FILE reads it into " +
+			"an empty database")
 	}
 	if len(done.LeftOut) == 0 {
 		return nil
 	}
 	a.term.WarnEach("left out: %s", done.LeftOut)
-	return &remedy.Error{Kind: remedy.Incomplete, What: fmt.Sprintf("without %s, broken in the database", units.Count(len(done.LeftOut), "row")),
+	return &remedy.Error{Kind: remedy.Incomplete,
+		What:   fmt.Sprintf("without %s, broken in the database", units.Count(len(done.LeftOut), "row")),
 		Effect: "every local account is exported with its keys; a user who is left out can't log in",
-		Fix:    "an earlier snapshot may have the rows unbroken: holdfast list, then holdfast export SNAP --identity FILE"}
+		Fix: "an earlier snapshot may have the rows unbroken: holdfast list, " +
+			"then holdfast export SNAP --identity FILE"}
 }

@@ -13,7 +13,7 @@ import (
 	"holdfast/remedy"
 )
 
-// fillFlags sets flags that the command line leaves out from the environment:
+// fillFlags sets the flags absent from the command line from the environment:
 // HOLDFAST_CONFIG for --config. Lists are separated by commas.
 func fillFlags(flags *pflag.FlagSet) error {
 	var bad error
@@ -36,7 +36,7 @@ func fillFlags(flags *pflag.FlagSet) error {
 	return bad
 }
 
-// suggestFlag adds the nearest flag to the error about an unknown one.
+// suggestFlag adds the nearest flag to the error about an unknown flag.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
@@ -64,7 +64,7 @@ func badValue(err error) error {
 	return err
 }
 
-// asksJSON looks for --json in a command line that can't be read.
+// asksJSON looks for --json in an unreadable command line.
 func asksJSON(args []string) bool {
 	return slices.Contains(args, "--json") || slices.Contains([]string{"1", "true"}, os.Getenv("HOLDFAST_JSON"))
 }

@@ -9,14 +9,13 @@ import (
 	"holdfast/remedy"
 )
 
-// errHelp ends a command line without a command: the screen shows the help, and
-// nothing is done.
+// errHelp ends a command line without a command after showing the help.
 var errHelp = errors.New("help was shown")
 
-// noCommand is the problem of such a command line.
+// noCommand is the problem of a command line without a command.
 var noCommand = &remedy.Error{Kind: remedy.Setting, What: "no command given", Fix: "holdfast --help lists the commands"}
 
-// group makes a command that only holds others name a mistyped one.
+// group lets a command with subcommands suggest the nearest subcommand.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

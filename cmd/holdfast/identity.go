@@ -24,12 +24,13 @@ type unlocking struct {
 }
 
 func (u *unlocking) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&u.file, "identity", "", "`FILE` with an owner's identity, such as the recovery kit; - to type the key")
+	cmd.Flags().StringVar(&u.file, "identity", "",
+		"`FILE` with an owner's identity, such as the recovery kit; - to type the key")
 	passphraseFlag(cmd, &u.passphrase, "an owner's passphrase")
 }
 
-// identities returns the owner's identities, and the repository that the identity
-// file says it belongs to.
+// identities returns the owner's identities, and the repository in the header of the
+// identity file.
 func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal.Identity, seal.RepositoryID, error) {
 	if u.passphrase != "" && u.file != "" {
 		return nil, seal.RepositoryID{}, usage(errors.New("--identity and --passphrase exclude each other"),
@@ -44,8 +45,10 @@ func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal
 		return []seal.Identity{identity}, seal.RepositoryID{}, err
 	}
 	if u.file == "" {
-		return nil, seal.RepositoryID{}, &remedy.Error{Kind: remedy.WrongKey, What: "no identity given: this command needs the identity of an owner",
-			Fix: "--identity FILE with the recovery kit, or --identity - to type the key that starts with AGE-SECRET-KEY-1"}
+		return nil, seal.RepositoryID{}, &remedy.Error{Kind: remedy.WrongKey,
+			What: "no identity given: this command needs the identity of an owner",
+			Fix: "--identity FILE with the recovery kit, or --identity - to type the key that starts with " +
+				"AGE-SECRET-KEY-1"}
 	}
 	text, err := identityText(ctx, t, u.file)
 	if err != nil {
@@ -56,7 +59,8 @@ func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal
 		return []byte(passphrase), err
 	})
 	if said := (*remedy.Error)(nil); err != nil && ctx.Err() == nil && !errors.As(err, &said) {
-		return nil, id, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "name the recovery kit, or the file that holdfast key new wrote"}
+		return nil, id, &remedy.Error{Kind: remedy.WrongKey, Err: err,
+			Fix: "name the recovery kit, or the file that holdfast key new wrote"}
 	}
 	return identities, id, err
 }
@@ -90,7 +94,8 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 
 func badIdentity(err error) error {
 	return usage(fmt.Errorf("read identity: %w", err),
-		"name a file that this user can read: the recovery kit, or the file that holdfast key new wrote; or use --identity - to type the key")
+		"name a file that this user can read: the recovery kit, or the file that holdfast key new wrote; "+
+			"or use --identity - to type the key")
 }
 
 // joinTyped joins a key that a person typed from paper, in groups and over several
@@ -121,14 +126,15 @@ func joinTyped(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// readPassphrase asks for a passphrase, or reads the secret that from names.
+// readPassphrase asks for a passphrase, or reads the secret from.
 func readPassphrase(ctx context.Context, t *terminal.Terminal, from, question string) (string, error) {
 	if from == askPassphrase {
 		return askSecret(ctx, t, question)
 	}
 	s := agent.Secret(from)
 	if !s.Valid() {
-		return "", usage(errors.New("--passphrase holds a passphrase itself, which other users see in the list of processes"),
+		return "", usage(errors.New("--passphrase holds a passphrase itself, "+
+			"which other users see in the list of processes"),
 			"give --passphrase alone to be asked, or --passphrase=file:PATH")
 	}
 	value, err := s.Read(ctx, agent.Observer{Warn: func(text string) { t.Warn("%s", text) }})
@@ -141,8 +147,9 @@ func readPassphrase(ctx context.Context, t *terminal.Terminal, from, question st
 // askSecret asks for a line that the terminal does not show.
 func askSecret(ctx context.Context, t *terminal.Terminal, question string) (string, error) {
 	if !t.Interactive() {
-		return "", &remedy.Error{Kind: remedy.WrongKey, What: "a passphrase is needed, and there is no terminal to ask for it",
-			Fix: "run it on a terminal, or use an identity without a passphrase"}
+		return "", &remedy.Error{Kind: remedy.WrongKey,
+			What: "a passphrase is needed, and there is no terminal to ask for it",
+			Fix:  "run it on a terminal, or use an identity without a passphrase"}
 	}
 	return t.AskSecret(ctx, question)
 }

@@ -17,7 +17,7 @@ import (
 	"holdfast/vault"
 )
 
-// setup is one run of init: what the flags say, and later what the run finds.
+// setup is a run of init. It has the flags, and later also the findings of the run.
 type setup struct {
 	config       agent.Config // with one remote
 	paths        []string
@@ -63,7 +63,7 @@ restore needs the bucket and this kit: print it.`,
 	return cmd
 }
 
-// remote is the one remote of the configuration.
+// remote is the only remote of the configuration.
 func (v *setup) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
 
 // define defines the flags.
@@ -73,20 +73,26 @@ func (v *setup) define(cmd *cobra.Command) {
 	f.StringVar(&i.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
 	f.StringVar(&i.Unit, "unit", "", "the systemd `UNIT` of GoToSocial's server, by name or file")
 	f.StringVar(&i.EnvFile, "env-file", "", "the environment `FILE` of GoToSocial's container")
-	f.StringArrayVar(&v.paths, "path", nil, "a path of GoToSocial's container, and its path on this machine, as `THEIRS=OURS`; may be repeated")
-	f.StringVar(&i.WorkingDir, "working-dir", "", "the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
+	f.StringArrayVar(&v.paths, "path", nil,
+		"a path of GoToSocial's container, and its path on this machine, as `THEIRS=OURS`; may be repeated")
+	f.StringVar(&i.WorkingDir, "working-dir", "",
+		"the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
 	f.StringVar(&i.Binary, "binary", "", "GoToSocial's program `FILE` (default: found)")
 	f.StringArrayVar(&i.Extra, "extra", nil, "another `PATH` to back up; may be repeated")
-	f.StringArrayVar(&v.owners, "owner", nil, "a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
+	f.StringArrayVar(&v.owners, "owner", nil,
+		"a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
 	f.StringVar(&v.kit, "kit", "", "write the recovery kit to `FILE` (default: ./holdfast-kit-DOMAIN.txt)")
 	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
-	f.BoolVar(&v.keepIdentity, "keep-identity", false, "leave the identity on this host too, for drills: a thief of the host can then read every snapshot")
-	f.StringVar(&v.accessKey, "access-key", "", "where the S3 access key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
-	f.StringVar(&v.secretKey, "secret-key", "", "where the S3 secret key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.BoolVar(&v.keepIdentity, "keep-identity", false,
+		"leave the identity on this host too, for drills: a thief of the host can then read every snapshot")
+	f.StringVar(&v.accessKey, "access-key", "",
+		"where the S3 access key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.StringVar(&v.secretKey, "secret-key", "",
+		"where the S3 secret key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
 	f.StringVar(&v.remote().Region, "region", "", "the S3 `REGION`, if the name of the endpoint does not tell")
 }
 
-// initResult says what init made, for --json.
+// initResult is the result of init, for --json.
 type initResult struct {
 	Instance   string            `json:"instance"`
 	Repository seal.RepositoryID `json:"repository"`
@@ -95,8 +101,8 @@ type initResult struct {
 	Kit        string            `json:"kit,omitempty"`
 }
 
-// run puts the remote's first record last. After an earlier failure run removes its
-// files, so that a person can try again.
+// run puts the remote's first record last. After an earlier failure, run removes the
+// new files, and a person can try again.
 func (v *setup) run(ctx context.Context, a *app) error {
 	if err := v.check(a); err != nil {
 		return err
@@ -147,7 +153,8 @@ func (v *setup) run(ctx context.Context, a *app) error {
 		undo()
 		if errors.Is(err, vault.ErrRefused) {
 			return &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "nothing was changed",
-				Fix: "choose another prefix or folder; if an interrupted init left this, and no backup ever went there, empty it"}
+				Fix: "choose another prefix or folder; if an interrupted init left this, " +
+					"and no backup ever went there, empty it"}
 		}
 		return err
 	}
@@ -155,7 +162,7 @@ func (v *setup) run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// save writes the files of the host, either all of them or none. undo removes them.
+// save writes all files of the host, or no file. undo removes the files.
 func (v *setup) save(a *app, host *seal.Host, k kit) (undo func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(a.home.ConfigFile), 0o700); err != nil {
 		return nil, err
@@ -196,8 +203,8 @@ func (v *setup) save(a *app, host *seal.Host, k kit) (undo func(), err error) {
 	return undo, err
 }
 
-// parseOwners reads the owners, who can restore. Without owners it makes an identity
-// for the kit.
+// parseOwners reads the owners. Without owners parseOwners makes an identity for the
+// kit.
 func (v *setup) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.Owner, err error) {
 	recipients := v.owners
 	if len(recipients) == 0 {
@@ -220,7 +227,7 @@ func (v *setup) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.
 	return append(owners, owner), err
 }
 
-// passphraseOwner makes an owner of a passphrase. A typed one must be typed twice.
+// passphraseOwner makes an owner of a passphrase. A person types a passphrase twice.
 func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owner seal.Owner, err error) {
 	passphrase, err := readPassphrase(ctx, t, v.passphrase, "New passphrase: ")
 	if err != nil {
@@ -241,7 +248,7 @@ func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owne
 	return owner, nil
 }
 
-// print says what init made, and what a person must do now.
+// print shows the result of init, and the next steps of the person.
 func (v *setup) print(a *app, k kit) {
 	a.term.Say("✓ repository   %s", k.Repository)
 	a.term.Say("✓ configured   %s (host key and index: %s)", a.home.ConfigFile, a.home.State)
@@ -254,9 +261,11 @@ func (v *setup) print(a *app, k kit) {
 			"  read them: if the server is lost with the kit on it, nobody can ever restore.\n", v.kit)
 	}
 	if strings.HasPrefix(k.Remote, "s3") && v.remote().SecretKey == "" {
-		a.term.Warn("the S3 keys came from the environment and were not saved: each run needs the same environment, or access_key and secret_key in %s", a.home.ConfigFile)
+		a.term.Warn("the S3 keys came from the environment and were not saved: each run needs the same environment, "+
+			"or access_key and secret_key in %s", a.home.ConfigFile)
 	}
-	a.term.Say("  Keep a copy of %s elsewhere too: with this file another server can continue these backups.", a.home.HostFile())
+	a.term.Say("  Keep a copy of %s elsewhere too: with this file another server can continue these backups.",
+		a.home.HostFile())
 	a.term.Say("next: holdfast backup")
 	a.term.Result = result
 }

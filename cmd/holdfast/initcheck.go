@@ -18,11 +18,12 @@ import (
 	"holdfast/vault"
 )
 
-// check refuses everything that the command line alone shows to be wrong.
+// check refuses mistakes of the command line.
 func (v *setup) check(a *app) error {
 	if left := a.home.SetupFiles(); len(left) > 0 {
 		problem := explain(context.Background(), agent.CheckNew(left...))
-		problem.Fix = "if this host is set up, use it: holdfast backup; for another instance name other files by -c and --state; " + agent.StartOver(left)
+		problem.Fix = "if this host is set up, use it: holdfast backup; " +
+			"for another instance name other files by -c and --state; " + agent.StartOver(left)
 		return problem
 	}
 	if v.kit != "" {
@@ -31,10 +32,12 @@ func (v *setup) check(a *app) error {
 		}
 	}
 	if len(v.owners) > 0 && (v.kit != "" || v.keepIdentity) {
-		return usage(errors.New("--owner names an identity that exists; --kit and --keep-identity are for an identity that init makes"),
+		return usage(errors.New("--owner names an identity that exists; "+
+			"--kit and --keep-identity are for an identity that init makes"),
 			"leave out --owner, or the others")
 	}
-	for flag, s := range map[string]*agent.Secret{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey} {
+	secrets := map[string]*agent.Secret{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
+	for flag, s := range secrets {
 		if err := s.Check(flag); err != nil {
 			return usage(err, "")
 		}
@@ -50,7 +53,8 @@ func (v *setup) resolvePaths() error {
 	for _, text := range v.paths {
 		theirs, ours, _ := strings.Cut(text, "=")
 		if !filepath.IsAbs(theirs) || ours == "" {
-			return usage(fmt.Errorf("--path: %q does not name a path of a container and its path on this machine", text), "write it as --path /gotosocial=/srv/gotosocial")
+			return usage(fmt.Errorf("--path: %q does not name a container's path and its path on this machine", text),
+				"write it as --path /gotosocial=/srv/gotosocial")
 		}
 		if err := makeAbsolute(&ours); err != nil {
 			return err
@@ -67,15 +71,16 @@ func (v *setup) resolvePaths() error {
 	return makeAbsolute(paths...)
 }
 
-// checkWritable refuses folders in which the files of the host and the kit can't be
-// written, before anything is made.
+// checkWritable refuses unwritable folders for the files of the host and the kit. So
+// far, init has made nothing.
 func (v *setup) checkWritable(a *app) error {
 	if len(v.owners) == 0 {
 		if err := agent.CheckNew(v.kit); err != nil {
 			return err
 		}
 		if err := disk.CheckWritable(filepath.Dir(v.kit)); err != nil {
-			return usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err), "make that folder, or name by --kit a file in another folder")
+			return usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err),
+				"make that folder, or name by --kit a file in another folder")
 		}
 	}
 	for _, need := range []struct{ what, path, flag string }{
@@ -83,20 +88,22 @@ func (v *setup) checkWritable(a *app) error {
 		{"state", a.home.State, "--state DIR"},
 	} {
 		if err := disk.CheckCreatable(need.path); err != nil {
-			return &remedy.Error{What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what), Err: err,
-				Fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s", os.Geteuid(), need.path, need.flag)}
+			return &remedy.Error{Err: err,
+				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
+				Fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s",
+					os.Geteuid(), need.path, need.flag)}
 		}
 	}
 	return nil
 }
 
-// namesInstance reports whether the command line says where the instance is.
+// namesInstance reports whether the command line locates the instance.
 func (v *setup) namesInstance() bool {
 	i := v.config.Instance
 	return i.GoToSocial != "" || i.Unit != "" || i.EnvFile != ""
 }
 
-// findInstance looks for the instance, unless the command line names it.
+// findInstance looks for an instance that the command line does not locate.
 func (v *setup) findInstance(a *app) error {
 	v.config.Root = a.home.Root
 	if v.namesInstance() {
@@ -117,8 +124,8 @@ func (v *setup) findInstance(a *app) error {
 	return nil
 }
 
-// inspect opens the instance and one view of its database: the first checks. The
-// configuration will name the unit that the instance was found by.
+// inspect opens the instance and a view of the database, as first checks. The unit of
+// the instance goes into the configuration.
 func (v *setup) inspect(ctx context.Context, a *app) (domain string, facts manifest.Facts, err error) {
 	if err := v.config.CheckBinary(); err != nil {
 		return "", facts, err
@@ -126,8 +133,10 @@ func (v *setup) inspect(ctx context.Context, a *app) (domain string, facts manif
 	i, err := v.config.OpenInstance(a.observer(nil))
 	if err != nil {
 		if !v.namesInstance() {
-			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, and no usual place holds its configuration: %w", err),
-				"name its configuration file by --gotosocial, its unit by --unit, or its container's environment file by --env-file")
+			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, "+
+				"and no usual place holds its configuration: %w", err),
+				"name its configuration file by --gotosocial, its unit by --unit, "+
+					"or its container's environment file by --env-file")
 		}
 		return "", facts, err
 	}
@@ -150,7 +159,8 @@ func (v *setup) create(ctx context.Context, a *app) (agent.Location, remote.Stor
 		return l, nil, err
 	}
 	if !l.Pin.IsZero() {
-		return l, nil, usage(errors.New("the URL carries a pin: that repository exists already"), "leave out the pin to make a new repository elsewhere")
+		return l, nil, usage(errors.New("the URL carries a pin: that repository exists already"),
+			"leave out the pin to make a new repository elsewhere")
 	}
 	store, err := remote.Create(ctx, l.URL, l.Remote)
 	if err != nil {

@@ -11,7 +11,8 @@ func TestKitTellsTheRegion(t *testing.T) {
 	if err := (kit{Remote: "s3://garage.example/bucket", Region: "garage"}).save(path); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), "AWS_SECRET_ACCESS_KEY=… AWS_REGION=garage\n") {
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "AWS_SECRET_ACCESS_KEY=… AWS_REGION=garage\n") {
 		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/seal"
-	"holdfast/units"
 )
 
 // listResult sums up a list, for --json.
@@ -36,6 +36,7 @@ func list(ctx context.Context, a *app, from string) error {
 		return err
 	}
 	defer repo.Close()
+	const row = "%-10s  %-20s  %-7s  %10s  %10s  %s"
 	result := listResult{Repository: repo.ID, Head: repo.Head().Name().Hex()}
 	records := repo.Records()
 	for i := len(records) - 1; i >= 0; i-- {
@@ -44,11 +45,12 @@ func list(ctx context.Context, a *app, from string) error {
 			continue
 		}
 		if result.Snapshots == 0 && !a.term.JSON {
-			fmt.Fprintf(a.term.Out, "%-10s  %-20s  %-7s  %10s  %10s  %s\n", "SNAPSHOT", "TIME", "AGE", "SIZE", "UPLOADED", "INSTANCE")
+			fmt.Fprintf(a.term.Out, row+"\n", "SNAPSHOT", "TIME", "AGE", "SIZE", "UPLOADED", "INSTANCE")
 		}
 		result.Snapshots++
 		s := newSnapshot(rec)
-		text := fmt.Sprintf("%s  %-20s  %-7s  %10s  %10s  %s", s.ID, units.Time(s.Time), units.Age(s.Time), units.Size(s.bytes()), units.Size(s.Stored), s.Instance)
+		text := fmt.Sprintf(row, s.ID, units.Time(s.Time), units.Age(s.Time),
+			units.Size(s.bytes()), units.Size(s.Stored), s.Instance)
 		if s.Missing > 0 {
 			text += "  incomplete: " + units.Count(s.Missing, "file") + " missing"
 		}

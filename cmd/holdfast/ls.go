@@ -55,7 +55,8 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 	}
 	t.Result = total
 	if total.Files == 0 {
-		return usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path), "a path starts with database, files or media")
+		return usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
+			"a path starts with database, files or media")
 	}
 	return nil
 }
@@ -67,7 +68,8 @@ func fileLine(f manifest.File) string {
 	case f.Missing:
 		return fmt.Sprintf("%-10s  %12s  %-16s  %s", "missing", "-", "-", name)
 	case f.Link != "":
-		return fmt.Sprintf("%-10s  %12s  %s  %s -> %s", "lrwxrwxrwx", "-", modified, name, terminal.Quote(string(f.Link)))
+		return fmt.Sprintf("%-10s  %12s  %s  %s -> %s", "lrwxrwxrwx", "-", modified, name,
+			terminal.Quote(string(f.Link)))
 	}
 	return fmt.Sprintf("%-10s  %12d  %s  %s", fs.FileMode(f.Mode), f.Size, modified, name)
 }

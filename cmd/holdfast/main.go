@@ -47,16 +47,16 @@ func run(a *app, args []string) int {
 	exit := exitCode(problem)
 	a.term.Summarize(name, exit, problem)
 	if err := a.term.WriteError(); err != nil && problem == nil {
-		// The output is what a person asked for. A script must not take a part of a
-		// list for the whole.
+		// A person asked for the output. A script must not take a part of a list for the
+		// whole.
 		a.term.ShowProblem(name, &remedy.Error{What: "write standard output", Err: err})
 		return exitUnexpected
 	}
 	return exit
 }
 
-// endSignals ask for an end in good order. Closing a terminal asks too, unless
-// nohup makes the program ignore that.
+// endSignals ask for an orderly end. Closing the terminal sends SIGHUP, and nohup
+// makes the program ignore SIGHUP.
 func endSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

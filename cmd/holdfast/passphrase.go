@@ -10,20 +10,21 @@ import (
 	"holdfast/agent"
 )
 
-// askPassphrase is the value of a --passphrase flag that stands alone.
+// askPassphrase is the value of --passphrase without a value.
 const askPassphrase = "ask"
 
 // passphraseFlag adds --passphrase: alone, or with an [agent.Secret] after =.
 func passphraseFlag(cmd *cobra.Command, to *string, what string) {
-	cmd.Flags().Var((*passphraseValue)(to), "passphrase", what+"; --passphrase alone asks for it; env:NAME, cred:NAME and cmd:LINE work too")
+	cmd.Flags().Var((*passphraseValue)(to), "passphrase",
+		what+"; --passphrase alone asks for it; env:NAME, cred:NAME and cmd:LINE work too")
 	cmd.Flags().Lookup("passphrase").NoOptDefVal = passphraseHelp
 }
 
-// passphraseValue is the value of a flag that may stand alone, or has = and a value.
+// passphraseValue is the value of a flag with an optional value.
 type passphraseValue string
 
-// passphraseHelp is what the help shows after the flag, and what pflag sets for a
-// flag that stands alone.
+// passphraseHelp appears in the help after the flag. pflag also sets the flag to
+// passphraseHelp if the command line has no value.
 const passphraseHelp = "file:PATH"
 
 func (v *passphraseValue) Set(s string) error {
@@ -38,10 +39,9 @@ func (v *passphraseValue) String() string { return string(*v) }
 // Type keeps pflag from showing a value after a space too.
 func (*passphraseValue) Type() string { return "bool" }
 
-// joinPassphrase joins --passphrase and the next argument, if that can only be meant
-// for the flag: the name of a secret, or the words themselves. Words are refused
-// later; without the join they would count as the name of a snapshot, and appear in
-// an error.
+// joinPassphrase joins --passphrase and the next argument, if the argument is clearly
+// meant for the flag: a [agent.Secret], or words. The flag refuses words. Without the
+// join, an error about an unknown snapshot would show the words on the screen.
 func joinPassphrase(args []string) []string {
 	for i, arg := range args {
 		if arg == "--" || i+1 == len(args) {
@@ -56,7 +56,7 @@ func joinPassphrase(args []string) []string {
 	return args
 }
 
-// refuseSecrets refuses an argument that names a secret, and lost its flag.
+// refuseSecrets refuses an [agent.Secret] without a flag.
 func refuseSecrets(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for _, arg := range args {

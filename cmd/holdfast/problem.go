@@ -14,14 +14,14 @@ import (
 	"holdfast/vault"
 )
 
-// The exit codes with a use of their own. All others are in the table exits.
+// Exit codes with a name. The table exits has all exit codes.
 const (
 	exitUnexpected  = 1
 	exitUsage       = 2
 	exitInterrupted = terminal.ExitInterrupted
 )
 
-// exits are the exit codes. They are an interface: scripts and units act on them.
+// exits are the exit codes. The codes are an interface for scripts and units.
 var exits = []struct {
 	kind  remedy.Kind
 	code  int
@@ -60,12 +60,12 @@ func usage(err error, fix string) error {
 	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: fix}
 }
 
-// wrongUsage is the problem of a command line that can't be read.
+// wrongUsage is the problem of an unreadable command line.
 func wrongUsage(err error, command string) *remedy.Error {
 	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: join("run: holdfast", command, "--help")}
 }
 
-// withEffect adds the effect to an error that says none.
+// withEffect adds the effect to an error without effect.
 func withEffect(err error, effect string) error {
 	if err == nil {
 		return nil
@@ -77,9 +77,9 @@ func withEffect(err error, effect string) error {
 	return problem
 }
 
-// explain finds the kind, the effect and the fix of an error. For each of the three
-// the outermost [remedy.Error] that has a say decides; the table of causes fills
-// what is left open. After ctx ended, the problem is the interruption.
+// explain finds the kind, the effect and the fix of an error. Each comes from the
+// outermost [remedy.Error] that has a value for it. The table of causes gives the
+// kind and fix of other errors. After ctx ended, the problem is the interruption.
 func explain(ctx context.Context, err error) *remedy.Error {
 	problem := &remedy.Error{Err: err}
 	for said := outermost(err); said != nil; said = outermost(said.Err) {
@@ -107,15 +107,13 @@ func explain(ctx context.Context, err error) *remedy.Error {
 // outermost returns the first problem in the chain of an error, or nil.
 func outermost(err error) *remedy.Error {
 	var said *remedy.Error
-	if errors.As(err, &said) {
-		return said
-	}
-	return nil
+	errors.As(err, &said)
+	return said
 }
 
-// isMoreExact reports whether the kind of the cause says more than the kind that the
-// problem has. Source covers everything that an instance meets. A setting that
-// [vault.ErrSource] wraps kept the instance from being read.
+// isMoreExact reports whether the kind of the cause is more exact than the kind of the
+// problem. Source covers all trouble of an instance. A wrong setting inside
+// [vault.ErrSource] kept the instance from being read.
 func isMoreExact(cause, have remedy.Kind) bool {
 	switch have {
 	case remedy.Unexpected:
@@ -150,39 +148,51 @@ func salvageFix(damage *vault.DamageError) string {
 	if damage.Database {
 		rest = "--only media,files --salvage restores the rest of this snapshot into another folder"
 	}
-	return "copy the damaged objects back from a mirror and run it again; or restore another snapshot into another folder; " +
+	return "copy the damaged objects back from a mirror and run it again; " +
+		"or restore another snapshot into another folder; " +
 		rest + "; holdfast verify --data all names everything that is damaged"
 }
 
-// mendFix says what to do about a database that its restore found damaged.
+// mendFix is the fix for a database with damage from before the backup.
 const mendFix = "restore an earlier snapshot; or restore this one with --verbatim into another folder, " +
-	"or only its database with holdfast cat SNAP database/sqlite.db, and mend the database with sqlite3's REINDEX or .recover"
+	"or only its database with holdfast cat SNAP database/sqlite.db, " +
+	"and mend the database with sqlite3's REINDEX or .recover"
 
-// causes are the errors of the packages below that have a kind. The first row that
-// matches an error decides. An empty fix is left to the error's own text.
+// causes gives errors of the packages below a kind and a fix. The first matching row
+// decides. A row has no fix if the error's own text names the fix.
 var causes = []struct {
 	err  error
 	kind remedy.Kind
 	fix  string
 }{
-	{vault.ErrWrongKey, remedy.WrongKey, "use an owner's identity: the recovery kit of this repository, or the file that holdfast key new wrote"},
-	{vault.ErrOtherRoot, remedy.Refused, "correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
-	{vault.ErrNoRepository, remedy.NoRepository, "correct the URL; on an instance's server holdfast init makes a repository"},
+	{vault.ErrWrongKey, remedy.WrongKey,
+		"use an owner's identity: the recovery kit of this repository, or the file that holdfast key new wrote"},
+	{vault.ErrOtherRoot, remedy.Refused,
+		"correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
+	{vault.ErrNoRepository, remedy.NoRepository,
+		"correct the URL; on an instance's server holdfast init makes a repository"},
 	{vault.ErrNoFile, remedy.Setting, "holdfast ls SNAP lists the files"},
 	{vault.ErrNoSnapshot, remedy.Setting, "holdfast list shows the snapshots, holdfast ls SNAP the files of one"},
 	{vault.ErrBusy, remedy.Busy, "wait until it ends"},
 	{vault.ErrRefused, remedy.Refused, ""},
-	{remote.ErrRights, remedy.Credentials, "run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},
+	{remote.ErrRights, remedy.Credentials,
+		"run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},
 	{remote.ErrCredentials, remedy.Credentials,
-		"correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},
+		"correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; " +
+			"holdfast config check tries them"},
 	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run it again: uploaded data is kept"},
 	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run it again"},
 	{remote.ErrNoBucket, remedy.NoRepository,
-		"correct the URL, or make the bucket there; if the bucket held snapshots, ask the provider what happened to it, or restore from a mirror"},
-	{remote.ErrNotMounted, remedy.Unreachable, "mount the disk of the folder, or correct the folder's path; holdfast init starts a repository in a new folder"},
-	{remote.ErrReadOnly, remedy.Unreachable, "mount the disk read-write, then run it again; a failing disk turns read-only by itself: see dmesg"},
-	{remote.ErrUnreachable, remedy.Unreachable, "check the URL and the network, then run it again: uploaded data is kept"},
-	{vault.ErrDamage, remedy.Damage, "run holdfast verify --data all: it names what is damaged, and which snapshots need the damaged objects"},
+		"correct the URL, or make the bucket there; if the bucket held snapshots, " +
+			"ask the provider what happened to it, or restore from a mirror"},
+	{remote.ErrNotMounted, remedy.Unreachable,
+		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
+	{remote.ErrReadOnly, remedy.Unreachable,
+		"mount the disk read-write, then run it again; a failing disk turns read-only by itself: see dmesg"},
+	{remote.ErrUnreachable, remedy.Unreachable,
+		"check the URL and the network, then run it again: uploaded data is kept"},
+	{vault.ErrDamage, remedy.Damage,
+		"run holdfast verify --data all: it names what is damaged, and which snapshots need the damaged objects"},
 	{vault.ErrSource, remedy.Source, ""},
 	{fs.ErrPermission, remedy.Unexpected, "run Holdfast as root or as the user who owns the file"},
 }

@@ -12,7 +12,8 @@ import (
 )
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
-	p := explain(t.Context(), fmt.Errorf("check the database: %w", &remedy.DamageError{Findings: []string{"row 1 missing from index"}}))
+	p := explain(t.Context(), fmt.Errorf("check the database: %w",
+		&remedy.DamageError{Findings: []string{"row 1 missing from index"}}))
 	if p.Kind != remedy.Damage || !strings.Contains(p.Fix, "holdfast cat") {
 		t.Errorf("exit %d, %s", exitCode(p), p.Fix)
 	}
@@ -33,8 +34,10 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
 		{&remedy.Error{Kind: remedy.Busy, What: "another restore", Fix: "wait"}, remedy.Busy, "wait"},
-		{&remedy.Error{Kind: remedy.Source, What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"}, remedy.Full, "on that disk"},
-		{&remedy.Error{Kind: remedy.Source, What: "a row", Err: &remedy.DamageError{}, Fix: "by psql"}, remedy.Damage, "by psql"},
+		{&remedy.Error{Kind: remedy.Source, What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"},
+			remedy.Full, "on that disk"},
+		{&remedy.Error{Kind: remedy.Source, What: "a row", Err: &remedy.DamageError{}, Fix: "by psql"}, remedy.Damage,
+			"by psql"},
 	} {
 		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
 		if p.Kind != c.kind || !strings.Contains(p.Fix, c.fix) {
@@ -49,11 +52,13 @@ func TestOutermostErrorThatSaysSomethingDecides(t *testing.T) {
 	if p.Kind != remedy.Refused || p.Fix != "outer" || p.Effect != "lost" {
 		t.Errorf("%+v", p)
 	}
-	if p := explain(t.Context(), withEffect(inner, "other")); p.Effect != "lost" || p.Fix != "inner" || p.Kind != remedy.Source {
+	p = explain(t.Context(), withEffect(inner, "other"))
+	if p.Effect != "lost" || p.Fix != "inner" || p.Kind != remedy.Source {
 		t.Errorf("%+v", p)
 	}
 	// A setting that keeps the instance from being read.
-	p = explain(t.Context(), fmt.Errorf("%w: %w", vault.ErrSource, &remedy.Error{Kind: remedy.Setting, What: "no database"}))
+	p = explain(t.Context(), fmt.Errorf("%w: %w", vault.ErrSource,
+		&remedy.Error{Kind: remedy.Setting, What: "no database"}))
 	if p.Kind != remedy.Source {
 		t.Errorf("exit %d", exitCode(p))
 	}

@@ -18,10 +18,10 @@ import (
 
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/rebuild"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 

@@ -66,7 +66,7 @@ A restore needs the storage and an owner's identity, and nothing else.`,
 	return cmd
 }
 
-// define defines the flags, except --from and those of unlocking.
+// define defines the flags, except --from, --identity and --passphrase.
 func (v *restoreFlags) define(f *pflag.FlagSet) {
 	v.flags = f
 	f.StringVar(&v.to, "to", "", "restore into `DIR`")
@@ -125,7 +125,9 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 }
 
 // restoreInto restores into a folder.
-func (v *restoreFlags) restoreInto(ctx context.Context, a *app, snap *vault.Snapshot, cfg agent.RestoreConfig, result *restoreResult) error {
+func (v *restoreFlags) restoreInto(
+	ctx context.Context, a *app, snap *vault.Snapshot, cfg agent.RestoreConfig, result *restoreResult,
+) error {
 	p := new(vault.Progress)
 	cfg.Observer = a.observer(p)
 	var report *agent.RestoreReport
@@ -147,12 +149,13 @@ func (v *restoreFlags) restoreInto(ctx context.Context, a *app, snap *vault.Snap
 	return nil
 }
 
-// leftBehind says what a failed restore leaves behind.
+// leftBehind describes the folder after a failed restore.
 func (v *restoreFlags) leftBehind() string {
 	if !agent.Unfinished(v.to) {
 		return "nothing was restored"
 	}
-	return fmt.Sprintf("the restore into %s is unfinished; its hidden folder .holdfast-restore keeps the fetched data", v.to)
+	return fmt.Sprintf("the restore into %s is unfinished; its hidden folder .holdfast-restore keeps the fetched data",
+		v.to)
 }
 
 // config checks the flags.
@@ -165,14 +168,16 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 	}
 	if v.to != "" && !v.plan {
 		if err := disk.CheckCreatable(v.to); err != nil {
-			return cfg, usage(fmt.Errorf("can't restore into %s: %w", v.to, err), "name by --to a folder that this user can make or write into")
+			return cfg, usage(fmt.Errorf("can't restore into %s: %w", v.to, err),
+				"name by --to a folder that this user can make or write into")
 		}
 	}
 	cfg = agent.RestoreConfig{To: v.to, Paths: v.paths, Salvage: v.salvage, Verbatim: v.verbatim}
 	for _, name := range v.only {
 		for part := range strings.SplitSeq(name, ",") {
 			if !slices.Contains(manifest.Parts, manifest.Part(part)) {
-				return cfg, usage(fmt.Errorf("--only %s: there is no such part", part), "the parts are database, media and files")
+				return cfg, usage(fmt.Errorf("--only %s: there is no such part", part),
+					"the parts are database, media and files")
 			}
 			cfg.Parts = append(cfg.Parts, manifest.Part(part))
 		}
@@ -181,9 +186,11 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 		part, _, _ := strings.Cut(path, "/")
 		switch {
 		case !slices.Contains(manifest.Parts, manifest.Part(part)):
-			return cfg, usage(fmt.Errorf("--path %s does not start with a part", path), "write --path media/… or files/…; holdfast ls lists the paths")
+			return cfg, usage(fmt.Errorf("--path %s does not start with a part", path),
+				"write --path media/… or files/…; holdfast ls lists the paths")
 		case len(cfg.Parts) > 0 && !slices.Contains(cfg.Parts, manifest.Part(part)):
-			return cfg, usage(fmt.Errorf("--path %s and --only %s contradict each other", path, strings.Join(v.only, ",")), "leave out --only: --path is enough")
+			return cfg, usage(fmt.Errorf("--path %s and --only %s contradict each other", path,
+				strings.Join(v.only, ",")), "leave out --only: --path is enough")
 		}
 	}
 	return cfg, nil
@@ -198,13 +205,15 @@ func (v *restoreFlags) isFull() bool {
 func (v *restoreFlags) checkFull() error {
 	if v.to != "" {
 		if v.full != (rebuildFlags{}) {
-			return usage(errors.New("--to restores into a folder; --yes, --gotosocial, --user, --work, --old-is-dead, --replace and --resume are for a restore onto this machine"),
+			return usage(errors.New("--to restores into a folder; --yes, --gotosocial, --user, --work, "+
+				"--old-is-dead, --replace and --resume are for a restore onto this machine"),
 				"leave out --to, or the others")
 		}
 		return nil
 	}
 	if !v.isFull() && !v.plan {
-		return usage(errors.New("a restore onto this machine restores everything; --only, --path and --salvage need --to"), "name a folder by --to DIR")
+		return usage(errors.New("a restore onto this machine restores everything; --only, "+
+			"--path and --salvage need --to"), "name a folder by --to DIR")
 	}
 	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {
 		return usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user), "write --user USER:GROUP")

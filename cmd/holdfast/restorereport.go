@@ -8,14 +8,14 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
-// restoreResult says what a restore did, for --json. Each restore fills Snapshot,
-// To and Whole before it begins, and the rest at its end.
+// restoreResult is the result of a restore, for --json. Snapshot, To and Whole are set
+// before the restore begins, the rest at the end.
 type restoreResult struct {
 	Snapshot snapshot `json:"snapshot"`
 	To       string   `json:"to"`
@@ -35,7 +35,7 @@ type restoreResult struct {
 	damage  string // the note about a damaged database
 }
 
-// printPlan says what the restore will do, before it begins.
+// printPlan shows the plan of a restore before the restore begins.
 func (v *restoreFlags) printPlan(t *terminal.Terminal, result *restoreResult, plan agent.RestorePlan) {
 	s := result.Snapshot
 	if t.JSON {
@@ -59,7 +59,8 @@ func (v *restoreFlags) printPlan(t *terminal.Terminal, result *restoreResult, pl
 		t.Say("  into      %s", v.to)
 	}
 	if short := plan.Short; short != nil {
-		t.Warn("the disk of %s has room for %s, and the restore needs %s", short.Dir, units.Size(short.Free), units.Size(short.Need))
+		t.Warn("the disk of %s has room for %s, and the restore needs %s", short.Dir, units.Size(short.Free),
+			units.Size(short.Need))
 	}
 	if s.Missing > 0 {
 		complete := ""
@@ -70,7 +71,7 @@ func (v *restoreFlags) printPlan(t *terminal.Terminal, result *restoreResult, pl
 	}
 }
 
-// warnLost names the files that need damaged packs.
+// warnLost names the files in damaged packs.
 func warnLost(t *terminal.Terminal, err error) {
 	var damage *vault.DamageError
 	if errors.As(err, &damage) {
@@ -78,8 +79,7 @@ func warnLost(t *terminal.Terminal, err error) {
 	}
 }
 
-// printRestore prints what a restore did. It returns the problem of a restore that
-// is incomplete.
+// printRestore shows the result of a restore. An incomplete restore is an error.
 func printRestore(t *terminal.Terminal, r *restoreResult) error {
 	t.Result = r
 	if r.Planned {
@@ -101,17 +101,20 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 	}
 	t.WarnEach("damaged, left out: %s", r.Lost)
 	if r.damage != "" {
-		return &remedy.Error{Kind: remedy.Damage, What: r.damage, Effect: "all files are restored; the server may not run with this database",
-			Fix: "mend the database with sqlite3's REINDEX or .recover, or restore an earlier snapshot into another folder"}
+		return &remedy.Error{Kind: remedy.Damage, What: r.damage,
+			Effect: "all files are restored; the server may not run with this database",
+			Fix: "mend the database with sqlite3's REINDEX or .recover, " +
+				"or restore an earlier snapshot into another folder"}
 	}
 	if len(r.Lost) > 0 {
-		return &remedy.Error{Kind: remedy.Damage, What: fmt.Sprintf("left out %s with damaged packs", units.Count(len(r.Lost), "file")),
+		return &remedy.Error{Kind: remedy.Damage,
+			What:   fmt.Sprintf("left out %s with damaged packs", units.Count(len(r.Lost), "file")),
 			Effect: "everything else is restored", Fix: "look for these files in another snapshot or a mirror"}
 	}
 	return missingFromSnapshot(t, r)
 }
 
-// missingFromSnapshot is the problem of files that the backup did not find, or nil.
+// missingFromSnapshot is the problem of a snapshot with missing files, or nil.
 func missingFromSnapshot(t *terminal.Terminal, r *restoreResult) error {
 	t.WarnEach("was missing when the snapshot was made: %s", r.Missing)
 	if r.missing == 0 {
@@ -119,9 +122,11 @@ func missingFromSnapshot(t *terminal.Terminal, r *restoreResult) error {
 	}
 	fix := "no earlier snapshot has them all; look for the files in copies of the instance's disk"
 	if r.Whole != "" {
-		fix = fmt.Sprintf("restore snapshot %s, which is complete, into another folder, and copy these files from there", r.Whole)
+		fix = fmt.Sprintf("restore snapshot %s, which is complete, into another folder, and copy the files from there",
+			r.Whole)
 	}
 	return &remedy.Error{Kind: remedy.Incomplete,
-		What:   fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", r.Snapshot.ID, units.Count(r.missing, "file")),
+		What: fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", r.Snapshot.ID,
+			units.Count(r.missing, "file")),
 		Effect: "everything else is restored", Fix: fix}
 }

@@ -14,7 +14,8 @@ func TestPlanWarnsOfADiskThatIsTooSmall(t *testing.T) {
 		var out strings.Builder
 		v := restoreFlags{to: "/disk/restored"}
 		v.printPlan(terminal.New(os.Stdin, &out, &out), &restoreResult{}, agent.RestorePlan{Short: short})
-		if got := strings.Contains(out.String(), "! the disk of /disk has room for 1.0 MiB, and the restore needs 4.0 EiB"); got != warns {
+		const want = "! the disk of /disk has room for 1.0 MiB, and the restore needs 4.0 EiB"
+		if got := strings.Contains(out.String(), want); got != warns {
 			t.Errorf("%q", out.String())
 		}
 	}

@@ -10,20 +10,20 @@ import (
 	"holdfast/remedy"
 )
 
-// unfinished adds to the problem of a restore onto this machine how to continue the
-// restore. work is the folder with the fetched data.
+// unfinished adds the command that continues the restore to the problem of a restore
+// onto this machine. work is the folder with the fetched data.
 func (v *restoreFlags) unfinished(problem *remedy.Error, work, snapshot string) *remedy.Error {
 	problem.Effect = "the restore is unfinished; the fetched data is kept in " + work
 	command := v.again(snapshot)
-	// The step found something in the way, and says so.
+	// The step found a database or a file in the way.
 	if strings.HasPrefix(problem.Fix, "--replace ") && !v.full.replace {
 		command += " --replace"
 	}
 	return continueBy(problem, command)
 }
 
-// continueBy adds a command to the fix. After an interruption, the command is all
-// that there is to do.
+// continueBy adds a command to the fix. After an interruption, the command is the
+// whole fix.
 func continueBy(problem *remedy.Error, command string) *remedy.Error {
 	const label = "this goes on with it:\n"
 	if problem.Kind == remedy.Interrupted || problem.Fix == "" {
@@ -34,9 +34,9 @@ func continueBy(problem *remedy.Error, command string) *remedy.Error {
 	return problem
 }
 
-// again returns the command line that continues the restore of a snapshot. It names
-// the files of identity and passphrase, and holds no secret: a password in a URL is
-// replaced.
+// again returns the command line that continues the restore of a snapshot. The command
+// line holds no secret: a password in a URL is replaced, and so is a command that
+// prints a passphrase.
 func (v *restoreFlags) again(snapshot string) string {
 	words := []string{"holdfast restore", snapshot}
 	v.flags.Visit(func(f *pflag.Flag) {

@@ -14,8 +14,10 @@ func TestCommandThatGoesOnHoldsNoSecret(t *testing.T) {
 	var out strings.Builder
 	a := newApp(terminal.New(os.Stdin, &out, &out))
 	for _, c := range []struct{ args, want string }{
-		{"--from|/remote#hf1abc|--identity|-|--yes|social.example.org|--verbatim|--plan", "--from '/remote#hf1abc' --identity - --verbatim --yes social.example.org"},
-		{"--from|s3://key:hunter2@host/bucket|--passphrase=cmd:echo hunter2", "--from s3://key:xxxxx@host/bucket --passphrase='cmd:…'"},
+		{"--from|/remote#hf1abc|--identity|-|--yes|social.example.org|--verbatim|--plan",
+			"--from '/remote#hf1abc' --identity - --verbatim --yes social.example.org"},
+		{"--from|s3://key:hunter2@host/bucket|--passphrase=cmd:echo hunter2",
+			"--from s3://key:xxxxx@host/bucket --passphrase='cmd:…'"},
 		{"--passphrase|--replace=false|--work|/it's here|--resume", "--passphrase --work '/it'\\''s here'"},
 	} {
 		cmd := restoreCommand(a)

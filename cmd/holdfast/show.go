@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 )
 
 func showCommand(a *app) *cobra.Command {
@@ -47,7 +47,8 @@ func printRecord(t *terminal.Terminal, s snapshot, rec *manifest.Record, head st
 	row("snapshot", "%s", s.Name)
 	row("number", "%d", s.Sequence)
 	row("instance", "%s: %s", s.Instance, describe(rec.Facts))
-	row("as of", "%s (%s ago), taken in %s", units.Time(s.Time), units.Age(s.Time), units.Duration(rec.Finished.Sub(rec.Started)))
+	row("as of", "%s (%s ago), taken in %s", units.Time(s.Time), units.Age(s.Time),
+		units.Duration(rec.Finished.Sub(rec.Started)))
 	row("migration", "%s", cmp.Or(s.Migration, "unknown"))
 	for _, part := range manifest.Parts {
 		total := s.Parts[part]
@@ -55,8 +56,9 @@ func printRecord(t *terminal.Terminal, s snapshot, rec *manifest.Record, head st
 		for _, p := range rec.Packs[part] {
 			sealed += p.Size
 		}
+		packs := units.Count(len(rec.Packs[part]), "pack")
 		row(string(part), "%s in %s; %s sealed in %s",
-			units.Size(total.Bytes), units.Count(total.Files, "file"), units.Size(sealed), units.Count(len(rec.Packs[part]), "pack"))
+			units.Size(total.Bytes), units.Count(total.Files, "file"), units.Size(sealed), packs)
 	}
 	if s.Missing > 0 {
 		row("incomplete", "%s missing", units.Count(s.Missing, "file"))

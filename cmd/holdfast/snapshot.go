@@ -3,11 +3,11 @@ package main
 import (
 	"time"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/units"
 )
 
-// snapshot is a snapshot as the output shows it.
+// snapshot is the output's view of a snapshot.
 type snapshot struct {
 	ID         string                           `json:"id"`
 	Name       string                           `json:"name"` // what --expect-head takes whole
@@ -29,13 +29,14 @@ type snapshot struct {
 func newSnapshot(r *manifest.Record) snapshot {
 	f := r.Facts
 	return snapshot{
-		ID: r.ID(), Name: r.Name().Hex(), Sequence: r.Sequence, Instance: r.Instance, Time: r.Time, Finished: r.Finished,
+		ID: r.ID(), Name: r.Name().Hex(), Sequence: r.Sequence, Instance: r.Instance,
+		Time: r.Time, Finished: r.Finished,
 		Engine: f.Engine, GoToSocial: f.GoToSocial, Migration: f.Migration, Accounts: f.Accounts, Statuses: f.Statuses,
 		Parts: r.Parts, Stored: r.Stored, Read: r.Read, Missing: r.Missing,
 	}
 }
 
-// bytes is the size of the snapshot: the bytes that a restore of everything writes.
+// bytes is the number of bytes that a full restore writes.
 func (s snapshot) bytes() int64 {
 	var n int64
 	for _, total := range s.Parts {

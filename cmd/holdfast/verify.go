@@ -13,8 +13,8 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/remedy"
-	"holdfast/units"
 	"holdfast/vault"
 )
 
@@ -48,11 +48,12 @@ them, and checks that their bytes are unchanged. No key is needed.`,
 }
 
 func expectHeadFlag(flags *pflag.FlagSet, to *string) {
-	flags.StringVar(to, "expect-head", "", "fail unless the record `ID` is still in the history; detects deleted snapshots")
+	flags.StringVar(to, "expect-head", "",
+		"fail unless the record `ID` is still in the history; detects deleted snapshots")
 }
 
-// checkExpectHead refuses an --expect-head that expects nothing, such as an empty
-// variable of a script.
+// checkExpectHead refuses an --expect-head without an ID, such as an empty variable
+// of a script.
 func checkExpectHead(flags *pflag.FlagSet) error {
 	f := flags.Lookup("expect-head")
 	head := f.Value.String()
@@ -63,7 +64,7 @@ func checkExpectHead(flags *pflag.FlagSet) error {
 		"take the head that holdfast backup printed, or leave the flag out")
 }
 
-// verifyResult says what verify found, for --json.
+// verifyResult is the result of verify, for --json.
 type verifyResult struct {
 	Snapshots     int       `json:"snapshots"`
 	Head          string    `json:"head"`
@@ -78,7 +79,7 @@ type verifyResult struct {
 	Problems      int       `json:"problems"`
 }
 
-// verifyProblem is one damaged object, for --json.
+// verifyProblem is a damaged object, for --json.
 type verifyProblem struct {
 	Object string   `json:"object"`
 	What   string   `json:"what"`
@@ -111,12 +112,13 @@ func verify(ctx context.Context, a *app, v verifyFlags) error {
 		return problem
 	}
 	if r.Newest != nil {
-		a.term.Say("✓ nothing is %s; the newest snapshot, %s, is %s old", absent(share), r.Newest.ID(), units.Age(r.Newest.Time))
+		a.term.Say("✓ nothing is %s; the newest snapshot, %s, is %s old", absent(share), r.Newest.ID(),
+			units.Age(r.Newest.Time))
 	}
 	return nil
 }
 
-// absent names the trouble that a verification without problems rules out.
+// absent names the trouble ruled out by a verification without problems.
 func absent(share float64) string {
 	switch share {
 	case 0:
@@ -141,7 +143,8 @@ func foundDamage(r *vault.VerifyReport) error {
 	if slices.ContainsFunc(r.Problems, func(p vault.Problem) bool { return len(p.Hurts) > 0 }) {
 		effect = "the snapshots named above can't be restored completely"
 	}
-	return &remedy.Error{Kind: remedy.Damage, What: units.Count(len(r.Problems), "damaged or missing object"), Effect: effect, Fix: fix}
+	return &remedy.Error{Kind: remedy.Damage, What: units.Count(len(r.Problems), "damaged or missing object"),
+		Effect: effect, Fix: fix}
 }
 
 // parseShare reads "", "all" or "5%".
@@ -167,7 +170,8 @@ func printVerify(t *terminal.Terminal, r *vault.VerifyReport) {
 		t.Say("read and hashed: %s, %s", units.Count(r.HashedN, "object"), units.Size(r.Hashed))
 	}
 	if r.Unneeded > 0 {
-		t.Say("needed by no snapshot: %s, %s; interrupted runs leave such packs, and a backup uses those that its index knows",
+		t.Say("needed by no snapshot: %s, %s; interrupted runs leave such packs, "+
+			"and a backup uses those that its index knows",
 			units.Count(r.Unneeded, "pack"), units.Size(r.UnneededBytes))
 	}
 	foreign := make([]string, len(r.Foreign))

@@ -28,8 +28,10 @@ func TestMediaThatBreakOffAreTheBucketsFault(t *testing.T) {
 	}))
 	defer server.Close()
 	config := filepath.Join(t.TempDir(), "config.yaml")
-	text := "host: example.org\nstorage-backend: s3\nstorage-s3-use-ssl: false\nstorage-s3-bucket: media\nstorage-s3-region: here\n" +
-		"storage-s3-access-key: a\nstorage-s3-secret-key: s\nstorage-s3-endpoint: " + server.Listener.Addr().String() + "\n"
+	text := "host: example.org\nstorage-backend: s3\nstorage-s3-use-ssl: false\nstorage-s3-bucket: " +
+		"media\nstorage-s3-region: here\n" +
+		"storage-s3-access-key: a\nstorage-s3-secret-key: s\nstorage-s3-endpoint: " +
+		server.Listener.Addr().String() + "\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,8 @@ func TestMediaThatBreakOffAreTheBucketsFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, err := io.ReadAll(r); !errors.Is(err, remote.ErrUnreachable) || !strings.HasPrefix(err.Error(), "GoToSocial's bucket: ") {
+	_, err = io.ReadAll(r)
+	if !errors.Is(err, remote.ErrUnreachable) || !strings.HasPrefix(err.Error(), "GoToSocial's bucket: ") {
 		t.Errorf("%v", err)
 	}
 }

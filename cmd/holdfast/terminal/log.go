@@ -6,12 +6,11 @@ import (
 	"log/slog"
 	"strings"
 
-	"holdfast/units"
+	"holdfast/internal/units"
 )
 
-// LogHandler shows the warnings that packages log as the program's own warnings.
-// Records below [slog.LevelWarn] are for a daemon's log: a command prints its
-// result itself.
+// LogHandler shows logged warnings as the program's own warnings. Records below
+// [slog.LevelWarn] are for the log of a daemon, and a command does not show them.
 func (t *Terminal) LogHandler() slog.Handler { return logHandler{terminal: t} }
 
 type logHandler struct {
@@ -54,5 +53,5 @@ func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h
 }
 
-// WithGroup drops the group's name: a warning has one line.
+// WithGroup drops the name of the group.
 func (h logHandler) WithGroup(string) slog.Handler { return h }

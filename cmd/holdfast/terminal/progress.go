@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
-	"holdfast/units"
+	"holdfast/internal/units"
 	"holdfast/vault"
 )
 
-// Watch runs a job and shows its progress: on a terminal by one live line,
-// elsewhere by a line for each stage. moved says what the job does with stored
-// bytes: "uploaded", "fetched".
+// Watch runs a job and shows the progress: on a terminal as a live line, elsewhere as
+// a line for each stage. moved is the job's word for stored bytes: "uploaded",
+// "fetched".
 func (t *Terminal) Watch(ctx context.Context, moved string, p *vault.Progress, job func(context.Context) error) error {
 	file, _ := t.Err.(*os.File)
 	screen := file != nil && term.IsTerminal(int(file.Fd()))
@@ -57,7 +57,7 @@ func (t *Terminal) Watch(ctx context.Context, moved string, p *vault.Progress, j
 	return g.Wait()
 }
 
-// progressView is the part of a progress that is on the screen.
+// progressView is a progress on the screen.
 type progressView struct {
 	progress *vault.Progress
 	moved    string // "uploaded" or "fetched"
@@ -81,7 +81,7 @@ func (v *progressView) plain() string {
 	return text + "\n"
 }
 
-// live returns the line that replaces the one on the screen.
+// live returns the line to replace the line on the screen.
 func (v *progressView) live() string {
 	v.enterStage()
 	if v.stage == "" {
@@ -111,7 +111,8 @@ func (v *progressView) line() string {
 	fields := []string{fmt.Sprintf("%-9s", v.stage)}
 	switch {
 	case total > 0:
-		fields = append(fields, fmt.Sprintf("%3d %%  %s of %s", min(100, 100*bytes/total), units.Size(bytes), units.Size(total)))
+		fields = append(fields,
+			fmt.Sprintf("%3d %%  %s of %s", min(100, 100*bytes/total), units.Size(bytes), units.Size(total)))
 	case filesTotal > 1 && bytes > 0:
 		fields = append(fields, fmt.Sprintf("%3d %%  %s", min(100, 100*files/filesTotal), units.Size(bytes)))
 	case bytes > 0:

@@ -28,7 +28,8 @@ func TestLineTellsBytesFilesRateAndTimeLeft(t *testing.T) {
 		p.Files.Store(500)
 		p.Bytes.Store(100 << 20)
 		p.Moved.Store(30 << 20)
-		const want = "\rmedia       25 %  100 MiB of 400 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  30 s left\x1b[K"
+		const want = "\rmedia       25 %  100 MiB of 400 MiB  500 of 2,000 files  30 MiB uploaded  10 MiB/s  " +
+			"30 s left\x1b[K"
 		if got := v.live(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/term"
 )
 
-// ExitInterrupted is the exit code of a program that Ctrl-C ended.
+// ExitInterrupted is the exit code after Ctrl-C.
 const ExitInterrupted = 130
 
-// Ask prints a question and returns the answer without white space around it.
+// Ask prints a question and returns the answer, without leading or trailing space.
 // In must be [Terminal.Interactive].
 func (t *Terminal) Ask(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(t.Err, question)
@@ -33,8 +33,8 @@ func (t *Terminal) AskSecret(ctx context.Context, question string) (string, erro
 	return answer, err
 }
 
-// read reads an answer. Reading from a terminal can't be cancelled: when ctx
-// ends, the whole program ends, and leaves the terminal's settings as they were.
+// read reads an answer. Reading from a terminal can't be cancelled: when ctx ends,
+// read restores the settings of the terminal and ends the program.
 func (t *Terminal) read(ctx context.Context, line func() (string, error)) (string, error) {
 	before, err := term.GetState(int(t.In.Fd()))
 	if err != nil {

@@ -18,7 +18,7 @@ type summary struct {
 }
 
 // Summarize ends the output of a command with JSON. problem is nil for success.
-// Without JSON it prints nothing.
+// Without JSON, Summarize prints nothing.
 func (t *Terminal) Summarize(command string, exit int, problem *remedy.Error) {
 	if !t.JSON {
 		return
@@ -30,7 +30,7 @@ func (t *Terminal) Summarize(command string, exit int, problem *remedy.Error) {
 	t.Line("summary", s)
 }
 
-// ShowProblem tells a person what happened, the effect and the fix.
+// ShowProblem prints a problem with effect and fix.
 func (t *Terminal) ShowProblem(command string, problem *remedy.Error) {
 	fmt.Fprint(t.Err, render(command, problem))
 }

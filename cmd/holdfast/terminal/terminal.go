@@ -1,5 +1,5 @@
-// Package terminal decides how things look on a terminal, and in JSON for
-// programs: text, warnings, progress, questions, and errors with their fix.
+// Package terminal decides how things look on a terminal, and in JSON for programs:
+// text, warnings, progress, questions and problems.
 package terminal
 
 import (
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal is where one command reads from and writes to. Its methods may be
+// Terminal is the input and the output of a command. Say, Warn, Item and Line may be
 // called from several goroutines.
 type Terminal struct {
 	In  *os.File
@@ -31,7 +31,7 @@ type Terminal struct {
 	live atomic.Bool // the progress line is on the screen
 }
 
-// New returns a terminal that remembers the first error of writing to out.
+// New returns a terminal. [Terminal.WriteError] will have the first error of out.
 func New(in *os.File, out, err io.Writer) *Terminal {
 	return &Terminal{In: in, Out: &checkedWriter{w: out}, Err: err, Progress: "auto"}
 }
@@ -43,7 +43,7 @@ func (t *Terminal) Say(format string, args ...any) {
 	}
 }
 
-// Warn prints one line that a person should look at, even with Quiet.
+// Warn prints one line for the attention of a person, even with Quiet.
 func (t *Terminal) Warn(format string, args ...any) {
 	text := EscapeLine(fmt.Sprintf(format, args...))
 	if t.JSON {
@@ -60,7 +60,7 @@ func (t *Terminal) Warn(format string, args ...any) {
 	fmt.Fprintln(t.Err, text)
 }
 
-// MaxShown is the length at which a list for people is cut.
+// MaxShown is the largest number of lines in a list for people.
 const MaxShown = 20
 
 // WarnEach warns of each element; without Verbose only of the first [MaxShown].
@@ -74,8 +74,8 @@ func (t *Terminal) WarnEach(format string, list []string) {
 	}
 }
 
-// Item prints one of the things that a person asked for: the text, or with JSON a
-// line of that type with the fields of v.
+// Item prints part of a command's result: the text, or with JSON a line of type kind
+// with the fields of v.
 func (t *Terminal) Item(kind string, v any, text string) {
 	if t.JSON {
 		t.Line(kind, v)
@@ -120,8 +120,8 @@ func (t *Terminal) WriteError() error {
 	return nil
 }
 
-// checkedWriter remembers the first failed write, so that a full disk does not
-// pass for success.
+// checkedWriter remembers the first failed write: a full disk must not pass for
+// success.
 type checkedWriter struct {
 	w io.Writer
 

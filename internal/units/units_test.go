@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"holdfast/units"
+	"holdfast/internal/units"
 )
 
 func TestDurationHasAtMostTwoUnits(t *testing.T) {
