@@ -24,7 +24,7 @@ type Mover struct {
 	Replace bool   // what is in the way is renamed aside
 
 	// Own are folders that the server writes into, OwnTrees those in which it makes
-	// folders, too.
+	// folders, too. An empty string is no folder.
 	Own, OwnTrees []string
 }
 

@@ -65,3 +65,15 @@ func SyncOpenFolder(folder *os.File) error {
 	}
 	return err
 }
+
+// WriteIn writes text to a file in a folder, with mode 0644, in place of what the
+// file held. The text is durable when WriteIn returns, the name once the folder
+// is synced.
+func WriteIn(folder *os.Root, name, text string) error {
+	f, err := folder.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -97,11 +97,7 @@ func (v known) Facts() manifest.Facts {
 // user is who owns what the server writes, the media or the SQLite database:
 // "USER:GROUP", or "" where nothing tells.
 func (i *Instance) user() string {
-	place := i.config.Storage()
-	if file := i.db.File(); file != "" && i.config.InBucket() {
-		place = file
-	}
-	info, err := os.Stat(place)
+	info, err := os.Stat(cmp.Or(i.media.Folder(), i.db.File(), i.config.Storage()))
 	if err != nil {
 		return ""
 	}

@@ -64,7 +64,7 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 			return nil
 		case err != nil:
 			// A folder that can't be looked into counts as a file that doesn't open.
-		case entry.IsDir() && g.media.Is(info):
+		case entry.IsDir() && g.isMedia(info):
 			// Media are the media part's; only certificates lie there too.
 			return fs.SkipDir
 		case entry.IsDir():
@@ -82,6 +82,16 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 	})
 }
 
+// isMedia reports whether a folder is the one of the media.
+func (g *gathering) isMedia(folder fs.FileInfo) bool {
+	path := g.media.Folder()
+	if path == "" {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && os.SameFile(info, folder)
+}
+
 // met adds a link within a folder, and the file that it leads to. Who may write
 // into a folder of the server must not make root save any file of the machine, and
 // a restore put it over a new machine's.
@@ -93,7 +103,7 @@ func (g *gathering) met(link string) {
 		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user, is not saved, and can be an extra path of its own", link, end))
 	case err != nil, info.Mode().IsRegular():
 		g.file(end, info, err)
-	case info.IsDir() && !g.media.Is(info):
+	case info.IsDir() && !g.isMedia(info):
 		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, end))
 	}
 }

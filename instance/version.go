@@ -45,11 +45,7 @@ func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.Pr
 // database's place, so root is never the one, and the binary is the owner's own
 // or root's.
 func (i *Instance) owner(binary string) (user *syscall.Credential, ok bool) {
-	place := i.config.Storage()
-	if file := i.db.File(); file != "" {
-		place = file
-	}
-	info, err := os.Stat(place)
+	info, err := os.Stat(cmp.Or(i.db.File(), i.config.Storage()))
 	if err != nil {
 		return nil, false
 	}

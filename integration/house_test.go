@@ -23,9 +23,9 @@ import (
 // below says which packages each one stands on; it may import those, and what
 // those stand on. A new package needs its place here.
 var below = map[string][]string{
-	"cmd/holdfast":     {"agent/statuspage", "rebuild", "instance/sample"},
+	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance/sample"},
 	"agent/statuspage": {"agent"},
-	"agent":            {"vault"},
+	"agent":            {"rebuild", "units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},
@@ -45,6 +45,9 @@ var below = map[string][]string{
 	"remote":   {"disk"},
 	"disk":     {},
 	"remedy":   {},
+	"units":    {},
+
+	"cmd/holdfast/terminal": {"vault", "units"},
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"holdfast/disk"
+	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
 	"holdfast/instance/postgres"
@@ -99,37 +101,16 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored
 	if !s.Parts[manifest.Media] {
 		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
 	}
-	if s.Facts.Engine == gotosocial.Postgres && !d.Verbatim {
-		where, err := postgres.WhereTablesAre(staging.FS(), postgres.Folder)
-		if err == nil {
-			err = writeDurably(staging, path.Join(postgres.Folder, postgres.AfterFile), where+postgres.AfterRestore)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", postgres.AfterFile, err)
-		}
+	if err := instance.OpenRestored(s.Facts, d.Verbatim).Finish(staging); err != nil {
+		return nil, err
 	}
-	if err := writeDurably(staging, environmentName, d.environment(staging.FS(), s)); err != nil {
+	if err := disk.WriteIn(staging, environmentName, d.environment(staging.FS(), s)); err != nil {
 		return nil, fmt.Errorf("write %s: %w", environmentName, err)
 	}
 	return append(notes, "to start the server: see "+filepath.Join(d.Path, environmentName)), nil
 }
 
 const environmentName = "run.env"
-
-func writeDurably(staging *os.Root, name, text string) error {
-	f, err := staging.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return f.Close()
-}
 
 // environment is what makes a server start over the folder, in the form that
 // both systemd's EnvironmentFile= and a shell read.
@@ -139,7 +120,7 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 	config := found.Config
 	var b strings.Builder
 	b.WriteString("# GoToSocial over this restored folder. To start it in a shell, as the server's user:\n#\n")
-	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", quote(filepath.Join(d.Path, environmentName)))
+	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", gotosocial.Quote(filepath.Join(d.Path, environmentName)))
 	switch {
 	case config == nil:
 		b.WriteString("#   gotosocial --config-path YOUR-CONFIG server start\n#\n")
@@ -148,31 +129,30 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 	case config.File == "":
 		b.WriteString("#   gotosocial server start\n#\n# No configuration file of this domain was restored: all stood in the files below.\n")
 	default:
-		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", quote(restored.Here(config.File)))
+		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", gotosocial.Quote(restored.Here(config.File)))
 	}
 	if len(found.Others) > 0 {
 		b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
 			"# name that one, and set the paths below as it has them:\n")
 	}
 	for _, file := range found.Others {
-		fmt.Fprintf(&b, "#   %s\n", quote(restored.Here(file)))
+		fmt.Fprintf(&b, "#   %s\n", gotosocial.Quote(restored.Here(file)))
 	}
 	if len(found.Environment) > 0 {
 		b.WriteString("#\n# The server also got variables or flags from these restored files, passwords maybe among\n" +
 			"# them. Give it those first, what is below last; of a flag (--host) make a variable (GTS_HOST):\n")
 	}
 	for _, file := range found.Environment {
-		fmt.Fprintf(&b, "#   %s\n", quote(file))
+		fmt.Fprintf(&b, "#   %s\n", gotosocial.Quote(file))
 	}
 	b.WriteString("#\n# As a service: EnvironmentFile= with this file. The folder must belong to the\n# server's user: chown -R gotosocial: FOLDER\n")
 	if s.Facts.GoToSocial != "" || s.Facts.Migration != "" {
 		fmt.Fprintf(&b, "# Use GoToSocial %s or newer (last migration %s).\n", orUnknown(s.Facts.GoToSocial), orUnknown(s.Facts.Migration))
 	}
-	if s.Facts.Engine == gotosocial.Postgres {
-		d.tellPsql(&b, s.Facts)
-	}
+	database := instance.OpenRestored(s.Facts, d.Verbatim)
+	b.WriteString(database.Instructions(d.Path, s.Facts))
 	set := func(key, value string) {
-		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), quote(value))
+		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), gotosocial.Quote(value))
 	}
 	set("host", s.Domain)
 	account := s.Facts.AccountDomain
@@ -182,11 +162,8 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 	if account != "" {
 		set("account-domain", account)
 	}
-	if s.Facts.Engine == gotosocial.Postgres {
-		set("db-type", gotosocial.Postgres)
-	} else {
-		set("db-type", gotosocial.SQLite)
-		set("db-address", filepath.Join(d.Path, sqlite.FileName))
+	for _, setting := range database.Settings(d.Path) {
+		set(setting.Key, setting.Value)
 	}
 	set("storage-backend", "local")
 	set("storage-local-base-path", filepath.Join(d.Path, media.StorageFolder))
@@ -198,25 +175,6 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
 		}
 	}
 	return b.String()
-}
-
-// tellPsql says how PostgreSQL gets the database. All else that the server needs
-// to reach it stands in its configuration.
-func (d *Directory) tellPsql(b *strings.Builder, f manifest.Facts) {
-	fmt.Fprintf(b, "#\n# The database, made anew in PostgreSQL %s or newer, as its superuser and then as the\n# server's own user:\n#\n", orUnknown(f.Server))
-	b.WriteString("#   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n")
-	after := " --file=" + postgres.AfterFile
-	if d.Verbatim {
-		after = ""
-	}
-	fmt.Fprintf(b, "#   cd %s && psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql%s\n#\n", quote(filepath.Join(d.Path, postgres.Folder)), after)
-	b.WriteString("# Then give the server db-database (GTS_DB_DATABASE) NAME, and where PostgreSQL is.\n")
-}
-
-// quote puts a value in double quotes, with the escapes that systemd and a
-// shell agree on.
-func quote(value string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
 }
 
 // orUnknown is s for a comment, which must not end before its line does.

@@ -163,7 +163,11 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 	if err != nil {
 		return refuse(err)
 	}
-	details, err := target.Look(ctx, r.Facts)
+	m, err := r.mover()
+	if err != nil {
+		return refuse(err)
+	}
+	details, err := target.Look(ctx, r.Facts, m)
 	if err != nil {
 		return refuse(inTheWay(err))
 	}
@@ -175,7 +179,11 @@ func (r *Rebuild) lookDatabase(ctx context.Context) []Finding {
 }
 
 func (r *Rebuild) lookStorage(ctx context.Context) Finding {
-	detail, err := r.media().Look(ctx, filepath.Dir(r.From))
+	m, err := r.mover()
+	detail := ""
+	if err == nil {
+		detail, err = r.media().Look(ctx, filepath.Dir(r.From), m)
+	}
 	if err != nil {
 		return Finding{What: "media", Detail: err.Error(), Fix: fixOf(err), Refused: true}
 	}

@@ -3,6 +3,7 @@
 package rebuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,39 +38,69 @@ type Rebuild struct {
 }
 
 // mover moves what is restored to its place.
-func (r *Rebuild) mover() *disk.Mover {
-	c := r.Config
-	m := &disk.Mover{Run: r.Run, User: r.User, Replace: r.Replace, OwnTrees: []string{c.Absolute(c.Get("letsencrypt-cert-dir"))}}
-	if !c.InBucket() {
-		m.OwnTrees = append(m.OwnTrees, c.Storage())
+func (r *Rebuild) mover() (*disk.Mover, error) {
+	database, err := r.database()
+	if err != nil {
+		return nil, err
 	}
-	if c.Engine() == gotosocial.SQLite {
-		m.Own = []string{filepath.Dir(c.Database())}
-	}
-	return m
+	return &disk.Mover{
+		Run: r.Run, User: r.User, Replace: r.Replace,
+		Own:      []string{database.Place().Folder},
+		OwnTrees: []string{r.media().Place().Folder, r.Config.Absolute(r.Config.Get("letsencrypt-cert-dir"))},
+	}, nil
 }
 
 func (r *Rebuild) database() (instance.DatabaseTarget, error) {
-	return instance.OpenDatabaseTarget(r.Config, r.mover(), r.Verbatim)
+	return instance.OpenDatabaseTarget(r.Config)
 }
 
 func (r *Rebuild) media() instance.MediaTarget {
-	return instance.OpenMediaTarget(r.Config, r.Bucket, r.mover())
+	return instance.OpenMediaTarget(r.Config, r.Bucket)
 }
+
+// Near is a folder on this machine beside which most of what is restored goes, ""
+// where there is none.
+func (r *Rebuild) Near() (string, error) {
+	database, err := r.database()
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(r.media().Place().Folder, database.Place().Folder), nil
+}
+
+// DatabasePlace tells where the database goes.
+func (r *Rebuild) DatabasePlace() string {
+	database, err := r.database()
+	if err != nil {
+		return ""
+	}
+	return database.Place().Name
+}
+
+// MediaPlace tells where the media go.
+func (r *Rebuild) MediaPlace() string { return r.media().Place().Name }
 
 // Database puts the database in its place.
 func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
+	m, err := r.mover()
+	if err != nil {
+		return nil, err
+	}
 	target, err := r.database()
 	if err != nil {
 		return nil, err
 	}
-	notes, err = target.Put(ctx, r.From)
+	notes, err = target.Put(ctx, r.From, m)
 	return notes, inTheWay(err)
 }
 
 // Media puts the media in their place: on this machine's disk, or in the bucket.
 func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
-	notes, err = r.media().Put(ctx, r.From)
+	m, err := r.mover()
+	if err != nil {
+		return nil, err
+	}
+	notes, err = r.media().Put(ctx, r.From, m)
 	return notes, inTheWay(err)
 }
 
@@ -77,13 +108,20 @@ func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
 // also where it is a disk that was mounted. It comes last: whose a folder is may
 // rename what is in it, and the work folder may be.
 func (r *Rebuild) GiveStorage(context.Context) (notes []string, err error) {
-	return nil, r.media().GiveToServer()
+	m, err := r.mover()
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.media().GiveToServer(m)
 }
 
 // Place puts the files part in its place: each under its old path, with its old
 // owner. Links come last, so that they lead to what is there.
 func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
-	m := r.mover()
+	m, err := r.mover()
+	if err != nil {
+		return nil, err
+	}
 	files := slices.Clone(r.Files)
 	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
 	for _, f := range files {

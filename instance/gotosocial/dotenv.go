@@ -63,3 +63,9 @@ func lineOf(err error) string {
 	}
 	return fmt.Sprintf(" (line %d)", line)
 }
+
+// Quote puts a value in double quotes, with the escapes on which systemd's
+// EnvironmentFile= and a shell agree.
+func Quote(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
+}

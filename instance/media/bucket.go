@@ -3,7 +3,6 @@ package media
 import (
 	"context"
 	"io"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -75,8 +74,8 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return b.bucket.Open(ctx, key)
 }
 
-// Is is false: the media are in no folder.
-func (b *Bucket) Is(fs.FileInfo) bool { return false }
+// Folder is "": the media are in no folder.
+func (b *Bucket) Folder() string { return "" }
 
 // Close closes the bucket.
 func (b *Bucket) Close() error { return b.bucket.Close() }

@@ -46,11 +46,8 @@ func (f *Folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// Is reports whether a folder is this one.
-func (f *Folder) Is(folder fs.FileInfo) bool {
-	info, err := f.root.Stat(".")
-	return err == nil && os.SameFile(info, folder)
-}
+// Folder is its path.
+func (f *Folder) Folder() string { return f.root.Name() }
 
 // Close closes the folder.
 func (f *Folder) Close() error { return f.root.Close() }

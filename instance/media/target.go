@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"holdfast/disk"
+	"holdfast/instance/gotosocial"
 	"holdfast/remedy"
 )
 
@@ -16,35 +17,40 @@ import (
 const StorageFolder = "storage"
 
 // FolderTarget is a media folder that a restore fills.
-type FolderTarget struct {
-	Path  string
-	Mover *disk.Mover
+type FolderTarget struct{ path string }
+
+// NewFolderTarget returns the folder of the configuration.
+func NewFolderTarget(c *gotosocial.Config) *FolderTarget { return &FolderTarget{c.Storage()} }
+
+// Place is the folder.
+func (t *FolderTarget) Place() gotosocial.Place {
+	return gotosocial.Place{Name: t.path, Folder: t.path}
 }
 
 // Look refuses a folder that isn't empty.
-func (t *FolderTarget) Look(_ context.Context, work string) (detail string, err error) {
-	entries, err := os.ReadDir(t.Path)
+func (t *FolderTarget) Look(_ context.Context, work string, _ *disk.Mover) (detail string, err error) {
+	entries, err := os.ReadDir(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return t.Path, nil
+		return t.path, nil
 	}
 	if err != nil {
 		return "", err
 	}
 	for _, e := range entries {
-		if e.Name() != "lost+found" && filepath.Join(t.Path, e.Name()) != work {
-			return "", &remedy.Error{Kind: remedy.Refused, What: t.Path + " is not empty: " + e.Name() + " is there", Fix: "move away what is in it"}
+		if e.Name() != "lost+found" && filepath.Join(t.path, e.Name()) != work {
+			return "", &remedy.Error{Kind: remedy.Refused, What: t.path + " is not empty: " + e.Name() + " is there", Fix: "move away what is in it"}
 		}
 	}
-	return t.Path, nil
+	return t.path, nil
 }
 
 // Put moves the files to their places.
-func (t *FolderTarget) Put(ctx context.Context, folder string) (notes []string, err error) {
+func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, StorageFolder)
-	if err := t.Mover.MakeFolder(filepath.Dir(t.Path)); err != nil {
+	if err := m.MakeFolder(filepath.Dir(t.path)); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(t.Path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(t.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	n := 0
@@ -63,43 +69,53 @@ func (t *FolderTarget) Put(ctx context.Context, folder string) (notes []string, 
 			return err
 		}
 		n++
-		return t.Mover.Move(path, filepath.Join(t.Path, key), t.Mover.User)
+		return m.Move(path, filepath.Join(t.path, key), m.User)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in %s", remedy.Plural(n, "file"), t.Path)}, os.RemoveAll(from)
+	return []string{fmt.Sprintf("media: %s in %s", remedy.Plural(n, "file"), t.path)}, os.RemoveAll(from)
 }
 
 // Find looks for a file.
 func (t *FolderTarget) Find(_ context.Context, key string) error {
-	_, err := os.Stat(filepath.Join(t.Path, filepath.FromSlash(key)))
+	_, err := os.Stat(filepath.Join(t.path, filepath.FromSlash(key)))
 	return err
 }
 
 // GiveToServer gives the folder to the server's user.
-func (t *FolderTarget) GiveToServer() error {
-	if disk.CheckGuarded(filepath.Dir(t.Path)) != nil {
-		return t.Mover.Lchown(t.Path) // it may be a link by now, to anything
+func (t *FolderTarget) GiveToServer(m *disk.Mover) error {
+	if disk.CheckGuarded(filepath.Dir(t.path)) != nil {
+		return m.Lchown(t.path) // it may be a link by now, to anything
 	}
-	return t.Mover.Chown(t.Path)
+	return m.Chown(t.path)
 }
 
 // BucketTarget is a bucket that a restore fills with media.
 type BucketTarget struct {
-	Bucket Client
-	Name   string
-	Mover  *disk.Mover
+	client Client
+	name   string
+	place  string
 }
 
+// NewBucketTarget returns the bucket of the configuration, which the client
+// reaches.
+func NewBucketTarget(client Client, c *gotosocial.Config) *BucketTarget {
+	name := c.Get("storage-s3-bucket")
+	return &BucketTarget{client, name, c.Get("storage-s3-endpoint") + "/" + name + "/" + c.Get("storage-s3-key-prefix")}
+}
+
+// Place is the bucket with its endpoint and prefix.
+func (t *BucketTarget) Place() gotosocial.Place { return gotosocial.Place{Name: t.place} }
+
 // Look refuses a bucket that isn't empty, unless what is there may stay.
-func (t *BucketTarget) Look(ctx context.Context, _ string) (detail string, err error) {
-	detail = "bucket " + t.Name
-	for o, err := range t.Bucket.List(ctx, "") {
+func (t *BucketTarget) Look(ctx context.Context, _ string, m *disk.Mover) (detail string, err error) {
+	detail = "bucket " + t.name
+	for o, err := range t.client.List(ctx, "") {
 		if err != nil {
 			return "", err
 		}
-		if t.Mover.Replace {
+		if m.Replace {
 			return detail + " is not empty; what is there stays", nil
 		}
 		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is not empty: %q is there", detail, o.Name),
@@ -109,7 +125,7 @@ func (t *BucketTarget) Look(ctx context.Context, _ string) (detail string, err e
 }
 
 // Put puts the files into the bucket.
-func (t *BucketTarget) Put(ctx context.Context, folder string) (notes []string, err error) {
+func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, StorageFolder)
 	root, err := os.OpenRoot(from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -119,8 +135,8 @@ func (t *BucketTarget) Put(ctx context.Context, folder string) (notes []string, 
 		return nil, err
 	}
 	defer root.Close()
-	f := &Filling{From: root, To: t.Bucket}
-	if t.Mover.Replace {
+	f := &Filling{From: root, To: t.client}
+	if m.Replace {
 		err = f.Resume(ctx)
 	} else {
 		err = f.Start(ctx)
@@ -128,14 +144,14 @@ func (t *BucketTarget) Put(ctx context.Context, folder string) (notes []string, 
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"), t.Name)}, os.RemoveAll(from)
+	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"), t.name)}, os.RemoveAll(from)
 }
 
 // Find looks for an object.
 func (t *BucketTarget) Find(ctx context.Context, key string) error {
-	_, err := t.Bucket.Stat(ctx, key)
+	_, err := t.client.Stat(ctx, key)
 	return err
 }
 
 // GiveToServer does nothing: the bucket has no user of this machine.
-func (t *BucketTarget) GiveToServer() error { return nil }
+func (t *BucketTarget) GiveToServer(*disk.Mover) error { return nil }

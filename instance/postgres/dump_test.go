@@ -95,12 +95,12 @@ func TestMissingPostgresIsToldWithTheCommandThatInstallsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target, err := NewTarget(c, &disk.Mover{}, false)
+	target, err := NewTarget(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var refused *remedy.Error
-	_, err = target.Look(t.Context(), manifest.Facts{Server: "15.18"})
+	_, err = target.Look(t.Context(), manifest.Facts{Server: "15.18"}, &disk.Mover{})
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "not installed here") || !strings.Contains(refused.Fix, "apt install postgresql") || !strings.Contains(refused.Fix, "15.18") {
 		t.Errorf("%v, %+v", err, refused)
 	}

@@ -28,7 +28,6 @@ type load struct {
 	final   string // the database's name
 	temp    string // its name until it is whole
 	replace bool   // a database of that name is renamed aside
-	uncache bool   // remote media are marked as not cached
 	done    string // the comment of the database when it is whole
 }
 
@@ -36,10 +35,10 @@ type load struct {
 // name that has anything in it is never dropped: with replace it is renamed aside,
 // else refused. It can be repeated by the same run, which is named by a random
 // word. notes are for the person who restores.
-func (p *Database) load(ctx context.Context, folder fs.FS, run string, replace, verbatim bool) (notes []string, err error) {
+func (p *Database) load(ctx context.Context, folder fs.FS, run string, replace bool) (notes []string, err error) {
 	final := p.config.Database
 	l := &load{
-		db: p, files: folder, final: final, temp: short(final) + "_holdfast_" + strings.ToLower(run[:min(10, len(run))]), replace: replace, uncache: !verbatim,
+		db: p, files: folder, final: final, temp: short(final) + "_holdfast_" + strings.ToLower(run[:min(10, len(run))]), replace: replace,
 		done: "restored by holdfast, run " + run,
 	}
 	if notes, err = l.run(ctx); err != nil {
@@ -204,14 +203,13 @@ func (l *load) fill(ctx context.Context, tables []CopyLine) (rows int64, notes [
 			return 0, nil, err
 		}
 	}
-	if l.uncache {
-		where, err := WhereTablesAre(l.files, ".")
-		if err == nil {
-			err = l.sql(ctx, conn, where+AfterRestore)
-		}
+	if after, err := ReadScript(l.files, afterFile); err == nil {
+		err = l.sql(ctx, conn, after)
 		if err != nil {
 			return 0, nil, err
 		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return 0, nil, err
 	}
 	if err := l.sql(ctx, conn, "ANALYZE"); err != nil {
 		return 0, nil, err

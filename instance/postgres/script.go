@@ -3,7 +3,6 @@ package postgres
 import (
 	"bufio"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -167,19 +166,4 @@ func quotedName(text string) (name, rest string, ok bool) {
 		name, rest = name+`"`, rest[1:]
 	}
 	return "", "", false
-}
-
-// WhereTablesAre is the line of restore.sql that leads to GoToSocial's tables.
-// dir is the scripts' folder.
-func WhereTablesAre(files fs.FS, dir string) (line string, err error) {
-	text, err := ReadScript(files, path.Join(dir, RestoreFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	for l := range strings.Lines(text) {
-		if strings.HasPrefix(l, searchPath) {
-			line = l
-		}
-	}
-	return line, err
 }

@@ -17,23 +17,24 @@ import (
 )
 
 // Target is the PostgreSQL database that a restore makes.
-type Target struct {
-	db       *Database
-	mover    *disk.Mover
-	verbatim bool
-}
+type Target struct{ db *Database }
 
-func NewTarget(c *gotosocial.Config, m *disk.Mover, verbatim bool) (*Target, error) {
+// NewTarget returns the place of the configuration's database. It connects to
+// nothing.
+func NewTarget(c *gotosocial.Config) (*Target, error) {
 	p, err := Open(c)
 	if err != nil {
 		return nil, err
 	}
-	return &Target{p, m, verbatim}, nil
+	return &Target{p}, nil
 }
+
+// Place is the server and the name of the database there.
+func (t *Target) Place() gotosocial.Place { return gotosocial.Place{Name: t.db.String()} }
 
 // Look looks at the server, its version, its users and what has the database's
 // name.
-func (t *Target) Look(ctx context.Context, facts manifest.Facts) (details []string, err error) {
+func (t *Target) Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) (details []string, err error) {
 	p := t.db
 	switch p.config.Database {
 	case "postgres", "template0", "template1":
@@ -63,7 +64,7 @@ func (t *Target) Look(ctx context.Context, facts manifest.Facts) (details []stri
 	if major(version) < major(facts.Server) {
 		return nil, &remedy.Error{Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server))}
 	}
-	l := &load{db: p, final: p.config.Database, replace: t.mover.Replace}
+	l := &load{db: p, final: p.config.Database, replace: m.Replace}
 	if aside, err := l.vacant(ctx, admin); err != nil {
 		return nil, p.explain(err)
 	} else if aside != "" {
@@ -82,12 +83,12 @@ func major(version string) int {
 }
 
 // Put makes the database and fills it.
-func (t *Target) Put(ctx context.Context, folder string) (notes []string, err error) {
+func (t *Target) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, Folder)
 	if _, err := os.Stat(filepath.Join(from, RestoreFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // it was loaded, and cleared away
 	}
-	notes, err = t.db.load(ctx, os.DirFS(from), t.mover.Run, t.mover.Replace, t.verbatim)
+	notes, err = t.db.load(ctx, os.DirFS(from), m.Run, m.Replace)
 	if err != nil {
 		return nil, err
 	}

@@ -17,23 +17,24 @@ import (
 var databaseFiles = []string{"", "-wal", "-shm", "-journal"}
 
 // Target is the place of a SQLite file that a restore puts there.
-type Target struct {
-	path  string
-	mover *disk.Mover
-}
+type Target struct{ path string }
 
-func NewTarget(c *gotosocial.Config, m *disk.Mover) *Target {
-	return &Target{c.Database(), m}
+// NewTarget returns the place of the configuration's database.
+func NewTarget(c *gotosocial.Config) *Target { return &Target{c.Database()} }
+
+// Place is the file, in a folder of its own or among others.
+func (t *Target) Place() gotosocial.Place {
+	return gotosocial.Place{Name: t.path, Folder: filepath.Dir(t.path)}
 }
 
 // Look looks for a database that is there.
-func (t *Target) Look(context.Context, manifest.Facts) (details []string, err error) {
+func (t *Target) Look(_ context.Context, _ manifest.Facts, m *disk.Mover) (details []string, err error) {
 	detail := t.path
 	for _, ending := range databaseFiles {
 		if _, err := os.Lstat(t.path + ending); err != nil {
 			continue
 		}
-		if !t.mover.Replace {
+		if !m.Replace {
 			return nil, &disk.InTheWay{Path: t.path + ending}
 		}
 		detail = t.path + "; the one that is there is renamed to " + filepath.Base(t.path) + disk.AsideSuffix + ": no server must have it open"
@@ -42,19 +43,19 @@ func (t *Target) Look(context.Context, manifest.Facts) (details []string, err er
 }
 
 // Put moves the file to its place.
-func (t *Target) Put(_ context.Context, folder string) (notes []string, err error) {
+func (t *Target) Put(_ context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, FileName)
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	aside, err := t.mover.Aside(t.path, databaseFiles...)
+	aside, err := m.Aside(t.path, databaseFiles...)
 	if err != nil {
 		return nil, err
 	}
 	if notes = []string{"database: " + t.path}; aside != "" {
 		notes = append(notes, fmt.Sprintf("the database that was there is called %s now", aside))
 	}
-	return notes, t.mover.Move(from, t.path, t.mover.User)
+	return notes, m.Move(from, t.path, m.User)
 }
 
 // Tables opens the file, which no server uses yet.
