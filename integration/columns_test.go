@@ -43,15 +43,14 @@ func TestHouseLinesAreShort(t *testing.T) {
 
 var webAddress = regexp.MustCompile(`https?://\S+`)
 
-// columns counts the columns of a line without the addresses of web pages, which
-// nobody can wrap.
+// columns counts the columns of a line without web addresses: an address can't be
+// wrapped.
 func columns(line string) int {
 	line = strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")
 	return utf8.RuneCountInString(webAddress.ReplaceAllString(line, ""))
 }
 
-// wrappable returns a Markdown text with empty lines in place of tables and code,
-// which nobody can wrap.
+// wrappable returns a Markdown text with empty lines in place of tables and code.
 func wrappable(markdown string) string {
 	var b strings.Builder
 	fenced := false

@@ -176,7 +176,7 @@ func (h *host) newest() *manifest.Record {
 	return newest
 }
 
-// compareAway restores a snapshot, compares it, and removes the folder.
+// compareAway restores a snapshot, compares the files, and removes the folder.
 func (h *host) compareAway(snapshot string, want image) {
 	h.t.Helper()
 	to := h.restore(snapshot)

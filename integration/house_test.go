@@ -79,7 +79,7 @@ var homes = map[string][]string{
 
 const module = "holdfast"
 
-// listed is what `go list -json` says of a package, as far as it is asked.
+// listed holds some fields of a package in the output of `go list -json`.
 type listed struct {
 	ImportPath string
 	Doc        string

@@ -8,10 +8,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,9 +37,21 @@ func times(ordinary, all int) int {
 }
 
 func TestMain(m *testing.M) {
+	allowMore()
 	testkit.Main(m, map[string]func([]string) error{"server": serve, "measure": measure})
 	if scratch != "" {
 		os.RemoveAll(scratch)
+	}
+}
+
+// allowMore doubles the number of parallel tests, unless -parallel is given. These
+// tests spend much of their time waiting for other processes.
+func allowMore() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 }
 
