@@ -17,7 +17,7 @@ import (
 // loadCopied fills a new SQLite file with the rows that COPY printed, as text and as
 // far as entries have them.
 func loadCopied(ctx context.Context, dir, file string) (err error) {
-	script, err := postgres.ReadScript(os.DirFS(dir), postgres.RestoreFile)
+	columns, err := postgres.CopiedColumns(os.DirFS(dir))
 	if err != nil {
 		return err
 	}
@@ -39,17 +39,16 @@ func loadCopied(ctx context.Context, dir, file string) (err error) {
 		if i < 0 {
 			continue
 		}
-		if err := loadTable(ctx, tx, entries[i], script, file); err != nil {
+		if err := loadTable(ctx, tx, entries[i], columns[filepath.Base(file)], file); err != nil {
 			return errors.Join(fmt.Errorf("read %s: %w", filepath.Base(file), err), tx.Rollback())
 		}
 	}
 	return tx.Commit()
 }
 
-func loadTable(ctx context.Context, tx *sql.Tx, e *entry, script string, file string) error {
-	columns, err := postgres.CopiedColumns(script, filepath.Base(file))
-	if err != nil {
-		return err
+func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file string) error {
+	if columns == nil {
+		return fmt.Errorf("%s does not name the file", postgres.RestoreFile)
 	}
 	var names []string
 	var at []int

@@ -87,7 +87,7 @@ func (v *View) begin(ctx context.Context, host string) error {
 // facts describe a GoToSocial database. What would need the whole of a table
 // to be read is left out: counts are taken only from an index.
 func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err error) {
-	for _, table := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
+	for _, table := range gotosocial.RequiredTables {
 		n, err := c.number(ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=?", table)
 		if err != nil {
 			return f, err
