@@ -14,8 +14,8 @@ import (
 	"holdfast/instance/sqlite"
 )
 
-// loadCopied fills a new SQLite file with the rows that COPY printed, as text and as
-// far as entries have them.
+// loadCopied makes a SQLite file from the rows that COPY printed. The file holds the
+// tables and columns of the entries, as text.
 func loadCopied(ctx context.Context, dir, file string) (err error) {
 	columns, err := postgres.CopiedColumns(os.DirFS(dir))
 	if err != nil {
@@ -58,7 +58,7 @@ func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file
 		}
 	}
 	if len(names) == 0 {
-		return errors.New("none of its columns is one of GoToSocial's")
+		return errors.New("it has no column of GoToSocial's")
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table, strings.Join(names, " TEXT, "))); err != nil {
 		return err
