@@ -441,7 +441,7 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 		"negative":      {"private_key = replace(private_key, '\"N\":', '\"N\":-')", "private key"},
 		"null":          {"private_key = 'null'", "private key"},
 		"text":          {"private_key = '-----BEGIN SECRET'", "private key"},
-		"none":          {"private_key = NULL", "without a key pair"},
+		"none":          {"private_key = NULL", "has no key pair"},
 		"no public key": {"public_key = '{}'", "public key"},
 		"another's":     {"public_key = (SELECT public_key FROM accounts WHERE username='bruno')", "different pairs"},
 		"a time":        {"created_at = 'secret'", "column created_at"},

@@ -52,7 +52,7 @@ func TestTLSIsWhatTheSettingsSay(t *testing.T) {
 	}
 	ca := s.ServeTLS(t)
 	otherCA := postgrestest.Start(t).ServeTLS(t)
-	const untrusted, authority = "shows a certificate that can't be trusted", "db-tls-ca-cert"
+	const untrusted, authority = "the server's certificate is not trusted", "db-tls-ca-cert"
 	localhost := strings.Replace(plain, "127.0.0.1", "localhost", 1)
 	for name, c := range map[string]struct{ settings, what, fix string }{
 		"disable":                    {plain, "refused user", "db-tls-mode to enable"},

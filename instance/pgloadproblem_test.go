@@ -117,7 +117,7 @@ func TestLoadThatLosesTheServerSaysSo(t *testing.T) {
 		rows.WriteString("row\t1\n")
 		rows.Close()
 	}()
-	fails(t, r, "went away while it was filled", "see why PostgreSQL stopped")
+	fails(t, r, "went away during the restore", "why PostgreSQL stopped")
 	<-ended
 }
 
@@ -175,8 +175,8 @@ func TestEmptyDatabaseInTheWayIsRenamedAndMayGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"was empty; it is called " + name + " now, and may go: DROP DATABASE \"" + name + `"`,
-		`is called gotosocial_before_that now; once you miss nothing`,
+		"was empty; it is now called " + name + ", and you can drop it: DROP DATABASE \"" + name + `"`,
+		`is now called gotosocial_before_that; once you miss nothing`,
 	} {
 		if !strings.Contains(rest, want) {
 			t.Errorf("it says nothing of %q:\n%s", want, rest)

@@ -189,7 +189,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 		"wrong password":   {s.Password, "wrong-password", `refused user "gotosocial"`, "db-password"},
 		"no such database": {"db-database: gotosocial", "db-database: nowhere", "does not exist", "db-database"},
 		"not GoToSocial's": {"db-database: gotosocial", "db-database: empty", "is not GoToSocial's", "db-database"},
-		"nobody there":     {"127.0.0.1", "127.0.0.2", "can't be reached", "see that PostgreSQL runs"},
+		"nobody there":     {"127.0.0.1", "127.0.0.2", "can't be reached", "make sure that PostgreSQL runs"},
 		"no permission":    {"db-user: gotosocial", "db-user: reader", "permission denied", "GRANT pg_read_all_data"},
 		"TLS without TLS":  {"db-port", "db-tls-mode: require\ndb-port", "can't be reached", "db-tls-mode"},
 	} {

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// maxCopied bounds a row, in bytes. The largest of GoToSocial's accounts have
-// some ten thousand.
+// maxCopied is the length of the longest row, in bytes. The longest rows of
+// GoToSocial's accounts have about ten thousand bytes.
 const maxCopied = 16 << 20
 
-// eachCopied calls row with the fields of each line, as COPY printed them. They
-// are gone with the next line.
+// eachCopied calls row with the fields of each line, as COPY printed them. The fields
+// are valid until row returns.
 func eachCopied(r io.Reader, columns int, row func(fields [][]byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxCopied)
@@ -26,7 +26,7 @@ func eachCopied(r io.Reader, columns int, row func(fields [][]byte) error) error
 		fields := bytes.Split(lines.Bytes(), []byte{'\t'})
 		err := error(nil)
 		if len(fields) != columns {
-			err = fmt.Errorf("it has %d columns, and should have %d", len(fields), columns)
+			err = fmt.Errorf("it has %d columns instead of %d", len(fields), columns)
 		} else {
 			err = row(fields)
 		}
@@ -43,7 +43,7 @@ func eachCopied(r io.Reader, columns int, row func(fields [][]byte) error) error
 	return nil
 }
 
-// copiedLine splits at line ends alone: a carriage return is a row's own.
+// copiedLine splits at line feeds only: a carriage return belongs to the row.
 func copiedLine(data []byte, atEnd bool) (advance int, line []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -54,8 +54,8 @@ func copiedLine(data []byte, atEnd bool) (advance int, line []byte, err error) {
 	return 0, nil, nil
 }
 
-// copiedValue is a field without its escapes; nil is NULL. The format is that
-// of PostgreSQL's COPY, "Text Format".
+// copiedValue removes the escapes of a field (PostgreSQL's COPY, "Text Format"). It
+// returns nil for NULL.
 func copiedValue(field []byte) (*string, error) {
 	if string(field) == `\N` {
 		return nil, nil
@@ -81,8 +81,8 @@ func copiedValue(field []byte) (*string, error) {
 	return &text, nil
 }
 
-// copyEscape reads what follows a backslash: the byte that is meant, and how many
-// it took to say so.
+// copyEscape decodes the escape after a backslash: the byte, and the length of the
+// escape.
 func copyEscape(s []byte) (c byte, n int) {
 	switch s[0] {
 	case 'b':
@@ -108,7 +108,8 @@ func copyEscape(s []byte) (c byte, n int) {
 	return s[0], 1
 }
 
-// digits reads a number of so many digits at most.
+// digits reads a number with at most so many digits, and returns the number of
+// digits.
 func digits(s []byte, base, most int) (c byte, n int) {
 	for n < min(len(s), most) {
 		d, err := strconv.ParseUint(string(s[n:n+1]), base, 8)

@@ -53,7 +53,7 @@ func FuzzCopiedValuesComeBack(f *testing.F) {
 func TestBrokenRowsAreNamed(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"cut off":        {"a\tb\nc\td", "row 2: it is cut off"},
-		"columns lost":   {"a\tb\nc\n", "row 2: it has 1 columns, and should have 2"},
+		"columns lost":   {"a\tb\nc\n", "row 2: it has 1 columns instead of 2"},
 		"columns more":   {"a\tb\tc\n", "row 1: it has 3 columns"},
 		"open backslash": {"a\tb\\\n", "row 1: it ends in a backslash"},
 		"endless":        {"a\tb\n" + strings.Repeat("x", maxCopied+1), "row 2: it is longer than 16777216 bytes"},

@@ -13,24 +13,24 @@ import (
 	"holdfast/remedy"
 )
 
-// entry is a kind of line in an export: where its fields come from, in their
-// order. Names, order and what may be left out are those of GoToSocial's
-// internal/trans/model.
+// entry is a kind of line in an export. Names, order and optional fields are those
+// of GoToSocial's internal/trans/model.
 type entry struct {
 	kind, table string
 	fields      []field
-	prepare     func(row) error // before a row is written; may be nil
 }
 
-// field is a key of a line and the column that its value comes from. encode
-// makes JSON of it, or nothing where the key is left out.
+// field is a key of a line, and the column of its value.
 type field struct {
 	key, column string
-	encode      func(value *string) (json []byte, err error)
+	encode      encoding
 }
 
+// encoding returns a column's value as JSON, or nil if the line has no such key.
+type encoding func(value *string) (json []byte, err error)
+
 var (
-	accounts = &entry{kind: "account", table: "accounts", prepare: checkKeys, fields: []field{
+	accounts = &entry{kind: "account", table: "accounts", fields: []field{
 		{"id", "id", text},
 		{"createdAt", "created_at", moment},
 		{"username", "username", text},
@@ -125,21 +125,21 @@ var (
 	entries = []*entry{accounts, blocks, follows, followRequests, domainBlocks, users, instances}
 )
 
-// row is a row of an entry's table: a value for each field.
+// row is a row of an entry's table, with a value for each field.
 type row struct {
 	entry  *entry
 	values []*string
 }
 
-// value is the place of a column's value.
+// value returns a pointer to a column's value.
 func (r row) value(column string) **string {
 	return &r.values[slices.IndexFunc(r.entry.fields, func(f field) bool { return f.column == column })]
 }
 
-// text is a column's value, "" for NULL.
+// text returns a column's value, or "" for NULL.
 func (r row) text(column string) string { return gotosocial.Text(*r.value(column)) }
 
-// name is what a person calls the row.
+// name names the row for a person.
 func (r row) name() string {
 	id := remedy.Printable(r.text("id"))
 	if r.entry != accounts {
@@ -148,10 +148,10 @@ func (r row) name() string {
 	return fmt.Sprintf("account @%s (%s)", strings.TrimSuffix(remedy.Printable(r.text("username"))+"@"+remedy.Printable(r.text("domain")), "@"), id)
 }
 
-// line is the row in JSON, byte for byte as Go's encoder writes GoToSocial's.
+// line returns the row in JSON, byte for byte as GoToSocial's own export.
 func (r row) line() ([]byte, error) {
-	if r.entry.prepare != nil {
-		if err := r.entry.prepare(r); err != nil {
+	if r.entry == accounts {
+		if err := checkKeys(r); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +179,7 @@ func textIfAny(v *string) ([]byte, error) {
 	return text(v)
 }
 
-// truth is a boolean: 0 and 1 in SQLite, f and t in PostgreSQL.
+// truth encodes a boolean: 0 and 1 in SQLite, f and t in PostgreSQL.
 func truth(v *string) ([]byte, error) {
 	if v == nil {
 		return []byte("null"), nil
@@ -202,7 +202,7 @@ func number(v *string) ([]byte, error) {
 	return strconv.AppendInt(nil, n, 10), nil
 }
 
-// actorType is a number; before GoToSocial 0.20 it was a word.
+// actorType encodes a number. Before GoToSocial 0.20 the column had a word.
 func actorType(v *string) ([]byte, error) {
 	if n, err := number(v); err == nil {
 		return n, nil
@@ -236,7 +236,6 @@ func momentOrZero(v *string) ([]byte, error) {
 	return moment(v)
 }
 
-// moments are the shapes of a time, each with or without a fraction: what
-// GoToSocial writes into SQLite, what SQLite's current_timestamp does, and what
-// PostgreSQL prints.
+// moments are the forms of a time, each with or without a fraction: GoToSocial's in
+// SQLite, SQLite's own of current_timestamp, and PostgreSQL's.
 var moments = []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07", time.RFC3339}

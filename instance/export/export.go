@@ -15,13 +15,13 @@ import (
 	"holdfast/remedy"
 )
 
-// Result is what an export holds.
+// Result describes an export.
 type Result struct {
-	Accounts int64 // local accounts, the instance's own among them
+	Accounts int64 // local accounts, with the instance's own
 	Entries  int64 // lines
 
-	// LeftOut are entries that hold what GoToSocial would not write there, each
-	// with what is wrong. A local account is never among them: it is an error.
+	// LeftOut are the entries with values that GoToSocial would not write, each with
+	// its fault. A faulty local account ends the export instead.
 	LeftOut []string
 }
 
@@ -29,14 +29,14 @@ type Result struct {
 type export struct {
 	tables gotosocial.Tables
 	w      *bufio.Writer
-	met    map[string]bool // IDs, unique over all tables: 26 bytes each
+	met    map[string]bool // IDs of 26 bytes, unique over all tables
 	done   Result
 }
 
-// Write writes the identity of an instance in the format of `gotosocial
-// admin export`: a JSON object a line, with the accounts and their key pairs,
-// users, follows and blocks. The media directory is not needed. Slow writing keeps
-// the transaction of live tables open.
+// Write writes the identity of an instance in the format of `gotosocial admin
+// export`: accounts with their key pairs, users, follows and blocks, as one JSON
+// object on each line. Write needs no media. The transaction of live tables stays
+// open until Write returns.
 func Write(ctx context.Context, t gotosocial.Tables, w io.Writer) (Result, error) {
 	e := &export{tables: t, w: bufio.NewWriter(w), met: map[string]bool{}}
 	err := e.run(ctx)
@@ -46,8 +46,8 @@ func Write(ctx context.Context, t gotosocial.Tables, w io.Writer) (Result, error
 	return e.done, err
 }
 
-// run writes the entries in the order of GoToSocial's internal/trans: an import
-// puts them in as they come.
+// run writes the entries in the order of GoToSocial's internal/trans. An import
+// inserts them in their order.
 func (e *export) run(ctx context.Context) error {
 	var local []string
 	err := e.rows(ctx, accounts, "domain IS NULL", nil, func(r row) error {
@@ -58,7 +58,7 @@ func (e *export) run(ctx context.Context) error {
 		return err
 	}
 	if len(local) == 0 {
-		return &remedy.Error{Kind: remedy.Setting, What: "the database has no local account, not even the instance's own", Fix: "start GoToSocial once if it is new; else this is not its database"}
+		return &remedy.Error{Kind: remedy.Setting, What: "the database has no local account, not even the instance's own", Fix: "if the instance is new, start GoToSocial once; else this is another database"}
 	}
 	e.done.Accounts = int64(len(local))
 	for _, of := range []*entry{blocks, follows, followRequests} {
@@ -74,8 +74,8 @@ func (e *export) run(ctx context.Context) error {
 	return e.rows(ctx, accounts, "suspended_at IS NOT NULL", nil, e.write)
 }
 
-// relations writes what goes out from each local account and what leads to it,
-// and then the accounts at the other ends.
+// relations writes the relations from and to each local account, and then the
+// accounts at the other ends.
 func (e *export) relations(ctx context.Context, of *entry, local []string) error {
 	ends := map[string]bool{}
 	for _, id := range local {
@@ -98,8 +98,8 @@ func (e *export) relations(ctx context.Context, of *entry, local []string) error
 	})
 }
 
-// rows reads rows of a table that an entry needs. Columns that this version of
-// GoToSocial doesn't have are NULL.
+// rows reads the rows of an entry's table. Columns that this version of GoToSocial
+// lacks are NULL.
 func (e *export) rows(ctx context.Context, of *entry, where string, args []string, use func(row) error) error {
 	have, err := e.tables.Columns(ctx, of.table)
 	if err != nil {
@@ -107,7 +107,7 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 	}
 	if len(have) == 0 {
 		return &remedy.Error{Kind: remedy.Setting, What: "the database has no table " + of.table,
-			Fix: "this GoToSocial is older or newer than Holdfast knows: use its own, gotosocial admin export"}
+			Fix: "Holdfast does not know this version of GoToSocial: use gotosocial admin export"}
 	}
 	var names []string
 	for _, f := range of.fields {
@@ -124,9 +124,9 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 	return e.tables.Each(ctx, query+" ORDER BY "+e.tables.Order(), args, func(values []*string) error { return use(row{of, values}) })
 }
 
-// write writes a row as its line, unless it was met before. One that can't be
-// written is left out: an export is for when little else can be read. But a local
-// account's keys are what it is made for.
+// write writes a row as a line, unless the export has the row already. An export is
+// for a damaged instance, so write leaves out a faulty row. A faulty local account
+// is an error: an export without its keys is worthless.
 func (e *export) write(r row) error {
 	id := r.text("id")
 	if e.met[id] {
@@ -149,6 +149,6 @@ func (e *export) write(r row) error {
 	return nil
 }
 
-// errUnfit is a value that its column should not have. What it is stays unsaid:
-// it may be a secret.
-var errUnfit = errors.New("it holds what GoToSocial would not write there")
+// errUnfit reports a value that does not fit its column. The error does not quote the
+// value: it may be a secret.
+var errUnfit = errors.New("GoToSocial would not write this value")

@@ -9,10 +9,11 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-var errNoKeyPair = errors.New("a local account without a key pair can't be rescued")
+// errNoKeyPair reports a local account that no import could bring back.
+var errNoKeyPair = errors.New("the local account has no key pair")
 
-// checkKeys checks the key pair of a local account. An account of another server
-// has no private key here.
+// checkKeys checks the key pair of a local account. The private key of any other
+// account is dropped.
 func checkKeys(r row) error {
 	private := r.value("private_key")
 	if r.text("domain") != "" {
@@ -25,7 +26,7 @@ func checkKeys(r row) error {
 	return gotosocial.CheckKeyPair(**private, r.text("public_key"))
 }
 
-// privateKey is a key as PEM, as JSON.
+// privateKey encodes a private key as PEM in JSON.
 func privateKey(v *string) ([]byte, error) {
 	if v == nil {
 		return nil, nil
@@ -37,6 +38,7 @@ func privateKey(v *string) ([]byte, error) {
 	return inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
 }
 
+// publicKey encodes a public key as PEM in JSON.
 func publicKey(v *string) ([]byte, error) {
 	key, err := gotosocial.ParsePublicKey(gotosocial.Text(v))
 	if err != nil {

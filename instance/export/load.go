@@ -14,10 +14,10 @@ import (
 	"holdfast/instance/sqlite"
 )
 
-// loadCopied fills a new SQLite file with the rows that COPY printed, as text and as
-// far as entries have them.
+// loadCopied makes a SQLite file from the rows that COPY printed. The file holds the
+// tables and columns of the entries, as text.
 func loadCopied(ctx context.Context, dir, file string) (err error) {
-	script, err := postgres.ReadScript(os.DirFS(dir), postgres.RestoreFile)
+	columns, err := postgres.CopiedColumns(os.DirFS(dir))
 	if err != nil {
 		return err
 	}
@@ -39,17 +39,16 @@ func loadCopied(ctx context.Context, dir, file string) (err error) {
 		if i < 0 {
 			continue
 		}
-		if err := loadTable(ctx, tx, entries[i], script, file); err != nil {
+		if err := loadTable(ctx, tx, entries[i], columns[filepath.Base(file)], file); err != nil {
 			return errors.Join(fmt.Errorf("read %s: %w", filepath.Base(file), err), tx.Rollback())
 		}
 	}
 	return tx.Commit()
 }
 
-func loadTable(ctx context.Context, tx *sql.Tx, e *entry, script string, file string) error {
-	columns, err := postgres.CopiedColumns(script, filepath.Base(file))
-	if err != nil {
-		return err
+func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file string) error {
+	if columns == nil {
+		return fmt.Errorf("%s does not name the file", postgres.RestoreFile)
 	}
 	var names []string
 	var at []int
@@ -59,7 +58,7 @@ func loadTable(ctx context.Context, tx *sql.Tx, e *entry, script string, file st
 		}
 	}
 	if len(names) == 0 {
-		return errors.New("none of its columns is one of GoToSocial's")
+		return errors.New("it has no column of GoToSocial's")
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table, strings.Join(names, " TEXT, "))); err != nil {
 		return err

@@ -20,8 +20,8 @@ import (
 	"holdfast/vault"
 )
 
-// Paths chooses, of the files of a snapshot in path order, those that
-// ExportSnapshot reads, as "PART/PATH".
+// Paths chooses the files that [WriteSnapshot] reads, as "PART/PATH". The files of
+// the snapshot come in path order.
 func Paths(files iter.Seq2[manifest.File, error]) ([]string, error) {
 	var names []string
 	for f, err := range files {
@@ -36,7 +36,7 @@ func Paths(files iter.Seq2[manifest.File, error]) ([]string, error) {
 	if slices.Contains(names, sqlite.FileName) {
 		return []string{string(manifest.Database) + "/" + sqlite.FileName}, nil
 	}
-	schema, err := theirSchema(names)
+	schema, err := findSchema(names)
 	if err != nil {
 		return nil, err
 	}
@@ -49,13 +49,12 @@ func Paths(files iter.Seq2[manifest.File, error]) ([]string, error) {
 	return chosen, nil
 }
 
-// file is the end of the name of the entry's file: that of its table, after the
-// schema.
+// file returns the end of a file's name, after the schema.
 func (e *entry) file() string { return "." + e.table + ".copy" }
 
-// theirSchema is the schema that holds GoToSocial's tables, as it stands in
-// names of files.
-func theirSchema(names []string) (string, error) {
+// findSchema returns the schema of GoToSocial's tables, as the names of files have
+// it.
+func findSchema(names []string) (string, error) {
 	var schemas []string
 	for _, name := range names {
 		if schema, ok := strings.CutSuffix(name, accounts.file()); ok && slices.Contains(names, schema+".bun_migrations.copy") {
@@ -69,17 +68,17 @@ func theirSchema(names []string) (string, error) {
 		return schemas[0], nil
 	}
 	return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds GoToSocial's tables in several schemas: " + strings.Join(schemas, ", "),
-		Fix: "restore it with --to DIR, load it by psql, and have GoToSocial's own admin export read the right one"}
+		Fix: "restore the snapshot with --to DIR, load it by psql, and run gotosocial admin export over the right schema"}
 }
 
-// Bare is a vault.Target: files of the database part under their own names,
-// byte for byte.
+// Bare is a [vault.Target] for the files of the database part, under their own names
+// and byte for byte.
 type Bare struct{}
 
-// PathOf is the file's own path.
+// PathOf returns the file's own path.
 func (Bare) PathOf(f manifest.File) (string, error) {
 	if f.Part != manifest.Database {
-		return "", fmt.Errorf("%s/%s is no file of the database", f.Part, f.Path)
+		return "", fmt.Errorf("%s/%s is not a file of the database", f.Part, f.Path)
 	}
 	return f.Path, nil
 }
@@ -87,15 +86,15 @@ func (Bare) PathOf(f manifest.File) (string, error) {
 // CheckDatabase leaves the database as it is.
 func (Bare) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
 
-// Finish has nothing to add.
+// Finish adds nothing.
 func (Bare) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) { return nil, nil }
 
-// WriteSnapshot writes what [Export] does, out of the files that ExportFiles
-// chose. They lie in dir; a file of ours may come beside them.
+// WriteSnapshot writes the same as [Write], from the files of [Paths] in a folder.
+// WriteSnapshot may add a file to the folder.
 func WriteSnapshot(ctx context.Context, dir string, w io.Writer) (Result, error) {
 	file, by := filepath.Join(dir, sqlite.FileName), gotosocial.ByRow
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-		// In a database of their own, copied rows can be asked like live ones.
+		// In a SQLite file, copied rows answer the same queries as live tables.
 		file, by = filepath.Join(dir, "copies.db"), gotosocial.ByID
 		if err := loadCopied(ctx, dir, file); err != nil {
 			return Result{}, err

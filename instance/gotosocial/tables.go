@@ -23,6 +23,9 @@ type Tables interface {
 	Close() error
 }
 
+// RequiredTables are tables that every GoToSocial database has.
+var RequiredTables = []string{"bun_migrations", "accounts", "media_attachments", "emojis"}
+
 // The orders of rows.
 const (
 	ByRow = "rowid" // the order in GoToSocial's own SQLite file, and so that of its own export

@@ -13,30 +13,28 @@ import (
 	"holdfast/remote"
 )
 
-// Client is where an instance with storage-backend s3 keeps its media. Objects
-// are named by storage key: the prefix that the server puts before it is the
-// Bucket's business. The methods may be called concurrently, and repeat what is
-// worth repeating.
+// Client reaches the objects of GoToSocial's bucket. Objects have the storage keys
+// as names; the client adds the server's prefix. Several goroutines may call a
+// client. The client retries requests where a retry can help.
 //
 // A missing object is [fs.ErrNotExist]. An error of List or Put means that the
-// bucket can't be used, and is a [Problem]; one of Stat or Open may mean that
-// only of an object.
+// bucket can't be used, and is a [remedy.Error]. An error of Stat or Open may
+// concern one object only.
 type Client interface {
-	// List yields the objects whose names come after a name, in byte order, all
-	// of them after "". It makes a request for each 1,000 objects that are taken
-	// from it.
+	// List yields the objects whose names follow after, in byte order. List makes
+	// one request for each 1,000 objects that the caller takes.
 	List(ctx context.Context, after string) iter.Seq2[remote.Object, error]
 
 	Stat(ctx context.Context, key string) (remote.Object, error)
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
-	// Put stores size bytes of body as an object of that Content-Type.
+	// Put stores size bytes of body as an object of the Content-Type.
 	Put(ctx context.Context, key string, body io.ReaderAt, size int64, contentType string) error
 
 	Close() error
 }
 
-// Bucket is GoToSocial's storage-backend s3.
+// Bucket is the media in a bucket: GoToSocial's storage-backend s3.
 type Bucket struct {
 	bucket Client
 
@@ -44,10 +42,12 @@ type Bucket struct {
 	page page
 }
 
+// NewBucket returns the media that the client reaches. Closing the bucket closes the
+// client.
 func NewBucket(b Client) *Bucket { return &Bucket{bucket: b} }
 
-// Reachable asks for the first object. It forgets what was listed: a listing is
-// of use only where it is newer than the rows that are looked up in it.
+// Reachable asks for the first object. Reachable also drops the listed objects: Stat
+// may only use a listing that is newer than the rows that name the files.
 func (b *Bucket) Reachable(ctx context.Context) error {
 	b.mu.Lock()
 	b.page = page{}
@@ -58,36 +58,36 @@ func (b *Bucket) Reachable(ctx context.Context) error {
 	return nil
 }
 
-// Stat describes an object by size, time and ETag.
+// Stat returns the size, time and ETag of an object. Calls in byte order of the keys
+// cost one request for each 1,000 objects of the bucket, or for each key if that is
+// less.
 func (b *Bucket) Stat(ctx context.Context, key string) (manifest.File, error) {
 	o, found, err := b.find(ctx, key)
 	if err == nil && !found {
-		// Absent, asked out of turn, or listed in an order that isn't S3's.
+		// The object is absent, the key out of order, or the listing in another order.
 		o, err = b.bucket.Stat(ctx, key)
 	}
-	// GoToSocial gives its files this mode, where it makes files.
+	// GoToSocial gives this mode to the files of a media folder.
 	return manifest.File{Size: o.Size, Mode: 0o644, Modified: o.Modified, ETag: o.ETag}, err
 }
 
-// Open reads an object.
+// Open opens an object.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return b.bucket.Open(ctx, key)
 }
 
-// Folder is "": the media are in no folder.
+// Folder returns "": the media are in no folder.
 func (b *Bucket) Folder() string { return "" }
 
 // Close closes the bucket.
 func (b *Bucket) Close() error { return b.bucket.Close() }
 
-// find looks an object up in the listing. Whoever asks in byte order pays a
-// request for each 1,000 objects of the bucket, or for each object that he asks
-// for where that is less. found is false also for who doesn't ask in order.
+// find looks up an object in the listing. A key that is out of order is never found.
 func (b *Bucket) find(ctx context.Context, key string) (o remote.Object, found bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.page.before(key) {
-		// What lies between the page and the key, remote media as a rule, is skipped.
+		// The objects between the page and the key, usually remote media, are skipped.
 		_, last := utf8.DecodeLastRuneInString(key)
 		if b.page, err = b.read(ctx, key[:len(key)-last]); err != nil {
 			return o, false, err
@@ -97,10 +97,10 @@ func (b *Bucket) find(ctx context.Context, key string) (o remote.Object, found b
 	return o, found, nil
 }
 
-// pageSize is what one request of a listing brings.
+// pageSize is the number of objects that one request lists.
 const pageSize = 1000
 
-// read reads the page of the listing that comes after a name.
+// read reads the page of the listing that follows a name.
 func (b *Bucket) read(ctx context.Context, after string) (page, error) {
 	p := page{read: true, last: true}
 	for o, err := range b.bucket.List(ctx, after) {
@@ -120,10 +120,10 @@ func (b *Bucket) read(ctx context.Context, after string) (page, error) {
 type page struct {
 	objects []remote.Object // in byte order
 	read    bool
-	last    bool // nothing comes after it
+	last    bool // no object follows
 }
 
-// before reports whether the page ends before a key would come.
+// before reports whether the page ends before a key.
 func (p *page) before(key string) bool {
 	return !p.read || !p.last && key > p.objects[len(p.objects)-1].Name
 }

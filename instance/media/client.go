@@ -15,11 +15,9 @@ import (
 	"holdfast/remote"
 )
 
-// OpenClient opens the bucket that GoToSocial's configuration names, without a
-// request to it; nil where the media are in a directory. patience is that of
-// [remote.Config].
-//
-// Newer servers than the one that this was written for have storage-s3-region.
+// OpenClient returns a client for the bucket of GoToSocial's configuration, or nil
+// if the media are in a folder. OpenClient makes no request. The patience is that of
+// [remote.Config]. Only newer servers know the setting storage-s3-region.
 func OpenClient(c *gotosocial.Config, patience time.Duration) (Client, error) {
 	if !c.InBucket() {
 		return nil, nil
@@ -42,8 +40,7 @@ func OpenClient(c *gotosocial.Config, patience time.Duration) (Client, error) {
 	return client{b}, nil
 }
 
-// client is a remote's bucket whose errors name the settings
-// of GoToSocial, not those of the storage.
+// client is a bucket whose errors name the settings of GoToSocial.
 type client struct{ *remote.Bucket }
 
 func (b client) List(ctx context.Context, after string) iter.Seq2[remote.Object, error] {
@@ -69,7 +66,7 @@ func (b client) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return object{r, b}, nil
 }
 
-// object is an object's bytes; where they break off, that is the bucket's fault.
+// object reads an object. Its errors name the bucket.
 type object struct {
 	io.ReadCloser
 	of client
@@ -87,7 +84,7 @@ func (b client) Put(ctx context.Context, key string, body io.ReaderAt, size int6
 	return b.explain(b.Bucket.Put(ctx, key, body, size, contentType))
 }
 
-// ofObject says which bucket an object is missing from.
+// ofObject adds to an error that the object is in GoToSocial's bucket.
 func (b client) ofObject(err error) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -102,11 +99,11 @@ func (b client) explain(err error) error {
 	p := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("GoToSocial's bucket, %s", b), Err: err}
 	switch {
 	case errors.Is(err, remote.ErrCredentials):
-		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and see that this key may list the bucket"
+		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and make sure that the key may list the bucket"
 	case errors.Is(err, remote.ErrUnreachable):
-		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, or see why it doesn't answer; then run it again"
+		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, or find out why the server does not answer; then run the command again"
 	case errors.Is(err, remote.ErrFull):
-		p.Fix = "make room there or raise the quota, then run it again: what arrived is kept"
+		p.Fix = "make room there or raise the quota, then run the command again: uploaded files are kept"
 	default:
 		p.Fix = "correct storage-s3-bucket, storage-s3-endpoint, storage-s3-region and storage-s3-bucket-lookup in GoToSocial's configuration"
 	}

@@ -21,22 +21,22 @@ import (
 	"holdfast/remote"
 )
 
-// Filling brings the media of a restore into the bucket of an instance. It may
-// be repeated: what is there already stays, and only the rest is put.
+// Filling uploads restored media to a bucket. A filling can be repeated: objects that
+// are there already stay, and only the others are uploaded.
 type Filling struct {
-	From *os.Root // the restored storage folder, which nobody changes meanwhile
+	From *os.Root // the restored storage folder; nobody may change the folder during the upload
 	To   Client
 
-	// How far it is, to be read at any time: files that are in the bucket, those
-	// of them that had to be put, and their bytes.
+	// The progress, readable at any time: files in the bucket, files among them that
+	// were uploaded, and the uploaded bytes.
 	Files, Put, Bytes atomic.Int64
 }
 
-// fillers is how many files are on their way at once.
+// fillers is the number of simultaneous uploads.
 const fillers = 4
 
-// Start fills a bucket that holds nothing else. Where it holds objects that the
-// folder doesn't have, it is refused before anything was put.
+// Start fills a bucket that holds nothing else. If the bucket holds an object that
+// the folder lacks, Start uploads nothing and refuses.
 func (f *Filling) Start(ctx context.Context) error {
 	for o, err := range f.To.List(ctx, "") {
 		if err != nil {
@@ -45,8 +45,8 @@ func (f *Filling) Start(ctx context.Context) error {
 		if !f.has(o.Name) {
 			return &remedy.Error{
 				Kind: remedy.Refused,
-				What: fmt.Sprintf("GoToSocial's bucket holds what this restore does not bring, such as %q", o.Name),
-				Fix:  "name an empty bucket, or another storage-s3-key-prefix, in GoToSocial's configuration; or empty that one",
+				What: fmt.Sprintf("GoToSocial's bucket holds objects that are not part of this restore, such as %q", o.Name),
+				Fix:  "name an empty bucket or another storage-s3-key-prefix in GoToSocial's configuration, or empty the bucket",
 			}
 		}
 	}
@@ -62,8 +62,8 @@ func (f *Filling) has(key string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Resume fills a bucket whose other objects may stay: it goes on with a Start
-// that was stopped, or keeps what a lost server left in the bucket.
+// Resume fills a bucket whose other objects may stay. Resume continues an
+// interrupted Start, or keeps the objects of a lost server.
 func (f *Filling) Resume(ctx context.Context) error {
 	f.Files.Store(0)
 	f.Put.Store(0)
@@ -78,7 +78,7 @@ func (f *Filling) Resume(ctx context.Context) error {
 		}
 		return err
 	})
-	// The error of a file ends the walk, too.
+	// The error of an upload ends the walk too.
 	return cmp.Or(g.Wait(), err)
 }
 
@@ -112,7 +112,7 @@ func (f *Filling) walk(ctx context.Context, dir string, visit func(key string) e
 	return nil
 }
 
-// bring puts a file, unless it is there.
+// bring uploads a file unless the bucket has the file.
 func (f *Filling) bring(ctx context.Context, key string, there remote.Object) error {
 	file, err := disk.OpenIn(f.From, key)
 	if err != nil {
@@ -138,8 +138,9 @@ func (f *Filling) bring(ctx context.Context, key string, there remote.Object) er
 	return nil
 }
 
-// holds reports whether an object holds the bytes of a file, by its size and, where
-// its ETag is an MD5, by that: those of objects put in parts end in "-PARTS".
+// holds reports whether an object holds the bytes of a file. The size must match,
+// and the ETag if the ETag is an MD5. The ETag of a multipart upload is no MD5 and
+// ends in "-PARTS".
 func holds(o remote.Object, file io.Reader, size int64) (bool, error) {
 	if o.Name == "" || o.Size != size {
 		return false, nil
@@ -155,14 +156,14 @@ func holds(o remote.Object, file io.Reader, size int64) (bool, error) {
 	return string(hash.Sum(nil)) == string(want), nil
 }
 
-// contentType is what GoToSocial's server calls files of that name: where it
-// sends readers to the bucket itself, this is what they see.
+// contentType returns the content type that GoToSocial gives to a file. GoToSocial
+// may redirect readers to the bucket, and the readers then see this type.
 func contentType(key string) string {
 	return cmp.Or(contentTypes[strings.ToLower(path.Ext(key))], "application/octet-stream")
 }
 
-// contentTypes are those of the media that GoToSocial takes, by the extensions
-// that it gives them (internal/media).
+// contentTypes are the content types of GoToSocial's media by their extensions
+// (internal/media).
 var contentTypes = map[string]string{
 	".apng": "image/apng",
 	".avif": "image/avif",

@@ -13,10 +13,11 @@ import (
 	"holdfast/manifest"
 )
 
-// Folder is GoToSocial's storage-backend local. A file lies within the
-// folder, wherever symbolic links in it point.
+// Folder is the media folder: GoToSocial's storage-backend local. Symbolic links
+// can't lead out of the folder.
 type Folder struct{ root *os.Root }
 
+// OpenFolder opens the folder of the configuration. The caller closes the folder.
 func OpenFolder(c *gotosocial.Config) (*Folder, error) {
 	root, err := os.OpenRoot(c.Storage())
 	if err != nil {
@@ -25,10 +26,10 @@ func OpenFolder(c *gotosocial.Config) (*Folder, error) {
 	return &Folder{root}, nil
 }
 
-// Reachable is nil: the folder is open.
+// Reachable returns nil: the folder is open.
 func (f *Folder) Reachable(context.Context) error { return nil }
 
-// Stat describes a file by size, mode and time.
+// Stat returns the size, mode and time of a file.
 func (f *Folder) Stat(_ context.Context, key string) (manifest.File, error) {
 	info, err := f.root.Stat(key)
 	if err != nil {
@@ -37,7 +38,7 @@ func (f *Folder) Stat(_ context.Context, key string) (manifest.File, error) {
 	return FileOf(info)
 }
 
-// Open reads a file.
+// Open opens a file.
 func (f *Folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
 	file, err := disk.OpenIn(f.root, key)
 	if err != nil {
@@ -46,13 +47,14 @@ func (f *Folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// Folder is its path.
+// Folder returns the path of the folder.
 func (f *Folder) Folder() string { return f.root.Name() }
 
 // Close closes the folder.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// FileOf is what a listing has of a regular file.
+// FileOf returns the size, mode and time of a regular file. Anything else is an
+// error.
 func FileOf(info fs.FileInfo) (manifest.File, error) {
 	if err := disk.CheckRegular(info); err != nil {
 		return manifest.File{}, err

@@ -16,18 +16,18 @@ import (
 // StorageFolder is the folder of the media in a restored folder.
 const StorageFolder = "storage"
 
-// FolderTarget is a media folder that a restore fills.
+// FolderTarget is the media folder that a restore fills.
 type FolderTarget struct{ path string }
 
-// NewFolderTarget returns the folder of the configuration.
+// NewFolderTarget returns the target of the configuration.
 func NewFolderTarget(c *gotosocial.Config) *FolderTarget { return &FolderTarget{c.Storage()} }
 
-// Place is the folder.
+// Place names the folder.
 func (t *FolderTarget) Place() gotosocial.Place {
 	return gotosocial.Place{Name: t.path, Folder: t.path}
 }
 
-// Look refuses a folder that isn't empty.
+// Look refuses a folder that is not empty, apart from the work folder.
 func (t *FolderTarget) Look(_ context.Context, work string, _ *disk.Mover) (detail string, err error) {
 	entries, err := os.ReadDir(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,7 +56,7 @@ func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	n := 0
 	err = filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path == from {
-			return fs.SkipAll // an earlier run was through
+			return fs.SkipAll // an earlier run moved everything
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -77,7 +77,7 @@ func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	return []string{fmt.Sprintf("media: %s in %s", remedy.Plural(n, "file"), t.path)}, os.RemoveAll(from)
 }
 
-// Find looks for a file.
+// Find returns fs.ErrNotExist if the folder lacks a file.
 func (t *FolderTarget) Find(_ context.Context, key string) error {
 	_, err := os.Stat(filepath.Join(t.path, filepath.FromSlash(key)))
 	return err
@@ -86,12 +86,12 @@ func (t *FolderTarget) Find(_ context.Context, key string) error {
 // GiveToServer gives the folder to the server's user.
 func (t *FolderTarget) GiveToServer(m *disk.Mover) error {
 	if disk.CheckGuarded(filepath.Dir(t.path)) != nil {
-		return m.Lchown(t.path) // it may be a link by now, to anything
+		return m.Lchown(t.path) // another user may have put a link there
 	}
 	return m.Chown(t.path)
 }
 
-// BucketTarget is a bucket that a restore fills with media.
+// BucketTarget is the bucket that a restore fills.
 type BucketTarget struct {
 	client Client
 	name   string
@@ -105,10 +105,10 @@ func NewBucketTarget(client Client, c *gotosocial.Config) *BucketTarget {
 	return &BucketTarget{client, name, c.Get("storage-s3-endpoint") + "/" + name + "/" + c.Get("storage-s3-key-prefix")}
 }
 
-// Place is the bucket with its endpoint and prefix.
+// Place names the endpoint, the bucket and the prefix.
 func (t *BucketTarget) Place() gotosocial.Place { return gotosocial.Place{Name: t.place} }
 
-// Look refuses a bucket that isn't empty, unless what is there may stay.
+// Look refuses a bucket that is not empty, unless the mover may replace.
 func (t *BucketTarget) Look(ctx context.Context, _ string, m *disk.Mover) (detail string, err error) {
 	detail = "bucket " + t.name
 	for o, err := range t.client.List(ctx, "") {
@@ -129,7 +129,7 @@ func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	from := filepath.Join(folder, StorageFolder)
 	root, err := os.OpenRoot(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // an earlier run was through
+		return nil, nil // an earlier run uploaded everything
 	}
 	if err != nil {
 		return nil, err
@@ -147,11 +147,11 @@ func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"), t.name)}, os.RemoveAll(from)
 }
 
-// Find looks for an object.
+// Find returns fs.ErrNotExist if the bucket lacks an object.
 func (t *BucketTarget) Find(ctx context.Context, key string) error {
 	_, err := t.client.Stat(ctx, key)
 	return err
 }
 
-// GiveToServer does nothing: the bucket has no user of this machine.
+// GiveToServer does nothing: a bucket has no Unix user.
 func (t *BucketTarget) GiveToServer(*disk.Mover) error { return nil }

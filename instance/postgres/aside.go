@@ -11,52 +11,63 @@ import (
 	"holdfast/remedy"
 )
 
-// vacant looks what stands under the final name. aside is where it must go, ""
-// where nothing must.
-func (l *load) vacant(ctx context.Context, admin *pgx.Conn) (aside string, err error) {
+// vacate checks that a restore may use the database's name. aside is the new name
+// for a database that is in the way, or "" if no database has the name. With
+// replace the database in the way may hold something.
+func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (aside string, err error) {
+	name := d.config.Database
 	var may bool
-	err = admin.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1`, l.final).Scan(&may)
+	err = admin.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1`, name).Scan(&may)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	empty, err := empty(ctx, admin, l.final)
+	empty, err := isEmpty(ctx, admin, name)
 	switch {
 	case err != nil:
 		return "", err
-	case !empty && !l.replace:
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s exists", l.db), Fix: "--replace renames it aside; nothing is ever dropped"}
+	case !empty && !replace:
+		return "", &remedy.Error{
+			Kind: remedy.Refused, What: fmt.Sprintf("%s exists", d), Fix: "--replace renames it aside; nothing is ever dropped",
+		}
 	case !may:
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s exists, and is another user's than %q", l.db, l.db.config.User),
-			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s, so that it can be renamed aside", quoteName(l.final), quoteName(l.db.config.User))}
+		return "", &remedy.Error{
+			Kind: remedy.Refused, What: fmt.Sprintf("%s exists and does not belong to %q", d, d.config.User),
+			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s; then the restore can rename the database aside",
+				quoteName(name), quoteName(d.config.User)),
+		}
 	}
-	// A database that others are connected to can't be renamed. PostgreSQL ends its
+	// PostgreSQL refuses to rename a database with connections. PostgreSQL ends its
 	// own workers, which have no user.
+	const connections = `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = $1 AND usesysid IS NOT NULL AND coalesce(application_name, '') <> 'holdfast'`
 	var others int
-	err = admin.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL AND coalesce(application_name, '') <> 'holdfast'`, l.final).Scan(&others)
-	if err != nil {
+	if err := admin.QueryRow(ctx, connections, name).Scan(&others); err != nil {
 		return "", err
 	}
 	if others > 0 {
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is in use, by %s", l.db, remedy.Plural(others, "connection")), Fix: "stop GoToSocial, and whoever else is connected to it"}
+		return "", &remedy.Error{
+			Kind: remedy.Refused, What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others, "connection")), Fix: fixInUse,
+		}
 	}
-	return asideName(l.final) + time.Now().UTC().Format("20060102_150405"), nil
+	return asidePrefix(name) + time.Now().UTC().Format("20060102_150405"), nil
 }
 
-// asideName begins the names of databases that a restore found in its way.
-func asideName(database string) string { return short(database) + "_before_" }
+// asidePrefix begins the new names of databases that were in the way.
+func asidePrefix(database string) string { return shortName(database) + "_before_" }
 
-// tellAside says of each database that was renamed aside, by whichever restore,
-// what it is and how it goes. What can't be found out isn't said.
-func (p *Database) tellAside(ctx context.Context) (rest []string) {
-	admin, err := p.admin(ctx)
+// listAside tells a person about each database that a restore renamed aside. An
+// error of the server ends the list.
+func (d *Database) listAside(ctx context.Context) (rest []string) {
+	admin, err := d.admin(ctx)
 	if err != nil {
 		return nil
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
-	rows, err := admin.Query(ctx, `SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY datname`, asideName(p.config.Database))
+	rows, err := admin.Query(ctx, `SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY datname`,
+		asidePrefix(d.config.Database))
 	if err != nil {
 		return nil
 	}
@@ -66,17 +77,17 @@ func (p *Database) tellAside(ctx context.Context) (rest []string) {
 	}
 	for _, name := range names {
 		drop := "DROP DATABASE " + quoteName(name)
-		if empty, err := empty(ctx, admin, name); err == nil && empty {
-			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is called %s now, and may go: %s", name, drop))
+		if empty, err := isEmpty(ctx, admin, name); err == nil && empty {
+			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is now called %s, and you can drop it: %s", name, drop))
 		} else {
-			rest = append(rest, fmt.Sprintf("the database that was there before is called %s now; once you miss nothing that was in it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the database that was there before is now called %s; once you miss nothing in it: %s", name, drop))
 		}
 	}
 	return rest
 }
 
-// empty reports whether nothing of anybody's is in a database.
-func empty(ctx context.Context, admin *pgx.Conn, database string) (empty bool, err error) {
+// isEmpty reports whether a database holds nothing but PostgreSQL's own objects.
+func isEmpty(ctx context.Context, admin *pgx.Conn, database string) (empty bool, err error) {
 	config := admin.Config()
 	config.Database = database
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -84,9 +95,12 @@ func empty(ctx context.Context, admin *pgx.Conn, database string) (empty bool, e
 		return false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	err = conn.QueryRow(ctx, `WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
-		SELECT NOT EXISTS (SELECT FROM own WHERE nspname <> 'public') AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM own))
-			AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own)) AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM own))
+	err = conn.QueryRow(ctx, `
+		WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
+		SELECT NOT EXISTS (SELECT FROM own WHERE nspname <> 'public')
+			AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace IN (SELECT oid FROM own))
+			AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own))
+			AND NOT EXISTS (SELECT FROM pg_type WHERE typnamespace IN (SELECT oid FROM own))
 			AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)`).Scan(&empty)
 	return empty, err
 }

@@ -10,20 +10,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// copier is a connection that sees a view's snapshot and does COPY, one at a
-// time. It speaks the protocol itself: whoever reads the rows decides how fast
-// they come, without a goroutine and a copy of the bytes between.
+// copier is a connection that sees a view's snapshot and copies one table at a
+// time. The copier speaks PostgreSQL's protocol itself: the reader sets the pace,
+// and the bytes pass through no further goroutine or buffer.
 type copier struct {
 	conn     net.Conn
 	frontend *pgproto3.Frontend
 }
 
-// copier takes an idle one, or makes one.
+// copier takes an idle copier, or makes a new one.
 func (v *View) copier(ctx context.Context) (*copier, error) {
 	v.mu.Lock()
 	if n := len(v.idle); n > 0 {
@@ -37,7 +36,7 @@ func (v *View) copier(ctx context.Context) (*copier, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = conn.Exec(ctx, readOnlyTransaction+"SET TRANSACTION SNAPSHOT '"+v.snapshot+"';"+asRows, pgx.QueryExecModeSimpleProtocol)
+	err = execute(ctx, conn, beginReading+"SET TRANSACTION SNAPSHOT '"+v.snapshot+"';"+plainRows)
 	if err != nil {
 		conn.Close(context.WithoutCancel(ctx))
 		return nil, v.db.explain(err)
@@ -51,33 +50,58 @@ func (v *View) copier(ctx context.Context) (*copier, error) {
 
 func (c *copier) close() error { return c.conn.Close() }
 
-// copy begins to read a table. The copier goes back to the view when the rows
-// were read to their end.
+// copy begins to read a table. The copier returns to the view once all rows are
+// read and the reader is closed.
 func (c *copier) copy(ctx context.Context, v *View, t table) (io.ReadCloser, error) {
 	c.frontend.Send(&pgproto3.Query{String: t.copyOut()})
-	r := &rows{copier: c, view: v, table: t, ctx: ctx}
-	r.stop = context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
+	r := &copied{copier: c, view: v, table: t, cancel: cancelRead(ctx, c.conn)}
 	if err := c.frontend.Flush(); err != nil {
+		err = r.explain(err)
 		r.Close()
-		return nil, r.explain(err)
+		return nil, err
 	}
 	return r, nil
 }
 
-// rows are the rows of a table as COPY prints them: one a line, so that their
-// number is that of the line ends.
-type rows struct {
-	*copier
-	view  *View
-	table table
-	ctx   context.Context
-	stop  func() bool
-	data  []byte // what is left of a message
-	lines int64
-	end   error // io.EOF when all is well
+// cancellation ends the reads of a connection once a context is done.
+type cancellation struct {
+	stop func() bool
+	done chan struct{} // closed once err is set
+	err  error
 }
 
-func (r *rows) Read(p []byte) (n int, err error) {
+func cancelRead(ctx context.Context, conn net.Conn) *cancellation {
+	c := &cancellation{done: make(chan struct{})}
+	c.stop = context.AfterFunc(ctx, func() {
+		c.err = ctx.Err()
+		close(c.done) // before the reader can fail
+		conn.SetDeadline(time.Unix(1, 0))
+	})
+	return c
+}
+
+// cause returns the context's error if the context is done.
+func (c *cancellation) cause() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// copied reads the rows of a table as COPY prints them, one row on each line.
+type copied struct {
+	copier *copier
+	view   *View
+	table  table
+	cancel *cancellation
+	data   []byte // the unread part of a message
+	lines  int64
+	end    error // io.EOF if all rows are read
+}
+
+func (r *copied) Read(p []byte) (n int, err error) {
 	for len(r.data) == 0 {
 		if r.end == nil {
 			r.end = r.next()
@@ -91,9 +115,9 @@ func (r *rows) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// next takes a message of the server.
-func (r *rows) next() error {
-	message, err := r.frontend.Receive()
+// next takes a message from the server.
+func (r *copied) next() error {
+	message, err := r.copier.frontend.Receive()
 	if err != nil {
 		return r.explain(err)
 	}
@@ -104,8 +128,8 @@ func (r *rows) next() error {
 	case *pgproto3.CommandComplete:
 		// COPY 123
 		_, count, _ := strings.Cut(string(m.CommandTag), " ")
-		if told, err := strconv.ParseInt(count, 10, 64); err != nil || told != r.lines {
-			return fmt.Errorf("read table %s: the server says %q after %d rows", r.table.name(), m.CommandTag, r.lines)
+		if rows, err := strconv.ParseInt(count, 10, 64); err != nil || rows != r.lines {
+			return fmt.Errorf("read table %s: the server reports %q after %d rows", r.table.name(), m.CommandTag, r.lines)
 		}
 	case *pgproto3.ErrorResponse:
 		return r.explain(pgconn.ErrorResponseToPgError(m))
@@ -115,21 +139,22 @@ func (r *rows) next() error {
 	return nil
 }
 
-func (r *rows) explain(err error) error {
-	if r.ctx.Err() != nil {
-		return r.ctx.Err()
+func (r *copied) explain(err error) error {
+	if cause := r.cancel.cause(); cause != nil {
+		return cause
 	}
 	return fmt.Errorf("read table %s: %w", r.table.name(), r.view.db.explain(err))
 }
 
-// Close gives the connection back, or ends it where rows are left.
-func (r *rows) Close() error {
+// Close returns the copier to the view. If rows are left, Close ends the
+// connection.
+func (r *copied) Close() error {
 	if r.copier == nil {
 		return nil
 	}
 	c := r.copier
 	r.copier = nil
-	if !r.stop() || r.end != io.EOF {
+	if !r.cancel.stop() || r.end != io.EOF {
 		return c.close()
 	}
 	r.view.mu.Lock()

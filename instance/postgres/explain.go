@@ -2,91 +2,106 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"holdfast/instance/gotosocial"
 	"holdfast/remedy"
 )
 
-// explain adds to an error what can be done about it while a database is made
-// and filled. postgres.explain has the words for one that is read.
-func (l *load) explain(err error) error {
-	var said *remedy.Error
-	var damage *remedy.DamageError
+// explain adds a fix to an error of PostgreSQL while Holdfast reads a database.
+// explainLoad is for a database that Holdfast fills. Both leave out the server's
+// own words where those words hold data, such as a row that breaks a rule.
+func (d *Database) explain(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if explained := (*remedy.Error)(nil); errors.As(err, &explained) {
+		return err
+	}
+	what := &remedy.Error{Kind: remedy.Source, What: d.String(), Err: err, Fix: "look into PostgreSQL's log"}
 	var server *pgconn.PgError
-	var network net.Error
-	what := &remedy.Error{Kind: remedy.Source, What: l.db.String(), Err: err}
+	var connect *pgconn.ConnectError
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &said):
-		return err
-	case errors.As(err, &damage):
-		what.Fix = "restore an earlier snapshot; or this one into a folder by --to, and load database/restore.sql there by psql, which says where it stops"
 	case errors.As(err, &server):
-		l.explainCode(what, server)
-	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		what.What += wentAway
-		what.Fix = seeWhy
-	default: // of our own files
-		return err
+		d.explainCode(what, server)
+	case untrusted(err):
+		what.What += ": the server's certificate is not trusted"
+		what.Fix = "name the authority that signed the certificate by db-tls-ca-cert, and by db-address a name in the certificate; " +
+			"in a connection string by sslrootcert and host"
+	case errors.As(err, &connect):
+		what.What += " can't be reached"
+		what.Fix = "make sure that PostgreSQL runs there, and correct db-address, db-port and db-tls-mode"
+	case disconnected(err):
+		what.What += " went away"
+		what.Fix = "find out why PostgreSQL or the network to it stopped, then run the command again"
 	}
 	return what
 }
 
-const (
-	wentAway = " went away while it was filled"
-	seeWhy   = "see why PostgreSQL stopped (its log tells), or the network to it"
-)
+// untrusted reports whether TLS failed because of the server's certificate.
+func untrusted(err error) bool {
+	var verify *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &invalid)
+}
 
-// explainCode goes by the codes of PostgreSQL's documentation, appendix A. What is
-// made under the temporary name is made anew by the next run, so that nothing has
-// to be cleared away.
-func (l *load) explainCode(what *remedy.Error, err *pgconn.PgError) {
-	switch class := err.Code[:min(2, len(err.Code))]; {
-	case err.Code == "42501":
-		what.What += fmt.Sprintf(": user %q lacks a right", l.db.config.User)
-		what.Fix = l.db.mayCreate()
-	case err.Code == "53100":
-		what.What += ": the disk of PostgreSQL is full"
-		what.Err = diskFull{err}
-		what.Fix = "make room on that disk"
-	case class == "53":
-		what.Fix = "give PostgreSQL what it lacks: memory or connections"
-	case class == "57" && err.Code != "57014", class == "08":
-		what.What += wentAway
-		what.Fix = seeWhy
-	case class == "22", class == "23":
-		// The server's words hold what stands in the row.
-		what.Err = gotosocial.Damaged(fmt.Sprintf("PostgreSQL refuses a row of it (%s)", err.Code))
-		what.Fix = "restore an earlier snapshot; or this one into a folder by --to, and load database/restore.sql there by psql, which names the row"
-	case err.Code == "42P04":
-		what.What += " was made meanwhile"
-		what.Fix = "see who made it: GoToSocial must not run yet; --replace renames it aside"
-	case err.Code == "55006":
+// disconnected reports whether a connection broke.
+func disconnected(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+// explainCode explains an error code. The codes are in appendix A of PostgreSQL's
+// documentation.
+func (d *Database) explainCode(what *remedy.Error, err *pgconn.PgError) {
+	switch code := err.Code; {
+	case strings.HasPrefix(code, "28"):
+		what.What += fmt.Sprintf(" refused user %q", d.config.User)
+		what.Fix = "correct db-user and db-password"
+		switch {
+		case code == "28P01": // a wrong password
+		case d.socket():
+			what.Fix += "; if PostgreSQL asks the system for the user (peer), run Holdfast as root or as that user"
+		case d.config.TLSConfig == nil:
+			what.Fix += "; if pg_hba.conf demands TLS (hostssl), set db-tls-mode to enable or require"
+		default:
+			what.Fix += ", or let that user in from here by pg_hba.conf"
+		}
+	case code == "3D000":
+		what.What += " does not exist"
+		what.Fix = "correct db-database"
+	case code == "42501":
+		what.Fix = d.fixReading()
+	case code == "42P01":
+		what.What += " lost a table during the backup"
+		what.Fix = "let GoToSocial finish its migrations, then run the command again"
+	case code == "55006":
 		what.What += " is in use"
-		what.Fix = "stop GoToSocial, and whoever else is connected to it"
-	case class == "42", class == "0A", class == "3F":
-		what.What += ": this server does not take the schema of the snapshot"
-		what.Fix = "use PostgreSQL of the version that the instance ran on; or restore into a folder by --to, and load database/restore.sql there by psql, which says where it stops"
-	case strings.HasPrefix(err.Code, "XX"):
-		what.Fix = "see what PostgreSQL's log says about it, and look after its disk"
-	default:
-		what.Fix = "see what PostgreSQL's log says about it"
+		what.Fix = fixInUse
+	case strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "08"):
+		what.What += " went away"
+		what.Fix = "find out why PostgreSQL stopped, then run the command again"
+	case strings.HasPrefix(code, "53"):
+		what.Fix = "give PostgreSQL more room on its disk, memory or connections"
+	case code == "XX001", code == "XX002":
+		what.What += " is damaged"
+		what.Fix = "keep a copy of PostgreSQL's data folder; pg_amcheck finds the damage"
 	}
 }
 
-// mayCreate is how the instance's user gets to make databases.
-func (p *Database) mayCreate() string {
-	return fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s CREATEDB, and NOCREATEDB afterwards; or run Holdfast as root on the machine of PostgreSQL", quoteName(p.config.User))
+const fixInUse = "stop GoToSocial and every other program that is connected to the database"
+
+// fixReading tells how the user gets the right to read everything.
+func (d *Database) fixReading() string {
+	return fmt.Sprintf("as PostgreSQL's superuser: GRANT pg_read_all_data TO %s (since PostgreSQL 14); "+
+		"better, use GoToSocial's own database user, who owns everything", quoteName(d.config.User))
 }
-
-// diskFull is the error of a server whose disk is full. It is syscall.ENOSPC, too.
-type diskFull struct{ *pgconn.PgError }
-
-func (diskFull) Is(target error) bool { return target == syscall.ENOSPC }

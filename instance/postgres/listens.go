@@ -14,9 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listens reports whether the server at the other end of a socket is the one that
-// answers at a TCP port of this machine. Root sees whose every socket is; nobody
-// needs to log in for that.
+// listens reports whether the server at the other end of a socket also listens on
+// a TCP port of this machine. Only root can see to which process a socket belongs.
 func listens(conn *pgx.Conn, port uint16) bool {
 	inodes, err := listeners(port)
 	if err != nil || len(inodes) == 0 {
@@ -30,10 +29,12 @@ func listens(conn *pgx.Conn, port uint16) bool {
 	if err != nil {
 		return false
 	}
-	// Of a connected socket that is the process which listened there: PostgreSQL's
-	// first, not the one that serves this connection.
+	// The kernel names the process that called listen: PostgreSQL's first process,
+	// not the one that serves this connection.
 	var peer *unix.Ucred
-	controlErr := control.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	controlErr := control.Control(func(fd uintptr) {
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 	if controlErr != nil || err != nil {
 		return false
 	}
@@ -43,15 +44,15 @@ func listens(conn *pgx.Conn, port uint16) bool {
 	}
 	var own []string
 	for _, file := range files {
-		if is, err := os.Readlink(file); err == nil {
-			own = append(own, is)
+		if target, err := os.Readlink(file); err == nil {
+			own = append(own, target)
 		}
 	}
-	// All of them: another server may have the port of another address.
+	// All sockets must match: another server may use the port of another address.
 	return !slices.ContainsFunc(inodes, func(inode string) bool { return !slices.Contains(own, "socket:["+inode+"]") })
 }
 
-// listeners are the inodes of the sockets that listen at a TCP port, of any
+// listeners returns the inodes of the sockets that listen on a TCP port of any
 // address (proc(5), /proc/net/tcp).
 func listeners(port uint16) (inodes []string, err error) {
 	const address, state, inode, fields = 1, 3, 9, 10

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -15,148 +14,109 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/instance/gotosocial"
-	"holdfast/remedy"
 )
 
-// load fills a new database from the files that a snapshot's view printed, and
-// gives it its name at the end. Its temporary name has the run's own random word
-// in it: what stands under it is nobody's but ours, and begins anew where the run
-// was cut off.
+// load fills a new database from the files of a snapshot's database part. The
+// database has a temporary name until it is whole. The name contains the random
+// word of the run, so that a repeated run may drop what an interrupted run left.
 type load struct {
 	db      *Database
-	files   fs.FS  // restore.sql and what it names
-	final   string // the database's name
-	temp    string // its name until it is whole
-	replace bool   // a database of that name is renamed aside
-	done    string // the comment of the database when it is whole
+	files   fs.FS  // restore.sql and the files that restore.sql names
+	run     string // a random word, the same for all repetitions of a run
+	replace bool   // rename a database with the final name aside
 }
 
-// load makes the instance's database from the files in folder. A database of its
-// name that has anything in it is never dropped: with replace it is renamed aside,
-// else refused. It can be repeated by the same run, which is named by a random
-// word. notes are for the person who restores.
-func (p *Database) load(ctx context.Context, folder fs.FS, run string, replace bool) (notes []string, err error) {
-	final := p.config.Database
-	l := &load{
-		db: p, files: folder, final: final, temp: short(final) + "_holdfast_" + strings.ToLower(run[:min(10, len(run))]), replace: replace,
-		done: "restored by holdfast, run " + run,
-	}
-	if notes, err = l.run(ctx); err != nil {
-		return nil, fmt.Errorf("load database: %w", l.explain(err))
-	}
-	return notes, nil
+// loaded tells what a load did. The zero loaded means that the database was whole
+// already.
+type loaded struct {
+	madeRole bool
+	filled   bool
+	tables   int
+	rows     int64
+	leftOut  []leftOut // extensions
+	aside    string    // the new name of a database that was in the way, or ""
 }
 
-// short leaves room for a suffix: PostgreSQL cuts names after 63 bytes.
-func short(name string) string { return strings.ToValidUTF8(name[:min(40, len(name))], "") }
-
-func (l *load) run(ctx context.Context) (notes []string, err error) {
-	tables, err := scriptTables(l.files)
+// start makes and fills the database. Start never drops a database of the final
+// name unless the database is empty. The same run can repeat start.
+func (l *load) start(ctx context.Context) (loaded, error) {
+	done, err := l.steps(ctx)
 	if err != nil {
-		return nil, err
+		return loaded{}, fmt.Errorf("load database: %w", l.db.explainLoad(err))
+	}
+	return done, nil
+}
+
+// final is the name of the database.
+func (l *load) final() string { return l.db.config.Database }
+
+// temporary is the name of the database until it is whole.
+func (l *load) temporary() string {
+	return shortName(l.final()) + "_holdfast_" + strings.ToLower(l.run[:min(10, len(l.run))])
+}
+
+func (l *load) steps(ctx context.Context) (done loaded, err error) {
+	lines, err := copyLines(l.files)
+	if err != nil {
+		return done, err
+	}
+	if err := largestFirst(l.files, lines); err != nil {
+		return done, err
 	}
 	admin, err := l.db.admin(ctx)
 	if err != nil {
-		return nil, err
+		return done, err
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
-	if err := l.lock(ctx, admin); err != nil {
-		return nil, err
+	if err := l.db.lock(ctx, admin); err != nil {
+		return done, err
 	}
-	if comment, _, err := describe(ctx, admin, l.final); err != nil || comment == l.done {
-		return nil, err
+	whole := "restored by holdfast, run " + l.run // the comment of the whole database
+	if comment, _, err := describe(ctx, admin, l.final()); err != nil || comment == whole {
+		return done, err
 	}
-	aside, err := l.vacant(ctx, admin)
+	if done.aside, err = l.db.vacate(ctx, admin, l.replace); err != nil {
+		return done, err
+	}
+	if done.madeRole, err = l.db.makeRole(ctx, admin); err != nil {
+		return done, err
+	}
+	comment, exists, err := describe(ctx, admin, l.temporary())
 	if err != nil {
-		return nil, err
+		return done, err
 	}
-	made, err := l.db.makeRole(ctx, admin)
-	if err != nil {
-		return nil, err
-	}
-	if made {
-		notes = append(notes, fmt.Sprintf("PostgreSQL's user %s: made", l.db.config.User))
-	}
-	comment, there, err := describe(ctx, admin, l.temp)
-	if err != nil {
-		return nil, err
-	}
-	if comment != l.done {
-		if err := l.create(ctx, admin, there); err != nil {
-			return nil, err
+	if comment != whole {
+		if err := l.create(ctx, admin, exists); err != nil {
+			return done, err
 		}
-		rows, left, err := l.fill(ctx, tables)
-		if err != nil {
-			return nil, err
+		if err := l.fill(ctx, lines, &done); err != nil {
+			return done, err
 		}
-		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted", l.final, remedy.Plural(len(tables), "table"), remedy.Plural(int(rows), "row")))
-		notes = append(notes, left...)
-		if err := comments(ctx, admin, l.temp, l.done); err != nil {
-			return nil, err
+		if err := setComment(ctx, admin, l.temporary(), whole); err != nil {
+			return done, err
 		}
 	}
-	if aside != "" {
-		if err := rename(ctx, admin, l.final, aside); err != nil {
-			return nil, err
+	if done.aside != "" {
+		if err := rename(ctx, admin, l.final(), done.aside); err != nil {
+			return done, err
 		}
-		notes = append(notes, fmt.Sprintf("the database that was there is called %s now", aside))
 	}
-	return notes, rename(ctx, admin, l.temp, l.final)
+	return done, rename(ctx, admin, l.temporary(), l.final())
 }
 
-// patience is how long a run waits for another at the same database.
-const patience = "10s"
-
-// lock keeps others from the database for as long as admin is connected. The
-// server may still be at work for a run that was killed: it notices soon, unless
-// the network to it broke.
-func (l *load) lock(ctx context.Context, admin *pgx.Conn) error {
-	const key = `hashtext('holdfast ' || $1)`
-	var free bool
-	if err := admin.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+key+`)`, l.final).Scan(&free); err != nil || free {
-		return err
-	}
-	slog.WarnContext(ctx, "another restore is at work at the database, or PostgreSQL is still for one that was killed", "database", l.final, "waiting", patience)
-	if err := l.sql(ctx, admin, "SET lock_timeout = '"+patience+"'"); err != nil {
-		return err
-	}
-	_, err := admin.Exec(ctx, `SELECT pg_advisory_lock(`+key+`)`, l.final)
-	if server := (*pgconn.PgError)(nil); !errors.As(err, &server) || server.Code != "55P03" {
-		return errors.Join(err, l.sql(ctx, admin, "SET lock_timeout = DEFAULT"))
-	}
-	held := &remedy.Error{Kind: remedy.Busy, What: fmt.Sprintf("another restore is at work at %s", l.db), Fix: "wait until it ends"}
-	var pid int
-	err = admin.QueryRow(ctx, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint << 32 | objid::bigint) = `+key, l.final).Scan(&pid)
-	if err == nil {
-		held.Fix += fmt.Sprintf("; if it was killed, and PostgreSQL has not noticed, as its superuser: SELECT pg_terminate_backend(%d)", pid)
-	}
-	return held
-}
-
-// describe looks for a database and its comment.
-func describe(ctx context.Context, admin *pgx.Conn, database string) (comment string, there bool, err error) {
-	err = admin.QueryRow(ctx, `SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`, database).Scan(&comment)
+// describe returns the comment of a database, and whether the database exists.
+func describe(ctx context.Context, admin *pgx.Conn, database string) (comment string, exists bool, err error) {
+	const comments = `SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`
+	err = admin.QueryRow(ctx, comments, database).Scan(&comment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", false, nil
 	}
 	return comment, err == nil, err
 }
 
-// create makes the temporary database, in place of what a try that was cut off
-// left under its name.
-func (l *load) create(ctx context.Context, admin *pgx.Conn, there bool) error {
-	if there {
-		if _, err := admin.Exec(ctx, "DROP DATABASE "+quoteName(l.temp)+" WITH (FORCE)"); err != nil {
-			return err
-		}
-	}
-	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING 'UTF8'", quoteName(l.temp), quoteName(l.db.config.User)))
-	return err
-}
-
-func comments(ctx context.Context, admin *pgx.Conn, database, comment string) error {
-	_, err := admin.Exec(ctx, fmt.Sprintf("COMMENT ON DATABASE %s IS '%s'", quoteName(database), strings.ReplaceAll(comment, "'", "''")))
+func setComment(ctx context.Context, admin *pgx.Conn, database, comment string) error {
+	text := strings.ReplaceAll(comment, "'", "''")
+	_, err := admin.Exec(ctx, fmt.Sprintf("COMMENT ON DATABASE %s IS '%s'", quoteName(database), text))
 	return err
 }
 
@@ -165,97 +125,113 @@ func rename(ctx context.Context, admin *pgx.Conn, from, to string) error {
 	return err
 }
 
-// loaders is how many tables are loaded side by side.
+// create makes the temporary database. A database that an interrupted run left
+// under the temporary name is dropped.
+func (l *load) create(ctx context.Context, admin *pgx.Conn, exists bool) error {
+	name := quoteName(l.temporary())
+	if exists {
+		if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING 'UTF8'",
+		name, quoteName(l.db.config.User)))
+	return err
+}
+
+// loaders is the number of tables that load at the same time.
 const loaders = 2
 
-// fill loads everything, as the instance's own user: what it makes belongs to it.
-// notes tell of extensions that are left out.
-func (l *load) fill(ctx context.Context, tables []CopyLine) (rows int64, notes []string, err error) {
-	temp := l.db.to(l.temp, l.db.config.User)
+// fill loads everything into the temporary database, as GoToSocial's own user, so
+// that the user owns all objects.
+func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
+	temp := l.db.with(l.temporary(), l.db.config.User)
 	conn, err := temp.connect(ctx)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := l.script(ctx, conn, preData); err != nil {
-		return 0, nil, err
+		return err
 	}
-	// Before anything is computed: the body of a function may name what they bring.
-	if notes, err = l.extensions(ctx, conn); err != nil {
-		return 0, nil, err
+	// Extensions come before all computed values: the body of a function may name an
+	// object of an extension.
+	if done.leftOut, err = makeExtensions(ctx, conn, l.files); err != nil {
+		return err
 	}
-	counts := make([]int64, len(tables))
+	counts, err := l.copyAll(ctx, temp, lines)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{sequences, postData, afterFile} {
+		if err := l.script(ctx, conn, name); err != nil && !(name == afterFile && errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
+	}
+	if err := execute(ctx, conn, "ANALYZE"); err != nil {
+		return err
+	}
+	for i, line := range lines {
+		var n int64
+		if err := conn.QueryRow(ctx, "SELECT count(*) FROM ONLY "+line.table).Scan(&n); err != nil {
+			return err
+		}
+		if n != counts[i] {
+			return gotosocial.Damaged(fmt.Sprintf("table %s has %d rows, but %d were loaded", line.table, n, counts[i]))
+		}
+		done.rows += n
+	}
+	done.filled, done.tables = true, len(lines)
+	return nil
+}
+
+// copyAll loads the rows of all tables and returns how many rows each has.
+func (l *load) copyAll(ctx context.Context, temp *Database, lines []copyLine) (counts []int64, err error) {
+	counts = make([]int64, len(lines))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(loaders)
-	for i, t := range tables {
+	for i, line := range lines {
 		g.Go(func() (err error) {
-			if counts[i], err = l.table(gctx, temp, t); err != nil {
-				return fmt.Errorf("table %s: %w", t.name, l.explain(err))
+			if counts[i], err = l.copy(gctx, temp, line); err != nil {
+				return fmt.Errorf("table %s: %w", line.table, l.db.explainLoad(err))
 			}
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return 0, nil, err
-	}
-	for _, name := range []string{sequences, postData} {
-		if err := l.script(ctx, conn, name); err != nil {
-			return 0, nil, err
-		}
-	}
-	if after, err := ReadScript(l.files, afterFile); err == nil {
-		err = l.sql(ctx, conn, after)
-		if err != nil {
-			return 0, nil, err
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return 0, nil, err
-	}
-	if err := l.sql(ctx, conn, "ANALYZE"); err != nil {
-		return 0, nil, err
-	}
-	for i, t := range tables {
-		var n int64
-		if err := conn.QueryRow(ctx, "SELECT count(*) FROM ONLY "+t.name).Scan(&n); err != nil {
-			return 0, nil, err
-		}
-		if n != counts[i] {
-			return 0, nil, gotosocial.Damaged(fmt.Sprintf("table %s has %d rows, %d were loaded", t.name, n, counts[i]))
-		}
-		rows += n
-	}
-	return rows, notes, nil
+	return counts, g.Wait()
 }
 
-// table loads the rows of one table. In the transaction that emptied it they
-// need no entry in the write-ahead log where PostgreSQL keeps none for replicas,
-// and are not rewritten later (FREEZE).
-func (l *load) table(ctx context.Context, temp *Database, t CopyLine) (int64, error) {
+// copy loads the rows of one table. The transaction empties the table first: then
+// PostgreSQL skips the write-ahead log if no replica needs the log, and never has
+// to rewrite the rows (FREEZE).
+func (l *load) copy(ctx context.Context, temp *Database, line copyLine) (int64, error) {
 	conn, err := temp.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	f, err := l.files.Open(t.file)
+	f, err := l.files.Open(line.file)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	if err := l.sql(ctx, conn, "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; TRUNCATE ONLY "+t.name); err != nil {
+	const settings = "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
+		"SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; "
+	if err := execute(ctx, conn, settings+"TRUNCATE ONLY "+line.table); err != nil {
 		return 0, err
 	}
 	lines := &lineCounter{r: f}
-	tag, err := conn.PgConn().CopyFrom(ctx, lines, "COPY "+t.name+" "+t.columns+" FROM STDIN WITH (FREEZE)")
+	tag, err := conn.PgConn().CopyFrom(ctx, lines, "COPY "+line.table+" "+line.columns+" FROM STDIN WITH (FREEZE)")
 	if err != nil {
 		return 0, err
 	}
 	if tag.RowsAffected() != lines.n {
-		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, PostgreSQL took %d rows", t.file, lines.n, tag.RowsAffected()))
+		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows", line.file, lines.n, tag.RowsAffected()))
 	}
-	return lines.n, l.sql(ctx, conn, "COMMIT")
+	return lines.n, execute(ctx, conn, "COMMIT")
 }
 
-// lineCounter counts rows on the way: COPY's text has a line for each.
+// lineCounter counts the lines that it reads. COPY prints one row on each line.
 type lineCounter struct {
 	r io.Reader
 	n int64
@@ -267,26 +243,53 @@ func (c *lineCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (l *load) sql(ctx context.Context, conn *pgx.Conn, text string) error {
-	_, err := conn.Exec(ctx, text, pgx.QueryExecModeSimpleProtocol)
-	return err
-}
-
-// script runs a file of SQL. Lines for psql itself are left out.
+// script runs a script of the database part, without the lines for psql itself.
 func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
-	text, err := ReadScript(l.files, name)
+	text, err := readScript(l.files, name)
 	if err != nil {
 		return err
 	}
-	var plainSQL strings.Builder
+	var statements strings.Builder
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, `\restrict `) && !strings.HasPrefix(line, `\unrestrict `) {
-			plainSQL.WriteString(line)
+			statements.WriteString(line)
 		}
 	}
-	if err := l.sql(ctx, conn, plainSQL.String()); err != nil {
-		return fmt.Errorf("%s: %w", name, l.db.unmade(err))
+	if err := execute(ctx, conn, statements.String()); err != nil {
+		return fmt.Errorf("%s: %w", name, l.db.explainSchema(err))
 	}
-	// pg_dump's own settings end with its script, but for those that give it time.
-	return l.sql(ctx, conn, "RESET ALL; SET statement_timeout = 0; SET lock_timeout = 0")
+	// The settings of pg_dump's scripts must end with the script, but the time stays
+	// unlimited.
+	return execute(ctx, conn, "RESET ALL; SET statement_timeout = 0; SET lock_timeout = 0")
+}
+
+// leftOut is an extension that the load could not make, and that nothing needs.
+type leftOut struct {
+	statement string // makes the extension
+	message   string // PostgreSQL's
+}
+
+// makeExtensions makes the extensions that nothing needs. An extension that this
+// server lacks, or that only a superuser may make, is left out.
+func makeExtensions(ctx context.Context, conn *pgx.Conn, files fs.FS) (left []leftOut, err error) {
+	text, err := readScript(files, extensions)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		err := execute(ctx, conn, line)
+		var refused *pgconn.PgError
+		switch {
+		case err == nil:
+		case errors.As(err, &refused) && !conn.IsClosed():
+			left = append(left, leftOut{line, refused.Message})
+		default:
+			return nil, fmt.Errorf("%s: %w", extensions, err)
+		}
+	}
+	return left, nil
 }

@@ -20,20 +20,20 @@ import (
 )
 
 // hasRole reports whether the server knows GoToSocial's user.
-func (p *Database) hasRole(ctx context.Context, admin *pgx.Conn) (there bool, err error) {
-	err = admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, p.config.User).Scan(&there)
-	return there, err
+func (d *Database) hasRole(ctx context.Context, admin *pgx.Conn) (exists bool, err error) {
+	err = admin.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, d.config.User).Scan(&exists)
+	return exists, err
 }
 
-// makeRole makes GoToSocial's user, with its password and no right but to log in,
-// where the server doesn't know it. Only a superuser gets here without it.
-func (p *Database) makeRole(ctx context.Context, admin *pgx.Conn) (made bool, err error) {
-	if there, err := p.hasRole(ctx, admin); err != nil || there {
+// makeRole makes GoToSocial's user with its password and the right to log in,
+// unless the server knows the user. Only a superuser can connect without the user.
+func (d *Database) makeRole(ctx context.Context, admin *pgx.Conn) (made bool, err error) {
+	if exists, err := d.hasRole(ctx, admin); err != nil || exists {
 		return false, err
 	}
-	statement := "CREATE ROLE " + quoteName(p.config.User) + " LOGIN"
-	if p.config.Password != "" {
-		verifier, err := scramVerifier(p.config.Password)
+	statement := "CREATE ROLE " + quoteName(d.config.User) + " LOGIN"
+	if d.config.Password != "" {
+		verifier, err := scramVerifier(d.config.Password)
 		if err != nil {
 			return false, fmt.Errorf("make PostgreSQL's user: %w", err)
 		}
@@ -45,13 +45,13 @@ func (p *Database) makeRole(ctx context.Context, admin *pgx.Conn) (made bool, er
 	return true, nil
 }
 
-// scramVerifier is what PostgreSQL keeps of a password (RFC 5803, as in
-// scram_build_secret of its src/common/scram-common.c). Sent in the password's
-// place, it keeps that out of the server's log.
+// scramVerifier returns what PostgreSQL stores of a password (RFC 5803,
+// scram_build_secret in src/common/scram-common.c). The verifier takes the place of
+// the password in SQL, so that the server's log never holds the password.
 func scramVerifier(password string) (string, error) {
 	const iterations = 4096 // PostgreSQL's own default
 	if normal, err := precis.OpaqueString.String(password); err == nil {
-		password = normal // as pgx does, by which GoToSocial logs in
+		password = normal // as in pgx, GoToSocial's client
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt)
@@ -65,29 +65,30 @@ func scramVerifier(password string) (string, error) {
 		return mac.Sum(nil)
 	}
 	stored := sha256.Sum256(sign("Client Key"))
-	in64 := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, in64(salt), in64(stored[:]), in64(sign("Server Key"))), nil
+	encode := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, encode(salt), encode(stored[:]), encode(sign("Server Key"))), nil
 }
 
-// logIn tries GoToSocial's user and password, which the server looks at before it
+// logIn checks GoToSocial's user and password. The server checks them before it
 // looks for a database.
-func (p *Database) logIn(ctx context.Context) error {
-	if p.socket() && os.Geteuid() == 0 && p.as == nil {
-		return nil // it goes by the system's user of that name, which is made later
+func (d *Database) logIn(ctx context.Context) error {
+	if d.socket() && os.Geteuid() == 0 && d.as == nil {
+		return nil // a later step of the restore makes the Unix user
 	}
-	conn, err := p.maintenance().connect(ctx)
+	conn, err := d.maintenance().connect(ctx)
 	if err == nil {
 		return conn.Close(ctx)
 	}
 	var server *pgconn.PgError
 	if !errors.As(err, &server) || !strings.HasPrefix(server.Code, "28") {
-		return nil // it got past that
+		return nil // the server accepted the user
 	}
-	refused := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", p.config.User), Err: server}
+	refused := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", d.config.User), Err: server}
 	if server.Code == "28P01" {
-		refused.Fix = fmt.Sprintf(`give it the password of GoToSocial's configuration: sudo -u postgres psql -c '\password %s'; or give a configuration with its own by --gotosocial`, quoteName(p.config.User))
+		refused.Fix = fmt.Sprintf(`give the user the password of GoToSocial's configuration: sudo -u postgres psql -c '\password %s'; `+
+			`or give a configuration with the user's password by --gotosocial`, quoteName(d.config.User))
 	} else {
-		refused.Fix = fmt.Sprintf("let PostgreSQL's pg_hba.conf allow user %s every database, at least while it is restored", p.config.User)
+		refused.Fix = fmt.Sprintf("let user %s connect to every database by pg_hba.conf, at least during the restore", d.config.User)
 	}
 	return refused
 }

@@ -9,50 +9,48 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// Tables opens one consistent view of the tables.
-func (p *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables, error) {
-	v, err := p.view(ctx)
+// Tables opens the tables at one moment.
+func (d *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables, error) {
+	v, err := d.view(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.describe(ctx, domain); err != nil {
-		return nil, errors.Join(p.explain(err), v.Close())
+		return nil, errors.Join(d.explain(err), v.Close())
 	}
-	return &Rows{p, v.conn}, nil
+	return &Rows{d, v.conn}, nil
 }
 
-// Rows are those that a connection sees in its transaction.
+// Rows reads the rows of tables that a connection sees in its transaction.
 type Rows struct {
 	db   *Database
 	conn *pgx.Conn
 }
 
-// Order is what rows are ordered by.
-func (t *Rows) Order() string { return gotosocial.ByID }
+// Order returns ByID.
+func (r *Rows) Order() string { return gotosocial.ByID }
 
-// Columns are the names of a table's columns.
-func (t *Rows) Columns(ctx context.Context, table string) (names []string, err error) {
-	err = t.Each(ctx, "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
-		[]string{table}, func(values []*string) error {
-			names = append(names, *values[0])
-			return nil
-		})
+// Columns returns the columns of a table.
+func (r *Rows) Columns(ctx context.Context, table string) (names []string, err error) {
+	const columns = `SELECT attname FROM pg_attribute
+		WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`
+	err = r.Each(ctx, columns, []string{table}, func(values []*string) error {
+		names = append(names, *values[0])
+		return nil
+	})
 	return names, err
 }
 
-// Close ends the transaction.
-func (t *Rows) Close() error { return t.conn.Close(context.Background()) }
-
-// Each calls use with every row of a query.
-func (t *Rows) Each(ctx context.Context, query string, args []string, use func([]*string) error) error {
-	// By this protocol values come as text, the same that COPY prints.
+// Each calls row for every row of a query.
+func (r *Rows) Each(ctx context.Context, query string, args []string, row func([]*string) error) error {
+	// By the simple protocol values come as text, as COPY prints them.
 	all := []any{pgx.QueryExecModeSimpleProtocol}
 	for _, arg := range args {
 		all = append(all, arg)
 	}
-	rows, err := t.conn.Query(ctx, query, all...)
+	rows, err := r.conn.Query(ctx, query, all...)
 	if err != nil {
-		return t.db.explain(err)
+		return r.db.explain(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -63,9 +61,12 @@ func (t *Rows) Each(ctx context.Context, query string, args []string, use func([
 				values[i] = &text
 			}
 		}
-		if err := use(values); err != nil {
+		if err := row(values); err != nil {
 			return err
 		}
 	}
-	return t.db.explain(rows.Err())
+	return r.db.explain(rows.Err())
 }
+
+// Close ends the transaction.
+func (r *Rows) Close() error { return r.conn.Close(context.Background()) }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,35 +12,52 @@ import (
 	"strings"
 )
 
-// searchPath begins the last line of restore.sql, which leads to GoToSocial's
-// tables: pg_dump's scripts lead nowhere.
+// Folder is the folder of the database part in a restored folder. It holds the
+// scripts and rows that psql loads.
+const Folder = "database"
+
+// RestoreFile is the script by which psql loads all other files of the database
+// part.
+const RestoreFile = "restore.sql"
+
+// The other files of the database part that hold no rows.
+const (
+	preData    = "pre-data.sql"   // pg_dump's: what tables need
+	sequences  = "sequences.sql"  // the values of the sequences
+	postData   = "post-data.sql"  // pg_dump's: what needs tables, such as indexes
+	extensions = "extensions.sql" // the extensions that nothing needs, if there are any
+)
+
+// searchPath begins the last line of restore.sql. The line leads to GoToSocial's
+// tables: pg_dump's scripts set an empty search path.
 const searchPath = "SET search_path = "
 
-// restoreScript has psql restore everything that lies beside it. schema is that
-// of GoToSocial's tables.
+// restoreScript returns the text of restore.sql. GoToSocial's tables are in the
+// schema.
 func restoreScript(tables []table, all []extension, schema string) string {
 	var b strings.Builder
 	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
 		"--   psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql\n" +
 		"\\set ON_ERROR_STOP on\n\\encoding UTF8\n\\i pre-data.sql\n")
-	if extras(all) {
+	if hasExtras(all) {
 		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
 			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
 	}
 	for _, t := range tables {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
-	// PostgreSQL warns of each of its own tables that an owner may not analyze.
+	// PostgreSQL warns about each system table that a plain user may not analyze.
 	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
 	b.WriteString(searchPath + quoteName(schema) + ";\n")
 	return b.String()
 }
 
-// maxScript bounds the schema, in bytes: GoToSocial's has 100 KB.
+// maxScript is the largest script, in bytes. GoToSocial's schema has 100 KB.
 const maxScript = 64 << 20
 
-func ReadScript(files fs.FS, name string) (string, error) {
+// readScript reads a script of the database part.
+func readScript(files fs.FS, name string) (string, error) {
 	f, err := files.Open(name)
 	if err != nil {
 		return "", err
@@ -52,60 +70,82 @@ func ReadScript(files fs.FS, name string) (string, error) {
 	return string(text), err
 }
 
-// CopyLine is a \copy line of restore.sql: names are as SQL has them.
-type CopyLine struct {
-	name, columns, file string
+// searchPathLine returns the line of restore.sql that leads to GoToSocial's tables,
+// or "" without a restore.sql. dir is the scripts' folder in files.
+func searchPathLine(files fs.FS, dir string) (line string, err error) {
+	text, err := readScript(files, path.Join(dir, RestoreFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	for l := range strings.Lines(text) {
+		if strings.HasPrefix(l, searchPath) {
+			line = l
+		}
+	}
+	return line, err
 }
 
-// scriptTables reads the tables out of restore.sql, the larger files first: the
-// last to be loaded shall be small.
-func scriptTables(files fs.FS) (tables []CopyLine, err error) {
-	text, err := ReadScript(files, RestoreFile)
+// copyLine is a \copy line of restore.sql. Name and columns are quoted for SQL.
+type copyLine struct {
+	table, columns, file string
+}
+
+// copyLines returns the \copy lines of restore.sql, in their order.
+func copyLines(files fs.FS) (lines []copyLine, err error) {
+	text, err := readScript(files, RestoreFile)
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[string]int64{}
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		line, ok := strings.CutPrefix(lines.Text(), `\copy `)
+	for scanner := bufio.NewScanner(strings.NewReader(text)); scanner.Scan(); {
+		text, ok := strings.CutPrefix(scanner.Text(), `\copy `)
 		if !ok {
 			continue
 		}
-		t, err := parseCopy(line)
+		line, err := parseCopy(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", RestoreFile, err)
 		}
-		info, err := fs.Stat(files, t.file)
-		if err != nil {
-			return nil, err
-		}
-		sizes[t.file] = info.Size()
-		tables = append(tables, t)
+		lines = append(lines, line)
 	}
-	slices.SortStableFunc(tables, func(a, b CopyLine) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
-	return tables, nil
+	return lines, nil
 }
 
-// parseCopy reads what restoreScript writes: NAME (COLUMNS) from 'FILE'.
-func parseCopy(line string) (t CopyLine, err error) {
-	rest, file, ok := cutLast(line, " from '")
-	if t.file = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(t.file) || path.Base(t.file) != t.file {
-		return t, fmt.Errorf("%q names no file", line)
+// largestFirst sorts lines by the sizes of their files.
+func largestFirst(files fs.FS, lines []copyLine) error {
+	sizes := map[string]int64{}
+	for _, line := range lines {
+		info, err := fs.Stat(files, line.file)
+		if err != nil {
+			return err
+		}
+		sizes[line.file] = info.Size()
 	}
-	// A name in quotes may hold anything, a quote as two.
+	slices.SortStableFunc(lines, func(a, b copyLine) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
+	return nil
+}
+
+// parseCopy parses a line of [restoreScript] after "\copy": TABLE (COLUMNS) from
+// 'FILE'.
+func parseCopy(text string) (line copyLine, err error) {
+	names, file, ok := cutLast(text, " from '")
+	if line.file = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(line.file) || path.Base(line.file) != line.file {
+		return line, fmt.Errorf("%q names no file", text)
+	}
+	// A quoted name may hold every character, and holds a quote twice.
 	quoted := false
-	for i, c := range rest {
+	for i, c := range names {
 		if c == '"' {
 			quoted = !quoted
 		}
 		if c == ' ' && !quoted {
-			t.name, t.columns = rest[:i], strings.TrimSpace(rest[i:])
-			return t, nil
+			line.table, line.columns = names[:i], strings.TrimSpace(names[i:])
+			return line, nil
 		}
 	}
-	return t, fmt.Errorf("%q names no table", line)
+	return line, fmt.Errorf("%q names no table", text)
 }
 
-// cutLast is strings.Cut at the last sep.
+// cutLast is [strings.Cut] at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {
@@ -114,32 +154,31 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// CopiedColumns are the columns of a file of rows, by the line of restore.sql
-// that loads it.
-func CopiedColumns(script, file string) ([]string, error) {
-	for line := range strings.Lines(script) {
-		line, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), `\copy `)
-		if !ok {
-			continue
+// CopiedColumns returns the columns of each file of rows, by the name of the file,
+// as restore.sql loads them.
+func CopiedColumns(files fs.FS) (map[string][]string, error) {
+	lines, err := copyLines(files)
+	if err != nil {
+		return nil, err
+	}
+	columns := map[string][]string{}
+	for _, line := range lines {
+		if line.columns == "" {
+			continue // a table without columns
 		}
-		t, err := parseCopy(line)
-		if err != nil {
+		if columns[line.file], err = parseNames(line.columns); err != nil {
 			return nil, fmt.Errorf("%s: %w", RestoreFile, err)
 		}
-		if t.file == file {
-			return quotedNames(t.columns)
-		}
 	}
-	return nil, fmt.Errorf("%s does not name it", RestoreFile)
+	return columns, nil
 }
 
-// quotedNames reads a list of columns as restoreScript writes it: ("a", "b"),
-// with a quote within a name as two.
-func quotedNames(list string) (names []string, err error) {
+// parseNames parses a list of quoted names: ("a", "b").
+func parseNames(list string) (names []string, err error) {
 	rest, ok := strings.CutPrefix(list, "(")
 	for ok {
 		var name string
-		if name, rest, ok = quotedName(rest); !ok {
+		if name, rest, ok = cutName(rest); !ok {
 			break
 		}
 		names = append(names, name)
@@ -148,11 +187,12 @@ func quotedNames(list string) (names []string, err error) {
 		}
 		rest, ok = strings.CutPrefix(rest, ", ")
 	}
-	return nil, fmt.Errorf("%s: %q is no list of columns", RestoreFile, list)
+	return nil, fmt.Errorf("%q is not a list of columns", list)
 }
 
-// quotedName reads one name in double quotes, which stand twice within it.
-func quotedName(text string) (name, rest string, ok bool) {
+// cutName takes a name in double quotes from the start of text. A quote within the
+// name stands twice.
+func cutName(text string) (name, rest string, ok bool) {
 	rest, ok = strings.CutPrefix(text, `"`)
 	for ok {
 		var part string

@@ -3,6 +3,7 @@ package postgres
 import (
 	"slices"
 	"testing"
+	"testing/fstest"
 )
 
 func TestScriptTellsTheColumnsOfEachFile(t *testing.T) {
@@ -11,18 +12,18 @@ func TestScriptTellsTheColumnsOfEachFile(t *testing.T) {
 		{schema: `s".`, relation: `t (x) from 'public.users.copy'`, columns: []string{"y"}},
 		{schema: "public", relation: "users", columns: []string{"id"}},
 	}
-	script := restoreScript(tables, nil, "public")
+	script := fstest.MapFS{RestoreFile: {Data: []byte(restoreScript(tables, nil, "public"))}}
+	columns, err := CopiedColumns(script)
+	if err != nil || len(columns) != len(tables) {
+		t.Errorf("%d files, %v", len(columns), err)
+	}
 	for _, want := range tables {
-		got, err := CopiedColumns(script, want.file())
-		if err != nil || !slices.Equal(got, want.columns) {
-			t.Errorf("%s: %q, %v", want.file(), got, err)
+		if got := columns[want.file()]; !slices.Equal(got, want.columns) {
+			t.Errorf("%s: %q", want.file(), got)
 		}
 	}
-	if got, err := CopiedColumns(script, "public.follows.copy"); err == nil {
-		t.Errorf("of a file that is not there: %q", got)
-	}
 	for _, list := range []string{"", "(", "()", `("a`, `("a"`, `("a",`, `("a", `, `("a", )`, `("a" "b")`, `("a"")`, `(a)`} {
-		if names, err := quotedNames(list); err == nil {
+		if names, err := parseNames(list); err == nil {
 			t.Errorf("%q gives %q", list, names)
 		}
 	}

@@ -30,8 +30,8 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 	if err := os.Symlink(fmt.Sprintf("%s/.s.PGSQL.%d", other.Sockets, other.Port), fmt.Sprintf("%s/.s.PGSQL.%d", wrong, s.Port)); err != nil {
 		t.Fatal(err)
 	}
-	places := socketPlaces
-	defer func() { socketPlaces = places }()
+	places := socketFolders
+	defer func() { socketFolders = places }()
 	for _, c := range []struct {
 		password string
 		places   []string
@@ -43,7 +43,7 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 		{"wrong", []string{wrong, s.Sockets}, "", ""},
 		{"wrong", []string{wrong}, "refused user", ""},
 	} {
-		socketPlaces = c.places
+		socketFolders = c.places
 		config, err := gotosocial.Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" + strings.Replace(s.URL(postgrestest.Owner, "new"), s.Password, c.password, 1)})
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/client"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -19,60 +20,68 @@ import (
 // Target is the PostgreSQL database that a restore makes.
 type Target struct{ db *Database }
 
-// NewTarget returns the place of the configuration's database. It connects to
-// nothing.
+// NewTarget returns the database of the configuration. NewTarget makes no
+// connection.
 func NewTarget(c *gotosocial.Config) (*Target, error) {
-	p, err := Open(c)
+	db, err := Open(c)
 	if err != nil {
 		return nil, err
 	}
-	return &Target{p}, nil
+	return &Target{db}, nil
 }
 
-// Place is the server and the name of the database there.
+// Place names the server and the database.
 func (t *Target) Place() gotosocial.Place { return gotosocial.Place{Name: t.db.String()} }
 
-// Look looks at the server, its version, its users and what has the database's
-// name.
+// Look checks the server, its version, its users, and the name of the database.
 func (t *Target) Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) (details []string, err error) {
-	p := t.db
-	switch p.config.Database {
+	d := t.db
+	switch d.config.Database {
 	case "postgres", "template0", "template1":
-		return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", p.config.Database), Fix: "give a configuration with another db-database by --gotosocial"}
+		return nil, &remedy.Error{
+			Kind: remedy.Setting, What: fmt.Sprintf("db-database is %s, which is PostgreSQL's own", d.config.Database),
+			Fix: "give a configuration with another db-database by --gotosocial",
+		}
 	}
-	admin, err := p.admin(ctx)
-	if err != nil && p.here() && len(servers()) == 0 {
-		return nil, &remedy.Error{Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
-			Fix: fmt.Sprintf("apt install postgresql, or what your distribution calls it, of at least the version that the instance ran on: %s", facts.Server)}
+	admin, err := d.admin(ctx)
+	if err != nil && d.here() && len(client.Programs("postgres")) == 0 {
+		return nil, &remedy.Error{
+			Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
+			Fix: "apt install postgresql, or what your distribution calls it, of at least the version that the instance ran on: " + facts.Server,
+		}
 	}
 	if err != nil {
-		return nil, p.noAdmin(err)
+		return nil, d.explainAdmin(err)
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
-	if there, err := p.hasRole(ctx, admin); err != nil {
-		return nil, p.explain(err)
-	} else if !there {
-		details = append(details, fmt.Sprintf("PostgreSQL has no user %q: it is made, with the password of GoToSocial's configuration and no right but to log in", p.config.User))
-	} else if err := p.logIn(ctx); err != nil {
+	if exists, err := d.hasRole(ctx, admin); err != nil {
+		return nil, d.explain(err)
+	} else if !exists {
+		details = append(details, fmt.Sprintf("PostgreSQL has no user %q: the restore makes the user, "+
+			"with the password of GoToSocial's configuration and the right to log in", d.config.User))
+	} else if err := d.logIn(ctx); err != nil {
 		return nil, err
 	}
 	var version string
-	if err := admin.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&version); err != nil {
-		return nil, p.explain(err)
+	const query = `SELECT split_part(current_setting('server_version'), ' ', 1)`
+	if err := admin.QueryRow(ctx, query).Scan(&version); err != nil {
+		return nil, d.explain(err)
 	}
-	detail := fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", p, version, facts.Server)
+	detail := fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", d, version, facts.Server)
 	if major(version) < major(facts.Server) {
-		return nil, &remedy.Error{Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server))}
+		return nil, &remedy.Error{
+			Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server)),
+		}
 	}
-	l := &load{db: p, final: p.config.Database, replace: m.Replace}
-	if aside, err := l.vacant(ctx, admin); err != nil {
-		return nil, p.explain(err)
+	if aside, err := d.vacate(ctx, admin, m.Replace); err != nil {
+		return nil, d.explain(err)
 	} else if aside != "" {
 		detail += "; the one that is there is renamed aside"
 	}
 	return append(details, detail), nil
 }
 
+// major returns the major version of a server: 15 for "15.18".
 func major(version string) int {
 	text, _, _ := strings.Cut(version, ".")
 	n, err := strconv.Atoi(text)
@@ -82,20 +91,41 @@ func major(version string) int {
 	return n
 }
 
-// Put makes the database and fills it.
+// Put makes the database, fills it, and removes the files that it loaded.
 func (t *Target) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, Folder)
 	if _, err := os.Stat(filepath.Join(from, RestoreFile)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // it was loaded, and cleared away
+		return nil, nil // an earlier run loaded and removed the files
 	}
-	notes, err = t.db.load(ctx, os.DirFS(from), m.Run, m.Replace)
+	l := &load{db: t.db, files: os.DirFS(from), run: m.Run, replace: m.Replace}
+	done, err := l.start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return notes, os.RemoveAll(from)
+	return t.notes(done), os.RemoveAll(from)
 }
 
-// Tables opens the database, which no server uses yet.
+// notes describes a load to the person who restores.
+func (t *Target) notes(done loaded) (notes []string) {
+	name := t.db.config.Database
+	if done.madeRole {
+		notes = append(notes, fmt.Sprintf("PostgreSQL's user %s: made", t.db.config.User))
+	}
+	if done.filled {
+		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted",
+			name, remedy.Plural(done.tables, "table"), remedy.Plural(int(done.rows), "row")))
+	}
+	for _, left := range done.leftOut {
+		notes = append(notes, fmt.Sprintf("the restore left out an extension that nothing in the database needs (%s); "+
+			"to get the extension, run as PostgreSQL's superuser in database %s: %s", left.message, name, left.statement))
+	}
+	if done.aside != "" {
+		notes = append(notes, fmt.Sprintf("the database that was there is now called %s", done.aside))
+	}
+	return notes
+}
+
+// Tables opens the tables after Put.
 func (t *Target) Tables(ctx context.Context) (gotosocial.Tables, error) {
 	conn, err := t.db.connect(ctx)
 	if err != nil {
@@ -104,5 +134,5 @@ func (t *Target) Tables(ctx context.Context) (gotosocial.Tables, error) {
 	return &Rows{t.db, conn}, nil
 }
 
-// Rest tells of the databases that were renamed aside.
-func (t *Target) Rest(ctx context.Context) []string { return t.db.tellAside(ctx) }
+// Rest tells about the databases that were renamed aside.
+func (t *Target) Rest(ctx context.Context) []string { return t.db.listAside(ctx) }

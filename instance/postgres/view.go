@@ -13,13 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/client"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
 
-// View is a PostgreSQL database at one moment: an exported snapshot, which
-// every connection of the view sees, and pg_dump with them.
+// View is a PostgreSQL database at one moment: an exported snapshot that all
+// connections of the view and pg_dump see.
 type View struct {
 	db         *Database
 	conn       *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
@@ -35,73 +36,76 @@ type View struct {
 	idle []*copier
 }
 
-// Begin opens a view for a backup, unless something of it can't be read.
-func (p *Database) Begin(ctx context.Context, domain string) (vault.View, error) {
-	v, err := p.view(ctx)
+// Begin opens a view for a backup. Begin returns an error if the user may not read
+// all of the database.
+func (d *Database) Begin(ctx context.Context, domain string) (vault.View, error) {
+	v, err := d.view(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.prepare(ctx, domain); err != nil {
 		v.Close()
-		return nil, p.explain(err)
+		return nil, d.explain(err)
 	}
 	return v, nil
 }
 
 // view exports a snapshot.
-func (p *Database) view(ctx context.Context) (v *View, err error) {
-	if p, err = p.reached(ctx); err != nil {
+func (d *Database) view(ctx context.Context) (v *View, err error) {
+	if d, err = d.reached(ctx); err != nil {
 		return nil, err
 	}
-	v = &View{db: p}
-	if v.conn, err = p.connect(ctx); err != nil {
+	v = &View{db: d}
+	if v.conn, err = d.connect(ctx); err != nil {
 		return nil, err
 	}
 	if err := v.export(ctx); err != nil {
 		v.Close()
-		return nil, p.explain(err)
+		return nil, d.explain(err)
 	}
 	return v, nil
 }
 
-// asRows makes what COPY prints depend on the rows alone, and lets nothing end
-// a long transaction but its end. pg_dump sets the same.
-const asRows = `
+// plainRows makes the output of COPY depend on the rows alone, and lifts all limits
+// on a long transaction. pg_dump sets the same.
+const plainRows = `
 	SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres';
-	SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = 'content';
-	SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off; SET LOCAL enable_sort = off;
+	SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex';
+	SET LOCAL xmloption = 'content'; SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off;
+	SET LOCAL enable_sort = off;
 	SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;`
 
-const readOnlyTransaction = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+const beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 func (v *View) export(ctx context.Context) error {
-	if _, err := v.conn.Exec(ctx, readOnlyTransaction+asRows, pgx.QueryExecModeSimpleProtocol); err != nil {
+	if err := execute(ctx, v.conn, beginReading+plainRows); err != nil {
 		return err
 	}
-	err := v.conn.QueryRow(ctx, `SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
+	err := v.conn.QueryRow(ctx,
+		`SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
 		Scan(&v.snapshot, &v.version, &v.facts.Server)
-	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
+	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds words of its own
 	return err
 }
 
-// prepare finds out what there is to read, and whether all of it can be.
-func (v *View) prepare(ctx context.Context, host string) (err error) {
-	if err := v.readable(ctx); err != nil {
+// prepare lists what the backup reads, and checks that the user may read all of it.
+func (v *View) prepare(ctx context.Context, domain string) (err error) {
+	if err := v.checkRights(ctx); err != nil {
 		return err
 	}
-	if err := v.describe(ctx, host); err != nil {
+	if err := v.describe(ctx, domain); err != nil {
 		return err
 	}
 	if v.tables, err = listTables(ctx, v.conn); err != nil {
 		return err
 	}
-	if err := legible(v.tables); err != nil {
+	if err := checkNames(v.tables); err != nil {
 		return err
 	}
 	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
 		return err
 	}
-	// From here on no migration changes a table before everything was read.
+	// The locks keep migrations away until the view is closed.
 	names := make([]string, len(v.tables))
 	for i, t := range v.tables {
 		names[i] = t.name()
@@ -109,40 +113,46 @@ func (v *View) prepare(ctx context.Context, host string) (err error) {
 	if _, err := v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
 		return err
 	}
-	v.pgDump, err = v.db.findDump(ctx, v.version/10000)
+	v.pgDump, err = client.FindDump(ctx, v.version/10000)
 	return err
 }
 
-// describe finds GoToSocial's tables and the facts.
-func (v *View) describe(ctx context.Context, host string) error {
-	for _, name := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
+// describe finds GoToSocial's tables and collects the facts.
+func (v *View) describe(ctx context.Context, domain string) error {
+	for _, name := range gotosocial.RequiredTables {
 		var schema *string
-		if err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass($1))`, name).Scan(&schema); err != nil {
+		err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+			WHERE c.oid = to_regclass($1))`, name).Scan(&schema)
+		if err != nil {
 			return err
 		}
 		if schema == nil {
-			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s is not GoToSocial's: it has no table %s where user %q looks", v.db, name, v.db.config.User),
-				Fix: "correct db-database, or search_path in the connection string, and start the server once if it is new"}
+			return &remedy.Error{
+				Kind: remedy.Setting,
+				What: fmt.Sprintf("%s is not GoToSocial's: user %q finds no table %s", v.db, v.db.config.User, name),
+				Fix:  "correct db-database, or search_path in the connection string; if the database is new, start the server once",
+			}
 		}
 		v.schema = *schema
 	}
 	v.facts.Engine = gotosocial.Postgres
-	err := v.conn.QueryRow(ctx, `SELECT coalesce((SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1), '')`).Scan(&v.facts.Migration)
-	if err != nil {
+	const last = `SELECT coalesce((SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1), '')`
+	if err := v.conn.QueryRow(ctx, last).Scan(&v.facts.Migration); err != nil {
 		return err
 	}
 	v.facts.Migration = remedy.Printable(v.facts.Migration)
-	if err := v.count(ctx, &v.facts.Accounts, "accounts", "domain", "domain IS NULL AND username <> $1", host); err != nil {
+	if err := v.count(ctx, &v.facts.Accounts, "accounts", "domain", "domain IS NULL AND username <> $1", domain); err != nil {
 		return err
 	}
 	return v.count(ctx, &v.facts.Statuses, "statuses", "local", "local")
 }
 
-// count counts rows, if an index of the table begins with the column: else the
-// whole table would have to be read.
+// count counts rows if an index of the table begins with the column. Without an
+// index PostgreSQL would read the whole table, so n stays as it is.
 func (v *View) count(ctx context.Context, n *int64, table, column, where string, args ...any) error {
 	var indexed bool
-	err := v.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+	err := v.conn.QueryRow(ctx, `SELECT EXISTS (
+		SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 		WHERE i.indrelid = to_regclass($1) AND a.attname = $2 AND i.indpred IS NULL)`, table, column).Scan(&indexed)
 	if err != nil || !indexed {
 		return err
@@ -150,26 +160,16 @@ func (v *View) count(ctx context.Context, n *int64, table, column, where string,
 	return v.conn.QueryRow(ctx, "SELECT count(*) FROM "+table+" WHERE "+where, args...).Scan(n)
 }
 
-// Facts are what the snapshot's record tells of the instance.
+// Facts describes the instance for the snapshot's record.
 func (v *View) Facts() manifest.Facts { return v.facts }
 
-// The files of the database part that hold no table.
-const (
-	preData     = "pre-data.sql"  // pg_dump's: what tables need
-	sequences   = "sequences.sql" // where they are
-	postData    = "post-data.sql" // pg_dump's: what needs tables, such as indexes
-	RestoreFile = "restore.sql"   // has psql restore them all
-
-	extensionsBy = "extensions.sql" // extensions that nothing needs, where there are any
-)
-
-// Database is the schema in two parts, the sequences, a script that has psql
-// restore everything, and the rows of each table.
+// Database lists the schema in two parts, the sequences, restore.sql, and the rows
+// of each table.
 func (v *View) Database() []manifest.File {
 	var files []manifest.File
 	names := []string{preData, sequences, postData, RestoreFile}
-	if extras(v.extensions) {
-		names = append(names, extensionsBy)
+	if hasExtras(v.extensions) {
+		names = append(names, extensions)
 	}
 	for _, name := range names {
 		files = append(files, manifest.File{Part: manifest.Database, Path: name, Mode: 0o600})
@@ -181,7 +181,7 @@ func (v *View) Database() []manifest.File {
 	return files
 }
 
-// OpenDatabase streams one of them.
+// OpenDatabase streams a file of [View.Database].
 func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
 	switch path {
 	case preData, postData:
@@ -191,7 +191,7 @@ func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, er
 		return io.NopCloser(strings.NewReader(text)), err
 	case RestoreFile:
 		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions, v.schema))), nil
-	case extensionsBy:
+	case extensions:
 		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
 	}
 	i := slices.IndexFunc(v.tables, func(t table) bool { return t.file() == path })
@@ -205,16 +205,18 @@ func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, er
 	return c.copy(ctx, v, v.tables[i])
 }
 
-// sequences is SQL that sets all of them to where they are. No transaction
-// holds a sequence back: it may be ahead of the rows, which does no harm.
+// sequences returns SQL that sets all sequences to their values. No transaction
+// holds a sequence back. A sequence may be ahead of the rows, which does no harm.
 func (v *View) sequences(ctx context.Context) (string, error) {
 	conn, err := v.db.connect(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+ofExtension+` ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
+	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+ofExtension+`
+		ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
 	if err != nil {
 		return "", v.db.explain(err)
 	}
@@ -224,10 +226,12 @@ func (v *View) sequences(ctx context.Context) (string, error) {
 	}
 	var b strings.Builder
 	for _, name := range names {
-		// Of the sequence itself, not of pg_sequences: that says NULL where it may
-		// not be read, as where it was never used.
+		// The query asks the sequence itself: pg_sequences shows NULL both for an
+		// unused sequence and for a sequence that the user may not read.
 		var line string
-		if err := conn.QueryRow(ctx, `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name, name).Scan(&line); err != nil {
+		err := conn.QueryRow(ctx,
+			`SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name, name).Scan(&line)
+		if err != nil {
 			return "", fmt.Errorf("read sequence %s: %w", name, v.db.explain(err))
 		}
 		b.WriteString(line + "\n")
@@ -245,10 +249,11 @@ func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// eachKey tells the storage keys of local media until key says false. The
-// connection can't be used any more then.
+// eachKey calls key with the storage keys of local media in byte order, until key
+// returns false. After false the connection is closed.
 func eachKey(ctx context.Context, conn *pgx.Conn, key func(string) bool) error {
-	rows, err := conn.Query(ctx, `SELECT key FROM (`+gotosocial.LocalMedia+`) AS keys (key) ORDER BY key COLLATE "C"`, pgx.QueryExecModeSimpleProtocol)
+	rows, err := conn.Query(ctx,
+		`SELECT key FROM (`+gotosocial.LocalMedia+`) AS keys (key) ORDER BY key COLLATE "C"`, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}
@@ -265,17 +270,18 @@ func eachKey(ctx context.Context, conn *pgx.Conn, key func(string) bool) error {
 	return rows.Err()
 }
 
-// EachLocalMedia tells the storage keys of local media.
-func (p *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
-	conn, err := p.connect(ctx)
+// EachLocalMedia calls key with the storage keys of local media, in a transaction
+// of its own.
+func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
+	conn, err := d.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return p.explain(eachKey(ctx, conn, func(k string) bool { key(k); return true }))
+	return d.explain(eachKey(ctx, conn, func(k string) bool { key(k); return true }))
 }
 
-// Close ends the transactions. Closing again does nothing.
+// Close ends the transactions. A second call does nothing.
 func (v *View) Close() (err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

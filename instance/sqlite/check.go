@@ -13,12 +13,13 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// thoroughUpTo is the size of a database, in bytes, up to which every check is
-// affordable. integrity_check looks up each row in each index: 10 s of CPU for
-// 576 MiB, and a 16 MiB cache, where quick_check takes 1 s and 2 MiB.
+// thoroughUpTo is the size of the largest database, in bytes, that [Check] checks
+// row by row. integrity_check looks up each row in each index: 576 MiB take 10 s of
+// CPU and a cache of 16 MiB; quick_check takes 1 s and 2 MiB.
 const thoroughUpTo = 128 << 20
 
-// Check checks a file that no other process uses, without writing.
+// Check checks a file that no other process uses, and writes nothing. A damaged file
+// is a [remedy.DamageError]. The note names the check and its time.
 func Check(ctx context.Context, file string) (note string, err error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -51,8 +52,8 @@ func Check(ctx context.Context, file string) (note string, err error) {
 	return fmt.Sprintf("database: %s ok in %.1f s", pragma, time.Since(start).Seconds()), nil
 }
 
-// Damage is an error of SQLite, as a [DamageError] where the file is to blame:
-// not the disk, nor a lack of room or memory.
+// Damage returns a [remedy.DamageError] for an error of SQLite that shows a damaged
+// file. All other errors, such as those of a full disk, stay as they are.
 func Damage(err error, findings ...string) error {
 	var broken *Error
 	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT || broken.code&0xff == sqlite3.SQLITE_NOTADB) {
@@ -61,21 +62,22 @@ func Damage(err error, findings ...string) error {
 	return err
 }
 
-// Uncache marks remote media as not cached, as the server's own cleaner does,
-// and returns how many. The file's journal mode stays as it is.
+// Uncache marks remote media as not cached, as the server's own cleaner does, and
+// returns their number. The journal mode of the file does not change. When Uncache
+// returns, the file is durable and has no log or journal beside it.
 func Uncache(ctx context.Context, file string) (n int64, err error) {
 	c, err := open(file, readWrite)
 	if err != nil {
 		return 0, err
 	}
 	defer func() {
-		// The last connection writes the log into the file and removes it.
+		// The last connection moves the log into the file and removes the log.
 		err = errors.Join(err, c.close())
 		if err == nil {
-			err = noneLeft(file)
+			err = checkAlone(file)
 		}
 	}()
-	// Alone with the file: no shared memory beside it.
+	// An exclusive connection needs no shared memory beside the file.
 	for _, pragma := range []string{"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA synchronous=FULL"} {
 		if err := c.exec(ctx, pragma); err != nil {
 			return 0, err
@@ -104,10 +106,11 @@ func Uncache(ctx context.Context, file string) (n int64, err error) {
 	return n, nil
 }
 
-func noneLeft(file string) error {
+// checkAlone returns an error if a log or journal lies beside a file.
+func checkAlone(file string) error {
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(file + suffix); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s%s is still there: the disk is full, or another process has the database open", file, suffix)
+			return fmt.Errorf("%s%s still exists: the disk is full, or another process has the database open", file, suffix)
 		}
 	}
 	return nil

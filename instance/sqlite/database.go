@@ -21,7 +21,7 @@ import (
 // Database is a live SQLite database.
 type Database struct {
 	path   string // without symbolic links
-	logged bool   // it is in WAL mode; known only where it belongs to another user
+	logged bool   // the database is in WAL mode; known only if another user owns the file
 }
 
 func Open(c *gotosocial.Config) (*Database, error) {
@@ -50,11 +50,11 @@ func findDatabase(address string) (db *Database, err error) {
 	return db, err
 }
 
-// File is the path of the database.
+// File returns the path of the database.
 func (d *Database) File() string { return d.path }
 
-// Holds reports whether a file is the live database, by whatever name, or what
-// SQLite keeps beside it.
+// Holds reports whether a file is the live database under any name, or a file that
+// SQLite keeps beside the database.
 func (d *Database) Holds(info fs.FileInfo) bool {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if of, err := os.Stat(d.path + suffix); err == nil && os.SameFile(of, info) {
@@ -73,7 +73,8 @@ func (d *Database) connect() (*conn, error) {
 	return c, d.explain(err)
 }
 
-// EachLocalMedia tells what gotosocial.LocalMedia selects, in a transaction of its own.
+// EachLocalMedia calls key with the storage keys of local media, in a transaction
+// of its own.
 func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
 	c, err := d.connect()
 	if err != nil {
@@ -86,10 +87,10 @@ func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
 	}))
 }
 
-// mayRead refuses what could harm the server or mislead us.
+// mayRead refuses to read if the reader could harm the server or read wrong data.
 func (d *Database) mayRead() error {
 	if name := network(filepath.Dir(d.path)); name != "" {
-		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", d.path, name),
+		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s lies on %s, where SQLite's locks have no effect", d.path, name),
 			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one"}
 	}
 	info, err := os.Stat(d.path)
@@ -99,27 +100,28 @@ func (d *Database) mayRead() error {
 	if !d.logged || !foreign(info) {
 		return nil
 	}
-	// Without the server a reader makes these files, and then they are ours:
-	// the server could not open its own database.
+	// Without a running server the reader would create these files. They would belong
+	// to the reader, and the server could not open its own database.
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if _, err := os.Stat(d.path + suffix); errors.Is(err, fs.ErrNotExist) {
 			name := disk.UserName(disk.FileUser(info))
-			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", d.path, name),
+			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s belongs to %s, and the server does not run", d.path, name),
 				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name)}
 		}
 	}
 	return nil
 }
 
-// foreign reports whether a file belongs to another user, and we aren't root.
+// foreign reports whether a file belongs to another user, unless root asks.
 func foreign(info fs.FileInfo) bool {
 	me := os.Geteuid()
 	return me != 0 && me != disk.FileUser(info)
 }
 
-// writeAhead reads from a database's header whether it is in WAL mode, which
-// outlives what the configuration says (sqlite.org/fileformat.html, 1.3.3). To
-// close the file drops this process's locks on it: no connection may be open.
+// writeAhead reads from the header of a database whether the database is in WAL
+// mode (sqlite.org/fileformat.html, 1.3.3). The header may differ from the
+// configuration. Closing the file drops all locks of this process on the file, so
+// no connection may be open.
 func writeAhead(path string) (bool, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -128,14 +130,14 @@ func writeAhead(path string) (bool, error) {
 	defer f.Close()
 	head := make([]byte, 20)
 	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil // the next to read it says what it thinks of that
+		return false, nil // SQLite reports the damage
 	} else if err != nil {
 		return false, err
 	}
 	return head[19] == 2, nil
 }
 
-// explain adds to an error of SQLite what can be done about it.
+// explain adds a fix to an error of SQLite.
 func (d *Database) explain(err error) error {
 	var e *Error
 	if errors.Is(err, context.Canceled) || !errors.As(err, &e) {
@@ -144,25 +146,25 @@ func (d *Database) explain(err error) error {
 	p := &remedy.Error{Kind: remedy.Source, What: "database " + d.path, Err: err}
 	switch e.code & 0xff {
 	case sqlite3.SQLITE_NOTADB:
-		p.What += " is no SQLite database, or an encrypted one"
+		p.What += " is not an SQLite database, or is encrypted"
 		p.Fix = "correct db-address"
 	case sqlite3.SQLITE_CORRUPT:
 		p.What += " is damaged"
 		p.Fix = "stop the server, keep a copy of the file, and restore an earlier snapshot or try: sqlite3 FILE .recover"
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		p.What += " can't be opened"
-		p.Fix = "run Holdfast as the file's owner or as root, where it may write to the file's folder"
+		p.Fix = "run Holdfast as root or as the file's user, with the right to write to the file's folder"
 	case sqlite3.SQLITE_READONLY:
-		p.What += " was left unfinished by a server that died"
-		p.Fix = "start GoToSocial once: it finishes what is there"
+		p.What += " needs a recovery: a server died while it wrote"
+		p.Fix = "start GoToSocial once: the server recovers the database"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
-		p.Fix = "see which process holds it: fuser -v " + d.path
+		p.Fix = "find the process that holds the lock: fuser -v " + d.path
 	case sqlite3.SQLITE_FULL:
-		p.What += " needs room for a sort"
-		p.Fix = "make room in the temporary folder, or name another by SQLITE_TMPDIR"
+		p.What += " needs room for sorting"
+		p.Fix = "make room in the temporary folder, or name another folder by SQLITE_TMPDIR"
 	default:
-		p.Fix = "see the system's log for errors of the disk"
+		p.Fix = "look for disk errors in the system's log"
 	}
 	return p
 }

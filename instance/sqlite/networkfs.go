@@ -2,7 +2,7 @@ package sqlite
 
 import "golang.org/x/sys/unix"
 
-// network names the network filesystem that dir lies on, or is "".
+// network returns the name of the network file system of a folder, or "".
 func network(dir string) string {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {
@@ -11,7 +11,7 @@ func network(dir string) string {
 	return networks[uint32(s.Type)]
 }
 
-// networks are filesystems whose locks or shared memory don't reach the other
+// networks are the file systems whose locks or shared memory do not reach the other
 // machines that mount them.
 var networks = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:  "NFS",

@@ -14,10 +14,10 @@ type Restored struct{}
 // Finish does nothing: the file is the database.
 func (Restored) Finish(*os.Root) error { return nil }
 
-// Settings lead a server to the file.
+// Settings returns the settings that lead a server to the file.
 func (Restored) Settings(path string) []gotosocial.Setting {
 	return []gotosocial.Setting{{Key: "db-type", Value: gotosocial.SQLite}, {Key: "db-address", Value: filepath.Join(path, FileName)}}
 }
 
-// Instructions are empty: a server opens the file where it lies.
+// Instructions returns "": a server opens the file where it lies.
 func (Restored) Instructions(string, manifest.Facts) string { return "" }

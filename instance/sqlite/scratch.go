@@ -8,7 +8,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// Create makes a SQLite file for this run alone: nothing in it is durable.
+// Create makes a SQLite file that nobody needs after this run: nothing in the file
+// is durable.
 func Create(path string) (*sql.DB, error) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		return nil, err

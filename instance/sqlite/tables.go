@@ -9,7 +9,7 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// Tables opens one consistent view of the tables.
+// Tables opens the tables at one moment.
 func (d *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables, error) {
 	v, err := d.view(ctx, domain)
 	if err != nil {
@@ -18,7 +18,8 @@ func (d *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables
 	return &Tables{conn: v.conn, order: gotosocial.ByRow, explain: d.explain}, nil
 }
 
-// OpenTables opens the tables of a file that no server uses.
+// OpenTables opens the tables of a file that no other process uses. A damaged file
+// is a [remedy.DamageError].
 func OpenTables(file, order string) (gotosocial.Tables, error) {
 	c, err := open(file, readAlone)
 	if err != nil {
@@ -34,10 +35,10 @@ type Tables struct {
 	explain func(error) error
 }
 
-// Order is what rows are ordered by.
+// Order returns the order of the rows.
 func (t *Tables) Order() string { return t.order }
 
-// Columns are the names of a table's columns.
+// Columns returns the columns of a table.
 func (t *Tables) Columns(ctx context.Context, table string) (names []string, err error) {
 	err = t.conn.each(ctx, "SELECT name FROM pragma_table_info($1)", []string{table}, func(s *stmt) error {
 		names = append(names, s.text(0))
@@ -46,10 +47,10 @@ func (t *Tables) Columns(ctx context.Context, table string) (names []string, err
 	return names, t.explain(err)
 }
 
-// Each calls use with every row of a query.
+// Each calls row for every row of a query.
 func (t *Tables) Each(ctx context.Context, query string, args []string, use func([]*string) error) error {
 	return t.explain(t.conn.each(ctx, query, args, func(s *stmt) error {
-		values := make([]*string, sqlite3.Xsqlite3_column_count(s.tls, s.handle))
+		values := make([]*string, sqlite3.Xsqlite3_column_count(s.conn.tls, s.handle))
 		for i := range values {
 			values[i] = s.value(int32(i))
 		}
@@ -57,16 +58,16 @@ func (t *Tables) Each(ctx context.Context, query string, args []string, use func
 	}))
 }
 
-// Close ends the transaction.
+// Close closes the connection.
 func (t *Tables) Close() error { return t.conn.close() }
 
-// value is a column of the row as text, whole even where it holds zero bytes;
-// nil is NULL.
+// value returns a column of the row as text, or nil for NULL. The text may hold
+// zero bytes.
 func (s *stmt) value(column int32) *string {
-	if sqlite3.Xsqlite3_column_type(s.tls, s.handle, column) == sqlite3.SQLITE_NULL {
+	if sqlite3.Xsqlite3_column_type(s.conn.tls, s.handle, column) == sqlite3.SQLITE_NULL {
 		return nil
 	}
-	p := sqlite3.Xsqlite3_column_text(s.tls, s.handle, column)
-	text := string(libc.GoBytes(p, int(sqlite3.Xsqlite3_column_bytes(s.tls, s.handle, column))))
+	p := sqlite3.Xsqlite3_column_text(s.conn.tls, s.handle, column)
+	text := string(libc.GoBytes(p, int(sqlite3.Xsqlite3_column_bytes(s.conn.tls, s.handle, column))))
 	return &text
 }

@@ -13,21 +13,22 @@ import (
 	"holdfast/manifest"
 )
 
-// databaseFiles end the names of an SQLite database and of the files beside it.
+// databaseFiles are the suffixes of an SQLite database and of the files that SQLite
+// keeps beside the database.
 var databaseFiles = []string{"", "-wal", "-shm", "-journal"}
 
-// Target is the place of a SQLite file that a restore puts there.
+// Target is the SQLite database that a restore puts in its place.
 type Target struct{ path string }
 
-// NewTarget returns the place of the configuration's database.
+// NewTarget returns the target of the configuration.
 func NewTarget(c *gotosocial.Config) *Target { return &Target{c.Database()} }
 
-// Place is the file, in a folder of its own or among others.
+// Place names the file. The server writes to the file's folder.
 func (t *Target) Place() gotosocial.Place {
 	return gotosocial.Place{Name: t.path, Folder: filepath.Dir(t.path)}
 }
 
-// Look looks for a database that is there.
+// Look looks for a database in the way.
 func (t *Target) Look(_ context.Context, _ manifest.Facts, m *disk.Mover) (details []string, err error) {
 	detail := t.path
 	for _, ending := range databaseFiles {
@@ -37,7 +38,7 @@ func (t *Target) Look(_ context.Context, _ manifest.Facts, m *disk.Mover) (detai
 		if !m.Replace {
 			return nil, &disk.InTheWay{Path: t.path + ending}
 		}
-		detail = t.path + "; the one that is there is renamed to " + filepath.Base(t.path) + disk.AsideSuffix + ": no server must have it open"
+		detail = t.path + "; the one that is there is renamed to " + filepath.Base(t.path) + disk.AsideSuffix + ": no server may have it open"
 	}
 	return []string{detail}, nil
 }
@@ -53,15 +54,15 @@ func (t *Target) Put(_ context.Context, folder string, m *disk.Mover) (notes []s
 		return nil, err
 	}
 	if notes = []string{"database: " + t.path}; aside != "" {
-		notes = append(notes, fmt.Sprintf("the database that was there is called %s now", aside))
+		notes = append(notes, fmt.Sprintf("the database that was there is now called %s", aside))
 	}
 	return notes, m.Move(from, t.path, m.User)
 }
 
-// Tables opens the file, which no server uses yet.
+// Tables opens the tables after Put.
 func (t *Target) Tables(context.Context) (gotosocial.Tables, error) {
 	return OpenTables(t.path, gotosocial.ByRow)
 }
 
-// Rest is empty.
+// Rest returns nothing.
 func (t *Target) Rest(context.Context) []string { return nil }

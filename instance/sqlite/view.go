@@ -14,12 +14,12 @@ import (
 	"holdfast/vault"
 )
 
-// FileName is the path of a SQLite database in the database part,
-// whatever the server calls it.
+// FileName is the path of a SQLite database in the database part. The server's
+// own name for the file does not matter.
 const FileName = "sqlite.db"
 
-// View is a SQLite database at one moment: a read transaction on the live
-// file. It is for one goroutine at a time.
+// View is a SQLite database at one moment: a read transaction on the live file.
+// Only one goroutine at a time may use a view.
 type View struct {
 	db    *Database
 	conn  *conn
@@ -27,8 +27,8 @@ type View struct {
 	facts manifest.Facts
 }
 
-// Begin opens a read transaction, after the checks that keep a reader from
-// harming the server.
+// Begin opens a read transaction. Before, Begin checks that reading does the server
+// no harm.
 func (d *Database) Begin(ctx context.Context, domain string) (vault.View, error) {
 	v, err := d.view(ctx, domain)
 	if err != nil {
@@ -50,11 +50,11 @@ func (d *Database) view(ctx context.Context, domain string) (*View, error) {
 	return v, nil
 }
 
-func (v *View) begin(ctx context.Context, host string) error {
+func (v *View) begin(ctx context.Context, domain string) error {
 	if err := v.conn.exec(ctx, "BEGIN"); err != nil {
 		return err
 	}
-	// The first statement that reads fixes the moment.
+	// The first statement that reads fixes the moment of the view.
 	count, err := v.conn.number(ctx, "PRAGMA page_count")
 	if err != nil {
 		return err
@@ -75,35 +75,35 @@ func (v *View) begin(ctx context.Context, host string) error {
 		Modified: info.ModTime(),
 		PageSize: int(size),
 	}
-	// In WAL mode the log is what was written last.
+	// In WAL mode the server writes to the log first.
 	if wal, err := os.Stat(v.db.path + "-wal"); err == nil && wal.ModTime().After(info.ModTime()) {
 		v.file.Modified = wal.ModTime()
 	}
-	v.facts, err = v.conn.facts(ctx, host)
+	v.facts, err = v.conn.facts(ctx, domain)
 	v.facts.Engine = gotosocial.SQLite
 	return err
 }
 
-// facts describe a GoToSocial database. What would need the whole of a table
-// to be read is left out: counts are taken only from an index.
-func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err error) {
-	for _, table := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
+// facts describes a GoToSocial database. It never reads a whole table: counts come
+// from an index or stay 0.
+func (c *conn) facts(ctx context.Context, domain string) (f manifest.Facts, err error) {
+	for _, table := range gotosocial.RequiredTables {
 		n, err := c.number(ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=?", table)
 		if err != nil {
 			return f, err
 		}
 		if n == 0 {
-			return f, &remedy.Error{Kind: remedy.Setting, What: "this is a SQLite database, but not GoToSocial's: it has no table " + table,
-				Fix: "point db-address to the file that the server uses, and start the server once if it is new"}
+			return f, &remedy.Error{Kind: remedy.Setting, What: "the SQLite database is not GoToSocial's: it has no table " + table,
+				Fix: "set db-address to the file that the server uses; if the instance is new, start the server once"}
 		}
 	}
 	if f.Migration, err = c.text(ctx, "SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1"); err != nil {
 		return f, err
 	}
-	// It ends up in a record in clear, on terminals and in run.env.
+	// The name goes into a record, to terminals and into run.env.
 	f.Migration = remedy.Printable(f.Migration)
-	// The instance is an account too, named like its host.
-	f.Accounts, err = c.count(ctx, "accounts", "domain", "domain IS NULL AND username<>?", host)
+	// The instance has an account too, named like its domain.
+	f.Accounts, err = c.count(ctx, "accounts", "domain", "domain IS NULL AND username<>?", domain)
 	if err != nil {
 		return f, err
 	}
@@ -111,8 +111,8 @@ func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err er
 	return f, err
 }
 
-// count counts rows, if an index of the table begins with the column; else it
-// is 0.
+// count counts rows if an index of the table begins with the column. Without an
+// index count returns 0.
 func (c *conn) count(ctx context.Context, table, column, where string, args ...string) (int64, error) {
 	indexes, err := c.number(ctx, `SELECT count(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c
 		WHERE NOT i.partial AND c.seqno=0 AND c.name=?`, table, column)
@@ -122,15 +122,14 @@ func (c *conn) count(ctx context.Context, table, column, where string, args ...s
 	return c.number(ctx, "SELECT count(*) FROM "+table+" WHERE "+where, args...)
 }
 
-// Facts are what the snapshot's record tells of the instance.
+// Facts describes the instance for the snapshot's record.
 func (v *View) Facts() manifest.Facts { return v.facts }
 
-// Database is one file of pages.
+// Database lists the one file of pages.
 func (v *View) Database() []manifest.File { return []manifest.File{v.file} }
 
-// OpenDatabase reads the pages in order, out of file and log as this
-// transaction sees them. The reader must be closed before the view, and
-// nothing else of the view used meanwhile.
+// OpenDatabase reads the pages in order, as the transaction sees them in file and
+// log. The caller closes the reader before any other use of the view.
 func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
 	if path != FileName {
 		return nil, fmt.Errorf("database part has no file %q: %w", path, os.ErrNotExist)
@@ -139,17 +138,16 @@ func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, er
 	if err != nil {
 		return nil, v.db.explain(err)
 	}
-	return &pages{rows: rows, left: v.file.Size, stop: v.conn.until(ctx), cancelled: ctx.Err, explain: v.db.explain}, nil
+	return &pages{db: v.db, rows: rows, interrupt: v.conn.interrupt(ctx), left: v.file.Size}, nil
 }
 
 // pages reads a database as the bytes of its file.
 type pages struct {
-	rows      *stmt
-	page      []byte // what is left of the current page; SQLite's memory
-	left      int64  // bytes that Read still owes
-	stop      func()
-	cancelled func() error
-	explain   func(error) error
+	db        *Database
+	rows      *stmt // nil once closed
+	interrupt *interruption
+	page      []byte // the unread part of a page, in SQLite's memory
+	left      int64  // bytes after page
 }
 
 func (p *pages) Read(b []byte) (n int, err error) {
@@ -171,34 +169,36 @@ func (p *pages) next() error {
 		return io.EOF
 	}
 	ok, err := p.rows.next()
+	if cause := p.interrupt.cause(); cause != nil {
+		return cause
+	}
 	switch {
-	case p.cancelled() != nil:
-		return p.cancelled()
 	case err != nil:
-		return p.explain(err)
+		return p.db.explain(err)
 	case !ok:
 		return fmt.Errorf("read pages: the database ended %d bytes early", p.left)
 	}
 	p.page = p.rows.blob(0)
 	p.left -= int64(len(p.page))
 	if len(p.page) == 0 || p.left < 0 {
-		return fmt.Errorf("read pages: a page of %d bytes, with %d still to come", len(p.page), p.left)
+		return fmt.Errorf("read pages: got a page of %d bytes, with %d bytes left", len(p.page), p.left)
 	}
 	return nil
 }
 
+// Close closes the statement, and returns an error if the reader was interrupted.
 func (p *pages) Close() error {
-	if p.rows != nil {
-		p.stop()
-		p.rows.close()
-		p.rows = nil
+	if p.rows == nil {
+		return nil
 	}
-	return nil
+	err := p.interrupt.stop()
+	p.rows.close()
+	p.rows = nil
+	return err
 }
 
-// Media yields the storage keys of local media in byte order, each once, as the
-// rows have them: a key may be one that no file can have. Of a large instance
-// they are sorted in a temporary file, not in memory.
+// Media yields the storage keys of local media in byte order, each once. A key may
+// be no valid path. For a large instance SQLite sorts the keys in a temporary file.
 func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := v.conn.each(ctx, gotosocial.LocalMedia+" ORDER BY 1 COLLATE BINARY", nil, func(row *stmt) error {
@@ -215,7 +215,7 @@ func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
 
 var errEnough = errors.New("enough")
 
-// Close ends the transaction. Closing again does nothing.
+// Close ends the transaction. A second call does nothing.
 func (v *View) Close() error {
 	if v.conn == nil {
 		return nil

@@ -1,7 +1,6 @@
-package postgres
+package client
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -15,9 +14,9 @@ import (
 	"holdfast/remedy"
 )
 
-// relay lends a connection of ours to a client program, by a socket in a folder
-// that this user alone can enter. So the program speaks to the very server that we
-// do, however it was found and whatever TLS it asks for, and learns no password.
+// relay lends a connection to a client program, by a socket in a folder that only
+// this user can enter. The program so reaches the very server of the connection,
+// with its addresses and TLS settings, and learns no password.
 type relay struct {
 	dir      string
 	listener net.Listener
@@ -25,37 +24,35 @@ type relay struct {
 	g        errgroup.Group
 }
 
-// relay connects, and waits for one client.
-func (p *Database) relay(ctx context.Context) (*relay, error) {
-	conn, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	// What pg_dump leaves to others shows in the schema's default values.
-	if _, err := conn.Exec(ctx, "SET timezone = 'UTC'"); err != nil {
-		return nil, errors.Join(p.explain(err), conn.Close(context.WithoutCancel(ctx)))
-	}
-	r := new(relay)
-	if r.server, err = hijack(ctx, conn); err != nil {
-		return nil, p.explain(err)
-	}
+// openRelay waits for one client. The relay owns the connection; the caller closes
+// the relay.
+func openRelay(conn *pgconn.HijackedConn) (*relay, error) {
+	r := &relay{server: conn}
+	var err error
 	if r.dir, err = os.MkdirTemp("", "holdfast-"); err == nil {
 		r.listener, err = net.Listen("unix", filepath.Join(r.dir, ".s.PGSQL.5432"))
 	}
 	if err != nil {
-		return nil, errors.Join(&remedy.Error{Kind: remedy.Source, What: "dump database: can't make a socket for pg_dump", Err: err,
-			Fix: "let TMPDIR name a folder that this user can write into, by a short name such as /tmp"}, r.server.Conn.Close(), os.RemoveAll(r.dir))
+		failed := &remedy.Error{
+			Kind: remedy.Source, What: "dump database: can't make a socket for pg_dump", Err: err,
+			Fix: "set TMPDIR to a folder with a short name that this user can write to, such as /tmp",
+		}
+		return nil, errors.Join(failed, conn.Conn.Close(), os.RemoveAll(r.dir))
 	}
 	r.g.Go(r.serve)
 	return r, nil
 }
 
-// environment leads a client program here, whatever its own user's settings say.
+// environment returns the variables that lead a client program to the relay. They
+// override the settings of the program's user.
 func (r *relay) environment() []string {
-	return []string{"PGHOST=" + r.dir, "PGPORT=5432", "PGUSER=" + r.server.Config.User, "PGDATABASE=" + r.server.Config.Database, "PGSSLMODE=disable", "PGGSSENCMODE=disable"}
+	return []string{
+		"PGHOST=" + r.dir, "PGPORT=5432", "PGUSER=" + r.server.Config.User, "PGDATABASE=" + r.server.Config.Database,
+		"PGSSLMODE=disable", "PGGSSENCMODE=disable",
+	}
 }
 
-// serve brings one client to the server, until either hangs up.
+// serve connects one client with the server, until one of the two hangs up.
 func (r *relay) serve() error {
 	client, err := r.listener.Accept()
 	if err != nil {
@@ -80,7 +77,7 @@ func (r *relay) serve() error {
 	return g.Wait()
 }
 
-// welcome says to the client what the server says after a password.
+// welcome sends what a server sends after it accepts a password.
 func (r *relay) welcome(client net.Conn) error {
 	b := pgproto3.NewBackend(client, client)
 	if _, err := b.ReceiveStartupMessage(); err != nil {
@@ -94,7 +91,7 @@ func (r *relay) welcome(client net.Conn) error {
 	return b.Flush()
 }
 
-// close ends it, also where no client came.
+// close ends the connection and the wait for a client.
 func (r *relay) close() error {
 	err := errors.Join(r.listener.Close(), r.server.Conn.Close(), os.RemoveAll(r.dir))
 	return errors.Join(err, r.g.Wait())

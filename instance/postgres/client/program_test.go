@@ -1,0 +1,53 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/remedy"
+)
+
+func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
+	for _, c := range []struct {
+		have   []int
+		server int
+		want   int // 0: none will do
+		says   string
+	}{
+		{[]int{14, 15, 17}, 15, 15, ""},
+		{[]int{14, 16, 17}, 15, 17, ""},
+		{[]int{14, 15}, 17, 0, "pg_dump 15 cannot dump PostgreSQL 17"},
+		{nil, 15, 0, "there is no pg_dump on this machine"},
+	} {
+		dir := t.TempDir()
+		for _, version := range c.have {
+			program := filepath.Join(dir, fmt.Sprint(version), "pg_dump")
+			if err := os.Mkdir(filepath.Dir(program), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("#!/bin/sh\necho 'pg_dump (PostgreSQL) %d.3 (Debian %d.3-1)'\n", version, version)
+			if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("PATH", "/nowhere")
+		folders := Folders
+		Folders = []string{filepath.Join(dir, "*")}
+		got, err := FindDump(t.Context(), c.server)
+		Folders = folders
+		if c.want != 0 {
+			if err != nil || got != filepath.Join(dir, fmt.Sprint(c.want), "pg_dump") {
+				t.Errorf("%v for %d: %s, %v", c.have, c.server, got, err)
+			}
+			continue
+		}
+		var p *remedy.Error
+		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) || p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", c.server) {
+			t.Errorf("%v for %d: %v", c.have, c.server, err)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/remedy"
+)
+
+// Help is what a program prints about its options.
+type Help []byte
+
+// Options asks a program for its options.
+func Options(ctx context.Context, program string) (Help, error) {
+	help, err := exec.CommandContext(ctx, program, "--help").Output()
+	if err != nil {
+		return nil, fmt.Errorf("run pg_dump: %w", err)
+	}
+	return help, nil
+}
+
+// Has reports whether the program has an option.
+func (h Help) Has(option string) bool { return bytes.Contains(h, []byte(option)) }
+
+// Command is a run of pg_dump.
+type Command struct {
+	Program   string
+	Args      []string
+	FixDenied string // the fix if the database user lacks a right
+}
+
+// Run starts a pg_dump that reaches the server through the connection, and returns
+// its output. The output ends in io.EOF only if pg_dump succeeded. Closing the
+// output ends pg_dump. Run owns the connection.
+func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadCloser, error) {
+	r, err := openRelay(conn)
+	if err != nil {
+		return nil, err
+	}
+	o := &output{
+		denied: c.FixDenied, messages: gotosocial.Head{Left: 4 << 10}, cmd: exec.CommandContext(ctx, c.Program, c.Args...), relay: r,
+	}
+	o.cmd.Env = append(r.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C")
+	o.cmd.Dir, o.cmd.Stderr = "/", &o.messages
+	if o.out, err = o.cmd.StdoutPipe(); err == nil {
+		err = o.cmd.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run pg_dump: %w", err), r.close())
+	}
+	return o, nil
+}
+
+// output is the output of a running pg_dump. Read returns io.EOF only if
+// pg_dump succeeded.
+type output struct {
+	cmd      *exec.Cmd
+	relay    *relay
+	out      io.ReadCloser
+	messages gotosocial.Head // pg_dump's standard error
+	denied   string          // the fix if the user lacks a right
+	end      error           // io.EOF if all is read
+}
+
+func (o *output) Read(p []byte) (int, error) {
+	if o.end != nil {
+		return 0, o.end
+	}
+	n, err := o.out.Read(p)
+	if errors.Is(err, io.EOF) {
+		o.end = cmp.Or(o.wait(), io.EOF)
+		err = o.end
+	}
+	return n, err
+}
+
+func (o *output) wait() error {
+	err := o.cmd.Wait()
+	// The exit code of pg_dump decides; an error of its connection adds nothing.
+	o.relay.close()
+	if err == nil {
+		return nil
+	}
+	message, _, _ := strings.Cut(strings.TrimSpace(string(o.messages.Text)), "\n")
+	problem := &remedy.Error{Kind: remedy.Source, What: "dump database: " + message, Err: err, Fix: "look into PostgreSQL's log"}
+	if strings.Contains(message, "permission denied") {
+		problem.Fix = o.denied
+	}
+	return problem
+}
+
+// Close ends a pg_dump whose output is not read to the eno.
+func (o *output) Close() error {
+	if o.end == nil {
+		o.end = io.ErrClosedPipe
+		o.cmd.Process.Kill()
+		o.cmd.Wait()
+		o.relay.close()
+	}
+	return nil
+}
