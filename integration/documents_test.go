@@ -297,6 +297,36 @@ func (r *reader) checkRestored() {
 	}
 }
 
+// The program reads the examples, and shows exactly the keys of the table.
+func TestDocumentedConfigurationIsComplete(t *testing.T) {
+	text := string(testkit.Read(t, "../docs/configuration.md"))
+	example := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+	setting := regexp.MustCompile(`"program":"holdfast","key":"([^"]+)"`)
+	row := regexp.MustCompile("(?m)^\\| `((?:instance|remotes)[^`]*\\.[^`]+|spool|workers)` \\|")
+	shown, documented := map[string]bool{}, map[string]bool{}
+	for _, m := range example.FindAllStringSubmatch(text, -1) {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		testkit.Write(t, file, m[1])
+		c := newCommand(t, []string{"PATH=/nowhere"}, "config", "show", "--config", file).start()
+		c.end() // fails: a test has no instance at the paths of the example
+		settings := setting.FindAllStringSubmatch(c.stdout.String(), -1)
+		if len(settings) == 0 {
+			t.Errorf("the program refuses an example:\n%s%s", m[1], &c.stdout)
+		}
+		for _, m := range settings {
+			shown[strings.Replace(m[1], "[0]", "[]", 1)] = true
+		}
+	}
+	delete(shown, "state") // a flag
+	for _, m := range row.FindAllStringSubmatch(text, -1) {
+		documented[m[1]] = true
+	}
+	if !maps.Equal(documented, shown) {
+		t.Errorf("the table has %q", slices.Sorted(maps.Keys(documented)))
+		t.Errorf("the program has %q", slices.Sorted(maps.Keys(shown)))
+	}
+}
+
 // README.md is read whole, at three in the morning.
 func TestReadmeIsShort(t *testing.T) {
 	if words := len(strings.Fields(string(testkit.Read(t, "../README.md")))); words > 1300 {
