@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +121,39 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	stages := dockerfile(t)
 	if last := stages[len(stages)-1]; last.from != c.Services["postgres"].Image {
 		t.Errorf("the image is built on %s, the server is %s", last.from, c.Services["postgres"].Image)
+	}
+}
+
+// The block of compose/README.md makes every file that docker-compose.yml reads.
+func TestComposeReadmeMakesEveryFile(t *testing.T) {
+	dir := t.TempDir()
+	testkit.Write(t, filepath.Join(dir, "gotosocial.env.example"), testkit.Read(t, "../compose/gotosocial.env.example"))
+	block := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindSubmatch(testkit.Read(t, "../compose/README.md"))
+	if block == nil {
+		t.Fatal("compose/README.md has no sh block")
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", string(block[1]))
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	files := []string{"compose/gotosocial.env"}
+	for _, secret := range parseComposition(t).Secrets {
+		files = append(files, secret.File)
+	}
+	for _, file := range files {
+		info, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(file, "compose/")))
+		testkit.OK(t, err)
+		if info.Size() == 0 || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has %d bytes and mode %v", file, info.Size(), info.Mode())
+		}
+	}
+	settings := string(testkit.Read(t, filepath.Join(dir, "gotosocial.env")))
+	password := string(testkit.Read(t, filepath.Join(dir, "secrets", "db-password")))
+	for _, line := range []string{"GTS_DB_PASSWORD=" + strings.TrimSpace(password), "GTS_HOST=social.example.org"} {
+		if !strings.Contains(settings, line+"\n") {
+			t.Errorf("the settings lack %s:\n%s", line, settings)
+		}
 	}
 }
 
