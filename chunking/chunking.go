@@ -1,8 +1,8 @@
-// Package chunking says where chunks end, so that bytes that were stored before
-// are found again after the bytes around them moved.
+// Package chunking cuts streams into chunks by content. Bytes that moved within
+// a stream give the same chunks again, and an old chunk is not stored again.
 //
-// Cutting is that of [github.com/restic/chunker]: a Rabin fingerprint over a
-// window of 64 bytes, by the repository's secret polynomial.
+// [github.com/restic/chunker] finds the cuts: a Rabin fingerprint over a window
+// of 64 bytes, by the repository's secret polynomial.
 package chunking
 
 import (
@@ -16,25 +16,24 @@ import (
 // Sizes bounds the chunks of a stream, in bytes.
 type Sizes struct {
 	Min, Max int
-	// Bits sets the average: it is Min + 1<<Bits.
-	Bits int
+	Bits     int // the average is Min + 1<<Bits
 }
 
-// Files are cut at fixed places: media is written once and never edited, so
-// nothing is gained by a search for better ones.
+// Files are cut at fixed offsets: a media file is written once and never edited.
 const (
-	// Whole bytes and more are cut. A shorter file is one chunk.
+	// Whole is the size of the smallest file that is cut. A shorter file is one
+	// chunk.
 	Whole = 8 << 20
-	// Piece is what they are cut into. Packs are filled well by it.
+	// Piece is the size of a cut file's chunks. Pieces of 512 KiB fill packs well.
 	Piece = 512 << 10
 )
 
 var (
-	// Rows cuts streams of rows, which move. A row that changes costs the chunk
-	// around it: on average 5 KiB, three posts.
+	// Rows cuts streams of rows. A changed row costs the chunk around the row: on
+	// average 5 KiB, three posts.
 	Rows = Sizes{Min: 1 << 10, Max: 32 << 10, Bits: 12}
-	// Lines cuts the listing. New files fall all over it, and each costs the
-	// chunk around it: on average 1.25 KiB, four lines.
+	// Lines cuts the listing. New files lie all over the listing, and each new file
+	// costs the chunk around the file's line: on average 1.25 KiB, four lines.
 	Lines = Sizes{Min: 256, Max: 8 << 10, Bits: 10}
 )
 
@@ -44,10 +43,11 @@ type Cutter struct {
 	max     int
 }
 
-// window is the chunker's: a minimum below it makes it count backwards.
+// window is the chunker's window, in bytes. A smaller Min makes the chunker count
+// backwards.
 const window = 64
 
-// NewCutter cuts r.
+// NewCutter returns a cutter of r. The polynomial must be irreducible.
 func NewCutter(r io.Reader, p chunker.Pol, s Sizes) (*Cutter, error) {
 	switch {
 	case !p.Irreducible():
@@ -59,8 +59,8 @@ func NewCutter(r io.Reader, p chunker.Pol, s Sizes) (*Cutter, error) {
 	return &Cutter{c, s.Max}, nil
 }
 
-// Next returns the next chunk in buf, which must hold Max bytes; io.EOF at the
-// end.
+// Next returns the next chunk, in buf. The capacity of buf must be at least Max.
+// After the last chunk Next returns [io.EOF].
 func (c *Cutter) Next(buf []byte) ([]byte, error) {
 	if cap(buf) < c.max {
 		return nil, fmt.Errorf("cut: a buffer of %d bytes can't hold a chunk of %d", cap(buf), c.max)

@@ -81,8 +81,7 @@ func TestAnInsertedLineChangesFewChunks(t *testing.T) {
 	}
 }
 
-// The boundaries are part of the format: if they moved, every host would store
-// everything again.
+// Other boundaries would make every host store every byte again.
 func TestBoundariesNeverMove(t *testing.T) {
 	var ends []int
 	at := 0

@@ -31,6 +31,9 @@ func TestOpenTakesRegularFilesOnly(t *testing.T) {
 		if err == nil {
 			ok(t, f.Close())
 		}
+		if got := disk.IsRegular(c.path); got != c.regular {
+			t.Errorf("IsRegular(%s) is %t", c.path, got)
+		}
 		name, err := filepath.Rel(dir, c.path)
 		ok(t, err)
 		f, err = disk.OpenIn(root, name)

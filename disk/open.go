@@ -43,6 +43,12 @@ func keepRegular(f *os.File) (*os.File, error) {
 	return f, nil
 }
 
+// IsRegular reports whether path leads to a regular file that this user can see.
+func IsRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // CheckRegular returns an error unless info describes a regular file.
 func CheckRegular(info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {

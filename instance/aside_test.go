@@ -5,8 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 )
 
 // A database in WAL mode without its log lacks what was committed last.
@@ -20,11 +21,11 @@ func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := instance.Load(dir+"/config.yaml", nil)
+	c, err := gotosocial.Load(dir+"/config.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &instance.Rebuild{Config: c, Facts: manifest.Facts{Engine: instance.SQLite}, From: t.TempDir(), Replace: true, Verbatim: true}
+	r := &rebuild.Rebuild{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir(), Replace: true, Verbatim: true}
 	if err := os.WriteFile(filepath.Join(r.From, "sqlite.db"), []byte("restored"), 0o600); err != nil {
 		t.Fatal(err)
 	}

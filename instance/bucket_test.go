@@ -19,7 +19,11 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/remote"
 )
 
 // bucket is one in memory. It counts requests, and can be gone.
@@ -51,13 +55,13 @@ func (b *bucket) set(name, data string) {
 	b.objects[name] = kept{data: data, etag: fmt.Sprintf("%x", md5.Sum([]byte(data))), modified: noon}
 }
 
-func (b *bucket) object(name string) instance.Object {
+func (b *bucket) object(name string) remote.Object {
 	o := b.objects[name]
-	return instance.Object{Name: name, Size: int64(len(o.data)), Modified: o.modified, ETag: o.etag}
+	return remote.Object{Name: name, Size: int64(len(o.data)), Modified: o.modified, ETag: o.etag}
 }
 
-func (b *bucket) List(_ context.Context, after string) iter.Seq2[instance.Object, error] {
-	return func(yield func(instance.Object, error) bool) {
+func (b *bucket) List(_ context.Context, after string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
 		b.mu.Lock()
 		names, down := slices.Sorted(maps.Keys(b.objects)), b.down
 		b.mu.Unlock()
@@ -72,7 +76,7 @@ func (b *bucket) List(_ context.Context, after string) iter.Seq2[instance.Object
 			}
 			b.mu.Unlock()
 			if down != nil {
-				yield(instance.Object{}, down)
+				yield(remote.Object{}, down)
 				return
 			}
 			if i == len(names) || !yield(b.object(names[i]), nil) {
@@ -82,12 +86,12 @@ func (b *bucket) List(_ context.Context, after string) iter.Seq2[instance.Object
 	}
 }
 
-func (b *bucket) Stat(_ context.Context, key string) (instance.Object, error) {
+func (b *bucket) Stat(_ context.Context, key string) (remote.Object, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats++
 	if _, ok := b.objects[key]; !ok || b.down != nil {
-		return instance.Object{}, errors.Join(fs.ErrNotExist, b.down)
+		return remote.Object{}, errors.Join(fs.ErrNotExist, b.down)
 	}
 	return b.object(key), nil
 }
@@ -239,7 +243,7 @@ func TestListingIsNewerThanTheView(t *testing.T) {
 
 func TestBucketThatDoesNotAnswerIsToldBeforeTheView(t *testing.T) {
 	b := newBucket(localMedia...)
-	b.down = &instance.Problem{What: "the bucket is gone", Fix: "bring it back"}
+	b.down = &remedy.Error{Kind: remedy.Source, What: "the bucket is gone", Fix: "bring it back"}
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
 	if _, err := i.Begin(t.Context()); !errors.Is(err, b.down) {
 		t.Errorf("Begin = %v", err)
@@ -263,12 +267,12 @@ func TestUnusableBucketSettingsNameTheSetting(t *testing.T) {
 				env = append(env, "GTS_"+strings.ToUpper(strings.ReplaceAll(k, "-", "_"))+"="+v)
 			}
 		}
-		c, err := instance.Load("", env)
+		c, err := gotosocial.Load("", env)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = instance.Open(c, instance.Options{Bucket: newBucket()})
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(err, &p) || !strings.Contains(p.What, key) || p.Fix == "" || strings.Contains(p.What+p.Fix, "geheim") {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -304,7 +308,7 @@ func (b *bucket) holds(t *testing.T, want map[string]string) {
 func TestFillingBringsWhatIsNotThere(t *testing.T) {
 	files := map[string]string{"a/x.PNG": "1", "a-b": "22", "a/y.webp": "333", "a.mp4": "4444", "empty": ""}
 	b := newBucket()
-	f := instance.Filling{From: restored(t, files), To: b}
+	f := media.Filling{From: restored(t, files), To: b}
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -340,10 +344,10 @@ func TestFillingRefusesABucketThatHoldsMore(t *testing.T) {
 	files := map[string]string{"a/x.png": "1", "b": "2"}
 	for _, foreign := range []string{"a/z.png", "a", "/abs", "../up", "zz"} {
 		b := newBucket(foreign)
-		f := instance.Filling{From: restored(t, files), To: b}
+		f := media.Filling{From: restored(t, files), To: b}
 		err := f.Start(t.Context())
-		var p *instance.Problem
-		if !errors.As(err, &p) || p.Err != fs.ErrPermission || !strings.Contains(p.What, foreign) || p.Fix == "" || b.puts != 0 {
+		var p *remedy.Error
+		if !errors.As(err, &p) || p.Kind != remedy.Refused || !strings.Contains(p.What, foreign) || p.Fix == "" || b.puts != 0 {
 			t.Errorf("%s: %v, %d puts", foreign, err, b.puts)
 		}
 		if err := f.Resume(t.Context()); err != nil {
@@ -363,7 +367,7 @@ func TestFillingListsALargeBucketOnce(t *testing.T) {
 	for name, text := range files {
 		b.set(name, text)
 	}
-	f := instance.Filling{From: restored(t, files), To: b}
+	f := media.Filling{From: restored(t, files), To: b}
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +382,7 @@ func TestFillingStopsAtAnError(t *testing.T) {
 		files[fmt.Sprint(n)] = "x"
 	}
 	b := newBucket()
-	f := instance.Filling{From: restored(t, files), To: &full{b}}
+	f := media.Filling{From: restored(t, files), To: &full{b}}
 	if err := f.Start(t.Context()); !errors.Is(err, errFull) {
 		t.Errorf("Start = %v", err)
 	}
@@ -387,7 +391,7 @@ func TestFillingStopsAtAnError(t *testing.T) {
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := (&instance.Filling{From: f.From, To: b}).Resume(stopped); !errors.Is(err, context.Canceled) {
+	if err := (&media.Filling{From: f.From, To: b}).Resume(stopped); !errors.Is(err, context.Canceled) {
 		t.Errorf("Resume when cancelled = %v", err)
 	}
 }

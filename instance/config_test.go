@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/remedy"
 )
 
 func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
@@ -16,23 +18,23 @@ func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
 		name, file, text string
 		env              []string
 		key, value       string
-		origin           instance.OriginKind
+		origin           gotosocial.OriginKind
 	}{
-		{"default", "c.yaml", "host: a.example", nil, "storage-local-base-path", "/gotosocial/storage", instance.FromDefault},
-		{"yaml", "c.yaml", "host: a.example", nil, "host", "a.example", instance.FromFile},
-		{"json", "c.json", `{"host": "a.example", "port": 8080}`, nil, "port", "8080", instance.FromFile},
-		{"capitals", "c.yml", "Host: a.example", nil, "host", "a.example", instance.FromFile},
-		{"environment over file", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE=sqlite"}, "db-type", "sqlite", instance.FromEnvironment},
-		{"empty variable is none", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE="}, "db-type", "postgres", instance.FromFile},
-		{"other variables", "c.yaml", "", []string{"DB_TYPE=sqlite", "GTS_", "PATH"}, "db-type", "", instance.FromDefault},
-		{"environment alone", "", "", []string{"GTS_HOST=a.example"}, "host", "a.example", instance.FromEnvironment},
-		{"nested is ignored", "c.yaml", "db: {type: sqlite}", nil, "db-type", "", instance.FromDefault},
-		{"nested groups are flattened", "c.yaml", "advanced: {rate-limit: {requests: 5}}", nil, "advanced-rate-limit-requests", "5", instance.FromFile},
-		{"toml", "c.toml", "host = 'a.example'\n[advanced.rate-limit]\nrequests = 5", nil, "advanced-rate-limit-requests", "5", instance.FromFile},
-		{"toml's capitals", "c.TOML", "Host = 'a.example'", nil, "host", "a.example", instance.FromFile},
-		{"toml's lists", "c.toml", "trusted-proxies = ['a', 'b']", nil, "trusted-proxies", "a,b", instance.FromFile},
-		{"lists", "c.yaml", "trusted-proxies: [a, b]", nil, "trusted-proxies", "a,b", instance.FromFile},
-		{"null", "c.yaml", "smtp-host:", nil, "smtp-host", "", instance.FromFile},
+		{"default", "c.yaml", "host: a.example", nil, "storage-local-base-path", "/gotosocial/storage", gotosocial.FromDefault},
+		{"yaml", "c.yaml", "host: a.example", nil, "host", "a.example", gotosocial.FromFile},
+		{"json", "c.json", `{"host": "a.example", "port": 8080}`, nil, "port", "8080", gotosocial.FromFile},
+		{"capitals", "c.yml", "Host: a.example", nil, "host", "a.example", gotosocial.FromFile},
+		{"environment over file", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE=sqlite"}, "db-type", "sqlite", gotosocial.FromEnvironment},
+		{"empty variable is none", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE="}, "db-type", "postgres", gotosocial.FromFile},
+		{"other variables", "c.yaml", "", []string{"DB_TYPE=sqlite", "GTS_", "PATH"}, "db-type", "", gotosocial.FromDefault},
+		{"environment alone", "", "", []string{"GTS_HOST=a.example"}, "host", "a.example", gotosocial.FromEnvironment},
+		{"nested is ignored", "c.yaml", "db: {type: sqlite}", nil, "db-type", "", gotosocial.FromDefault},
+		{"nested groups are flattened", "c.yaml", "advanced: {rate-limit: {requests: 5}}", nil, "advanced-rate-limit-requests", "5", gotosocial.FromFile},
+		{"toml", "c.toml", "host = 'a.example'\n[advanced.rate-limit]\nrequests = 5", nil, "advanced-rate-limit-requests", "5", gotosocial.FromFile},
+		{"toml's capitals", "c.TOML", "Host = 'a.example'", nil, "host", "a.example", gotosocial.FromFile},
+		{"toml's lists", "c.toml", "trusted-proxies = ['a', 'b']", nil, "trusted-proxies", "a,b", gotosocial.FromFile},
+		{"lists", "c.yaml", "trusted-proxies: [a, b]", nil, "trusted-proxies", "a,b", gotosocial.FromFile},
+		{"null", "c.yaml", "smtp-host:", nil, "smtp-host", "", gotosocial.FromFile},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := c.file
@@ -40,11 +42,11 @@ func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
 				file = filepath.Join(t.TempDir(), file)
 				write(t, filepath.Dir(file), c.file, c.text)
 			}
-			cfg, err := instance.Load(file, c.env)
+			cfg, err := gotosocial.Load(file, c.env)
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := slices.IndexFunc(cfg.Settings(), func(s instance.Setting) bool { return s.Key == c.key })
+			n := slices.IndexFunc(cfg.Settings(), func(s gotosocial.Setting) bool { return s.Key == c.key })
 			if n < 0 {
 				t.Fatalf("no setting %q", c.key)
 			}
@@ -63,7 +65,7 @@ func TestPathsAreTheServers(t *testing.T) {
 		"/var/lib/gts.db?x":              "/var/lib/gts.db",
 	} {
 		write(t, dir, "c.yaml", "db-address: \""+address+"\"\nstorage-local-base-path: storage")
-		c, err := instance.Load(filepath.Join(dir, "c.yaml"), nil)
+		c, err := gotosocial.Load(filepath.Join(dir, "c.yaml"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,12 +80,12 @@ func TestPathsAreTheServers(t *testing.T) {
 }
 
 func TestSecretsAreMarked(t *testing.T) {
-	c, err := instance.Load("", []string{"GTS_SMTP_PASSWORD=x", "GTS_OIDC_CLIENT_SECRET=x", "GTS_STORAGE_S3_ACCESS_KEY=x", "GTS_DB_POSTGRES_CONNECTION_STRING=x"})
+	c, err := gotosocial.Load("", []string{"GTS_SMTP_PASSWORD=x", "GTS_OIDC_CLIENT_SECRET=x", "GTS_STORAGE_S3_ACCESS_KEY=x", "GTS_DB_POSTGRES_CONNECTION_STRING=x"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range c.Settings() {
-		if s.Secret() != (s.Origin.Kind == instance.FromEnvironment) {
+		if s.Secret() != (s.Origin.Kind == gotosocial.FromEnvironment) {
 			t.Errorf("%s: secret %v", s.Key, s.Secret())
 		}
 	}
@@ -102,18 +104,18 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 		{"in memory", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: ':memory:'", "names no file", false},
 		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3", "storage-s3-endpoint is not set", false},
 		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "no database", false},
-		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "no regular file", false},
+		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "is not a regular file", false},
 		{"unknown ending", "config.txt", "host: a", `ends in ".txt"`, false},
 		{"too large", "config.yaml", "#" + strings.Repeat("x", 1<<20), "larger than", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir, c.file, c.text)
-			cfg, err := instance.Load(filepath.Join(dir, c.file), nil)
+			cfg, err := gotosocial.Load(filepath.Join(dir, c.file), nil)
 			if err == nil {
 				_, err = instance.Open(cfg, instance.Options{})
 			}
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}
@@ -125,7 +127,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 }
 
 func TestMissingConfigurationIsNotExist(t *testing.T) {
-	if _, err := instance.Load(filepath.Join(t.TempDir(), "config.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := gotosocial.Load(filepath.Join(t.TempDir(), "config.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
@@ -136,8 +138,8 @@ func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
 		"host: a\nsmtp-password: geheim\n  db-type: sqlite\n", "smtp-password: \"geheim\nhost: a\n", "a: *geheim\n", "- geheim\n", "geheim: 1\ngeheim: 2\n",
 	} {
 		write(t, dir, "config.yaml", text)
-		_, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
-		var problem *instance.Problem
+		_, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
+		var problem *remedy.Error
 		if !errors.As(err, &problem) || problem.Fix == "" || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -164,9 +166,9 @@ func FuzzConfig(f *testing.F) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := instance.Load(file, []string{"GTS_STORAGE_BACKEND=nowhere"})
+		c, err := gotosocial.Load(file, []string{"GTS_STORAGE_BACKEND=nowhere"})
 		if err != nil {
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || strings.Contains(err.Error(), secret) {
 				t.Errorf("%v", err)
 			}

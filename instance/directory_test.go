@@ -14,8 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"holdfast/instance"
 	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
 	"holdfast/vault"
 )
 
@@ -51,7 +52,7 @@ func staged(t *testing.T, journal string) *os.Root {
 }
 
 func TestPlacesStayInTheFolder(t *testing.T) {
-	d := &instance.Directory{Path: "/target"}
+	d := &rebuild.Directory{Path: "/target"}
 	for _, c := range []struct {
 		file manifest.File
 		want string
@@ -80,7 +81,7 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 		t.Run(journal, func(t *testing.T) {
 			root := staged(t, journal)
 			before := entries(t, root.Name())
-			notes, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
+			notes, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +113,7 @@ func TestVerbatimChangesNoByte(t *testing.T) {
 	root := staged(t, "WAL")
 	db := filepath.Join(root.Name(), "sqlite.db")
 	before := hashes(t, db)
-	if _, err := (&instance.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root); err != nil {
+	if _, err := (&rebuild.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
 	if after := hashes(t, db); after != before {
@@ -130,15 +131,15 @@ func TestDamageIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	var damage *instance.DamageError
-	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) {
+	var damage *remedy.DamageError
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) {
 		t.Errorf("%v", err)
 	}
 
 	// Verbatim means every byte as it was, also where that is bad.
 	before := hashes(t, filepath.Join(root.Name(), "sqlite.db"))
-	notes, err := (&instance.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
-	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], instance.DamageNote) {
+	notes, err := (&rebuild.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
+	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], rebuild.DamageNote) {
 		t.Errorf("%q, %v", notes, err)
 	}
 	if after := hashes(t, filepath.Join(root.Name(), "sqlite.db")); before != after || len(entries(t, root.Name())) != 3 {
@@ -154,14 +155,14 @@ func TestPartsAloneNeedNothingElse(t *testing.T) {
 		}
 		defer root.Close()
 		s := vault.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
-		if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil || len(entries(t, root.Name())) > 0 {
+		if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil || len(entries(t, root.Name())) > 0 {
 			t.Errorf("%s: %v, %v", part, err, entries(t, root.Name()))
 		}
 	}
 }
 
 func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
-	var damage *instance.DamageError
+	var damage *remedy.DamageError
 
 	// Reading fails, and it is not the database's fault.
 	root, err := os.OpenRoot(t.TempDir())
@@ -170,7 +171,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	}
 	defer root.Close()
 	write(t, root.Name(), "sqlite.db/pages", "a folder")
-	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil || errors.As(err, &damage) {
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil || errors.As(err, &damage) {
 		t.Errorf("unreadable: %v", err)
 	}
 
@@ -179,7 +180,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	if err := unix.Mknod(filepath.Join(root.Name(), "sqlite.db-journal"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 7))); err != nil {
 		t.Skipf("no device that is full: %v", err)
 	}
-	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &damage) {
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &damage) {
 		t.Errorf("full disk: %v", err)
 	}
 }
@@ -196,8 +197,8 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var damage *instance.DamageError
-	if _, err := (&instance.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
+	var damage *remedy.DamageError
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
 		t.Errorf("%v", err)
 	}
 }
@@ -207,7 +208,7 @@ func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
 	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
 	s := whole
 	s.Facts.AccountDomain = "seen.example.org"
-	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil {
+	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -219,7 +220,7 @@ func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
 func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 	root := staged(t, "WAL")
 	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
-	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
+	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -250,7 +251,7 @@ func runEnv(t *testing.T, files map[string]string) string {
 		}
 		write(t, root.Name(), "files/"+name, text)
 	}
-	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
+	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -328,7 +329,7 @@ func TestRunEnvRunsNothingThatASnapshotSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, root.Name(), "files/srv/gts/config.yaml", string(text))
-	if _, err := (&instance.Directory{Path: "/target"}).Finish(t.Context(), root, hostile); err != nil {
+	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, hostile); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -342,7 +343,7 @@ func TestRunEnvRunsNothingThatASnapshotSays(t *testing.T) {
 
 func TestShellReadsRunEnv(t *testing.T) {
 	root := staged(t, "WAL")
-	if _, err := (&instance.Directory{Path: `/srv/new $place`}).Finish(t.Context(), root, whole); err != nil {
+	if _, err := (&rebuild.Directory{Path: `/srv/new $place`}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")

@@ -21,21 +21,24 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance"
+	"holdfast/instance/export"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // exportLive exports the instance in a folder.
 func exportLive(t testing.TB, dir string) (string, error) {
 	t.Helper()
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	done, err := instance.Export(t.Context(), c, &b)
+	done, err := writeExport(t, c, &b)
 	if n := strings.Count(b.String(), "\n"); err == nil && done.Entries != int64(n) {
 		t.Errorf("%d entries are said to be %d", n, done.Entries)
 	}
@@ -48,7 +51,7 @@ func exportStored(t testing.TB, dir string) (string, error) {
 	t.Helper()
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	defer v.Close()
-	names, err := instance.ExportFiles(listed(v.Database()))
+	names, err := export.Paths(listed(v.Database()))
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +64,7 @@ func exportStored(t testing.TB, dir string) (string, error) {
 		write(t, stored, path.Base(name), text)
 	}
 	var b bytes.Buffer
-	_, err = instance.ExportSnapshot(t.Context(), stored, &b)
+	_, err = export.WriteSnapshot(t.Context(), stored, &b)
 	return b.String(), err
 }
 
@@ -414,7 +417,7 @@ func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = exportLive(t, dir)
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "no table follow_requests") || !strings.Contains(p.Fix, "admin export") {
 		t.Errorf("%v", err)
 	}
@@ -454,8 +457,8 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-			_, err := instance.ExportSnapshot(t.Context(), broken, io.Discard)
-			var p *instance.Problem
+			_, err := export.WriteSnapshot(t.Context(), broken, io.Discard)
+			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "@ada") || !strings.Contains(p.Fix, "earlier snapshot") {
 				t.Errorf("%v", err)
 			}
@@ -487,12 +490,12 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 			want.WriteString(line)
 		}
 	}
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got bytes.Buffer
-	done, err := instance.Export(t.Context(), c, &got)
+	done, err := writeExport(t, c, &got)
 	if err != nil || got.String() != want.String() || done.Entries != int64(strings.Count(want.String(), "\n")) || strings.Count(before, "\n")-strings.Count(want.String(), "\n") != 2 {
 		t.Errorf("%v\n%s\nwant\n%s", err, &got, &want)
 	}
@@ -505,13 +508,13 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 func TestExportKnowsWhoseSchemaItIs(t *testing.T) {
 	file := func(name string) manifest.File { return manifest.File{Part: manifest.Database, Path: name} }
 	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"), file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}
-	got, err := instance.ExportFiles(listed(files))
+	got, err := export.Paths(listed(files))
 	if want := []string{"database/restore.sql", "database/a%2Eb.accounts.copy", "database/a%2Eb.users.copy"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, wrong := range [][]manifest.File{{}, append(files, file("other.bun_migrations.copy"))} {
-		var p *instance.Problem
-		if got, err := instance.ExportFiles(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
+		var p *remedy.Error
+		if got, err := export.Paths(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
@@ -561,7 +564,7 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	}
 	write(t, dir, "restore.sql", script)
 	var b bytes.Buffer
-	if _, err := instance.ExportSnapshot(t.Context(), dir, &b); err != nil {
+	if _, err := export.WriteSnapshot(t.Context(), dir, &b); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -577,4 +580,15 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, PostgreSQL reads %q", got, want)
 	}
+}
+
+// writeExport exports a live database.
+func writeExport(t testing.TB, c *gotosocial.Config, w io.Writer) (export.Result, error) {
+	t.Helper()
+	tables, err := instance.OpenTables(t.Context(), c)
+	if err != nil {
+		return export.Result{}, err
+	}
+	defer tables.Close()
+	return export.Write(t.Context(), tables, w)
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // Files yields the files part in path order: the configuration, the systemd unit
@@ -82,14 +83,14 @@ func (i *Instance) roots() []string {
 	c := i.config
 	roots := append([]string{
 		c.File,
-		c.absolute(c.Get("letsencrypt-cert-dir")),
+		c.Absolute(c.Get("letsencrypt-cert-dir")),
 		// The default's place, seen from where the storage is.
-		c.absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
-		c.absolute(c.Get("tls-certificate-chain")),
-		c.absolute(c.Get("tls-certificate-key")),
-		c.absolute(c.Get("web-template-base-dir")),
-		c.absolute(c.Get("web-asset-base-dir")),
-	}, c.service...)
+		c.Absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
+		c.Absolute(c.Get("tls-certificate-chain")),
+		c.Absolute(c.Get("tls-certificate-key")),
+		c.Absolute(c.Get("web-template-base-dir")),
+		c.Absolute(c.Get("web-asset-base-dir")),
+	}, c.ServiceFiles...)
 	roots = slices.DeleteFunc(roots, func(path string) bool {
 		info, err := os.Stat(path)
 		// A masked unit is a link to /dev/null.
@@ -108,9 +109,9 @@ func listed(path string) string { return strings.TrimPrefix(filepath.Clean(path)
 func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return &Problem{What: "can't read " + path, Err: err, Fix: "run Holdfast as root, or let its user read the file"}
+		return &remedy.Error{Kind: remedy.Source, What: "can't read " + path, Err: err, Fix: "run Holdfast as root, or let its user read the file"}
 	case errors.Is(err, fs.ErrNotExist):
-		return &Problem{What: "no " + path, Err: err, Fix: "correct the extra paths of Holdfast's configuration"}
+		return &remedy.Error{Kind: remedy.Source, What: "no " + path, Err: err, Fix: "correct the extra paths of Holdfast's configuration"}
 	}
 	return err
 }

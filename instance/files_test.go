@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 func files(t *testing.T, i *instance.Instance) (paths []string, byPath map[string]manifest.File) {
@@ -72,7 +74,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: "+other+"/live.pem\n")
 
-	i := openServer(t, instance.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir + "/gotosocial.service"}, instance.Options{
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir + "/gotosocial.service"}, instance.Options{
 		// The whole folder: neither the live database nor media come with it.
 		Extra: []string{other + "/extra", dir, dir + "/config.yaml"},
 	})
@@ -123,7 +125,7 @@ func TestMaskedUnitIsNoFile(t *testing.T) {
 	if err := os.Symlink("/dev/null", unit); err != nil {
 		t.Fatal(err)
 	}
-	i := openServer(t, instance.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{})
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{})
 	if paths, _ := files(t, i); slices.Contains(paths, unit[1:]) || !slices.Contains(paths, unit[1:]+".d/own.conf") {
 		t.Errorf("%q", paths)
 	}
@@ -169,7 +171,7 @@ func TestPathsThatCannotBeSavedAreNamedAndCostNoOther(t *testing.T) {
 		t.Errorf("gone: %v", err)
 	}
 	for _, path := range []string{dir + "/gone", dir + "/extra/no\xffutf8", dir + "/extra/new\nline", "/dev/null"} {
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(bad[path], &p) || p.Fix == "" {
 			t.Errorf("%q: %v", path, bad[path])
 		}
@@ -282,7 +284,7 @@ func TestUnitOfAnotherInstanceIsNoFile(t *testing.T) {
 		"[Service]\nExecStart=/usr/bin/docker start gotosocial":                                true,
 	} {
 		write(t, dir, "etc/systemd/system/gotosocial.service", text)
-		paths, _ := files(t, openServer(t, instance.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{}))
+		paths, _ := files(t, openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{}))
 		if slices.Contains(paths, unit[1:]) != saved {
 			t.Errorf("%s: %q", text, paths)
 		}

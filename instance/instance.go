@@ -1,7 +1,6 @@
-// Package instance is the GoToSocial instance, read and written: its
-// configuration, its database, its media in a directory or a bucket, its other
-// files, and the folder that a restore makes of them. Nothing here changes a
-// byte of the instance that it reads.
+// Package instance is a GoToSocial instance on this machine as the source of a
+// backup: its database, its media in a folder or a bucket, its other files. Nothing
+// here changes a byte of the instance.
 package instance
 
 import (
@@ -11,73 +10,46 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
 	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // Instance is an instance on this machine. Its methods may be called
 // concurrently.
 type Instance struct {
-	config  *Config
+	config  *gotosocial.Config
 	options Options
 	db      database
-	media   media
-}
-
-// The engines, as records name them.
-const (
-	SQLite   = "sqlite"
-	Postgres = "postgres"
-)
-
-// database is the instance's database, of either engine.
-type database interface {
-	// begin opens one consistent view. host is the instance's own account.
-	begin(ctx context.Context, host string) (View, error)
-
-	// localKeys tells the storage keys of local media, in a transaction of its own.
-	localKeys(ctx context.Context, key func(string)) error
-
-	// look lets use see the tables at one moment.
-	look(ctx context.Context, host string, use func(tables) error) error
-
-	// holds reports whether a file is the live database's own.
-	holds(fs.FileInfo) bool
-}
-
-// View is the database at one moment; package vault says what each method
-// promises.
-type View interface {
-	Facts() manifest.Facts
-	Database() []manifest.File
-	OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error)
-	Media(ctx context.Context) iter.Seq2[string, error]
-	Close() error
+	media   store
 }
 
 // Options add to GoToSocial's own configuration. The zero value is right for an
 // ordinary installation.
 type Options struct {
-	Extra  []string // more files and folders for the files part, absolute
-	Binary string   // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
-	Bucket Bucket   // of the media, where storage-backend is s3; closed with the instance
+	Extra  []string     // more files and folders for the files part, absolute
+	Binary string       // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
+	Bucket media.Client // of the media, where storage-backend is s3; closed with the instance
 }
 
 // Open checks the configuration and that database and media directory are
 // there. It opens no connection yet, and no other Instance of this process may
 // have one to the same database: another user than its owner reads its header.
-func Open(c *Config, o Options) (*Instance, error) {
-	if err := c.check(); err != nil {
+func Open(c *gotosocial.Config, o Options) (*Instance, error) {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	for _, path := range o.Extra {
 		if !filepath.IsAbs(path) {
-			return nil, &Problem{What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
+			return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
 		}
 	}
 	i := &Instance{config: c, options: o}
@@ -85,45 +57,25 @@ func Open(c *Config, o Options) (*Instance, error) {
 	if i.db, err = openDatabase(c); err != nil {
 		return nil, err
 	}
-	if c.InBucket() {
-		if o.Bucket == nil {
-			return nil, errors.New("open instance: its media are in a bucket, and none was given")
-		}
-		i.media = &mediaBucket{Bucket: o.Bucket}
-	} else if i.media, err = openFolder(c); err != nil {
+	if i.media, err = openStore(c, o.Bucket); err != nil {
 		return nil, err
 	}
 	return i, nil
-}
-
-// openDatabase finds the database, of either engine.
-func openDatabase(c *Config) (database, error) {
-	if c.Engine() == Postgres {
-		return openPostgres(c)
-	}
-	return openSQLite(c)
-}
-
-func unopened(what string, err error, fix string) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return &Problem{What: "can't read the " + what, Err: err, Fix: "run Holdfast as root or as the user who owns it"}
-	}
-	return &Problem{What: "no " + what, Err: err, Fix: fix}
 }
 
 // Close lets go of the media.
 func (i *Instance) Close() error { return i.media.Close() }
 
 // Config is the configuration that the instance was opened with.
-func (i *Instance) Config() *Config { return i.config }
+func (i *Instance) Config() *gotosocial.Config { return i.config }
 
 // Begin opens one consistent view of the database, unless the media can't be
 // read at all.
-func (i *Instance) Begin(ctx context.Context) (View, error) {
-	if err := i.media.begin(ctx); err != nil {
+func (i *Instance) Begin(ctx context.Context) (vault.View, error) {
+	if err := i.media.Reachable(ctx); err != nil {
 		return nil, err
 	}
-	v, err := i.db.begin(ctx, i.Domain())
+	v, err := i.db.Begin(ctx, i.Domain())
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +84,7 @@ func (i *Instance) Begin(ctx context.Context) (View, error) {
 
 // known is a view that knows what no database tells.
 type known struct {
-	View
+	vault.View
 	version, user, accountDomain string
 }
 
@@ -146,8 +98,8 @@ func (v known) Facts() manifest.Facts {
 // "USER:GROUP", or "" where nothing tells.
 func (i *Instance) user() string {
 	place := i.config.Storage()
-	if file, ok := i.db.(*sqliteFile); ok && i.config.InBucket() {
-		place = file.path
+	if file := i.db.File(); file != "" && i.config.InBucket() {
+		place = file
 	}
 	info, err := os.Stat(place)
 	if err != nil {
@@ -169,9 +121,13 @@ func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (m
 	}
 	switch part {
 	case manifest.Media:
-		return i.media.stat(ctx, path)
+		return i.media.Stat(ctx, path)
 	case manifest.Files:
-		return described(i.statFile("/" + path))
+		info, err := i.statFile("/" + path)
+		if err != nil {
+			return manifest.File{}, err
+		}
+		return media.FileOf(info)
 	}
 	return manifest.File{}, noFiles(part)
 }
@@ -183,68 +139,32 @@ func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (i
 	}
 	switch part {
 	case manifest.Media:
-		return i.media.open(ctx, path)
+		return i.media.Open(ctx, path)
 	case manifest.Files:
 		// Not opened before it is known not to be the database.
 		if _, err := i.statFile("/" + path); err != nil {
 			return nil, unreadable("/"+path, err)
 		}
-		r, err := asReader(openFile("/" + path))
-		return r, unreadable("/"+path, err)
+		f, err := disk.Open("/" + path)
+		if err != nil {
+			return nil, unreadable("/"+path, err)
+		}
+		return f, nil
 	}
 	return nil, noFiles(part)
 }
 
 // Reachable reports whether media can be read at all. A [Problem] says what to do
 // about it.
-func (i *Instance) Reachable(ctx context.Context) error { return i.media.reachable(ctx) }
+func (i *Instance) Reachable(ctx context.Context) error { return i.media.Reachable(ctx) }
 
 func noFiles(part manifest.Part) error { return fmt.Errorf("part %q has no files on disk", part) }
-
-// readOnly doesn't wait for a pipe's other end where a file became one.
-const readOnly = os.O_RDONLY | syscall.O_NONBLOCK
-
-// openFile opens a regular file.
-func openFile(path string) (*os.File, error) { return opened(os.OpenFile(path, readOnly, 0)) }
 
 func check(ctx context.Context, path string) error {
 	if !manifest.ValidPath(path) {
 		return fmt.Errorf("%q is no path of a listing", path)
 	}
 	return ctx.Err()
-}
-
-func opened(f *os.File, err error) (*os.File, error) {
-	if err != nil {
-		return nil, err
-	}
-	if err := regular(f.Stat()); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// asReader is not a reader that holds nil.
-func asReader(f *os.File, err error) (io.ReadCloser, error) {
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-func described(info fs.FileInfo, err error) (manifest.File, error) {
-	if err := regular(info, err); err != nil {
-		return manifest.File{}, err
-	}
-	return manifest.File{Size: info.Size(), Mode: manifest.Mode(info.Mode().Perm()), Modified: info.ModTime()}, nil
-}
-
-func regular(info fs.FileInfo, err error) error {
-	if err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file", info.Name())
-	}
-	return err
 }
 
 // statFile describes a file outside of the media directory. The database is
@@ -255,7 +175,7 @@ func (i *Instance) statFile(path string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i.db.holds(info) {
+	if i.db.Holds(info) {
 		return nil, fmt.Errorf("%s: %w", path, errDatabase)
 	}
 	return info, nil
@@ -275,19 +195,10 @@ func (i *Instance) Named(ctx context.Context, paths []string) (map[string]bool, 
 		asked[path] = true
 	}
 	// No index leads from a path to its row, so one pass answers for all.
-	err := i.db.localKeys(ctx, func(key string) {
+	err := i.db.EachLocalMedia(ctx, func(key string) {
 		if asked[key] {
 			named[key] = true
 		}
 	})
 	return named, err
 }
-
-// localKeys are the storage keys of local media, as `gotosocial admin media
-// list-attachments --local-only` and `list-emojis --local-only` select them. Both
-// engines read it.
-const localKeys = `
-	SELECT file_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND file_path<>'' UNION
-	SELECT thumbnail_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND thumbnail_path<>'' UNION
-	SELECT image_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_path<>'' UNION
-	SELECT image_static_path FROM emojis WHERE COALESCE(image_remote_url,'')='' AND image_static_path<>''`

@@ -15,7 +15,9 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 // link makes symbolic links below dir, with the folders that they lie in.
@@ -226,7 +228,7 @@ func TestLinkThatNoListingCanHoldIsNamedAndItsFileSaved(t *testing.T) {
 	link(t, other, map[string]string{"in/odd": "x\xff/../file", "in/two": "gone\nfile"})
 	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}}))
 	for _, name := range []string{"/in/odd", "/in/two"} {
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(bad[other+name], &p) || p.Fix == "" || len(bad) != 2 {
 			t.Errorf("%s: %v", name, bad)
 		}
@@ -274,7 +276,7 @@ func TestLinkInAContainersFolderLeadsWhereTheContainerSeesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: /certs/live/key.pem\n")
-	i := openServer(t, instance.Server{File: dir + "/config.yaml", Paths: map[string]string{"/certs": here}}, instance.Options{})
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", Paths: map[string]string{"/certs": here}}, instance.Options{})
 	same(t, below(t, i, here), map[string]string{"live/key.pem": "-> /certs/archive/key1.pem", "archive/key1.pem": "key"})
 }
 
@@ -283,7 +285,7 @@ func TestRestoredConfigurationGoesByTheLinkToIt(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "files/srv/conf/gts.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\n")
 	link(t, dir, map[string]string{"files/etc/gotosocial/config.yaml": "/srv/conf/gts.yaml"})
-	c, err := instance.RestoredConfig(os.DirFS(dir), "social.example.org")
+	c, err := gotosocial.RestoredConfig(os.DirFS(dir), "social.example.org")
 	if err != nil || c.File != "/etc/gotosocial/config.yaml" || c.Database() != "/etc/gotosocial/sqlite.db" {
 		t.Errorf("%+v, %v", c, err)
 	}

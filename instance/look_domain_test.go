@@ -6,14 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 )
 
 // Bots are kept out, limits are reached and servers start: they live all the same.
 func TestServerThatGivesNoAnswerIsNoneThatIsGone(t *testing.T) {
 	dir := small(t, "WAL")
-	c, err := instance.Load(dir+"/config.yaml", nil)
+	c, err := gotosocial.Load(dir+"/config.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +23,7 @@ func TestServerThatGivesNoAnswerIsNoneThatIsGone(t *testing.T) {
 			w.Header().Set("Location", r.URL.Path) // round in a circle
 			w.WriteHeader(status)
 		}))
-		r := &instance.Rebuild{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"), Facts: manifest.Facts{Engine: instance.SQLite}, From: t.TempDir()}
+		r := &rebuild.Rebuild{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"), Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir()}
 		if f := r.Look(t.Context(), nil, false)[0]; f.What != "domain" || f.Refused != lives {
 			t.Errorf("status %d: %+v", status, f)
 		}

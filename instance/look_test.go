@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 )
 
 // A restore asks the binary that the unit in the snapshot runs, as a backup does.
@@ -20,23 +21,23 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 	restored := t.TempDir()
 	write(t, restored, "files/etc/gts/config.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: /nowhere/sqlite.db\n")
 	write(t, restored, "files/etc/systemd/system/gts.service", "[Service]\nUser=gts\nExecStart="+dir+"/gotosocial-custom --config-path /etc/gts/config.yaml server start\n")
-	c, err := instance.RestoredConfig(os.DirFS(restored), "social.example.org")
+	c, err := gotosocial.RestoredConfig(os.DirFS(restored), "social.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &instance.Rebuild{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: instance.SQLite, GoToSocial: "0.20.0"}, From: restored}
+	r := &rebuild.Rebuild{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite, GoToSocial: "0.20.0"}, From: restored}
 	if f := refused(r.Look(t.Context(), nil, true)); f.What != "GoToSocial" || !strings.Contains(f.Detail, "0.19.1 is installed") {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestConfigurationThatWasGivenIsTheFirstThingLeftToDo(t *testing.T) {
-	c, err := instance.Load(small(t, "WAL")+"/config.yaml", nil)
+	c, err := gotosocial.Load(small(t, "WAL")+"/config.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, given := range []bool{true, false} {
-		r := &instance.Rebuild{Config: c, Given: given}
+		r := &rebuild.Rebuild{Config: c, Given: given}
 		if first := r.Rest(t.Context())[0]; strings.Contains(first, "the restore went by "+c.File) != given {
 			t.Errorf("given %v: %s", given, first)
 		}

@@ -21,7 +21,10 @@ import (
 	_ "modernc.org/sqlite"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // The test binary plays other processes: a server that writes, a reader that
@@ -69,16 +72,16 @@ func serve(path string) {
 
 // readAs reads the instance of a configuration and says how that went.
 func readAs(config string, extra []string) {
-	c, err := instance.Load(config, nil)
+	c, err := gotosocial.Load(config, nil)
 	must(err)
 	i, err := instance.Open(c, instance.Options{Extra: extra})
-	var v instance.View
+	var v vault.View
 	if err == nil {
 		v, err = i.Begin(context.Background())
 	}
-	var p *instance.Problem
+	var p *remedy.Error
 	switch {
-	case errors.As(err, &p) && errors.Is(err, fs.ErrPermission):
+	case errors.As(err, &p) && (p.Kind == remedy.Refused || errors.Is(err, fs.ErrPermission)):
 		fmt.Printf("refused: %v\nfix: %s\n", err, p.Fix)
 		return
 	case err != nil:
@@ -216,14 +219,14 @@ func write(t testing.TB, dir, name, text string) {
 
 func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instance {
 	t.Helper()
-	c, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return openConfig(t, c, o)
 }
 
-func openServer(t testing.TB, s instance.Server, o instance.Options) *instance.Instance {
+func openServer(t testing.TB, s gotosocial.Server, o instance.Options) *instance.Instance {
 	t.Helper()
 	c, err := s.Config()
 	if err != nil {
@@ -232,7 +235,7 @@ func openServer(t testing.TB, s instance.Server, o instance.Options) *instance.I
 	return openConfig(t, c, o)
 }
 
-func openConfig(t testing.TB, c *instance.Config, o instance.Options) *instance.Instance {
+func openConfig(t testing.TB, c *gotosocial.Config, o instance.Options) *instance.Instance {
 	t.Helper()
 	i, err := instance.Open(c, o)
 	if err != nil {
@@ -242,7 +245,7 @@ func openConfig(t testing.TB, c *instance.Config, o instance.Options) *instance.
 	return i
 }
 
-func begin(t testing.TB, i *instance.Instance) instance.View {
+func begin(t testing.TB, i *instance.Instance) vault.View {
 	t.Helper()
 	v, err := i.Begin(t.Context())
 	if err != nil {
@@ -254,7 +257,7 @@ func begin(t testing.TB, i *instance.Instance) instance.View {
 
 // readDatabase is all pages of a view; between, when not nil, is called after
 // each eighth of them.
-func readDatabase(t *testing.T, v instance.View, between func()) []byte {
+func readDatabase(t *testing.T, v vault.View, between func()) []byte {
 	t.Helper()
 	r, err := v.OpenDatabase(t.Context(), "sqlite.db")
 	if err != nil {

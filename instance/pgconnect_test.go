@@ -10,6 +10,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
+	"holdfast/remedy"
 )
 
 // connects wants everything to be read by some settings, by us and by pg_dump,
@@ -27,7 +28,7 @@ func connects(t *testing.T, settings, what, fix string) {
 		}
 		return
 	}
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), what) || !strings.Contains(p.Fix, fix) {
 		t.Errorf("%v\nfix: %+v", err, p)
 	}
@@ -135,7 +136,7 @@ func TestSocketForPgDumpIsNoBurden(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", long)
-	var p *instance.Problem
+	var p *remedy.Error
 	if r, err := v.OpenDatabase(t.Context(), "pre-data.sql"); !errors.As(err, &p) || !strings.Contains(p.Fix, "TMPDIR") {
 		t.Errorf("%v, %v", r, err)
 	}

@@ -8,8 +8,11 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
 )
 
 // restoredExtensions are a database's, in order.
@@ -38,7 +41,7 @@ func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	notes, err := r.Database(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -63,9 +66,9 @@ func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
 	i := openInstance(t, dir, instance.Options{})
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	_, err := r.Database(t.Context())
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") || !strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
 		t.Fatalf("%v\nfix: %+v", err, p)
 	}

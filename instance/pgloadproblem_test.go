@@ -13,14 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
 	"holdfast/vault"
 )
 
 // lost is an instance on PostgreSQL whose database and media are gone, and the
 // rebuild of it.
-func lost(t *testing.T, s *postgrestest.Server) *instance.Rebuild {
+func lost(t *testing.T, s *postgrestest.Server) *rebuild.Rebuild {
 	t.Helper()
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	from := restoredFolder(t, begin(t, i))
@@ -29,14 +32,14 @@ func lost(t *testing.T, s *postgrestest.Server) *instance.Rebuild {
 		t.Fatal(err)
 	}
 	// Nobody answers at that domain.
-	return &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
+	return &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
 }
 
 // fails wants the load to fail with words for it.
-func fails(t *testing.T, r *instance.Rebuild, what, fix string) error {
+func fails(t *testing.T, r *rebuild.Rebuild, what, fix string) error {
 	t.Helper()
 	_, err := r.Database(t.Context())
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), what) || !strings.Contains(p.Fix, fix) {
 		t.Errorf("%v; %+v", err, p)
 	}
@@ -57,13 +60,13 @@ func TestLoadThatMayNotMakeADatabaseSaysWhoMay(t *testing.T) {
 }
 
 // refused is the first finding that keeps a restore from beginning.
-func refused(findings []instance.Finding) instance.Finding {
+func refused(findings []rebuild.Finding) rebuild.Finding {
 	for _, f := range findings {
 		if f.Refused {
 			return f
 		}
 	}
-	return instance.Finding{}
+	return rebuild.Finding{}
 }
 
 func TestLoadOntoAFullDiskSaysSo(t *testing.T) {
@@ -123,7 +126,7 @@ func TestRowsThatAreRefusedAreNotTold(t *testing.T) {
 	r := lost(t, s)
 	write(t, r.From, "database/public.no_key.copy", "row 1\tsecret@example.org\n")
 	err := fails(t, r, `"no_key"`, "earlier snapshot")
-	var damage *instance.DamageError
+	var damage *remedy.DamageError
 	if !errors.As(err, &damage) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
@@ -137,7 +140,7 @@ func TestAnotherRestoreAtTheDatabaseIsToldApart(t *testing.T) {
 	if _, err := other.Exec(t.Context(), "SELECT pg_advisory_lock(hashtext('holdfast gotosocial'))"); err != nil {
 		t.Fatal(err)
 	}
-	if err := fails(t, r, "another restore is at work", "pg_terminate_backend"); !errors.Is(err, instance.ErrBusy) {
+	if err := fails(t, r, "another restore is at work", "pg_terminate_backend"); !remedy.Is(err, remedy.Busy) {
 		t.Errorf("%v", err)
 	}
 	// One that ends meanwhile was worth the wait.
@@ -205,7 +208,7 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	}
 	defer root.Close()
 	restored := vault.Restored{Domain: "social.example.org", Facts: facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
-	if _, err := (&instance.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
+	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}
 	s.NewDatabase(t, "by_hand")
@@ -216,7 +219,7 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	}
 
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: facts, From: from, Run: "aaaa"}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: facts, From: from, Run: "aaaa"}
 	if _, err := r.Database(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,11 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
 )
 
 // A table that only pg_dump, or the last COPY of the night, would stumble over is
@@ -48,7 +51,7 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 			v.Close()
 			continue
 		}
-		var p *instance.Problem
+		var p *remedy.Error
 		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
 			t.Errorf("after %s: %v\nfix: %+v", c.do, err, p)
 		}
@@ -64,7 +67,7 @@ func TestNameThatAScriptCantHoldIsRefused(t *testing.T) {
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE odd (\"two\nlines\" int)")
 	_, err := i.Begin(t.Context())
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(p.What, `"two\nlines"`) || p.Fix == "" {
 		t.Errorf("%v", err)
 	}
@@ -76,7 +79,7 @@ func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
 	if _, err := r.Database(t.Context()); err != nil {
 		t.Fatal(err)
 	}

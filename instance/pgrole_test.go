@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
+	"holdfast/rebuild"
 )
 
 // local is a server that root reaches as its superuser, as on a server of one's
@@ -37,11 +38,11 @@ func local(t *testing.T) (s *postgrestest.Server, log func() string) {
 }
 
 // as gives a rebuild's configuration another user.
-func as(t *testing.T, r *instance.Rebuild, s *postgrestest.Server, user, password string) {
+func as(t *testing.T, r *rebuild.Rebuild, s *postgrestest.Server, user, password string) {
 	t.Helper()
 	dir := pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %q\n", s.Port, user, password))
 	var err error
-	if r.Config, err = instance.Load(filepath.Join(dir, "config.yaml"), nil); err == nil {
+	if r.Config, err = gotosocial.Load(filepath.Join(dir, "config.yaml"), nil); err == nil {
 		err = os.RemoveAll(r.Config.Storage())
 	}
 	if err != nil {

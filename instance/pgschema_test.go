@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
 	"holdfast/vault"
 )
 
@@ -44,8 +46,8 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	restored := vault.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: instance.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
-	if _, err := (&instance.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
+	restored := vault.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: gotosocial.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}
 	for name, runs := range map[string][][]string{"one": {{"--file=restore.sql", "--file=after-restore.sql"}}, "two": {{"--file=restore.sql"}, {"--file=after-restore.sql"}}} {
@@ -68,7 +70,7 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		if err := os.CopyFS(again, os.DirFS(from)); err != nil {
 			t.Fatal(err)
 		}
-		r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: again, Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
+		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: again, Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
 		if _, err := r.Database(t.Context()); err != nil {
 			t.Fatal(err)
 		}

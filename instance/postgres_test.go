@@ -16,8 +16,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 // pgInstance is an instance on PostgreSQL in a folder of its own.
@@ -40,7 +44,7 @@ func pgConfig(t testing.TB, settings string) (dir string) {
 }
 
 // readAll reads every file of a view's database.
-func readAll(t testing.TB, v instance.View) map[string]string {
+func readAll(t testing.TB, v vault.View) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	last := ""
@@ -58,7 +62,7 @@ func readAll(t testing.TB, v instance.View) map[string]string {
 	return all
 }
 
-func readFile(ctx context.Context, v instance.View, path string) (string, error) {
+func readFile(ctx context.Context, v vault.View, path string) (string, error) {
 	r, err := v.OpenDatabase(ctx, path)
 	if err != nil {
 		return "", err
@@ -112,7 +116,7 @@ func owner(t testing.TB, dir string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func mediaOf(t testing.TB, v instance.View) func(func(string) bool) {
+func mediaOf(t testing.TB, v vault.View) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for key, err := range v.Media(t.Context()) {
 			if err != nil {
@@ -191,7 +195,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := openInstance(t, pgConfig(t, strings.Replace(settings, c.old, c.new, 1)), instance.Options{}).Begin(t.Context())
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
 				t.Errorf("%v\nfix: %+v", err, p)
 			}
@@ -217,7 +221,7 @@ func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
 	}
 	s.Stop()
 	_, err = io.Copy(io.Discard, r)
-	var p *instance.Problem
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "went away") {
 		t.Errorf("%v", err)
 	}
@@ -252,7 +256,7 @@ func TestTableThatVanishesIsToldApart(t *testing.T) {
 	if _, err := migration.Exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
-	var p *instance.Problem
+	var p *remedy.Error
 	if err := <-begun; !errors.As(err, &p) || !strings.Contains(err.Error(), "lost a table") || !strings.Contains(p.Fix, "migrations") {
 		t.Errorf("%v", err)
 	}
@@ -315,7 +319,7 @@ func TestConnectionStringMakesTheRestVoid(t *testing.T) {
 }
 
 // restoredFolder is a folder as a restore makes it of a view.
-func restoredFolder(t testing.TB, v instance.View) string {
+func restoredFolder(t testing.TB, v vault.View) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range readAll(t, v) {
@@ -344,12 +348,12 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	rebuild := func(from, snapshot string, replace bool) error {
-		r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: snapshot, Replace: replace, Verbatim: true}
+		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: snapshot, Replace: replace, Verbatim: true}
 		_, err := r.Database(t.Context())
 		return err
 	}
 	// One that is there is never dropped.
-	var p *instance.Problem
+	var p *remedy.Error
 	if err := rebuild(from, "aaaa", false); !errors.As(err, &p) || !strings.Contains(err.Error(), "exists") || !strings.Contains(p.Fix, "--replace") {
 		t.Errorf("%v", err)
 	}
@@ -381,7 +385,7 @@ func TestDamagedRowsAreNotLoaded(t *testing.T) {
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	write(t, from, "database/public.no_key.copy", "row 1\tx\n")
-	r := &instance.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: instance.Postgres}, From: from, Run: "aaaa"}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa"}
 	if _, err := r.Database(t.Context()); err == nil || strings.Contains(err.Error(), "row 1") {
 		t.Errorf("%v", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/remedy"
 )
 
 const start = "ExecStart=/gotosocial/gotosocial server start\n"
@@ -35,7 +37,7 @@ func service(t testing.TB, text string) (unit string) {
 	return machine(t, map[string]string{"etc/systemd/system/gotosocial.service": "[Service]\n" + text}) + "/etc/systemd/system/gotosocial.service"
 }
 
-func config(t testing.TB, s instance.Server) *instance.Config {
+func config(t testing.TB, s gotosocial.Server) *gotosocial.Config {
 	t.Helper()
 	c, err := s.Config()
 	if err != nil {
@@ -45,10 +47,10 @@ func config(t testing.TB, s instance.Server) *instance.Config {
 }
 
 // set are the settings that aren't defaults, and where they come from.
-func set(c *instance.Config) (values, from map[string]string) {
+func set(c *gotosocial.Config) (values, from map[string]string) {
 	values, from = map[string]string{}, map[string]string{}
 	for _, s := range c.Settings() {
-		if s.Origin.Kind != instance.FromDefault {
+		if s.Origin.Kind != gotosocial.FromDefault {
 			values[s.Key], from[s.Key] = s.Value, s.From()
 		}
 	}
@@ -85,7 +87,7 @@ func TestUnitsAreReadAsSystemdReadsThem(t *testing.T) {
 		{"empty variable is none", "Environment=GTS_A=", map[string]string{}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := config(t, instance.Server{Unit: service(t, start+c.text)})
+			got := config(t, gotosocial.Server{Unit: service(t, start+c.text)})
 			if values, _ := set(got); !maps.Equal(values, c.want) {
 				t.Errorf("%q", values)
 			}
@@ -122,7 +124,7 @@ func TestFlagsOfTheCommandLineCount(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			unit := service(t, c.text)
-			got := config(t, instance.Server{Unit: unit})
+			got := config(t, gotosocial.Server{Unit: unit})
 			values, from := set(got)
 			if !maps.Equal(values, c.want) {
 				t.Errorf("%q, warnings %q", values, got.Warnings)
@@ -161,7 +163,7 @@ func TestEnvironmentFilesAreReadAsSystemdReadsThem(t *testing.T) {
 		"GTS_A=pa$word":                "pa$word",
 	} {
 		root := machine(t, map[string]string{"own.env": text})
-		c := config(t, instance.Server{Unit: service(t, start+"EnvironmentFile="+root+"/own.env")})
+		c := config(t, gotosocial.Server{Unit: service(t, start+"EnvironmentFile="+root+"/own.env")})
 		if values, _ := set(c); values["a"] != want || len(values) != 1 {
 			t.Errorf("%q: %q", text, values)
 		}
@@ -181,7 +183,7 @@ func TestContainersEnvironmentIsReadAsComposeReadsIt(t *testing.T) {
 		"# GTS_A=0\nexport GTS_A=1\nNONE": "1",
 	} {
 		root := machine(t, map[string]string{"own.env": text})
-		c := config(t, instance.Server{EnvFile: root + "/own.env"})
+		c := config(t, gotosocial.Server{EnvFile: root + "/own.env"})
 		if values, from := set(c); values["a"] != want || from["a"] != "GTS_A in "+root+"/own.env" {
 			t.Errorf("%q: %q", text, values)
 		}
@@ -194,7 +196,7 @@ func TestDollarThatComposeWouldTakeIsToldWithoutTheSecret(t *testing.T) {
 	root := machine(t, map[string]string{"own.env": "GTS_DB_PASSWORD=pa$geheim", "wrong.env": "GTS_DB_PASSWORD=\"geheim\n", "odd.env": "GTS_A=1\nge heim*=1"})
 	var printed strings.Builder
 	logrus.SetOutput(&printed)
-	c, err := instance.Server{EnvFile: root + "/own.env"}.Config()
+	c, err := gotosocial.Server{EnvFile: root + "/own.env"}.Config()
 	if printed.Len() > 0 {
 		t.Error(printed.String())
 	}
@@ -202,7 +204,7 @@ func TestDollarThatComposeWouldTakeIsToldWithoutTheSecret(t *testing.T) {
 		t.Errorf("%v, %q", err, c.Warnings)
 	}
 	for _, name := range []string{"wrong.env", "odd.env"} {
-		_, err := instance.Server{EnvFile: root + "/" + name}.Config()
+		_, err := gotosocial.Server{EnvFile: root + "/" + name}.Config()
 		if err == nil || strings.Contains(err.Error(), "heim") || !strings.Contains(err.Error(), "(line ") {
 			t.Errorf("%v", err)
 		}
@@ -218,7 +220,7 @@ func TestEachOriginIsStrongerThanTheOneBefore(t *testing.T) {
 			"ExecStart=/g/gotosocial --config-path config.yaml server start",
 		"etc/systemd/system/gotosocial.service.d/10-own.conf": "[Service]\nEnvironment=GTS_BIND_ADDRESS=drop-in\nExecStart=\nExecStart=/g/gotosocial --config-path config.yaml server start --storage-backend local",
 	})
-	c := config(t, instance.Server{Unit: "gotosocial", Root: root})
+	c := config(t, gotosocial.Server{Unit: "gotosocial", Root: root})
 	unit := root + "/etc/systemd/system/gotosocial.service"
 	_, from := set(c)
 	for key, want := range map[string]string{
@@ -252,7 +254,7 @@ func TestDropInsCountInTheirOrder(t *testing.T) {
 	if err := os.Symlink("/dev/null", root+"/etc/systemd/system/gts-my@x.service.d/50.conf"); err != nil {
 		t.Fatal(err)
 	}
-	c := config(t, instance.Server{Unit: "gts-my@x", Root: root})
+	c := config(t, gotosocial.Server{Unit: "gts-my@x", Root: root})
 	want := map[string]string{"a": "x", "b": "20", "c": "1", "d": "10", "e": "30", "f": "40"}
 	if values, _ := set(c); !maps.Equal(values, want) {
 		t.Errorf("%q", values)
@@ -262,19 +264,19 @@ func TestDropInsCountInTheirOrder(t *testing.T) {
 func TestRelativePathsStartWhereTheServerDoes(t *testing.T) {
 	for _, c := range []struct {
 		name, unit string
-		server     instance.Server
+		server     gotosocial.Server
 		want       string
 	}{
-		{"unit", "WorkingDirectory=/srv/gts\n" + start, instance.Server{}, "/srv/gts/sqlite.db"},
-		{"specifier", "WorkingDirectory=-%S/gts\n" + start, instance.Server{}, "/var/lib/gts/sqlite.db"},
-		{"home", "User=root\nWorkingDirectory=~\n" + start, instance.Server{}, "/root/sqlite.db"},
-		{"systemd's default", start, instance.Server{}, "/sqlite.db"},
-		{"a person knows better", "WorkingDirectory=/srv/gts\n" + start, instance.Server{WorkingDir: "/opt"}, "/opt/sqlite.db"},
-		{"file alone", "", instance.Server{}, "FILE/sqlite.db"},
-		{"file with what can't be known", "WorkingDirectory=/x/%b\n" + start, instance.Server{}, "FILE/sqlite.db"},
-		{"file of a container", "", instance.Server{EnvFile: "FILE/own.env"}, "FILE/sqlite.db"},
-		{"mapped", "", instance.Server{WorkingDir: "/gotosocial/data", Paths: map[string]string{"/gotosocial/": "/a", "/gotosocial/data": "/b", "/gotosocial/da": "/c", "/": "/d"}}, "/b/sqlite.db"},
-		{"mapped root", "", instance.Server{WorkingDir: "/x", Paths: map[string]string{"/": "/d"}}, "/d/x/sqlite.db"},
+		{"unit", "WorkingDirectory=/srv/gts\n" + start, gotosocial.Server{}, "/srv/gts/sqlite.db"},
+		{"specifier", "WorkingDirectory=-%S/gts\n" + start, gotosocial.Server{}, "/var/lib/gts/sqlite.db"},
+		{"home", "User=root\nWorkingDirectory=~\n" + start, gotosocial.Server{}, "/root/sqlite.db"},
+		{"systemd's default", start, gotosocial.Server{}, "/sqlite.db"},
+		{"a person knows better", "WorkingDirectory=/srv/gts\n" + start, gotosocial.Server{WorkingDir: "/opt"}, "/opt/sqlite.db"},
+		{"file alone", "", gotosocial.Server{}, "FILE/sqlite.db"},
+		{"file with what can't be known", "WorkingDirectory=/x/%b\n" + start, gotosocial.Server{}, "FILE/sqlite.db"},
+		{"file of a container", "", gotosocial.Server{EnvFile: "FILE/own.env"}, "FILE/sqlite.db"},
+		{"mapped", "", gotosocial.Server{WorkingDir: "/gotosocial/data", Paths: map[string]string{"/gotosocial/": "/a", "/gotosocial/data": "/b", "/gotosocial/da": "/c", "/": "/d"}}, "/b/sqlite.db"},
+		{"mapped root", "", gotosocial.Server{WorkingDir: "/x", Paths: map[string]string{"/": "/d"}}, "/d/x/sqlite.db"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := machine(t, map[string]string{"config.yaml": "db-address: sqlite.db", "own.env": "GTS_HOST=a.example"})
@@ -300,7 +302,7 @@ func TestContainersPathsLeadHere(t *testing.T) {
 		"data/storage/certs": "",
 		"certs/key.pem":      "key",
 	})
-	s := instance.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data", "/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
+	s := gotosocial.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data", "/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
 	c := config(t, s)
 	if c.Database() != root+"/data/sqlite.db" || c.Storage() != root+"/data/storage" || c.File != root+"/etc/gts.yaml" {
 		t.Errorf("%s, %s, %s", c.Database(), c.Storage(), c.File)
@@ -335,7 +337,7 @@ func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
 		"etc/other/config.yaml": "/etc/systemd/system/two.service",
 		"etc/three.yaml":        "",
 	} {
-		c := config(t, instance.Server{File: root + "/" + file, Root: root, Environment: []string{"GTS_PORT=1"}})
+		c := config(t, gotosocial.Server{File: root + "/" + file, Root: root, Environment: []string{"GTS_PORT=1"}})
 		if want != "" {
 			want = root + want
 		}
@@ -344,7 +346,7 @@ func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
 		}
 	}
 	var units []string
-	for _, f := range instance.Find(root) {
+	for _, f := range gotosocial.Find(root) {
 		units = append(units, strings.TrimPrefix(f.Unit, root))
 	}
 	if want := []string{"/etc/systemd/system/gts@a.service", "/etc/systemd/system/two.service", "/usr/lib/systemd/system/one.service"}; !slices.Equal(units, want) {
@@ -352,8 +354,8 @@ func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
 	}
 
 	write(t, root, "etc/systemd/system/again.service", "[Service]\nExecStart=/g/gotosocial --config-path "+root+"/etc/gts/config.yaml server start")
-	_, err := instance.Server{File: root + "/etc/gts/config.yaml", Root: root}.Config()
-	var p *instance.Problem
+	_, err := gotosocial.Server{File: root + "/etc/gts/config.yaml", Root: root}.Config()
+	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(p.What, "again.service") || !strings.Contains(p.What, "one.service") {
 		t.Errorf("%v", err)
 	}
@@ -364,7 +366,7 @@ func TestFilesInUsualPlacesAreFoundOnce(t *testing.T) {
 	if err := os.Symlink("opt/gotosocial", root+"/gotosocial"); err != nil {
 		t.Fatal(err)
 	}
-	if found := instance.Find(root); len(found) != 1 || found[0].File != root+"/gotosocial/config.yaml" || !strings.Contains(found[0].How, found[0].File) {
+	if found := gotosocial.Find(root); len(found) != 1 || found[0].File != root+"/gotosocial/config.yaml" || !strings.Contains(found[0].How, found[0].File) {
 		t.Errorf("%+v", found)
 	}
 }
@@ -383,7 +385,7 @@ func TestWhatTheServiceSaysIsInTheFilesPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	belongToNobody(t, dir)
-	i := openServer(t, instance.Server{Unit: "gts@a", Root: dir}, instance.Options{})
+	i := openServer(t, gotosocial.Server{Unit: "gts@a", Root: dir}, instance.Options{})
 	paths, _ := files(t, i)
 	for _, name := range []string{"/config.yaml", "/e/own.env", "/etc/systemd/system/gts@.service", "/etc/systemd/system/gts@a.service.d/1.conf"} {
 		if !slices.Contains(paths, dir[1:]+name) {
@@ -403,16 +405,16 @@ func TestWarningsNameSettingsAndNeverTheirValues(t *testing.T) {
 	env := []string{"GTS_SMTP_PASSWORD=geheim", "GTS_PORT=1", "PATH=geheim"}
 	for _, c := range []struct {
 		name   string
-		server instance.Server
+		server gotosocial.Server
 		want   []string
 	}{
-		{"own environment alone", instance.Server{Environment: env, File: root + "/a.yaml"}, []string{"GTS_PORT, GTS_SMTP_PASSWORD of Holdfast's own environment will be in no snapshot"}},
-		{"own environment ignored", instance.Server{Environment: env, EnvFile: root + "/own.env"}, []string{"GTS_SMTP_PASSWORD of Holdfast's own environment doesn't count"}},
-		{"another file", instance.Server{File: root + "/a.yaml", Unit: service(t, "ExecStart=/g/gotosocial server start --config-path "+root+"/b.yaml")}, []string{"b.yaml"}},
-		{"no server", instance.Server{Unit: service(t, "Environment=GTS_PORT=1\nExecStart=/usr/bin/docker run geheim")}, []string{"doesn't run gotosocial"}},
-		{"root folder", instance.Server{Unit: service(t, start+"RootDirectory=/srv")}, []string{"instance.paths"}},
-		{"odd lines", instance.Server{Unit: service(t, start+"Environment=GTS_A=\"geheim\nEnvironment=GTS_B=%bgeheim\nWorkingDirectory=~\nUser=no-such-user")}, []string{"quote", "%b", "home folder"}},
-		{"unknown variable", instance.Server{Unit: service(t, "ExecStart=/g/gotosocial server start --a ${NONE}")}, []string{"sets no NONE"}},
+		{"own environment alone", gotosocial.Server{Environment: env, File: root + "/a.yaml"}, []string{"GTS_PORT, GTS_SMTP_PASSWORD of Holdfast's own environment will be in no snapshot"}},
+		{"own environment ignored", gotosocial.Server{Environment: env, EnvFile: root + "/own.env"}, []string{"GTS_SMTP_PASSWORD of Holdfast's own environment doesn't count"}},
+		{"another file", gotosocial.Server{File: root + "/a.yaml", Unit: service(t, "ExecStart=/g/gotosocial server start --config-path "+root+"/b.yaml")}, []string{"b.yaml"}},
+		{"no server", gotosocial.Server{Unit: service(t, "Environment=GTS_PORT=1\nExecStart=/usr/bin/docker run geheim")}, []string{"doesn't run gotosocial"}},
+		{"root folder", gotosocial.Server{Unit: service(t, start+"RootDirectory=/srv")}, []string{"instance.paths"}},
+		{"odd lines", gotosocial.Server{Unit: service(t, start+"Environment=GTS_A=\"geheim\nEnvironment=GTS_B=%bgeheim\nWorkingDirectory=~\nUser=no-such-user")}, []string{"quote", "%b", "home folder"}},
+		{"unknown variable", gotosocial.Server{Unit: service(t, "ExecStart=/g/gotosocial server start --a ${NONE}")}, []string{"sets no NONE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.server.Root = root
@@ -437,22 +439,22 @@ func TestServicesThatCantBeReadNameTheFix(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name     string
-		server   instance.Server
+		server   gotosocial.Server
 		want     string
 		notExist bool
 	}{
-		{"no unit", instance.Server{Unit: root + "/gone.service"}, "no unit " + root + "/gone.service", true},
-		{"no unit of that name", instance.Server{Unit: "gone"}, "/etc/systemd/system/gone.service", true},
-		{"masked", instance.Server{Unit: masked}, "is masked", false},
-		{"folder", instance.Server{Unit: root}, "no regular file", false},
-		{"no environment file of the unit", instance.Server{Unit: service(t, start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
-		{"no environment file of the container", instance.Server{EnvFile: root + "/gone.env"}, "no environment file", true},
-		{"no configuration file of the unit", instance.Server{Unit: service(t, "ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},
+		{"no unit", gotosocial.Server{Unit: root + "/gone.service"}, "no unit " + root + "/gone.service", true},
+		{"no unit of that name", gotosocial.Server{Unit: "gone"}, "/etc/systemd/system/gone.service", true},
+		{"masked", gotosocial.Server{Unit: masked}, "is masked", false},
+		{"folder", gotosocial.Server{Unit: root}, "is not a regular file", false},
+		{"no environment file of the unit", gotosocial.Server{Unit: service(t, start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
+		{"no environment file of the container", gotosocial.Server{EnvFile: root + "/gone.env"}, "no environment file", true},
+		{"no configuration file of the unit", gotosocial.Server{Unit: service(t, "ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.server.Root = root
 			_, err := c.server.Config()
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) || errors.Is(err, fs.ErrNotExist) != c.notExist {
 				t.Errorf("%v", err)
 			}
@@ -479,11 +481,11 @@ func FuzzService(f *testing.F) {
 		if err := cmp.Or(os.WriteFile(unit, []byte("[Service]\nEnvironmentFile="+env+"\n"+text), 0o600), os.WriteFile(env, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range []instance.Server{{Unit: unit, Root: dir}, {EnvFile: env}} {
+		for _, s := range []gotosocial.Server{{Unit: unit, Root: dir}, {EnvFile: env}} {
 			c, err := s.Config()
 			quiet := s.Unit == "" && !strings.Contains(strings.ToUpper(text), "CONFIG_PATH")
 			if err != nil {
-				var p *instance.Problem
+				var p *remedy.Error
 				if !errors.As(err, &p) || p.Fix == "" || quiet && strings.Contains(err.Error(), secret) {
 					t.Errorf("%v", err)
 				}

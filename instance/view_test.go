@@ -19,6 +19,8 @@ import (
 	"holdfast/instance"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
 )
 
 func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
@@ -249,7 +251,7 @@ func TestFactsHoldNoControlCharacters(t *testing.T) {
 
 func TestMediaAreLocalOnly(t *testing.T) {
 	i := openInstance(t, small(t, "WAL"), instance.Options{})
-	if got := media(t, begin(t, i)); !slices.Equal(got, localMedia) {
+	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, localMedia) {
 		t.Errorf("%q", got)
 	}
 	named, err := i.Named(t.Context(), []string{localMedia[0], "gone", "01D/attachment/original/01O.png"})
@@ -263,7 +265,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	want := slices.Sorted(maps.Keys(testkit.RecordedSQLite.Media(t)))
 	i := openInstance(t, dir, instance.Options{})
 	v := begin(t, i)
-	got := media(t, v)
+	got := mediaIn(t, v)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d keys, want %d", len(got), len(want))
 	}
@@ -277,7 +279,7 @@ func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	}
 }
 
-func media(t *testing.T, v instance.View) (keys []string) {
+func mediaIn(t *testing.T, v vault.View) (keys []string) {
 	t.Helper()
 	for key, err := range v.Media(t.Context()) {
 		if err != nil {
@@ -310,7 +312,7 @@ func TestStrangeDatabasesAreRefusedWithTheFix(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := openInstance(t, dir, instance.Options{}).Begin(t.Context())
-			var p *instance.Problem
+			var p *remedy.Error
 			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}

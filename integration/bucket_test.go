@@ -15,50 +15,54 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"holdfast/instance"
+	"holdfast/instance/media"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 )
 
-// mediaServer is a real S3 server with the bucket of an instance's media.
+// mediaServer is a real S3 server with the bucket for the media of an instance.
 type mediaServer struct {
 	t     *testing.T
-	proxy *proxy // Holdfast's way to it
+	proxy *proxy // between Holdfast and the server
 	at    remote.BucketConfig
 	admin *minio.Client
 }
 
-// mediaPrefix stands before each key, as the proxy wants it.
+// mediaPrefix precedes each key. The proxy expects "/example/" in a path.
 const mediaPrefix = "gts/example/"
 
 func newMediaServer(t *testing.T) *mediaServer {
 	t.Helper()
-	endpoint, accessKey, secretKey := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, accessKey, secretKey, "media")
-	s := &mediaServer{t: t, proxy: newProxy(t, endpoint)}
+	b := remotetest.NewBucket(t)
+	s := &mediaServer{t: t, proxy: newProxy(t, b.Endpoint)}
 	s.at = remote.BucketConfig{
-		Endpoint: strings.TrimPrefix(s.proxy.server.URL, "http://"), Name: "media", Prefix: mediaPrefix,
-		AccessKey: accessKey, SecretKey: secretKey, Plain: true,
+		Endpoint: strings.TrimPrefix(s.proxy.server.URL, "http://"), Name: b.Name, Prefix: mediaPrefix,
+		AccessKey: b.AccessKey, SecretKey: b.SecretKey, Plain: true,
 	}
 	var err error
-	s.admin, err = minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
+	s.admin, err = minio.New(b.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")})
 	testkit.OK(t, err)
 	return s
 }
 
-// configure makes a configuration of GoToSocial one for the bucket.
+// configure changes a configuration of GoToSocial so that the media lie in the
+// bucket.
 func (s *mediaServer) configure(config string) {
 	s.t.Helper()
 	text := regexp.MustCompile(`(?m)^storage-.*\n`).ReplaceAll(testkit.Read(s.t, config), nil)
-	testkit.Write(s.t, config, append(text, "storage-backend: s3\nstorage-s3-use-ssl: false\nstorage-s3-endpoint: "+s.at.Endpoint+
-		"\nstorage-s3-bucket: media\nstorage-s3-key-prefix: "+mediaPrefix+
-		"\nstorage-s3-access-key: "+s.at.AccessKey+"\nstorage-s3-secret-key: "+s.at.SecretKey+"\n"...))
+	testkit.Write(s.t, config, string(text)+
+		"storage-backend: s3\nstorage-s3-use-ssl: false"+
+		"\nstorage-s3-endpoint: "+s.at.Endpoint+
+		"\nstorage-s3-bucket: "+s.at.Name+
+		"\nstorage-s3-key-prefix: "+mediaPrefix+
+		"\nstorage-s3-access-key: "+s.at.AccessKey+
+		"\nstorage-s3-secret-key: "+s.at.SecretKey+"\n")
 }
 
 // bucket is the one that a restore fills.
-func (s *mediaServer) bucket() instance.Bucket {
+func (s *mediaServer) bucket() media.Client {
 	s.t.Helper()
 	b, err := remote.OpenBucket(s.at, 0)
 	testkit.OK(s.t, err)
@@ -66,17 +70,18 @@ func (s *mediaServer) bucket() instance.Bucket {
 	return asBucket{b}
 }
 
-func (s *mediaServer) fill(dir string) *instance.Filling {
+func (s *mediaServer) fill(dir string) *media.Filling {
 	s.t.Helper()
 	root, err := os.OpenRoot(dir)
 	testkit.OK(s.t, err)
 	defer root.Close()
-	f := &instance.Filling{From: root, To: s.bucket()}
+	f := &media.Filling{From: root, To: s.bucket()}
 	testkit.OK(s.t, f.Start(s.t.Context()))
 	return f
 }
 
-// read is how often an object was asked for, itself or what describes it.
+// read counts the requests for an object, or for the description of an object,
+// since the last look at the requests.
 func (s *mediaServer) read() (times int) {
 	for _, r := range s.proxy.take() {
 		if (r.method == http.MethodGet || r.method == http.MethodHead) && r.object != "" {
@@ -86,31 +91,31 @@ func (s *mediaServer) read() (times int) {
 	return times
 }
 
-// asBucket is as cmd/holdfast has it, without words for people.
+// asBucket makes a bucket of remote the interface of instance.
 type asBucket struct{ *remote.Bucket }
 
-func (b asBucket) List(ctx context.Context, after string) iter.Seq2[instance.Object, error] {
-	return func(yield func(instance.Object, error) bool) {
+func (b asBucket) List(ctx context.Context, after string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
 		for o, err := range b.Bucket.List(ctx, after) {
-			if !yield(instance.Object(o), err) {
+			if !yield(o, err) {
 				return
 			}
 		}
 	}
 }
 
-func (b asBucket) Stat(ctx context.Context, key string) (instance.Object, error) {
+func (b asBucket) Stat(ctx context.Context, key string) (remote.Object, error) {
 	o, err := b.Bucket.Stat(ctx, key)
-	return instance.Object(o), err
+	return o, err
 }
 
 func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folder(t), sample.Config{VideoBytes: 9 << 20})
+	h := newHost(t, folderRemote(t), sample.Config{VideoBytes: 9 << 20})
 	want := h.image()
 	on := h.restore(h.backup().Snapshot.ID)
 
-	// Into the bucket, twice: the second time there is nothing to do.
+	// The second copy into the bucket has nothing to do.
 	s := newMediaServer(t)
 	f := s.fill(filepath.Join(on, "storage"))
 	if int(f.Put.Load()) != len(want.media) {
@@ -122,12 +127,13 @@ func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 	keys := keys(want.media)
 	for ext, want := range map[string]string{".png": "image/png", ".mp4": "video/mp4"} {
 		i := slices.IndexFunc(keys, func(key string) bool { return filepath.Ext(key) == ext })
-		if info, err := s.admin.StatObject(t.Context(), "media", mediaPrefix+keys[i], minio.StatObjectOptions{}); err != nil || info.ContentType != want {
+		info, err := s.admin.StatObject(t.Context(), s.at.Name, mediaPrefix+keys[i], minio.StatObjectOptions{})
+		if err != nil || info.ContentType != want {
 			t.Errorf("%s is served as %s, %v", keys[i], info.ContentType, err)
 		}
 	}
 
-	// The server goes on with it: others' media and what nobody knows come along.
+	// The server works with the bucket, which gets remote media and an orphan.
 	s.put("01REMOTE/attachment/original/01A.png", "remote")
 	s.put("orphan", "orphan")
 	testkit.OK(t, os.RemoveAll(h.inst.Storage()))
@@ -139,22 +145,22 @@ func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 		t.Errorf("%d objects were read, want %d", n, len(want.media))
 	}
 	if moved.Packs > 2 || moved.Snapshot.Stored > 200_000 {
-		t.Errorf("media that the repository has were stored again: %d packs, %d bytes", moved.Packs, moved.Snapshot.Stored)
+		t.Errorf("known media were stored again: %d packs, %d bytes", moved.Packs, moved.Snapshot.Stored)
 	}
 	h.compare(h.restore(moved.Snapshot.ID), want)
 
-	// An unchanged bucket is listed and not read.
+	// The backup of an unchanged bucket lists the objects and reads no object.
 	s.proxy.take()
 	again := h.backup()
 	if n := s.read(); n != 0 || again.NewFiles != 0 || again.Packs != 0 {
-		t.Errorf("unchanged, and %d objects were read, %d files new, %d packs stored", n, again.NewFiles, again.Packs)
+		t.Errorf("unchanged: %d objects were read, %d files are new, %d packs stored", n, again.NewFiles, again.Packs)
 	}
 
-	// As many other bytes, and an object that is gone.
+	// One object gets other bytes of the same size, another object goes.
 	data := testkit.Read(t, filepath.Join(on, "storage", keys[0]))
 	data[0] ^= 1
 	s.put(keys[0], string(data))
-	testkit.OK(t, s.admin.RemoveObject(t.Context(), "media", mediaPrefix+keys[1], minio.RemoveObjectOptions{}))
+	testkit.OK(t, s.admin.RemoveObject(t.Context(), s.at.Name, mediaPrefix+keys[1], minio.RemoveObjectOptions{}))
 	s.proxy.take()
 	lacking := h.holdfast("backup").start().expect(3)
 	var result struct {
@@ -165,7 +171,7 @@ func TestLocalInstanceMovesIntoABucketAndBack(t *testing.T) {
 	if !slices.Equal(result.Missing, keys[1:2]) || result.NewFiles != 1 {
 		t.Errorf("missing %q, %d files new", result.Missing, result.NewFiles)
 	}
-	if n := s.read(); n != 2 { // the one, and whether the other is really gone
+	if n := s.read(); n != 2 { // the changed object, and a question for the missing one
 		t.Errorf("%d objects were asked for", n)
 	}
 	to := filepath.Join(t.TempDir(), "restored")
@@ -188,7 +194,7 @@ func TestRecordedInstanceComesBackFromABucket(t *testing.T) {
 	s := newMediaServer(t)
 	s.fill(filepath.Join(inst, "storage")) // remote media and an orphan too
 	testkit.OK(t, os.RemoveAll(filepath.Join(inst, "storage")))
-	at := folder(t)
+	at := folderRemote(t)
 	h := &host{t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: at.url, env: at.env}
 	s.configure(h.config)
 	h.init()
@@ -196,9 +202,9 @@ func TestRecordedInstanceComesBackFromABucket(t *testing.T) {
 	testkit.SameTree(t, filepath.Join(h.restore("latest"), "storage"), testkit.RecordedSQLite.Media(t))
 }
 
-func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
+func TestUnreadableBucketNamesTheSetting(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folder(t), sample.Config{Accounts: 5, Statuses: 50, Media: 2})
+	h := newHost(t, folderRemote(t), sample.Config{Accounts: 5, Statuses: 50, Media: 2})
 	s := newMediaServer(t)
 	s.fill(h.inst.Storage())
 	s.configure(h.config)
@@ -206,29 +212,34 @@ func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, fix string }{
 		"secret key": {s.at.SecretKey, "hunter2hunter2", "storage-s3-secret-key"},
 		"access key": {"access-key: " + s.at.AccessKey, "access-key: nobody", "storage-s3-access-key"},
-		"bucket":     {"bucket: media", "bucket: nowhere", "storage-s3-bucket"},
+		"bucket":     {"bucket: " + s.at.Name, "bucket: nowhere", "storage-s3-bucket"},
 		"TLS":        {"use-ssl: false", "use-ssl: true", "storage-s3-use-ssl"},
 	} {
 		testkit.Write(t, h.config, []byte(strings.Replace(whole, c.old, c.new, 1)))
 		run := h.holdfast("backup").start().expect(16)
-		if !strings.Contains(run.summary.Error, "GoToSocial's bucket") || !strings.Contains(run.summary.Fix, c.fix) || strings.Contains(run.stdout.String()+run.stderr.String(), "hunter2") {
-			t.Errorf("%s: %s; %s", name, run.summary.Error, run.summary.Fix)
+		run.says("GoToSocial's bucket", c.fix)
+		if strings.Contains(run.stdout.String()+run.stderr.String(), "hunter2") {
+			t.Errorf("%s: the program shows a secret", name)
 		}
 		check := h.holdfast("config", "check").start().expect(16)
 		if !strings.Contains(check.stdout.String(), c.fix) {
 			t.Errorf("%s: config check says %s", name, &check.stdout)
 		}
-		fresh := newCommand(t, []string{"HOME=" + h.dir, "HOLDFAST_CONFIG=" + h.dir + "/new.yaml", "HOLDFAST_STATE=" + h.dir + "/new"},
-			"init", filepath.Join(t.TempDir(), "repo"), "--gotosocial", h.config, "--kit", h.dir+"/new.txt").start().expect(16)
-		if !strings.Contains(fresh.summary.Fix, c.fix) || slices.Contains(testkit.Names(t, h.dir), "new.yaml") {
-			t.Errorf("%s: init says %s; %s", name, fresh.summary.Error, fresh.summary.Fix)
+		environment := []string{
+			"HOME=" + h.dir, "HOLDFAST_CONFIG=" + h.dir + "/new.yaml", "HOLDFAST_STATE=" + h.dir + "/new",
+		}
+		init := newCommand(t, environment, "init", filepath.Join(t.TempDir(), "repo"),
+			"--gotosocial", h.config, "--kit", h.dir+"/new.txt")
+		init.start().expect(16).says("", c.fix)
+		if slices.Contains(testkit.Names(t, h.dir), "new.yaml") {
+			t.Errorf("%s: init wrote a configuration", name)
 		}
 	}
 	if got := len(h.list()); got != 0 {
 		t.Errorf("%d snapshots", got)
 	}
 	testkit.Write(t, h.config, []byte(whole))
-	// Who asks whether it is there waits for seconds, not minutes.
+	// config check waits some seconds for a server that is gone, not minutes.
 	s.proxy.leave()
 	gone := h.holdfast("config", "check").start().expect(16)
 	if gone.took > 30*time.Second || !strings.Contains(gone.stdout.String(), "storage-s3-endpoint") {
@@ -236,7 +247,7 @@ func TestBucketThatCanNotBeReadIsTheInstancesFault(t *testing.T) {
 	}
 	s.proxy.comeBack()
 	check := h.holdfast("config", "check").start().expect(0)
-	if !strings.Contains(check.stdout.String(), "media in bucket media") {
+	if !strings.Contains(check.stdout.String(), "media in bucket "+s.at.Name) {
 		t.Errorf("config check says %s", &check.stdout)
 	}
 	show := h.holdfast("config", "show").start().expect(0).stdout.String()

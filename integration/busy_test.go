@@ -4,7 +4,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -12,10 +11,10 @@ import (
 	"holdfast/internal/testkit"
 )
 
-// What a run reads must be one moment of a server that never rests, and the
-// server must not notice.
+// A backup of a server that never rests holds one moment of the database, and
+// does not slow the server down.
 func TestBusyServerIsBackedUpConsistently(t *testing.T) {
-	h := newHost(t, folder(t), sample.Config{Media: 4})
+	h := newHost(t, folderRemote(t), sample.Config{Media: 4})
 	srv := startServer(t, h.inst)
 	statuses := ""
 	for range times(3, 10) {
@@ -40,11 +39,11 @@ func TestBusyServerIsBackedUpConsistently(t *testing.T) {
 	testkit.OK(t, sample.CheckInvariant(h.inst.Database()))
 }
 
-// Database and log are the server's: while it is open, and after it died with
-// a log that testkit.Nobody moved into the database. instance has this test for its own
-// reading; here it is the program's whole run.
+// A backup leaves database and log as they are: beside a server, and after a
+// server died and left its log. Package instance tests its own reading in the
+// same way; here the whole program runs.
 func TestBackupWritesNoByteOfDatabaseAndLog(t *testing.T) {
-	h := newHost(t, folder(t), sample.Config{Media: 4})
+	h := newHost(t, folderRemote(t), sample.Config{Media: 4})
 	srv := startServer(t, h.inst)
 	srv.busy()
 	h.backup()
@@ -67,8 +66,8 @@ func TestBackupWritesNoByteOfDatabaseAndLog(t *testing.T) {
 	unchanged("again")
 }
 
-// written are database and log: bytes and time of each. Another process has
-// the locks: reading takes none away.
+// written returns the SHA-256 and the time of database and log. Another process
+// holds the locks, so reading here drops no lock.
 func written(t *testing.T, s *sample.Instance) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -77,36 +76,25 @@ func written(t *testing.T, s *sample.Instance) map[string]string {
 		info, err := os.Stat(path)
 		testkit.OK(t, err)
 		if info.Size() == 0 {
-			t.Fatalf("%s is empty: this shows nothing", path)
+			t.Fatalf("%s is empty: this proves nothing", path)
 		}
 		files[suffix] = testkit.Sum(t, path) + " " + info.ModTime().String()
 	}
 	return files
 }
 
-// Whoever reads a stopped server's database as another user would leave files
-// that the server can't open. instance has this test for the refusal alone; here
-// the program's exit, its words, and the remote are looked at, too.
-func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
+// Another user who reads the database of a stopped server would leave files that
+// the server can't open. Package instance tests the refusal alone; this test also
+// looks at the exit code, the words and the remote.
+func TestBackupAsAnotherUserIsRefused(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to be somebody else")
-	}
-	h := newHost(t, folder(t), sample.Config{Media: 2})
-	startServer(t, h.inst).stop() // clears away what the reading by root left
-	// All but the database belongs to the other user, who may write anywhere.
-	testkit.OK(t, filepath.WalkDir(h.dir, func(path string, _ os.DirEntry, err error) error {
-		if err == nil && path != h.inst.Database() {
-			err = os.Chown(path, testkit.Nobody, testkit.Nobody)
-		}
-		return err
-	}))
-	testkit.OK(t, filepath.WalkDir(h.remote, func(path string, _ os.DirEntry, err error) error {
-		if err == nil {
-			err = os.Chown(path, testkit.Nobody, testkit.Nobody)
-		}
-		return err
-	}))
+	testkit.NeedsRoot(t)
+	h := newHost(t, folderRemote(t), sample.Config{Media: 2})
+	startServer(t, h.inst).stop() // removes the files that root's reading left
+	// All files but the database belong to the other user.
+	testkit.GiveTree(t, h.dir, testkit.Nobody, testkit.Nobody)
+	testkit.GiveTree(t, h.remote, testkit.Nobody, testkit.Nobody)
+	testkit.OK(t, os.Chown(h.inst.Database(), 0, 0))
 	testkit.LetIn(t, h.dir)
 	testkit.LetIn(t, h.remote)
 	before := testkit.Tree(t, h.inst.Dir)
@@ -114,13 +102,10 @@ func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 
 	asNobody := func(args ...string) *command {
 		c := h.holdfast(args...)
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: testkit.Nobody, Gid: testkit.Nobody}}
+		testkit.AsNobody(c.Cmd)
 		return c
 	}
-	c := asNobody("backup").start().expect(20)
-	if !strings.Contains(c.summary.Fix, "sudo -u root") {
-		t.Errorf("fix: %s", c.summary.Fix)
-	}
+	asNobody("backup").start().expect(20).says("", "sudo -u root")
 	if after := testkit.Tree(t, h.inst.Dir); !maps.Equal(before, after) {
 		t.Errorf("left behind: %v, before %v", keys(after), keys(before))
 	}
@@ -128,7 +113,7 @@ func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 		t.Errorf("the remote has %v, had %v", keys(after), keys(stored))
 	}
 
-	// Beside the server it is safe, and root may always.
+	// Beside the server the backup is safe. Root may always back up.
 	srv := startServer(t, h.inst)
 	testkit.OK(t, os.Chmod(h.inst.Database()+"-shm", 0o666))
 	testkit.OK(t, os.Chmod(h.inst.Database()+"-wal", 0o644))
@@ -137,19 +122,12 @@ func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 	h.backup()
 }
 
-func TestOneRunByRootDoesNotKeepTheUserOut(t *testing.T) {
+func TestUserBacksUpAfterRoot(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to be somebody else")
-	}
-	h := newHost(t, folder(t), sample.Config{Media: 2})
+	testkit.NeedsRoot(t)
+	h := newHost(t, folderRemote(t), sample.Config{Media: 2})
 	for _, dir := range []string{h.dir, h.remote} {
-		testkit.OK(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-			if err == nil {
-				err = os.Lchown(path, testkit.Nobody, testkit.Nobody)
-			}
-			return err
-		}))
+		testkit.GiveTree(t, dir, testkit.Nobody, testkit.Nobody)
 		testkit.LetIn(t, dir)
 	}
 	h.backup()
@@ -167,7 +145,7 @@ func TestOneRunByRootDoesNotKeepTheUserOut(t *testing.T) {
 	}
 	for _, verb := range []string{"backup", "list", "verify"} {
 		c := h.holdfast(verb)
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: testkit.Nobody, Gid: testkit.Nobody}}
+		testkit.AsNobody(c.Cmd)
 		c.start().expect(0)
 	}
 }

@@ -2,14 +2,12 @@ package integration_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
@@ -30,11 +29,11 @@ import (
 	"holdfast/vault"
 )
 
-// The document itself is the program under test.
+// These tests run the script in docs/restore-by-hand.md.
 func TestRestoreByHandGivesEveryByteBack(t *testing.T) {
 	testkit.NeedsProgram(t, "age", "zstd", "jq", "openssl", "sqlite3")
 	w := byhandWorld(t)
-	// Long enough for the map to be folded once, and to be laid over again.
+	// So many nights fold the page map once, and add to the folded map.
 	for night := range 34 {
 		if night > 0 {
 			testkit.OK(t, w.sample.Night(night))
@@ -69,10 +68,13 @@ func TestRestoreByHandRestoresPostgres(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
-	// Enough pieces for lines of their own, once every other one is new.
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE long (id int PRIMARY KEY, text text); INSERT INTO long SELECT i, (SELECT string_agg(md5((i * 8 + k)::text), '') FROM generate_series(1, 8) k) FROM generate_series(1, 400000) i")
+	// The table has so many pieces that the listing needs further lines, once every
+	// second piece is new.
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", `CREATE TABLE long (id int PRIMARY KEY, text text);
+		INSERT INTO long SELECT i, (SELECT string_agg(md5((i * 8 + k)::text), '') FROM generate_series(1, 8) k)
+			FROM generate_series(1, 400000) i`)
 	storage, media := someMedia(t)
-	h := newPostgresHost(t, folder(t), s, "gotosocial", storage)
+	h := newPostgresHost(t, folderRemote(t), s, "gotosocial", storage)
 	h.backup()
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "UPDATE long SET text = 'changed' WHERE id % 60 = 0")
 	h.backup()
@@ -89,8 +91,8 @@ func TestRestoreByHandRestoresPostgres(t *testing.T) {
 	}
 }
 
-// A bucket that anyone wrote to must not lead the script astray.
-func TestRestoreByHandPassesForgeryOver(t *testing.T) {
+// Forged records in a bucket do not mislead the script.
+func TestRestoreByHandSkipsForgedRecords(t *testing.T) {
 	testkit.NeedsProgram(t, "age", "zstd", "jq", "openssl")
 	w := byhandWorld(t)
 	w.backup()
@@ -100,7 +102,7 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 			newest = text
 		}
 	}
-	// Its bytes are a record's, its name is not.
+	// The bytes are those of a record, the name is wrong.
 	bad := []string{strings.Repeat("0", 64)}
 	testkit.Write(t, filepath.Join(w.repo, "snapshots", bad[0]), newest)
 	forge := func(text []byte) {
@@ -108,14 +110,15 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 		bad = append(bad, hex.EncodeToString(name[:]))
 		testkit.Write(t, filepath.Join(w.repo, "snapshots", bad[len(bad)-1]), text)
 	}
-	// A later record, signed as the other one was; and signed well, with a key
-	// that the root never certified.
+	// A later record has the signature of another record. One more has a sound
+	// signature, by a key that the root never certified.
 	later := replace(t, newest, `"sequence":1,`, `"sequence":9,`)
 	forge(later)
 	public, private, err := ed25519.GenerateKey(nil)
 	testkit.OK(t, err)
 	line, _, _ := bytes.Cut(later, []byte("\n"))
-	line = replace(t, line, base64.StdEncoding.EncodeToString(w.host.Certificate.Key), base64.StdEncoding.EncodeToString(public))
+	line = replace(t, line,
+		base64.StdEncoding.EncodeToString(w.host.Certificate.Key), base64.StdEncoding.EncodeToString(public))
 	signature := ed25519.Sign(private, append([]byte("holdfast record 1\n"), line...))
 	forge(fmt.Appendf(nil, "%s\n%s\n", line, base64.StdEncoding.EncodeToString(signature)))
 
@@ -123,20 +126,22 @@ func TestRestoreByHandPassesForgeryOver(t *testing.T) {
 	out := filepath.Join(dir, "out")
 	said := w.restoreByHand(out, filepath.Join(dir, "work"))
 	for _, name := range bad {
-		if strings.Count(said, name) != 1 || !strings.Contains(said, "passed over, damaged or not signed: snapshots/"+name) {
+		words := "passed over, damaged or not signed: snapshots/" + name
+		if strings.Count(said, name) != 1 || !strings.Contains(said, words) {
 			t.Errorf("%s was not passed over:\n%s", name, said)
 		}
 	}
 	w.compareFile(w.sample.Database(), filepath.Join(out, "sqlite.db"))
 }
 
-// A listing is as true as the server that wrote it.
+// A hacked server can write any listing.
 func TestRestoreByHandRefusesAHostileListing(t *testing.T) {
 	testkit.NeedsProgram(t, "jq")
 	blocks := block(t, "sh")
 	i := slices.IndexFunc(blocks, func(b string) bool { return strings.Contains(b, "files.sh") })
 	script := "export LC_ALL=C\n" + blocks[1] + blocks[i]
-	const file = `{"part":"files","path":"etc/a","mode":"0644","modified":"2026-11-22T21:58:17Z","sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU","size":0}`
+	const file = `{"part":"files","path":"etc/a","mode":"0644","modified":"2026-11-22T21:58:17Z",` +
+		`"sha256":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU","size":0}`
 	const link = `{"part":"files","path":"etc/b","mode":"0777","modified":"2026-11-22T21:58:17Z","size":0,"link":"a"}`
 	try := func(listing string) (string, error) {
 		dir := t.TempDir()
@@ -158,9 +163,11 @@ func TestRestoreByHandRefusesAHostileListing(t *testing.T) {
 		t.Fatalf("%v: %s", err, said)
 	}
 	for _, c := range [][2]string{
-		{`"etc/a"`, `"../b"`}, {`"etc/a"`, `"x/../../b"`}, {`"etc/a"`, `"/etc/a"`}, {`"etc/a"`, `"etc//a"`}, {`"etc/a"`, `""`},
-		{`"etc/a"`, `"..\u0000/b"`}, {`"etc/a"`, `"a\ntouch canary\n"`}, {`"files"`, `"files/.."`}, {`"files"`, `"files; touch canary;"`},
-		{`"0644"`, `"0644; touch canary"`}, {`"0644"`, `"$(touch canary)"`}, {`21:58:17Z"`, `21:58:17Z; touch canary; :"`},
+		{`"etc/a"`, `"../b"`}, {`"etc/a"`, `"x/../../b"`}, {`"etc/a"`, `"/etc/a"`}, {`"etc/a"`, `"etc//a"`},
+		{`"etc/a"`, `""`}, {`"etc/a"`, `"..\u0000/b"`}, {`"etc/a"`, `"a\ntouch canary\n"`},
+		{`"files"`, `"files/.."`}, {`"files"`, `"files; touch canary;"`},
+		{`"0644"`, `"0644; touch canary"`}, {`"0644"`, `"$(touch canary)"`},
+		{`21:58:17Z"`, `21:58:17Z; touch canary; :"`},
 		{`"sha256":"`, `"sha256":"x; touch canary; : `}, {`"size":0`, `"lines":"0; touch canary; :"`},
 		{`"size":0`, `"extents":[["1; touch canary; :",0,0]]`}, {`"size":0`, `"more":[["$(touch canary)",0,0]]`},
 	} {
@@ -169,8 +176,10 @@ func TestRestoreByHandRefusesAHostileListing(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{
-		{`"etc/b"`, `"../b"`}, {`"link":"a"`, `"link":"a\ntouch canary\n"`}, {`21:58:17Z"`, `now; touch canary"`}, {`"path"`, `"path":"etc/b\ntouch canary","path2"`},
-		{link, strings.NewReplacer("etc/b", "etc/c/b").Replace(link) + "\n" + strings.NewReplacer("etc/b", "etc/c", `"a"`, `"../.."`).Replace(link)},
+		{`"etc/b"`, `"../b"`}, {`"link":"a"`, `"link":"a\ntouch canary\n"`}, {`21:58:17Z"`, `now; touch canary"`},
+		{`"path"`, `"path":"etc/b\ntouch canary","path2"`},
+		{link, strings.Replace(link, "etc/b", "etc/c/b", 1) + "\n" +
+			strings.NewReplacer("etc/b", "etc/c", `"a"`, `"../.."`).Replace(link)},
 	} {
 		if said, err := try(strings.Replace(link, c[0], c[1], 1) + "\n"); err == nil {
 			t.Errorf("%s was restored: %s", c[1], said)
@@ -186,11 +195,11 @@ func replace(t *testing.T, text []byte, old, with string) []byte {
 	return bytes.ReplaceAll(text, []byte(old), []byte(with))
 }
 
-// byhand is an instance, the host that backs it up, and its repository.
+// byhand is an instance with its host and its repository.
 type byhand struct {
 	t        *testing.T
 	sample   *sample.Instance
-	source   source
+	source   *instance.Instance
 	repo     string // the directory remote
 	identity string
 	host     *seal.Host
@@ -198,25 +207,18 @@ type byhand struct {
 	state    string
 }
 
-// source is an instance as a vault.DatabaseSource.
-type source struct{ *instance.Instance }
-
-func (s source) Begin(ctx context.Context) (vault.View, error) {
-	view, err := s.Instance.Begin(ctx)
-	if err != nil {
-		return nil, err // not a View that holds nil
-	}
-	return view, nil
-}
-
 func byhandWorld(t *testing.T) *byhand {
 	t.Helper()
 	dir := t.TempDir()
-	w := &byhand{t: t, repo: filepath.Join(dir, "repo"), identity: filepath.Join(dir, "owner.txt"), state: filepath.Join(dir, "state")}
+	w := &byhand{
+		t: t, repo: filepath.Join(dir, "repo"), state: filepath.Join(dir, "state"),
+		identity: filepath.Join(dir, "owner.txt"),
+	}
 	var err error
-	w.sample, err = sample.Make(filepath.Join(dir, "instance"), sample.Config{Accounts: 20, Statuses: 400, Media: 6, VideoBytes: 9 << 20})
+	w.sample, err = sample.Make(filepath.Join(dir, "instance"),
+		sample.Config{Accounts: 20, Statuses: 400, Media: 6, VideoBytes: 9 << 20})
 	testkit.OK(t, err)
-	// A file without bytes, and names that a shell could trip over.
+	// An empty file, and names that a shell could misread.
 	odd := filepath.Join(dir, "extra", "it's $HOME; `x` \\ a\ttab")
 	testkit.OK(t, os.MkdirAll(odd, 0o755))
 	testkit.Write(t, filepath.Join(odd, "-n"), "")
@@ -225,12 +227,12 @@ func byhandWorld(t *testing.T) *byhand {
 	testkit.OK(t, os.Symlink("--it's gone; $HOME \"*\"", filepath.Join(odd, "-dangling' $x")))
 	testkit.OK(t, os.Symlink("/", filepath.Join(dir, "extra", "root")))
 
-	config, err := instance.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
+	config, err := gotosocial.Load(filepath.Join(w.sample.Dir, "config.yaml"), nil)
 	testkit.OK(t, err)
 	in, err := instance.Open(config, instance.Options{Extra: []string{filepath.Join(dir, "extra")}})
 	testkit.OK(t, err)
 	t.Cleanup(func() { in.Close() })
-	w.source = source{in}
+	w.source = in
 
 	identity, recipient, err := seal.NewIdentity()
 	testkit.OK(t, err)
@@ -274,7 +276,7 @@ func (w *byhand) objects(kind string) []string {
 	return names
 }
 
-// restoreByHand runs the document's script and returns what it said.
+// restoreByHand runs the script of the document and returns the output.
 func (w *byhand) restoreByHand(out, work string) string {
 	w.t.Helper()
 	script := filepath.Join(w.t.TempDir(), "restore.sh")
@@ -283,30 +285,25 @@ func (w *byhand) restoreByHand(out, work string) string {
 	return run(w.t, nil, environment, "sh", "-eu", script)
 }
 
-// compareTree compares the media with the sample's own account of them.
+// compareTree compares the media with the list that the sample made.
 func (w *byhand) compareTree(folder, out string) {
 	w.t.Helper()
 	want, err := w.sample.LocalMedia()
 	testkit.OK(w.t, err)
 	if len(want) < 20 {
-		w.t.Fatalf("a sample of %d media proves little", len(want))
+		w.t.Fatalf("a sample of %d media proves nothing", len(want))
 	}
 	for key := range want {
 		w.compareFile(filepath.Join(w.sample.Storage(), key), filepath.Join(out, folder, key))
 	}
-	found := 0
-	testkit.OK(w.t, filepath.WalkDir(filepath.Join(out, folder), func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			found++
-		}
-		return err
-	}))
-	if found != len(want) {
-		w.t.Errorf("%s has %d files, want %d", folder, found, len(want))
+	files := 0
+	testkit.Walk(w.t, filepath.Join(out, folder), func(string) { files++ })
+	if files != len(want) {
+		w.t.Errorf("%s has %d files, want %d", folder, files, len(want))
 	}
 }
 
-// compareFiles compares the files part with what the source lists.
+// compareFiles compares the files part with the list of the source.
 func (w *byhand) compareFiles(out string) {
 	w.t.Helper()
 	n := 0
@@ -327,7 +324,7 @@ func (w *byhand) compareFiles(out string) {
 	}
 }
 
-// compareLink compares where a link leads, and its time.
+// compareLink compares the target and the time of a link.
 func (w *byhand) compareLink(want manifest.File, got string) {
 	w.t.Helper()
 	text, err := os.Readlink(got)
@@ -353,19 +350,21 @@ func (w *byhand) compareFile(want, got string) {
 	if wantInfo.Mode() != gotInfo.Mode() {
 		w.t.Errorf("%s has mode %v, want %v", got, gotInfo.Mode(), wantInfo.Mode())
 	}
-	// The database counts as changed when its log was.
-	if d := gotInfo.ModTime().Sub(wantInfo.ModTime()); d != 0 && (filepath.Base(got) != "sqlite.db" || d.Abs() > time.Minute) {
+	// The time of the database may be the one of its log.
+	d := gotInfo.ModTime().Sub(wantInfo.ModTime())
+	if d != 0 && (filepath.Base(got) != "sqlite.db" || d.Abs() > time.Minute) {
 		w.t.Errorf("%s is of %v, want %v", got, gotInfo.ModTime(), wantInfo.ModTime())
 	}
 }
 
 const document = "../docs/restore-by-hand.md"
 
-// block returns the document's fenced blocks of a language.
+// block returns the fenced blocks of a language in the document.
 func block(t *testing.T, language string) []string {
 	t.Helper()
 	var blocks []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(testkit.Read(t, document), -1) {
+	fence := regexp.MustCompile("(?ms)^```" + language + "\n(.*?)^```$")
+	for _, m := range fence.FindAllSubmatch(testkit.Read(t, document), -1) {
 		blocks = append(blocks, string(m[1]))
 	}
 	if len(blocks) == 0 {
@@ -374,8 +373,8 @@ func block(t *testing.T, language string) []string {
 	return blocks
 }
 
-// What the document tells people to type is what the tests run.
-func TestRestoreByHandTellsHowToTakeItsScriptOut(t *testing.T) {
+// The sed command in the document prints the script that these tests run.
+func TestSedCommandPrintsTheScript(t *testing.T) {
 	line := regexp.MustCompile(`(?m)^    (sed .*) > restore\.sh$`).FindSubmatch(testkit.Read(t, document))
 	if line == nil {
 		t.Fatal("the sed line is gone")

@@ -1,12 +1,9 @@
 package integration_test
 
 import (
-	"bufio"
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +13,7 @@ import (
 	"holdfast/internal/testkit"
 )
 
-// composition is docker-compose.yml, as far as it is asked.
+// composition holds the keys of docker-compose.yml that the tests read.
 type composition struct {
 	Services map[string]struct {
 		Image       string            `yaml:"image"`
@@ -77,8 +74,9 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 			}
 		}
 		for key, value := range s.Environment {
-			if (strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")) && !strings.HasPrefix(value, "/run/secrets/") {
-				t.Errorf("%s: %s stands in the file", name, key)
+			secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")
+			if secret && !strings.HasPrefix(value, "/run/secrets/") {
+				t.Errorf("%s: the file shows the value of %s", name, key)
 			}
 		}
 		for _, port := range s.Ports {
@@ -94,18 +92,19 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 	}
 }
 
-// Holdfast must see the storage where the settings say that it is, and pg_dump
-// must not be older than the server.
+// Holdfast must see the storage at the path of the settings, and pg_dump must not
+// be older than the server.
 func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	c := parseComposition(t)
 	settings := map[string]string{}
-	for lines := bufio.NewScanner(bytes.NewReader(testkit.Read(t, "../compose/gotosocial.env.example"))); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(testkit.Read(t, "../compose/gotosocial.env.example"))) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		settings[key] = value
 	}
 	storage := settings["GTS_STORAGE_LOCAL_BASE_PATH"]
 	ours, theirs := c.Services["holdfast"], c.Services["gotosocial"]
-	if !slices.Contains(theirs.Volumes, "storage:"+storage) || !slices.Contains(ours.Volumes, "storage:"+storage+":ro") {
+	if !slices.Contains(theirs.Volumes, "storage:"+storage) ||
+		!slices.Contains(ours.Volumes, "storage:"+storage+":ro") {
 		t.Errorf("storage %s is mounted as %v and %v", storage, theirs.Volumes, ours.Volumes)
 	}
 	if !slices.Contains(ours.Volumes, "./"+theirs.EnvFile+":/etc/gotosocial.env:ro") {
@@ -114,8 +113,10 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	if ours.User != theirs.User {
 		t.Errorf("users %q and %q", ours.User, theirs.User)
 	}
-	if c.Services["postgres"].Environment["POSTGRES_USER"] != settings["GTS_DB_USER"] || c.Services["postgres"].Environment["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
-		t.Error("GoToSocial looks for another database than PostgreSQL has")
+	postgres := c.Services["postgres"].Environment
+	if postgres["POSTGRES_USER"] != settings["GTS_DB_USER"] ||
+		postgres["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
+		t.Error("GoToSocial and PostgreSQL have different settings for the database")
 	}
 
 	stages := dockerfile(t)
@@ -124,46 +125,13 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	}
 }
 
-// The block of compose/README.md makes every file that docker-compose.yml reads.
-func TestComposeReadmeMakesEveryFile(t *testing.T) {
-	dir := t.TempDir()
-	testkit.Write(t, filepath.Join(dir, "gotosocial.env.example"), testkit.Read(t, "../compose/gotosocial.env.example"))
-	block := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindSubmatch(testkit.Read(t, "../compose/README.md"))
-	if block == nil {
-		t.Fatal("compose/README.md has no sh block")
-	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", string(block[1]))
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	files := []string{"compose/gotosocial.env"}
-	for _, secret := range parseComposition(t).Secrets {
-		files = append(files, secret.File)
-	}
-	for _, file := range files {
-		info, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(file, "compose/")))
-		testkit.OK(t, err)
-		if info.Size() == 0 || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has %d bytes and mode %v", file, info.Size(), info.Mode())
-		}
-	}
-	settings := string(testkit.Read(t, filepath.Join(dir, "gotosocial.env")))
-	password := string(testkit.Read(t, filepath.Join(dir, "secrets", "db-password")))
-	for _, line := range []string{"GTS_DB_PASSWORD=" + strings.TrimSpace(password), "GTS_HOST=social.example.org"} {
-		if !strings.Contains(settings, line+"\n") {
-			t.Errorf("the settings lack %s:\n%s", line, settings)
-		}
-	}
-}
-
-// stage is one of a Dockerfile.
+// stage is a build stage of a Dockerfile.
 type stage struct {
 	from, name   string
 	instructions [][2]string
 }
 
-// dockerfile parses the Dockerfile: one instruction a line.
+// dockerfile parses the Dockerfile, which has one instruction per line.
 func dockerfile(t *testing.T) (stages []stage) {
 	t.Helper()
 	for line := range strings.Lines(string(testkit.Read(t, "../Dockerfile"))) {
@@ -188,7 +156,7 @@ func dockerfile(t *testing.T) (stages []stage) {
 
 func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	stages := dockerfile(t)
-	known := map[string]bool{}
+	earlier := map[string]bool{}
 	text := string(testkit.Read(t, "../Dockerfile"))
 	for _, s := range stages {
 		for _, i := range s.instructions {
@@ -196,7 +164,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 			case "COPY":
 				from, rest, staged := strings.Cut(strings.TrimPrefix(i[1], "--from="), " ")
 				if strings.HasPrefix(i[1], "--from=") {
-					if !staged || !known[from] {
+					if !staged || !earlier[from] {
 						t.Errorf("COPY %s: no such stage", i[1])
 					}
 					continue
@@ -212,7 +180,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 				t.Errorf("instruction %s", i[0])
 			}
 		}
-		known[s.name] = true
+		earlier[s.name] = true
 	}
 	version := goVersion(t)
 	if !strings.Contains(text, "golang:"+version) {
@@ -223,7 +191,7 @@ func TestHouseDockerfileBuildsWhatIsHere(t *testing.T) {
 	}
 }
 
-// goVersion is that of go.mod, without its last part.
+// goVersion returns the Go version of go.mod without its last number.
 func goVersion(t *testing.T) string {
 	t.Helper()
 	for line := range strings.Lines(string(testkit.Read(t, "../go.mod"))) {
@@ -233,4 +201,40 @@ func goVersion(t *testing.T) string {
 	}
 	t.Fatal("go.mod names no version")
 	return ""
+}
+
+// workflow is .github/workflows/ci.yml, as far as it is asked.
+type workflow struct {
+	Jobs map[string]struct {
+		Steps []struct {
+			Uses string            `yaml:"uses"`
+			Run  string            `yaml:"run"`
+			With map[string]string `yaml:"with"`
+		} `yaml:"steps"`
+	} `yaml:"jobs"`
+}
+
+func TestHouseWorkflowCallsTheScript(t *testing.T) {
+	var w workflow
+	ok(t, yaml.Unmarshal(read(t, "../.github/workflows/ci.yml"), &w))
+	makefile := string(read(t, "../Makefile"))
+	var runs []string
+	for name, job := range w.Jobs {
+		version := ""
+		for _, step := range job.Steps {
+			runs = append(runs, step.Run)
+			if strings.HasPrefix(step.Uses, "actions/setup-go@") {
+				version = step.With["go-version-file"]
+			}
+			if target, made := strings.CutPrefix(step.Run, "make "); made && !strings.Contains(makefile, "\n"+target+":") {
+				t.Errorf("%s: the Makefile has no target %s", name, target)
+			}
+		}
+		if version != "go.mod" {
+			t.Errorf("%s takes the version of Go from %q, not from go.mod", name, version)
+		}
+	}
+	if !slices.Contains(runs, ".ci/run") {
+		t.Errorf("no job calls .ci/run: %q", runs)
+	}
 }

@@ -46,7 +46,7 @@ func exportsEqual(t *testing.T, inst, want string) {
 	temp := filepath.Join(dir, "temp")
 	testkit.OK(t, os.Mkdir(temp, 0o700))
 	h := &host{
-		t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: folder(t).url,
+		t: t, dir: dir, config: filepath.Join(inst, "config.yaml"), remote: folderRemote(t).url,
 		env: []string{"TMPDIR=" + temp},
 	}
 	h.init()

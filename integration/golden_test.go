@@ -1,11 +1,8 @@
 package integration_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,18 +11,20 @@ import (
 	"filippo.io/age"
 
 	"holdfast/instance"
+	"holdfast/instance/gotosocial"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/manifest/index"
+	"holdfast/rebuild"
 	"holdfast/remote"
 	"holdfast/seal"
 	"holdfast/vault"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write new golden files")
 
-// A repository of format 1 stays readable for ever: whoever changes this test's
-// files breaks the promise to restore old backups.
+// A repository of format 1 stays readable for ever. A change to the golden files
+// breaks the promise to restore old backups.
 func TestGoldenRepositoryRestores(t *testing.T) {
 	const golden = "testdata/repository-1"
 	if *update {
@@ -33,9 +32,7 @@ func TestGoldenRepositoryRestores(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	restoreGolden(t, golden, out)
-	want, err := os.ReadFile(golden + ".sha256")
-	testkit.OK(t, err)
-	if got := sums(t, out); got != string(want) {
+	if got, want := sums(t, out), string(testkit.Read(t, golden+".sha256")); got != want {
 		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
 	}
 }
@@ -60,11 +57,11 @@ func restoreGolden(t *testing.T, golden, out string) {
 	testkit.OK(t, err)
 	snapshot, err := repo.OpenSnapshot(rec, keys, t.TempDir())
 	testkit.OK(t, err)
-	_, err = snapshot.Restore(ctx, out, &instance.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
+	_, err = snapshot.Restore(ctx, out, &rebuild.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
 	testkit.OK(t, err)
 }
 
-// writeGolden makes a repository of two nights.
+// writeGolden makes a repository with two snapshots.
 func writeGolden(t *testing.T, golden string) {
 	t.Helper()
 	ctx := t.Context()
@@ -82,7 +79,7 @@ func writeGolden(t *testing.T, golden string) {
 	testkit.OK(t, err)
 	owner, err := seal.ParseOwner(identity.Recipient().String())
 	testkit.OK(t, err)
-	host, err := vault.Init(ctx, store, src.Host(), "golden", []seal.Owner{owner})
+	host, err := vault.Init(ctx, store, src.Domain(), "golden", []seal.Owner{owner})
 	testkit.OK(t, err)
 	testkit.OK(t, seal.SaveIdentity(golden+".identity", identity.String(), owner.Name, host.Repository))
 	state := t.TempDir()
@@ -103,7 +100,7 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	idx, _, err := index.Open(state)
 	testkit.OK(t, err)
 	defer idx.Close()
-	config, err := instance.Load(filepath.Join(dir, "config.yaml"), nil)
+	config, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	testkit.OK(t, err)
 	src, err := instance.Open(config, instance.Options{})
 	testkit.OK(t, err)
@@ -111,26 +108,21 @@ func backupGolden(t *testing.T, dir, state string, store remote.Store, host *sea
 	repo, err := vault.Open(ctx, store, host.Repository, idx)
 	testkit.OK(t, err)
 	_, err = vault.Backup(ctx, vault.BackupConfig{
-		Repository: repo, Host: host, Index: idx, Database: source{src}, Files: src, State: state, Version: "golden",
+		Repository: repo, Host: host, Index: idx, Database: src, Files: src, State: state, Version: "golden",
 	})
 	testkit.OK(t, err)
 }
 
-// sums lists database and media below dir as sha256sum does. The files part
-// lies below the folder that the test ran in, and has no fixed place.
+// sums lists database and media below dir in the form of sha256sum. The paths of
+// the files part depend on the folder of the test, so sums leaves them out.
 func sums(t *testing.T, dir string) string {
 	t.Helper()
 	var out strings.Builder
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		name := strings.TrimPrefix(path, dir+"/")
-		if err != nil || d.IsDir() || !strings.HasPrefix(name, "storage/") && name != "sqlite.db" {
-			return err
+	tree := testkit.Tree(t, dir)
+	for _, name := range keys(tree) {
+		if strings.HasPrefix(name, "storage/") || name == "sqlite.db" {
+			fmt.Fprintf(&out, "%s  %s\n", tree[name], name)
 		}
-		data, err := os.ReadFile(path)
-		sum := sha256.Sum256(data)
-		fmt.Fprintf(&out, "%s  %s\n", hex.EncodeToString(sum[:]), name)
-		return err
-	})
-	testkit.OK(t, err)
+	}
 	return out.String()
 }

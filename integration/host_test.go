@@ -17,24 +17,25 @@ import (
 	"holdfast/remote/remotetest"
 )
 
-// host is an instance's server, as far as Holdfast sees it: the instance, and
-// Holdfast's own files.
+// host is the server of an instance with Holdfast's own files.
 type host struct {
 	t      *testing.T
 	dir    string
-	inst   *sample.Instance // nil where it is no sample
-	config string           // GoToSocial's
+	inst   *sample.Instance // nil if the instance is no sample
+	config string           // the configuration of GoToSocial
 	remote string
-	env    []string // of Holdfast, beside the host's own
+	env    []string // variables for Holdfast in addition to those of holdfast()
 }
 
-// newHost makes a sample instance and sets up Holdfast for it.
-func newHost(t *testing.T, at place, cfg sample.Config) *host {
+// newHost makes a sample instance and sets up Holdfast for the instance.
+func newHost(t *testing.T, at remoteAddress, cfg sample.Config) *host {
 	t.Helper()
 	dir := t.TempDir()
 	inst, err := sample.Make(filepath.Join(dir, "instance"), cfg)
 	testkit.OK(t, err)
-	h := &host{t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: at.url, env: at.env}
+	h := &host{
+		t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: at.url, env: at.env,
+	}
 	h.init()
 	return h
 }
@@ -48,7 +49,7 @@ func (h *host) kit() string   { return filepath.Join(h.dir, "kit.txt") }
 func (h *host) state() string { return filepath.Join(h.dir, "state") }
 func (h *host) yaml() string  { return filepath.Join(h.dir, "holdfast.yaml") }
 
-// set adds lines to Holdfast's configuration.
+// set adds lines to the configuration of Holdfast.
 func (h *host) set(lines string) {
 	h.t.Helper()
 	testkit.OK(h.t, os.WriteFile(h.yaml(), append(testkit.Read(h.t, h.yaml()), lines...), 0o600))
@@ -58,7 +59,8 @@ func (h *host) set(lines string) {
 func (h *host) holdfast(args ...string) *command {
 	h.t.Helper()
 	return newCommand(h.t, append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "HOLDFAST_CONFIG=" + h.yaml(), "HOLDFAST_STATE=" + h.state(),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir,
+		"HOLDFAST_CONFIG=" + h.yaml(), "HOLDFAST_STATE=" + h.state(),
 	}, h.env...), args...)
 }
 
@@ -69,7 +71,8 @@ func (h *host) backup() saved {
 	return s
 }
 
-// restore restores a snapshot, byte for byte, and returns the folder.
+// restore restores a snapshot byte for byte into a new folder, and returns the
+// folder.
 func (h *host) restore(snapshot string) string {
 	h.t.Helper()
 	to := filepath.Join(h.t.TempDir(), "restored")
@@ -77,17 +80,18 @@ func (h *host) restore(snapshot string) string {
 	return to
 }
 
+// restoring prepares the run of [host.restore].
 func (h *host) restoring(snapshot, to string) *command {
 	h.t.Helper()
 	return h.holdfast("restore", snapshot, "--identity", h.kit(), "--verbatim", "--to", to)
 }
 
-// verified is what verify says in its summary.
+// verified is the result of a verification.
 type verified struct {
 	Objects, Unneeded int
 }
 
-// verify reads all that the remote holds.
+// verify checks every byte in the remote.
 func (h *host) verify() verified {
 	h.t.Helper()
 	var v verified
@@ -95,7 +99,8 @@ func (h *host) verify() verified {
 	return v
 }
 
-// image is an instance at one moment: what a snapshot of it must give back.
+// image is an instance at one moment. A snapshot of that moment must restore the
+// image.
 type image struct {
 	database string            // SHA-256
 	media    map[string]string // storage key to SHA-256
@@ -103,7 +108,7 @@ type image struct {
 	bytes    int64
 }
 
-// image is the instance now. Its server must be stopped.
+// image returns the instance as it is now. No process may write to the instance.
 func (h *host) image() image {
 	h.t.Helper()
 	media, err := h.inst.LocalMedia()
@@ -116,7 +121,7 @@ func (h *host) image() image {
 	return i
 }
 
-// compare wants a restored folder to hold the image and nothing else.
+// compare wants a restored folder to hold the image, and no other file.
 func (h *host) compare(dir string, want image) {
 	h.t.Helper()
 	if got := testkit.Sum(h.t, filepath.Join(dir, "sqlite.db")); got != want.database {
@@ -126,12 +131,10 @@ func (h *host) compare(dir string, want image) {
 	if got := testkit.Sum(h.t, filepath.Join(dir, "files", h.config)); got != want.config {
 		h.t.Errorf("%s: the configuration differs", dir)
 	}
-	if got, want := testkit.Names(h.t, dir), []string{"files", "run.env", "sqlite.db", "storage"}; !slices.Equal(got, want) {
-		h.t.Errorf("%s holds %v, want %v", dir, got, want)
-	}
+	wantNames(h.t, dir, "files", "run.env", "sqlite.db", "storage")
 }
 
-// newest is the newest record, out of the index, where a backup leaves it.
+// newest returns the newest record from the index of the host.
 func (h *host) newest() *manifest.Record {
 	h.t.Helper()
 	idx, _, err := index.Open(h.state())
@@ -154,7 +157,7 @@ func (h *host) compareAway(snapshot string, want image) {
 	testkit.OK(h.t, os.RemoveAll(to))
 }
 
-// list is the IDs of all snapshots.
+// list returns the IDs of all snapshots.
 func (h *host) list() (ids []string) {
 	h.t.Helper()
 	for line := range strings.Lines(h.holdfast("list").start().expect(0).stdout.String()) {
@@ -167,7 +170,7 @@ func (h *host) list() (ids []string) {
 	return ids
 }
 
-// latest is the ID of the newest snapshot.
+// latest returns the ID of the newest snapshot.
 func (h *host) latest() string {
 	h.t.Helper()
 	var s struct{ ID string }
@@ -175,28 +178,41 @@ func (h *host) latest() string {
 	return s.ID
 }
 
-// place is where a remote can be.
-type place struct {
+// wantNames wants a folder to have these entries, in byte order, and no other.
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	if got := testkit.Names(t, dir); !slices.Equal(got, want) {
+		t.Errorf("%s holds %v, want %v", dir, got, want)
+	}
+}
+
+// remoteAddress is the address of a remote, with the variables that open it.
+type remoteAddress struct {
 	url string
 	env []string
 }
 
-// folder is a place on this disk.
-func folder(t *testing.T) place { return place{url: filepath.Join(t.TempDir(), "remote")} }
+// folderRemote returns the address of a folder.
+func folderRemote(t *testing.T) remoteAddress {
+	return remoteAddress{url: filepath.Join(t.TempDir(), "remote")}
+}
 
-// minioPlace is a real server, behind a proxy that counts and can misbehave.
-func minioPlace(t *testing.T) (place, *proxy) {
+// minioRemote returns the address of a bucket on a real server. Requests pass the
+// proxy.
+func minioRemote(t *testing.T) (remoteAddress, *proxy) {
 	t.Helper()
-	endpoint, accessKey, secretKey := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, accessKey, secretKey, "backups")
-	p := newProxy(t, endpoint)
-	return place{
-		url: "s3+http://" + strings.TrimPrefix(p.server.URL, "http://") + "/backups/example",
-		env: []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_REGION=us-east-1"},
+	b := remotetest.NewBucket(t)
+	p := newProxy(t, b.Endpoint)
+	return remoteAddress{
+		url: "s3+http://" + strings.TrimPrefix(p.server.URL, "http://") + "/" + b.Name + "/example",
+		env: []string{
+			"AWS_ACCESS_KEY_ID=" + b.AccessKey, "AWS_SECRET_ACCESS_KEY=" + b.SecretKey, "AWS_REGION=us-east-1",
+		},
 	}, p
 }
 
-// query is the first column of the last row, from a file that no one writes to.
+// query returns the only column of the only row that a query has in a database.
+// No process may write to the database.
 func query(t *testing.T, database, text string) (answer string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&immutable=1")

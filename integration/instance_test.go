@@ -13,20 +13,20 @@ import (
 )
 
 // remotes runs a test against each kind of remote.
-func remotes(t *testing.T, test func(t *testing.T, at place)) {
+func remotes(t *testing.T, test func(t *testing.T, at remoteAddress)) {
 	t.Run("folder", func(t *testing.T) {
 		t.Parallel()
-		test(t, folder(t))
+		test(t, folderRemote(t))
 	})
 	t.Run("MinIO", func(t *testing.T) {
 		t.Parallel()
-		at, _ := minioPlace(t)
+		at, _ := minioRemote(t)
 		test(t, at)
 	})
 }
 
 func TestRecordedInstanceComesBack(t *testing.T) {
-	remotes(t, func(t *testing.T, at place) {
+	remotes(t, func(t *testing.T, at remoteAddress) {
 		dir := t.TempDir()
 		inst := filepath.Join(dir, "gotosocial")
 		testkit.RecordedSQLite.Unpack(t, inst)
@@ -39,7 +39,7 @@ func TestRecordedInstanceComesBack(t *testing.T) {
 		verbatim := h.restore("latest")
 		media := testkit.RecordedSQLite.Media(t)
 		testkit.SameTree(t, filepath.Join(verbatim, "storage"), media)
-		// The server is stopped: the file is the consistent copy.
+		// No server runs, so the file itself is consistent.
 		if testkit.Sum(t, filepath.Join(verbatim, "sqlite.db")) != before["sqlite.db"] {
 			t.Error("the database is not equal page for page")
 		}
@@ -65,11 +65,11 @@ func TestRecordedInstanceComesBack(t *testing.T) {
 }
 
 func TestSampleInstanceComesBack(t *testing.T) {
-	remotes(t, func(t *testing.T, at place) {
+	remotes(t, func(t *testing.T, at remoteAddress) {
 		h := newHost(t, at, sample.Config{VideoBytes: 9 << 20})
 		first := h.backup()
 		want := h.image()
-		// The second is taken beside the server, and lies in its log.
+		// The second backup runs beside the server, and the changes are in the log.
 		srv := startServer(t, h.inst)
 		testkit.OK(t, h.inst.Night(1))
 		if testkit.Size(t, h.inst.Database()+"-wal") == 0 {
@@ -87,14 +87,14 @@ func TestSampleInstanceComesBack(t *testing.T) {
 	})
 }
 
-// A person with the recovery kit, the storage's keys and the program, on a
-// machine that knows nothing.
-func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
+// On a fresh machine a restore needs the recovery kit, the credentials of the
+// storage, and the program.
+func TestFreshMachineNeedsOnlyTheKit(t *testing.T) {
 	t.Parallel()
-	at, _ := minioPlace(t)
+	at, _ := minioRemote(t)
 	h := newHost(t, at, sample.Config{})
 	if config := string(testkit.Read(t, h.yaml())); !strings.Contains(config, `region: "us-east-1"`) {
-		t.Errorf("a region that init found in the environment is not kept:\n%s", config)
+		t.Errorf("init did not write the region of the environment:\n%s", config)
 	}
 	h.backup()
 	want := h.image()
@@ -120,27 +120,24 @@ func TestFreshMachineNeedsTheKitAndNothingElse(t *testing.T) {
 		return c
 	}
 
-	// The key alone does not say which repository is the right one.
+	// The key alone does not identify the repository.
 	testkit.Write(t, filepath.Join(machine, "key.txt"), []byte(key+"\n"))
-	refused := holdfast("restore", "--from", h.remote, "--identity", "key.txt", "--to", "restored").start().expect(20)
-	if !strings.Contains(refused.summary.Fix, "--from") {
-		t.Errorf("fix: %s", refused.summary.Fix)
-	}
+	unpinned := holdfast("restore", "--from", h.remote, "--identity", "key.txt", "--to", "restored")
+	unpinned.start().expect(20).says("", "--from")
 	if got := testkit.Names(t, machine); slices.Contains(got, "restored") {
 		t.Errorf("a refused restore left %v", got)
 	}
 
-	holdfast("restore", "latest", "--to", "./restored", "--identity", "kit.txt", "--from", pinned, "--verbatim").start().expect(0)
+	args := []string{"restore", "latest", "--to", "./restored", "--identity", "kit.txt", "--from", pinned, "--verbatim"}
+	holdfast(args...).start().expect(0)
 	h.compare(filepath.Join(machine, "restored"), want)
 	typed := holdfast("restore", "--to", "typed", "--identity", "-", "--from", pinned, "--only", "database")
 	typed.Stdin = strings.NewReader(strings.ToLower(key[:30]) + " \n" + key[30:] + "\n")
 	typed.start().expect(0)
-	if got, want := testkit.Names(t, machine), []string{"key.txt", "kit.txt", "restored", "typed"}; !slices.Equal(got, want) {
-		t.Errorf("the machine has %v, want %v", got, want)
-	}
+	wantNames(t, machine, "key.txt", "kit.txt", "restored", "typed")
 }
 
-// sound wants a database to pass SQLite's own check.
+// sound wants a database without a log that passes SQLite's own check.
 func sound(t *testing.T, database string) {
 	t.Helper()
 	if got := query(t, database, "PRAGMA integrity_check"); got != "ok" {
@@ -148,12 +145,12 @@ func sound(t *testing.T, database string) {
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(database + suffix); err == nil {
-			t.Errorf("%s%s was left", database, suffix)
+			t.Errorf("the program left %s%s", database, suffix)
 		}
 	}
 }
 
-// noneCached wants no row to say that a remote file is in the storage.
+// noneCached wants no row that claims a cached remote file.
 func noneCached(t *testing.T, database string) {
 	t.Helper()
 	for _, of := range []string{
@@ -164,7 +161,8 @@ func noneCached(t *testing.T, database string) {
 			t.Errorf("%s: %s rows", of, got)
 		}
 	}
-	if got := query(t, database, "SELECT count(*)>0 FROM media_attachments WHERE cached AND COALESCE(remote_url,'')=''"); got != "1" {
+	const local = "SELECT count(*)>0 FROM media_attachments WHERE cached AND COALESCE(remote_url,'')=''"
+	if got := query(t, database, local); got != "1" {
 		t.Error("local media are marked as not cached")
 	}
 }

@@ -20,14 +20,14 @@ import (
 	"holdfast/internal/testkit"
 )
 
-// big has a first backup of several packs.
+// big is an instance whose first backup has several packs.
 var big = sample.Config{Media: 40, MediaBytes: 32 << 10, VideoBytes: 90 << 20}
 
-// halfway begins a first backup that stores two packs and is kept from storing
-// more until the proxy's release.
+// halfway starts a first backup. The proxy lets two packs pass and holds the
+// others until its release.
 func halfway(t *testing.T) (*host, *proxy, *command) {
 	t.Helper()
-	at, p := minioPlace(t)
+	at, p := minioRemote(t)
 	h := newHost(t, at, big)
 	reached := p.holdAfter(http.MethodPut, 2)
 	c := h.holdfast("backup").start()
@@ -35,12 +35,12 @@ func halfway(t *testing.T) (*host, *proxy, *command) {
 	return h, p, c
 }
 
-// What was stored before a run ended, however it ended, is stored once.
-func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
+// The next backup uses each pack that an interrupted backup stored.
+func TestBackupContinuesAfterAnInterruption(t *testing.T) {
 	for _, stop := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGKILL} {
 		t.Run(stop.String(), func(t *testing.T) {
 			if signal.Ignored(stop) {
-				t.Skip("these tests run under nohup, and so does what they start")
+				t.Skip("nohup makes these tests and their programs ignore the signal")
 			}
 			t.Parallel()
 			h, p, c := halfway(t)
@@ -50,9 +50,9 @@ func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
 					t.Fatalf("exit %d", exit)
 				}
 			} else {
-				c.expect(130)
-				if !strings.Contains(c.stderr.String(), "✗ backup: interrupted") || !strings.Contains(c.summary.Fix, "run it again") {
-					t.Errorf("it says %q, fix %q", &c.stderr, c.summary.Fix)
+				c.expect(130).says("", "run it again")
+				if !strings.Contains(c.stderr.String(), "✗ backup: interrupted") {
+					t.Errorf("the program prints %q", &c.stderr)
 				}
 			}
 			p.release()
@@ -61,10 +61,10 @@ func TestInterruptedBackupSaysSoAndTheNextGoesOn(t *testing.T) {
 	}
 }
 
-// nohup has the terminal's end ignored, and so it stays.
+// Under nohup a backup ignores the end of the terminal.
 func TestBackupUnderNohupOutlivesItsTerminal(t *testing.T) {
 	t.Parallel()
-	at, p := minioPlace(t)
+	at, p := minioRemote(t)
 	h := newHost(t, at, big)
 	reached := p.holdAfter(http.MethodPut, 2)
 	c := h.holdfast("backup")
@@ -76,9 +76,9 @@ func TestBackupUnderNohupOutlivesItsTerminal(t *testing.T) {
 	c.expect(0)
 }
 
-func TestInterruptedRestoreSaysSoAndTheNextGoesOn(t *testing.T) {
+func TestRestoreContinuesAfterAnInterruption(t *testing.T) {
 	t.Parallel()
-	at, p := minioPlace(t)
+	at, p := minioRemote(t)
 	h := newHost(t, at, big)
 	h.backup()
 	want := h.image()
@@ -90,19 +90,20 @@ func TestInterruptedRestoreSaysSoAndTheNextGoesOn(t *testing.T) {
 	c.expect(130)
 	p.release()
 	h.compareVisible(to, want)
-	// Half the files lie there as the first run wanted them.
-	refused := h.holdfast("restore", "latest", "--identity", h.kit(), "--to", to, "--verbatim", "--only", "media").start().expect(20).summary
+	// The folder holds half the files, restored with other arguments.
+	args := []string{"restore", "latest", "--identity", h.kit(), "--to", to, "--verbatim", "--only", "media"}
+	refused := h.holdfast(args...).start().expect(20).summary
 	if !strings.Contains(refused.Error+refused.Fix, "choose another folder") {
-		t.Errorf("with one part it says %+v", refused)
+		t.Errorf("with other arguments: %+v", refused)
 	}
 	var r struct{ Resumed bool }
 	if h.restoring("latest", to).start().expect(0).result(&r); !r.Resumed {
-		t.Error("it began anew")
+		t.Error("the restore started from the beginning")
 	}
 	h.compare(to, want)
 }
 
-func TestBackupGoesOnWhenTheNetworkComesBack(t *testing.T) {
+func TestBackupContinuesWhenTheNetworkComesBack(t *testing.T) {
 	t.Parallel()
 	h, p, c := halfway(t)
 	refused := p.leave()
@@ -113,21 +114,21 @@ func TestBackupGoesOnWhenTheNetworkComesBack(t *testing.T) {
 	goesOn(t, h, p, arrived(p.take(), "packs"))
 }
 
-// It tries for a minute or two before it gives up.
-func TestBackupWithoutNetworkGivesUpAndTheNextGoesOn(t *testing.T) {
+// Without a network the backup fails after a minute or two.
+func TestBackupWithoutNetworkFailsAndTheNextContinues(t *testing.T) {
 	t.Parallel()
 	h, p, c := halfway(t)
 	p.leave()
 	p.release()
-	c.expect(14)
-	if !strings.Contains(c.summary.Fix, "run it again") || !strings.Contains(c.summary.Effect, "no snapshot yet") {
-		t.Errorf("it says %+v", c.summary)
+	c.expect(14).says("", "run it again")
+	if !strings.Contains(c.summary.Effect, "no snapshot yet") {
+		t.Errorf("effect: %s", c.summary.Effect)
 	}
 	p.comeBack()
 	goesOn(t, h, p, arrived(p.take(), "packs"))
 }
 
-// putOnce notes packs that arrived, and wants them to be others than before.
+// putOnce adds packs to the packs before. No pack may be stored twice.
 func putOnce(t *testing.T, before, now map[string]int64) {
 	t.Helper()
 	for name, size := range now {
@@ -138,8 +139,8 @@ func putOnce(t *testing.T, before, now map[string]int64) {
 	}
 }
 
-// goesOn wants the next backup to succeed, and everything that arrived before to
-// be of use to it: nothing was stored twice.
+// goesOn wants the next backup to succeed, to use every pack in all, and to store
+// no pack again.
 func goesOn(t *testing.T, h *host, p *proxy, all map[string]int64) {
 	t.Helper()
 	had := len(all)
@@ -147,7 +148,7 @@ func goesOn(t *testing.T, h *host, p *proxy, all map[string]int64) {
 	putOnce(t, all, arrived(p.take(), "packs"))
 	v := h.verify()
 	if v.Unneeded > 0 {
-		t.Errorf("%d packs arrived and are of no use", v.Unneeded)
+		t.Errorf("no snapshot needs %d of the packs", v.Unneeded)
 	}
 	want := h.image()
 	if stored := total(all); stored > want.bytes {
@@ -157,7 +158,7 @@ func goesOn(t *testing.T, h *host, p *proxy, all map[string]int64) {
 	h.compare(h.restore(s.Snapshot.ID), want)
 }
 
-// dice are thrown the same way again with HOLDFAST_SEED.
+// dice returns random numbers. HOLDFAST_SEED repeats the numbers of an earlier run.
 func dice(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := rand.Uint64()
@@ -170,23 +171,39 @@ func dice(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// killed starts a run and kills it at a random moment of the time that such a
-// run takes. It reports whether that came before the run's own end.
-func (c *command) killed(rnd *rand.Rand, takes time.Duration) bool {
-	c.t.Helper()
-	c.start()
-	timer := time.AfterFunc(time.Duration(rnd.Int64N(int64(takes))), func() { c.Process.Kill() })
-	defer timer.Stop()
-	return c.end() == -1
+// killer kills runs at random moments of the time that a run takes.
+type killer struct {
+	rnd   *rand.Rand
+	takes time.Duration
 }
 
-// A host backs up night after night, and is killed again and again.
+func newKiller(t *testing.T, takes time.Duration) *killer {
+	t.Helper()
+	return &killer{rnd: dice(t), takes: takes}
+}
+
+// kills starts a run, and reports whether the kill came before the run's own end.
+// The killer waits longer after each kill, and shorter after each other run: the
+// speed of the machine may change meanwhile.
+func (k *killer) kills(c *command) bool {
+	c.t.Helper()
+	c.start()
+	timer := time.AfterFunc(time.Duration(k.rnd.Int64N(int64(k.takes))), func() { c.Process.Kill() })
+	defer timer.Stop()
+	if c.end() == -1 {
+		k.takes += k.takes / 8
+		return true
+	}
+	k.takes = max(k.takes/2, c.took)
+	return false
+}
+
+// A host backs up night after night, and the backups are killed again and again.
 func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
 	t.Parallel()
-	rnd := dice(t)
-	h := newHost(t, folder(t), sample.Config{})
-	first := h.holdfast("backup").start().expect(0)
-	takes := first.took
+	h := newHost(t, folderRemote(t), sample.Config{})
+	k := newKiller(t, h.holdfast("backup").start().expect(0).took)
+	rnd := k.rnd
 	snapshots := map[string]image{h.latest(): h.image()}
 	for kills, night := 0, 0; kills < times(8, 160); {
 		if rnd.IntN(3) > 0 {
@@ -195,20 +212,20 @@ func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
 		}
 		now := h.image()
 		c := h.holdfast("backup")
-		died := c.killed(rnd, takes)
+		died := k.kills(c)
 		if died {
 			kills++
 		} else if c.ProcessState.ExitCode() != 0 {
 			t.Fatalf("after %d kills: exit %d\n%s", kills, c.ProcessState.ExitCode(), &c.stderr)
 		}
-		// It was reported saved if its last line got out, killed or not.
+		// The last line reports the snapshot, even if the kill came later.
 		if c.summary.Type == "summary" && c.summary.Exit == 0 {
 			var s saved
 			c.result(&s)
 			snapshots[s.Snapshot.ID] = now
 		}
 		h.verify()
-		// One that was killed before it said so may be there as well.
+		// A killed run may have stored another snapshot without a report.
 		listed := h.list()
 		for id := range snapshots {
 			if !slices.Contains(listed, id) {
@@ -218,10 +235,9 @@ func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
 		some := slices.Sorted(maps.Keys(snapshots))[rnd.IntN(len(snapshots))]
 		h.compareAway(some, snapshots[some])
 		if died && rnd.IntN(2) > 0 {
-			continue // and is killed before it recovers
+			continue // the next kill comes before a whole backup
 		}
-		next := h.holdfast("backup").start().expect(0)
-		takes = max(takes/2, next.took)
+		h.holdfast("backup").start().expect(0)
 		snapshots[h.latest()] = now
 		h.compareAway("latest", now)
 	}
@@ -231,18 +247,18 @@ func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
 	t.Logf("%d snapshots", len(snapshots))
 }
 
-// A first backup over a line that isn't fast is killed until it is through.
+// A first backup over a slow line is killed until a run succeeds.
 func TestKilledUploadsAreNotRepeated(t *testing.T) {
 	t.Parallel()
-	rnd := dice(t)
+	// The upload alone takes longer.
+	k := newKiller(t, 2*time.Second)
 	for kills := 0; kills < times(4, 40); {
-		at, p := minioPlace(t)
+		at, p := minioRemote(t)
 		p.rate.Store(40 << 20)
 		h := newHost(t, at, big)
 		before := map[string]int64{}
 		for range 4 {
-			// Less than the whole takes: most of it is time to upload.
-			died := h.holdfast("backup").killed(rnd, 2*time.Second)
+			died := k.kills(h.holdfast("backup"))
 			putOnce(t, before, arrived(p.take(), "packs"))
 			if !died {
 				break
@@ -254,23 +270,22 @@ func TestKilledUploadsAreNotRepeated(t *testing.T) {
 	}
 }
 
-func TestKilledRestoreGoesOnAndShowsNothingUnfinished(t *testing.T) {
+func TestKilledRestoreShowsOnlyWholeFiles(t *testing.T) {
 	t.Parallel()
-	rnd := dice(t)
-	h := newHost(t, folder(t), big)
+	h := newHost(t, folderRemote(t), big)
 	h.backup()
 	want := h.image()
-	takes := h.restoring("latest", filepath.Join(t.TempDir(), "whole")).start().expect(0).took
+	k := newKiller(t, h.restoring("latest", filepath.Join(t.TempDir(), "whole")).start().expect(0).took)
 	kills, resumed := 0, 0
 	for kills < times(6, 50) {
 		to := filepath.Join(t.TempDir(), "restored")
 		args := []string{"restore", "--identity", h.kit(), "--to", to}
-		verbatim := rnd.IntN(2) == 0
+		verbatim := k.rnd.IntN(2) == 0
 		if verbatim {
 			args = append(args, "--verbatim")
 		}
 		c := h.holdfast(args...)
-		for c.killed(rnd, takes) {
+		for k.kills(c) {
 			kills++
 			h.compareVisible(to, want)
 			c = h.holdfast(args...)
@@ -281,14 +296,14 @@ func TestKilledRestoreGoesOnAndShowsNothingUnfinished(t *testing.T) {
 			if c.result(&r); r.Resumed {
 				resumed++
 			}
-		case 20: // the one before was through, but for its end
+		case 20: // the killed run had finished all files
 			t.Log(c.summary.Error)
 		default:
 			t.Fatalf("after %d kills: exit %d\n%s", kills, exit, &c.stderr)
 		}
 		database := filepath.Join(to, "sqlite.db")
 		sound(t, database)
-		if !verbatim { // compare all else with the database as it was
+		if !verbatim { // the database differs: compare the other files
 			noneCached(t, database)
 			testkit.OK(t, os.Remove(database))
 			testkit.OK(t, os.Symlink(h.inst.Database(), database))
@@ -296,13 +311,13 @@ func TestKilledRestoreGoesOnAndShowsNothingUnfinished(t *testing.T) {
 		h.compare(to, want)
 		testkit.OK(t, os.RemoveAll(to))
 	}
-	t.Logf("%d kills; %d restores went on where they were", kills, resumed)
+	t.Logf("%d kills; %d restores continued", kills, resumed)
 	if full && resumed == 0 {
-		t.Error("none went on: this shows little")
+		t.Error("no restore continued: this proves little")
 	}
 }
 
-// compareVisible wants whatever stands under its final name to be whole.
+// compareVisible wants each file under its final name to be whole.
 func (h *host) compareVisible(to string, want image) {
 	h.t.Helper()
 	entries, err := os.ReadDir(to)
@@ -315,7 +330,7 @@ func (h *host) compareVisible(to string, want image) {
 		switch e.Name() {
 		case ".holdfast-restore", "run.env":
 		case "sqlite.db":
-			// Whole, or mended.
+			// The database may be mended for the restore.
 			if sound(h.t, path); testkit.Size(h.t, path) != testkit.Size(h.t, h.inst.Database()) {
 				h.t.Errorf("%s is partial", path)
 			}

@@ -10,11 +10,11 @@ import (
 	"holdfast/manifest"
 )
 
-// A month of nights: each can be restored, costs what changed, and leaves no
-// trail of half-used packs that a restore must fetch.
-func TestNightsCostWhatChangedAndRestoresStaySmall(t *testing.T) {
+// Each night of a month can be restored. A night stores its changes only, and a
+// restore fetches few bytes that the snapshot does not need.
+func TestNightsAndRestoresStaySmall(t *testing.T) {
 	t.Parallel()
-	at, p := minioPlace(t)
+	at, p := minioRemote(t)
 	h := newHost(t, at, sample.Config{})
 	h.backup()
 	var most int64
@@ -28,7 +28,7 @@ func TestNightsCostWhatChangedAndRestoresStaySmall(t *testing.T) {
 			t.Fatalf("night %d: no listing was stored", night)
 		}
 		beside := total(arrived(put, "snapshots")) + total(listings)
-		t.Logf("night %d: %d bytes stored, %d of them listing with its maps, and record", night, s.Snapshot.Stored, beside)
+		t.Logf("night %d: %d bytes stored, with %d of listing, maps and record", night, s.Snapshot.Stored, beside)
 		most = max(most, beside)
 		h.compareAway(s.Snapshot.ID, h.image())
 	}
@@ -43,23 +43,24 @@ func TestNightsCostWhatChangedAndRestoresStaySmall(t *testing.T) {
 	for _, r := range p.take() {
 		fetched += r.answered
 	}
-	t.Logf("the restore fetched %d bytes of an instance of %d: %.2f times", fetched, want.bytes, float64(fetched)/float64(want.bytes))
-	if float64(fetched) > 2.5*float64(want.bytes) {
-		t.Error("the promise is 2.5 times at most")
+	share := float64(fetched) / float64(want.bytes)
+	t.Logf("the restore fetched %d bytes for an instance of %d: %.2f times", fetched, want.bytes, share)
+	if share > 2.5 {
+		t.Error("the promise is at most 2.5 times")
 	}
 }
 
-// listings are those of the packs that hold listings, by the newest record.
+// listings returns the packs that hold a listing according to the newest record.
 func listings(t *testing.T, h *host, packs map[string]int64) map[string]int64 {
 	t.Helper()
 	rec := h.newest()
-	found := map[string]int64{}
+	sizes := map[string]int64{}
 	for _, p := range rec.Packs[manifest.Listing] {
 		if size, new := packs[p.Object()]; new {
-			found[p.Object()] = size
+			sizes[p.Object()] = size
 		}
 	}
-	return found
+	return sizes
 }
 
 func TestDemoTellsItsStory(t *testing.T) {
@@ -72,22 +73,26 @@ func TestDemoTellsItsStory(t *testing.T) {
 		t.Fatalf("%s%s", &c.stdout, &c.stderr)
 	}
 	t.Log(&c.stdout)
-	for _, words := range []string{"a small instance", "recovery kit", "A day goes by", "nothing is damaged", "burns down", "media files equal", "Every byte is back"} {
+	for _, words := range []string{
+		"a small instance", "recovery kit", "A day goes by", "nothing is damaged", "burns down", "media files equal",
+		"Every byte is back",
+	} {
 		if !strings.Contains(c.stdout.String(), words) {
-			t.Errorf("it says nothing of %q", words)
+			t.Errorf("the demonstration does not print %q", words)
 		}
 	}
 	if left := testkit.Names(t, home); len(left) > 0 {
-		t.Errorf("it left %v", left)
+		t.Errorf("the demonstration left %v", left)
 	}
 }
 
-// The server beside it has one or two gigabytes.
+// The server needs most of the one or two gigabytes of its machine.
 func TestMemoryStaysSmall(t *testing.T) {
 	if !full {
-		t.Skip("HOLDFAST_FULL=1 has the hundreds of megabytes that this takes")
+		t.Skip("needs hundreds of megabytes: HOLDFAST_FULL=1")
 	}
-	h := newHost(t, folder(t), sample.Config{Statuses: 60_000, Media: 1200, MediaBytes: 128 << 10, VideoBytes: 200 << 20})
+	h := newHost(t, folderRemote(t),
+		sample.Config{Statuses: 60_000, Media: 1200, MediaBytes: 128 << 10, VideoBytes: 200 << 20})
 	measured := func(what string, c *command) {
 		t.Helper()
 		c.measured().start().expect(0)

@@ -14,39 +14,40 @@ import (
 	"holdfast/internal/testkit"
 )
 
-// newPostgresHost sets up Holdfast for an instance on PostgreSQL, whose media
-// lie in storage.
-func newPostgresHost(t *testing.T, at place, s *postgrestest.Server, database, storage string) *host {
+// newPostgresHost sets up Holdfast for an instance on PostgreSQL. The media lie in
+// the folder storage.
+func newPostgresHost(t *testing.T, at remoteAddress, s *postgrestest.Server, database, storage string) *host {
 	t.Helper()
 	dir := t.TempDir()
 	h := &host{t: t, dir: dir, config: filepath.Join(dir, "instance", "config.yaml"), remote: at.url, env: at.env}
 	testkit.OK(t, os.Mkdir(filepath.Dir(h.config), 0o700))
-	testkit.Write(t, h.config, fmt.Appendf(nil, "host: social.example.org\ndb-type: postgres\ndb-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\nstorage-local-base-path: %s\n",
-		s.Port, postgrestest.Owner, s.Password, database, storage))
+	testkit.Write(t, h.config, "host: social.example.org\ndb-type: postgres\ndb-address: 127.0.0.1\n"+
+		fmt.Sprintf("db-port: %d\ndb-user: %s\ndb-password: %s\n", s.Port, postgrestest.Owner, s.Password)+
+		"db-database: "+database+"\nstorage-local-base-path: "+storage+"\n")
 	h.init()
 	return h
 }
 
-// someMedia makes a storage folder with the media of postgrestest.Schema, and
-// some that are not local.
+// someMedia makes a storage folder with the local media of postgrestest.Schema and
+// a remote file.
 func someMedia(t *testing.T) (dir string, local map[string]string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "storage")
 	local = map[string]string{}
 	for _, key := range postgrestest.LocalMedia {
-		testkit.OK(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(key)), 0o755))
-		testkit.Write(t, filepath.Join(dir, key), []byte("bytes of "+key))
+		testkit.Write(t, filepath.Join(dir, key), "bytes of "+key)
 		local[key] = testkit.Sum(t, filepath.Join(dir, key))
 	}
 	testkit.Write(t, filepath.Join(dir, "01A/emoji/original/01F.gif"), "remote, beside a local one")
 	return dir, local
 }
 
-// dumped is a database as pg_dump tells it: schema, rows, sequences, indexes. In
-// what order the rows lie is no part of it, so the lines are sorted.
+// dumped returns the sorted lines of a pg_dump: schema, rows, sequences, indexes.
+// A restore may change the order of the rows.
 func dumped(t *testing.T, s *postgrestest.Server, database string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pg_dump"), "--restrict-key=x", "--no-owner", "--no-privileges", s.URL("postgres", database))
+	cmd := exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pg_dump"),
+		"--restrict-key=x", "--no-owner", "--no-privileges", s.URL("postgres", database))
 	var problem bytes.Buffer
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
@@ -58,7 +59,7 @@ func dumped(t *testing.T, s *postgrestest.Server, database string) string {
 	return strings.Join(lines, "\n")
 }
 
-// byPsql restores a database from a restored folder by psql alone.
+// byPsql restores a database from a restored folder with psql.
 func byPsql(t *testing.T, s *postgrestest.Server, folder, database string) {
 	t.Helper()
 	s.NewDatabase(t, database)
@@ -66,7 +67,7 @@ func byPsql(t *testing.T, s *postgrestest.Server, folder, database string) {
 }
 
 func TestPostgresInstanceComesBack(t *testing.T) {
-	remotes(t, func(t *testing.T, at place) {
+	remotes(t, func(t *testing.T, at remoteAddress) {
 		s := postgrestest.Start(t)
 		s.NewDatabase(t, "gotosocial")
 		s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
@@ -74,30 +75,32 @@ func TestPostgresInstanceComesBack(t *testing.T) {
 		h := newPostgresHost(t, at, s, "gotosocial", storage)
 		first := h.backup()
 		before := dumped(t, s, "gotosocial")
-		s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key VALUES ('new', 0); UPDATE accounts SET username = 'carol' WHERE id = '01C'; DROP TABLE nothing")
+		s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key VALUES ('new', 0); "+
+			"UPDATE accounts SET username = 'carol' WHERE id = '01C'; DROP TABLE nothing")
 		second := h.backup()
 		h.verify()
 
-		for n, c := range []struct{ id, want string }{{first.Snapshot.ID, before}, {second.Snapshot.ID, dumped(t, s, "gotosocial")}} {
+		for n, c := range []struct{ id, want string }{
+			{first.Snapshot.ID, before}, {second.Snapshot.ID, dumped(t, s, "gotosocial")},
+		} {
 			folder := h.restore(c.id)
 			testkit.SameTree(t, filepath.Join(folder, "storage"), media)
-			if got, want := testkit.Names(t, folder), []string{"database", "files", "run.env", "storage"}; !slices.Equal(got, want) {
-				t.Errorf("%s holds %v, want %v", folder, got, want)
-			}
+			wantNames(t, folder, "database", "files", "run.env", "storage")
 			byPsql(t, s, folder, fmt.Sprint("restored", n))
 			if dumped(t, s, fmt.Sprint("restored", n)) != c.want {
 				t.Errorf("snapshot %s differs", c.id)
 			}
 		}
 
-		// Not verbatim: remote media are marked.
+		// Without --verbatim the restore marks remote media.
 		mended := filepath.Join(h.dir, "mended")
 		h.holdfast("restore", "--identity", h.kit(), "--to", mended).start().expect(0)
 		byPsql(t, s, mended, "mended")
 		s.Load(t, postgrestest.Owner, "mended", filepath.Join(mended, "database", "after-restore.sql"))
 		var cached string
-		err := s.Connect(t, "postgres", "mended").QueryRow(t.Context(), "SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM media_attachments WHERE cached UNION SELECT id FROM emojis WHERE cached) x").Scan(&cached)
-		testkit.OK(t, err)
+		const marked = "SELECT string_agg(id, ' ' ORDER BY id) FROM " +
+			"(SELECT id FROM media_attachments WHERE cached UNION SELECT id FROM emojis WHERE cached) x"
+		testkit.OK(t, s.Connect(t, "postgres", "mended").QueryRow(t.Context(), marked).Scan(&cached))
 		if cached != "01E 01M 01N" {
 			t.Errorf("cached are %q", cached)
 		}
@@ -105,7 +108,7 @@ func TestPostgresInstanceComesBack(t *testing.T) {
 }
 
 func TestRecordedPostgresComesBack(t *testing.T) {
-	remotes(t, func(t *testing.T, at place) {
+	remotes(t, func(t *testing.T, at remoteAddress) {
 		s := postgrestest.Start(t)
 		s.NewDatabase(t, "gotosocial")
 		recorded := t.TempDir()
@@ -123,23 +126,23 @@ func TestRecordedPostgresComesBack(t *testing.T) {
 			t.Error("the database differs")
 		}
 		if strings.Contains(at.url, "://") {
-			return // a fresh server is tried with the folder
+			return // the fresh server reads the folder
 		}
 		m := newMachine(t, h)
 		s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-		said := m.restore("--yes", "social.example.org", "--verbatim").start().expect(0).stdout.String()
+		output := m.restore("--yes", "social.example.org", "--verbatim").start().expect(0).stdout.String()
 		if dumped(t, s, "gotosocial") != want {
 			t.Error("the rebuilt database differs")
 		}
-		if !strings.Contains(said, "belong together") {
-			t.Errorf("no keys were checked:\n%s", said)
+		if !strings.Contains(output, "belong together") {
+			t.Errorf("the restore did not check the keys:\n%s", output)
 		}
 	})
 }
 
-func TestUnchangedPostgresStoresARecordAlone(t *testing.T) {
+func TestUnchangedPostgresStoresOnlyARecord(t *testing.T) {
 	t.Parallel()
-	at, p := minioPlace(t)
+	at, p := minioRemote(t)
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
@@ -160,20 +163,21 @@ func TestUnchangedPostgresStoresARecordAlone(t *testing.T) {
 	again("VACUUM FULL")
 }
 
-// What a run reads must be one moment of a server that never rests.
+// A backup of a server that never rests holds one moment of the database.
 func TestPostgresBesidePgbench(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
 	bench := func(args ...string) *exec.Cmd {
-		return exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pgbench"), append(args, s.URL(postgrestest.Owner, "gotosocial"))...)
+		args = append(args, s.URL(postgrestest.Owner, "gotosocial"))
+		return exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pgbench"), args...)
 	}
 	if out, err := bench("-i", "-q", "-s", "2").CombinedOutput(); err != nil {
 		t.Fatalf("pgbench: %v\n%s", err, out)
 	}
 	storage, _ := someMedia(t)
-	h := newPostgresHost(t, folder(t), s, "gotosocial", storage)
+	h := newPostgresHost(t, folderRemote(t), s, "gotosocial", storage)
 	load := bench("-n", "-c", "4", "-T", "3600")
 	testkit.OK(t, load.Start())
 	stop := func() {
@@ -191,8 +195,12 @@ func TestPostgresBesidePgbench(t *testing.T) {
 		byPsql(t, s, folder, database)
 		conn := s.Connect(t, "postgres", database)
 		var accounts, tellers, branches, history, transactions int64
-		testkit.OK(t, conn.QueryRow(t.Context(), `SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
-			(SELECT sum(bbalance) FROM pgbench_branches), (SELECT coalesce(sum(delta), 0) FROM pgbench_history), (SELECT count(*) FROM pgbench_history)`).
+		testkit.OK(t, conn.QueryRow(t.Context(), `SELECT
+			(SELECT sum(abalance) FROM pgbench_accounts),
+			(SELECT sum(tbalance) FROM pgbench_tellers),
+			(SELECT sum(bbalance) FROM pgbench_branches),
+			(SELECT coalesce(sum(delta), 0) FROM pgbench_history),
+			(SELECT count(*) FROM pgbench_history)`).
 			Scan(&accounts, &tellers, &branches, &history, &transactions))
 		if accounts != tellers || tellers != branches || branches != history {
 			t.Errorf("balances %d, %d, %d, %d", accounts, tellers, branches, history)

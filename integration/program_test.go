@@ -151,6 +151,16 @@ func (c *command) expect(exit int) *command {
 	return c
 }
 
+// says wants words in the error of the summary, and words in its fix.
+func (c *command) says(problem, fix string) *command {
+	c.t.Helper()
+	if !strings.Contains(c.summary.Error, problem) || !strings.Contains(c.summary.Fix, fix) {
+		c.t.Errorf("holdfast %s: error %q, want %q\nfix %q, want %q",
+			c.words(), c.summary.Error, problem, c.summary.Fix, fix)
+	}
+	return c
+}
+
 // words returns the arguments for a message, without the program and --json.
 func (c *command) words() string { return strings.Join(c.Args[2:], " ") }
 

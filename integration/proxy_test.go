@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// proxy stands before a storage server. It counts what passes, can be slow, can
-// hold packs back, and can be gone.
+// proxy stands between the program and a storage server. The proxy records the
+// requests. A test can slow the proxy down, make it hold packs, or take it away.
 type proxy struct {
 	server *httptest.Server
 	behind *httputil.ReverseProxy
 	gone   atomic.Pointer[absence]
-	rate   atomic.Int64 // bytes a second, of all bodies together; 0: any
+	rate   atomic.Int64 // bytes per second for all bodies together; 0 for no limit
 	line   line
 	busy   sync.WaitGroup // requests under way
 
@@ -29,17 +29,17 @@ type proxy struct {
 	held     *hold
 }
 
-// request is one that was answered.
+// request is an answered request.
 type request struct {
 	method, object string
 	status         int
-	sent, answered int64 // bytes of the bodies
+	sent, answered int64 // sizes of the bodies in bytes
 }
 
 // hold stops uploads or downloads of packs.
 type hold struct {
 	method  string
-	pass    int // so many packs pass first
+	pass    int // this many packs pass first
 	reached chan struct{}
 	release chan struct{}
 }
@@ -47,7 +47,7 @@ type hold struct {
 func newProxy(t *testing.T, endpoint string) *proxy {
 	p := &proxy{}
 	p.behind = &httputil.ReverseProxy{
-		// The client signed the name of the host that it knows: leave it.
+		// The client signed the name of the proxy, so the name must stay.
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: endpoint})
 			r.Out.Host = r.In.Host
@@ -59,7 +59,7 @@ func newProxy(t *testing.T, endpoint string) *proxy {
 	p.server.Config.ErrorLog = p.behind.ErrorLog
 	p.server.Start()
 	t.Cleanup(func() {
-		p.release() // of a test that failed before it did
+		p.release() // for a test that failed earlier
 		p.server.CloseClientConnections()
 		p.server.Close()
 	})
@@ -72,12 +72,12 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.wait(r)
 	if refused := p.gone.Load(); refused != nil {
 		refused.once.Do(func() { close(refused.first) })
-		panic(http.ErrAbortHandler) // no answer: the connection ends
+		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	in := &body{ReadCloser: r.Body, proxy: p}
 	r.Body = in
 	out := &answer{ResponseWriter: w, proxy: p}
-	defer func() { // also where the client went away
+	defer func() { // runs even if the client went away
 		_, object, _ := strings.Cut(r.URL.Path, "/example/")
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -86,7 +86,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.behind.ServeHTTP(out, r)
 }
 
-// wait keeps a request for a pack that is to be held.
+// wait holds a request for a pack as [proxy.holdAfter] says.
 func (p *proxy) wait(r *http.Request) {
 	p.mu.Lock()
 	h := p.held
@@ -108,9 +108,9 @@ func (p *proxy) wait(r *http.Request) {
 	}
 }
 
-// holdAfter lets so many uploads (PUT) or downloads (GET) of packs through and
-// keeps those that follow, until release. reached is closed when the first is
-// kept.
+// holdAfter lets a number of uploads (PUT) or downloads (GET) of packs pass, and
+// holds all later ones until release. reached is closed when the proxy holds the
+// first.
 func (p *proxy) holdAfter(method string, packs int) (reached <-chan struct{}) {
 	h := &hold{method: method, pass: packs, reached: make(chan struct{}), release: make(chan struct{})}
 	p.mu.Lock()
@@ -128,14 +128,14 @@ func (p *proxy) release() {
 	}
 }
 
-// absence is the time that the server is gone.
+// absence is a time without the server.
 type absence struct {
 	once  sync.Once
 	first chan struct{}
 }
 
-// leave makes the server disappear, in the middle of what it does. refused is
-// closed when somebody asks for it in vain.
+// leave makes the server disappear, and cuts all connections. refused is closed at
+// the first request after that.
 func (p *proxy) leave() (refused <-chan struct{}) {
 	a := &absence{first: make(chan struct{})}
 	p.gone.Store(a)
@@ -145,8 +145,8 @@ func (p *proxy) leave() (refused <-chan struct{}) {
 
 func (p *proxy) comeBack() { p.gone.Store(nil) }
 
-// take returns the requests since the last call. The run that made them must be
-// over; what it left under way is waited for.
+// take waits for the requests under way, and returns all requests since the last
+// call. The run that makes the requests must have ended.
 func (p *proxy) take() []request {
 	p.busy.Wait()
 	p.mu.Lock()
@@ -156,7 +156,7 @@ func (p *proxy) take() []request {
 	return all
 }
 
-// arrived are the objects of a kind that were put, and their sizes.
+// arrived returns the stored objects of a kind and their sizes.
 func arrived(requests []request, kind string) map[string]int64 {
 	sizes := map[string]int64{}
 	for _, r := range requests {
@@ -174,12 +174,13 @@ func total(sizes map[string]int64) (n int64) {
 	return n
 }
 
-// line is thin: carry returns when it has carried n more bytes.
+// line is a network line with a limited rate.
 type line struct {
 	mu   sync.Mutex // guards free
 	free time.Time
 }
 
+// carry returns when the line has carried n more bytes.
 func (l *line) carry(n int, rate int64) {
 	l.mu.Lock()
 	if now := time.Now(); l.free.Before(now) {
@@ -197,7 +198,7 @@ func (p *proxy) carry(n int) {
 	}
 }
 
-// body is a request's.
+// body is the body of a request.
 type body struct {
 	io.ReadCloser
 	proxy *proxy
@@ -211,7 +212,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answer is a response's.
+// answer is the answer to a request.
 type answer struct {
 	http.ResponseWriter
 	proxy  *proxy

@@ -1,15 +1,20 @@
 package manifest
 
-// Facts describe the instance at the moment of a view.
+// Facts describe the instance at the time of a snapshot. A zero fact is unknown.
 type Facts struct {
 	Engine string `json:"engine"`           // "sqlite" or "postgres"
 	Server string `json:"server,omitempty"` // PostgreSQL's version
-	User   string `json:"user,omitempty"`   // "USER:GROUP" that the server runs as, by who owns its media
-	// AccountDomain is in the names of accounts, the host's or one above it: as the
-	// server saw it, which a file alone may not tell.
+	User   string `json:"user,omitempty"`   // "USER:GROUP" of the server, from the media's Unix owner
+	// AccountDomain is the domain in the names of accounts: the instance's domain
+	// or a parent domain, from the settings of the running server.
 	AccountDomain string `json:"account_domain,omitempty"`
-	GoToSocial    string `json:"gotosocial,omitempty"` // version, or "" where it can't be known
-	Migration     string `json:"migration,omitempty"`  // the last applied row of bun_migrations
-	Accounts      int64  `json:"accounts,omitempty"`   // local accounts, the instance's own not counted
-	Statuses      int64  `json:"statuses,omitempty"`   // local statuses; 0 where counting them would mean reading the whole table
+	GoToSocial    string `json:"gotosocial,omitempty"` // version
+	Migration     string `json:"migration,omitempty"`  // last row of bun_migrations
+	Accounts      int64  `json:"accounts,omitempty"`   // local accounts without the instance's own account
+	Statuses      int64  `json:"statuses,omitempty"`   // local statuses; 0 if a count would read the whole table
+}
+
+// printable reports whether no fact holds a control character.
+func (f *Facts) printable() bool {
+	return printable(f.Engine + f.Server + f.User + f.AccountDomain + f.GoToSocial + f.Migration)
 }

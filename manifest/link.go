@@ -8,19 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// Link is where a symbolic link leads, as readlink gives it; "" for what is none.
+// Link is the target of a symbolic link, as readlink returns it; "" for a file
+// that is not a link.
 type Link string
 
-// maxLink is the longest that Linux makes, in bytes (PATH_MAX without its NUL).
+// maxLink is Linux's limit, in bytes: PATH_MAX without the NUL.
 const maxLink = 4095
 
-// Valid reports whether the listing can hold the link.
+// Valid reports whether the listing can hold the link. "" is not valid.
 func (l Link) Valid() bool {
 	return l != "" && len(l) <= maxLink && utf8.ValidString(string(l)) && !strings.ContainsAny(string(l), "\x00\n\r")
 }
 
-// UnmarshalText reads a valid link, and nothing else: an empty one would pass
-// for an empty file.
+// UnmarshalText reads a valid link. An empty link would pass for an empty file
+// and is an error.
 func (l *Link) UnmarshalText(text []byte) error {
 	if *l = Link(text); !l.Valid() {
 		return fmt.Errorf("link to %.100q is not allowed", text)
@@ -28,16 +29,17 @@ func (l *Link) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ErrLoop means that links lead round in a circle, or through too many others.
+// ErrLoop means that links lead in a circle, or through more than [MaxFollowed]
+// links.
 var ErrLoop = errors.New("the links lead round in a circle")
 
-// MaxFollowed is how many links Linux follows on the way to one file.
+// MaxFollowed is the number of links that Linux follows on the way to a file.
 const MaxFollowed = 40
 
-// Resolve is where a path of the files part leads once every link on its way is
-// followed, as the kernel would. leads tells whether there is a link at a path,
-// and where it leads.
-func Resolve(name string, leads func(path string) (Link, bool)) (string, error) {
+// Resolve follows every link on the way to a path of the files part, as the
+// kernel does, and returns the final path. readlink returns the link at a path;
+// ok is false if the path is not a link. The error is [ErrLoop].
+func Resolve(name string, readlink func(path string) (link Link, ok bool)) (string, error) {
 	at, rest := "", name
 	for followed := 0; rest != ""; {
 		var next string
@@ -50,7 +52,7 @@ func Resolve(name string, leads func(path string) (Link, bool)) (string, error) 
 			continue
 		}
 		at = path.Join(at, next)
-		link, ok := leads(at)
+		link, ok := readlink(at)
 		if !ok {
 			continue
 		}
@@ -65,17 +67,17 @@ func Resolve(name string, leads func(path string) (Link, bool)) (string, error) 
 	return at, nil
 }
 
-// above is the folder that a path lies in; "" is the root, and lies in itself.
+// above returns the folder of a path. "" is the root; above("") is "".
 func above(name string) string {
 	dir, _ := path.Split(name)
 	return strings.TrimSuffix(dir, "/")
 }
 
-// links are those that begin as the last path does, by length: no other could
-// have one of the next paths below it, as the listing is in byte order.
+// links holds the lengths of the links that are prefixes of the last path. In
+// byte order, only these links can contain the next path.
 type links []int
 
-// next is what there is after f, or an error where f lies below a link.
+// next returns the links after f. A path below a link is an error.
 func (l links) next(last, f *File) (links, error) {
 	for len(l) > 0 && (f.Part != last.Part || !strings.HasPrefix(f.Path, last.Path[:l[len(l)-1]])) {
 		l = l[:len(l)-1]

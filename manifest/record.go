@@ -7,17 +7,59 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"holdfast/seal"
 )
 
-// RecordFormat is the version of records that this program writes.
+// Record is a signed entry of the repository's log. In the bucket a record is a
+// line of JSON and a line with an ed25519 signature, in clear: sizes, counts and
+// dates, never a file's name. A record names every object that a restore of the
+// record needs, and every record that is still kept.
+type Record struct {
+	Format     int               `json:"format"`
+	Kind       string            `json:"kind"`
+	Repository seal.RepositoryID `json:"repository"`
+	Instance   string            `json:"instance"` // the domain
+	Sequence   int64             `json:"sequence"` // one more than the highest of Previous; init has 0
+	// Previous are the heads that this record continues: one head, or several to
+	// join a fork.
+	Previous []Hash `json:"previous"`
+	// Kept are the other kept records, Previous included.
+	Kept []Hash `json:"kept"`
+	// Retired are records that are no longer kept. The objects of a retired record
+	// may still lie in the remote; a retired record is not a head.
+	Retired []Hash `json:"retired,omitempty"`
+
+	Started  time.Time `json:"started"` // of the run
+	Time     time.Time `json:"time"`    // of the database transaction that the snapshot shows
+	Finished time.Time `json:"finished"`
+	Holdfast string    `json:"holdfast"` // version of the program that wrote the record
+	Facts    Facts     `json:"facts,omitzero"`
+
+	Parts map[Part]Total `json:"parts,omitempty"`
+	// Stored counts the sealed bytes that the run added to the remote. Read counts
+	// the bytes that the run read from the instance.
+	Stored int64 `json:"stored"`
+	Read   int64 `json:"read"`
+	// Missing counts media that the database names and the media storage lacks.
+	Missing int64 `json:"missing,omitempty"`
+
+	Keys  []Key           `json:"keys"`
+	Packs map[Part][]Pack `json:"packs,omitempty"`
+	// ListingAt locates the listing; set if Kind is "backup".
+	ListingAt *ListingAt `json:"listing,omitempty"`
+
+	Epoch       int              `json:"epoch"`
+	Certificate seal.Certificate `json:"certificate"`
+
+	name Hash
+}
+
+// RecordFormat is the version of the records that this program writes.
 const RecordFormat = 1
 
-// MaxRecord bounds a record, in bytes: that of a terabyte has 4 MiB.
+// MaxRecord bounds a record, in bytes. A terabyte needs a record of 4 MiB.
 const MaxRecord = 64 << 20
 
 // The kinds of records.
@@ -27,99 +69,27 @@ const (
 	KindRetire = "retire"
 )
 
-// Record is a signed entry of the repository's log. In the bucket it is a line
-// of JSON and a line with its ed25519 signature, and lies in clear: it tells
-// sizes, counts and dates, never a file's name. A record is an inventory by
-// itself: every pack it needs, every key object, every record still kept.
-type Record struct {
-	Format     int               `json:"format"`
-	Kind       string            `json:"kind"`
-	Repository seal.RepositoryID `json:"repository"`
-	Instance   string            `json:"instance"` // the domain
-	Sequence   int64             `json:"sequence"` // one more than the highest of Previous; init has 0
-	// Previous are the heads that this record continues: one, or several where
-	// it joins a fork.
-	Previous []Hash `json:"previous"`
-	// Kept are all other records that are still kept, Previous among them.
-	Kept []Hash `json:"kept"`
-	// Retired are records that were taken out of the inventory and whose
-	// objects may still lie in the remote: they are no heads.
-	Retired []Hash `json:"retired,omitempty"`
-
-	Started  time.Time `json:"started"` // of the run
-	Time     time.Time `json:"time"`    // of the database's view: what the snapshot shows
-	Finished time.Time `json:"finished"`
-	Holdfast string    `json:"holdfast"` // version of the program that wrote it
-	Facts    Facts     `json:"facts,omitzero"`
-
-	Parts map[Part]Total `json:"parts,omitempty"`
-	// Stored is what this run added to the remote, in sealed bytes; Read is
-	// what it had to read of the instance.
-	Stored int64 `json:"stored"`
-	Read   int64 `json:"read"`
-	// Missing counts files that the database names and the storage lacked.
-	Missing int64 `json:"missing,omitempty"`
-
-	Keys  []Key           `json:"keys"`
-	Packs map[Part][]Pack `json:"packs,omitempty"`
-	// ListingAt is where the listing's bytes lie, in order.
-	ListingAt *ListingAt `json:"listing,omitempty"`
-
-	Epoch       int              `json:"epoch"`
-	Certificate seal.Certificate `json:"certificate"`
-
-	name Hash
-}
-
 // Total sums up a part.
 type Total struct {
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
 }
 
-// ListingAt is where the listing lies.
+// ListingAt locates the listing.
 type ListingAt struct {
-	Size    int64    `json:"size"`
+	Size    int64    `json:"size"` // bytes
 	SHA256  Hash     `json:"sha256"`
-	Extents []Extent `json:"extents"`
+	Extents []Extent `json:"extents"` // in order
 }
 
-// Pack is an entry of the inventory; in JSON [number, name, size].
-type Pack struct {
-	Number uint32
-	Name   Hash
-	Size   int64 // sealed bytes
-}
-
-// Key is a key object of the inventory; in JSON [name, size].
-type Key struct {
-	Name Hash
-	Size int64
-}
-
-// The kinds of objects, as prefixes of their names in the remote.
-const (
-	PackObjectPrefix   = "packs/"
-	KeyObjectPrefix    = "keys/"
-	RecordObjectPrefix = "snapshots/"
-)
-
-// Object is the pack's name in the remote.
-func (p Pack) Object() string { return PackObjectPrefix + p.Name.Hex() }
-
-// Object is the key's name in the remote.
-func (k Key) Object() string { return KeyObjectPrefix + k.Name.Hex() }
-
-// RecordObject is a record's name in the remote.
-func RecordObject(name Hash) string { return RecordObjectPrefix + name.Hex() }
-
-// Name is the SHA-256 of the record's bytes; zero before it was signed.
+// Name returns the SHA-256 of the record's bytes; zero before Sign.
 func (r *Record) Name() Hash { return r.name }
 
-// ID is what a person types: the first 10 hexadecimal digits of the name.
+// ID returns the first 10 hexadecimal digits of the name, for people.
 func (r *Record) ID() string { return r.name.String() }
 
-// Sign returns the record's bytes, and gives the record its name.
+// Sign sets the certificate and the name of the record, and returns the record's
+// bytes.
 func (r *Record) Sign(host *seal.Host) ([]byte, error) {
 	r.Certificate = host.Certificate
 	line, err := json.Marshal(r)
@@ -134,13 +104,13 @@ func (r *Record) Sign(host *seal.Host) ([]byte, error) {
 	return text, nil
 }
 
-// ErrNewer means that a newer version of Holdfast wrote something: update.
-var ErrNewer = errors.New("it takes a newer version of holdfast")
+// ErrNewer means that only a newer version of Holdfast can read a record.
+var ErrNewer = errors.New("update holdfast: a newer version wrote the record")
 
-// ParseRecord reads a record's bytes and checks everything that can be checked
-// without another object: its signature, that of its host's certificate by the
-// repository's own root, and that its numbers agree. Callers who know which
-// repository they want compare Repository.
+// ParseRecord reads a record's bytes and checks the record without any other
+// object: the signature, the root's signature of the host's certificate, and the
+// numbers. A wrong signature is [seal.ErrForged], an unknown format [ErrNewer].
+// Callers compare Repository with the repository that they want.
 func ParseRecord(text []byte) (*Record, error) {
 	line, rest, ok := bytes.Cut(text, []byte("\n"))
 	encoded, end, ok2 := bytes.Cut(rest, []byte("\n"))
@@ -154,7 +124,7 @@ func ParseRecord(text []byte) (*Record, error) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if version.Format != RecordFormat {
-		return nil, fmt.Errorf("read record: format %d, this program knows %d: %w", version.Format, RecordFormat, ErrNewer)
+		return nil, fmt.Errorf("read record: format %d, known is %d: %w", version.Format, RecordFormat, ErrNewer)
 	}
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
@@ -177,58 +147,66 @@ func ParseRecord(text []byte) (*Record, error) {
 	return &r, nil
 }
 
-// validate refuses what would lead a reader astray.
+// validate checks the rules of docs/format.md for one record.
 func (r *Record) validate() error {
 	switch {
 	case r.Kind != KindInit && r.Kind != KindBackup && r.Kind != KindRetire:
 		return fmt.Errorf("kind %q is not known", r.Kind)
 	case r.Instance == "" || !printable(r.Instance):
-		return fmt.Errorf("instance %q is no domain", r.Instance)
-	case !printable(r.Holdfast + r.Facts.Engine + r.Facts.Server + r.Facts.User + r.Facts.AccountDomain + r.Facts.GoToSocial + r.Facts.Migration):
+		return fmt.Errorf("instance %q is not a domain", r.Instance)
+	case !printable(r.Holdfast) || !r.Facts.printable():
 		return errors.New("facts or version hold control characters")
 	case len(r.Keys) == 0:
-		return errors.New("it names no key object: nobody could open it")
+		return errors.New("the record names no key object, so nobody could open a snapshot")
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
-		return fmt.Errorf("a record of kind %q can't have sequence %d and %d before it", r.Kind, r.Sequence, len(r.Previous))
+		return fmt.Errorf("kind %q contradicts sequence %d after %d records", r.Kind, r.Sequence, len(r.Previous))
 	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:
-		return fmt.Errorf("a record of kind %q with or without listing and packs", r.Kind)
+		return fmt.Errorf("kind %q contradicts the listing and packs of the record", r.Kind)
 	}
-	seen := map[uint32]bool{}
-	names := map[Hash]bool{}
-	for part, packs := range r.Packs {
-		if part != Database && part != Files && part != Media && part != Listing {
-			return fmt.Errorf("packs of the part %q, which is not known", part)
-		}
-		for _, p := range packs {
-			if p.Size <= 0 || p.Number == 0 || seen[p.Number] || names[p.Name] {
-				return fmt.Errorf("pack %d of %s is listed twice, or has no number or no size", p.Number, part)
-			}
-			seen[p.Number], names[p.Name] = true, true
-		}
+	numbers, err := r.validatePacks()
+	if err != nil {
+		return err
 	}
 	if r.ListingAt == nil {
 		return nil
 	}
+	return r.ListingAt.validate(numbers)
+}
+
+// validatePacks returns the numbers of the record's packs.
+func (r *Record) validatePacks() (numbers map[uint32]bool, err error) {
+	numbers = map[uint32]bool{}
+	names := map[Hash]bool{}
+	for part, packs := range r.Packs {
+		if part != Database && part != Files && part != Media && part != Listing {
+			return nil, fmt.Errorf("packs of an unknown part %q", part)
+		}
+		for _, p := range packs {
+			if p.Size <= 0 || p.Number == 0 || numbers[p.Number] || names[p.Name] {
+				return nil, fmt.Errorf("pack %d of %s is named twice, or has no number or no size", p.Number, part)
+			}
+			numbers[p.Number], names[p.Name] = true, true
+		}
+	}
+	return numbers, nil
+}
+
+// validate checks that the listing lies in the numbered packs.
+func (l *ListingAt) validate(packs map[uint32]bool) error {
 	var size int64
-	for _, e := range r.ListingAt.Extents {
-		if !seen[e.Pack] || e.Offset < 0 || e.Length <= 0 {
-			return fmt.Errorf("the listing's extent %v leads nowhere", e)
+	for _, e := range l.Extents {
+		if !packs[e.Pack] || e.Offset < 0 || e.Length <= 0 {
+			return fmt.Errorf("extent %v of the listing is not in a pack of the record", e)
 		}
 		size += e.Length
 	}
-	if size != r.ListingAt.Size {
-		return fmt.Errorf("the listing has %d bytes, its extents %d", r.ListingAt.Size, size)
+	if size != l.Size {
+		return fmt.Errorf("the listing has %d bytes, the extents %d", l.Size, size)
 	}
 	return nil
 }
 
-// printable reports whether text can do no harm on a terminal or in a file of
-// lines.
-func printable(text string) bool {
-	return !strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) })
-}
-
-// Inventory are the record's packs by number.
+// Inventory returns the record's packs by number.
 func (r *Record) Inventory() map[uint32]Pack {
 	all := map[uint32]Pack{}
 	for _, packs := range r.Packs {
@@ -239,7 +217,7 @@ func (r *Record) Inventory() map[uint32]Pack {
 	return all
 }
 
-// MaxPack is the highest pack number in the record.
+// MaxPack returns the highest pack number in the record.
 func (r *Record) MaxPack() uint32 {
 	var highest uint32
 	for _, packs := range r.Packs {
@@ -248,41 +226,4 @@ func (r *Record) MaxPack() uint32 {
 		}
 	}
 	return highest
-}
-
-// MarshalJSON writes [number, name, size].
-func (p Pack) MarshalJSON() ([]byte, error) { return json.Marshal([]any{p.Number, p.Name, p.Size}) }
-
-// UnmarshalJSON reads [number, name, size].
-func (p *Pack) UnmarshalJSON(text []byte) error { return tuple(text, &p.Number, &p.Name, &p.Size) }
-
-// MarshalJSON writes [name, size].
-func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal([]any{k.Name, k.Size}) }
-
-// UnmarshalJSON reads [name, size].
-func (k *Key) UnmarshalJSON(text []byte) error { return tuple(text, &k.Name, &k.Size) }
-
-// MarshalJSON writes [pack, offset, length].
-func (e Extent) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "[%d,%d,%d]", e.Pack, e.Offset, e.Length), nil
-}
-
-// UnmarshalJSON reads [pack, offset, length].
-func (e *Extent) UnmarshalJSON(text []byte) error { return tuple(text, &e.Pack, &e.Offset, &e.Length) }
-
-// tuple reads a JSON array of exactly these fields.
-func tuple(text []byte, fields ...any) error {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return err
-	}
-	if len(raw) != len(fields) {
-		return fmt.Errorf("%s has %d fields, want %d", text, len(raw), len(fields))
-	}
-	for i, f := range fields {
-		if err := json.Unmarshal(raw[i], f); err != nil {
-			return err
-		}
-	}
-	return nil
 }

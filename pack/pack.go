@@ -1,13 +1,13 @@
 // Package pack is the format of packs: many chunks in one sealed object.
 //
-// A pack is an age file. Its payload is a series of zstd frames, each of
-// FrameSize decompressed bytes but the last, then a skippable frame of zeros
-// (padding) and a skippable frame with the table of contents. Chunks lie one
-// after another in the decompressed bytes, so that
+// A pack is an age file. The payload starts with zstd frames, each of FrameSize
+// decompressed bytes; the last frame may be shorter. After the frames come a
+// skippable frame of zeros (padding) and a skippable frame with the table of
+// contents. The decompressed bytes are the chunks, one after another:
 //
 //	age -d -i IDENTITY PACK | zstd -d
 //
-// prints them. docs/format.md specifies every byte.
+// docs/format.md specifies every byte.
 package pack
 
 import (
@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// Size is what a sealed pack measures at most, in bytes.
+	// Size bounds a sealed pack, in bytes.
 	Size = 16 << 20
-	// FrameSize is how many decompressed bytes share a zstd frame: 64 pages of
-	// a database. 16 pages cost 4 % more, 256 pages save 3 %.
+	// FrameSize is the decompressed size of a zstd frame: 64 pages of a database.
+	// Frames of 16 pages cost 4 % more bytes, frames of 256 pages save 3 %.
 	FrameSize = 256 << 10
-	// MaxPlain bounds a pack's decompressed bytes, which may be many where they
-	// compress well. A reader refuses more.
+	// MaxPlain bounds a pack's decompressed bytes. A reader refuses more.
 	MaxPlain = 128 << 20
 
-	// paddedTo hides a small night's exact size.
+	// paddedTo is the unit of a payload's size: the padding hides the exact size
+	// of a small night.
 	paddedTo = 4 << 10
 
 	magicPadding  = 0x184D2A5E // skippable frames 0…F: 0x184D2A50 to 5F (RFC 8878, 3.1.2)
@@ -36,5 +36,5 @@ const (
 // Name is the SHA-256 of a pack's sealed bytes.
 type Name = [sha256.Size]byte
 
-// ErrDamaged means that the bytes are not what was stored under the name.
+// ErrDamaged means that the bytes differ from the pack of the name.
 var ErrDamaged = errors.New("damaged")

@@ -15,8 +15,8 @@ import (
 	"holdfast/seal"
 )
 
-// Writer fills packs, one after another, each in a buffer of the caller. It
-// holds about 1 MiB beside that buffer. It is not for concurrent use.
+// Writer fills packs, one after another, each in a buffer of the caller. A
+// Writer holds about 1 MiB beside the buffer and is not safe for concurrent use.
 type Writer struct {
 	sealer  *seal.Sealer
 	effort  Effort
@@ -26,7 +26,7 @@ type Writer struct {
 
 	sink    sink
 	sealed  io.WriteCloser
-	frame   []byte // plaintext that awaits compression, less than FrameSize
+	frame   []byte // plaintext before compression, less than FrameSize
 	packed  []byte // scratch: the compressed frame
 	check   []byte // scratch: the frame decompressed again
 	plain   int64  // decompressed bytes, the waiting frame's included
@@ -34,27 +34,27 @@ type Writer struct {
 	lengths []int  // of compressed frames
 }
 
-// Sealed is a finished pack. Bytes is the buffer that Start was given.
+// Sealed is a finished pack.
 type Sealed struct {
 	Name  Name
-	Bytes []byte
-	Plain int64 // decompressed bytes
+	Bytes []byte // in the buffer from Start
+	Plain int64  // decompressed bytes
 }
 
-// Effort is how hard a Writer tries to make frames small.
+// Effort is the time that a Writer spends to make frames small.
 type Effort int
 
 const (
 	// Fast is for databases: twice the time would save 0.7 %.
 	Fast Effort = iota
-	// Sampled is for media, which mostly is compressed already: where a sample of
-	// a frame doesn't shrink, the frame is stored as it is.
+	// Sampled is for media, mostly compressed files: a frame whose sample does not
+	// shrink is stored uncompressed.
 	Sampled
-	// Thorough is for the listing, of which there is little.
+	// Thorough is for the listing, a small part of a snapshot.
 	Thorough
 )
 
-// NewWriter returns a writer that awaits Start.
+// NewWriter returns a writer without a pack. Call Start next.
 func NewWriter(s *seal.Sealer, e Effort) (*Writer, error) {
 	level := zstd.SpeedFastest
 	if e == Thorough {
@@ -69,10 +69,12 @@ func NewWriter(s *seal.Sealer, e Effort) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{sealer: s, effort: e, encoder: encoder, decoder: decoder, sum: sha256.New(), frame: make([]byte, 0, FrameSize)}, nil
+	return &Writer{
+		sealer: s, effort: e, encoder: encoder, decoder: decoder, sum: sha256.New(), frame: make([]byte, 0, FrameSize),
+	}, nil
 }
 
-// newDecoder returns a decoder that refuses a frame larger than ours.
+// newDecoder returns a decoder that refuses frames of more than FrameSize bytes.
 func newDecoder() (*zstd.Decoder, error) {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(FrameSize), zstd.WithDecoderMaxMemory(FrameSize))
@@ -82,7 +84,7 @@ func newDecoder() (*zstd.Decoder, error) {
 	return d, nil
 }
 
-// Start begins a pack in buf, whose capacity must be at least Size.
+// Start starts a pack in buf. The capacity of buf must be at least Size.
 func (w *Writer) Start(buf []byte) error {
 	if cap(buf) < Size {
 		return fmt.Errorf("start pack: a buffer of %d bytes, want %d", cap(buf), Size)
@@ -97,23 +99,23 @@ func (w *Writer) Start(buf []byte) error {
 	return nil
 }
 
-// Len is the decompressed size so far: the offset of the next chunk.
+// Len returns the decompressed size so far: the offset of the next chunk.
 func (w *Writer) Len() int64 { return w.plain }
 
-// Fits reports whether n more bytes surely fit, however badly they compress.
-// A chunk of up to 8 MiB always fits an empty pack.
+// Fits reports whether n more bytes fit even if the bytes do not compress. A
+// chunk of up to 8 MiB always fits an empty pack.
 func (w *Writer) Fits(n int) bool {
 	rest := len(w.frame) + n
 	frames := len(w.lengths) + rest/FrameSize + 1
-	// A frame that does not compress grows by its header and 3 bytes for each
-	// block of 64 KiB. A length in the table takes 3 bytes, or 5 for the sum.
+	// An incompressible frame grows by a header and 3 bytes for each block of 64
+	// KiB. A length in the table takes 3 bytes; the sum of the lengths takes 5.
 	payload := w.payload + int64(rest) + int64(rest/FrameSize+1)*32 + int64(frames)*3 + 64 + paddedTo + skippableHead
 	const headRoom = 4 << 10 // the age header of one recipient of any kind
 	return w.plain+int64(n) <= MaxPlain && payload+payload/(64<<10)*16+16+headRoom <= Size
 }
 
-// Add appends a chunk and returns the offset of its first byte. The caller has
-// asked Fits.
+// Add appends a chunk and returns the offset of the chunk's first byte. The
+// chunk must fit: see Fits.
 func (w *Writer) Add(chunk []byte) (offset int64, err error) {
 	offset = w.plain
 	w.plain += int64(len(chunk))
@@ -134,22 +136,23 @@ func (w *Writer) Add(chunk []byte) (offset int64, err error) {
 	return offset, nil
 }
 
-// flush compresses a frame, makes sure that it reads back, and seals it.
+// flush compresses a frame, checks that the frame decompresses, and seals it.
 func (w *Writer) flush(frame []byte) error {
 	if w.effort == Sampled && !w.shrinks(frame) {
 		return w.raw(frame)
 	}
 	w.packed = w.encoder.EncodeAll(frame, w.packed[:0])
-	// Compressors had bugs, and a backup that can't be read is found too late.
+	// Compressors had bugs, and a restore would be too late to find an unreadable frame.
 	var err error
 	if w.check, err = w.decoder.DecodeAll(w.packed, w.check[:0]); err != nil || !bytes.Equal(w.check, frame) {
-		return fmt.Errorf("compress frame %d: it does not decompress to what went in (%v); nothing of it was stored", len(w.lengths), err)
+		return fmt.Errorf("compress frame %d: the frame decompresses to other bytes (%v) and was not stored",
+			len(w.lengths), err)
 	}
 	w.lengths = append(w.lengths, len(w.packed))
 	return w.write(w.packed)
 }
 
-// shrinks reports whether the middle of a frame compresses by a fiftieth.
+// shrinks reports whether 8 KiB from the middle of a frame compress by 2 %.
 func (w *Writer) shrinks(frame []byte) bool {
 	const sample = 8 << 10
 	if from := (len(frame) - sample) / 2; from > 0 {
@@ -159,8 +162,8 @@ func (w *Writer) shrinks(frame []byte) bool {
 	return len(w.packed) < len(frame)-len(frame)/50
 }
 
-// raw seals a frame whose blocks are the bytes as they are (RFC 8878, section
-// 3.1.1): one segment, its size in 4 bytes, no checksum, blocks of 128 KiB.
+// raw seals a frame without compression (RFC 8878, section 3.1.1): one segment,
+// the size in 4 bytes, no checksum, raw blocks of 128 KiB.
 func (w *Writer) raw(frame []byte) error {
 	const blockSize = 128 << 10
 	head := binary.LittleEndian.AppendUint32([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0}, uint32(len(frame)))
@@ -169,7 +172,7 @@ func (w *Writer) raw(frame []byte) error {
 		frame = frame[len(block):]
 		header := uint32(len(block)) << 3
 		if len(frame) == 0 {
-			header |= 1 // the last
+			header |= 1 // last block
 		}
 		if err := w.write(append(head, byte(header), byte(header>>8), byte(header>>16))); err != nil {
 			return err
@@ -183,6 +186,7 @@ func (w *Writer) raw(frame []byte) error {
 	return nil
 }
 
+// write seals bytes of the payload.
 func (w *Writer) write(p []byte) error {
 	w.payload += int64(len(p))
 	if _, err := w.sealed.Write(p); err != nil {
@@ -191,7 +195,7 @@ func (w *Writer) write(p []byte) error {
 	return nil
 }
 
-// Finish ends the pack. Start begins the next.
+// Finish completes the pack. The next call is Start.
 func (w *Writer) Finish() (Sealed, error) {
 	if len(w.frame) > 0 {
 		if err := w.flush(w.frame); err != nil {
@@ -217,8 +221,8 @@ func (w *Writer) Finish() (Sealed, error) {
 	return Sealed{Name: Name(w.sum.Sum(nil)), Bytes: w.sink.buf, Plain: w.plain}, nil
 }
 
-// contents is the skippable frame with the table of contents. It ends with its
-// own length, so that a reader finds it from the end.
+// contents returns the skippable frame with the table of contents. The last 4
+// bytes hold the frame's length, for readers that start at the end.
 func (w *Writer) contents() []byte {
 	table := []byte("HFPK\x01")
 	table = binary.AppendUvarint(table, FrameSize)
@@ -231,13 +235,14 @@ func (w *Writer) contents() []byte {
 	return skippable(magicContents, table)
 }
 
+// skippable returns a skippable frame (RFC 8878, section 3.1.2).
 func skippable(magic uint32, content []byte) []byte {
 	out := binary.LittleEndian.AppendUint32(make([]byte, 0, skippableHead+len(content)), magic)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(content)))
 	return append(out, content...)
 }
 
-// sink collects sealed bytes in a buffer that never grows, and hashes them.
+// sink hashes sealed bytes and appends the bytes to a buffer of fixed capacity.
 type sink struct {
 	buf []byte
 	sum hash.Hash
@@ -245,7 +250,7 @@ type sink struct {
 
 func (s *sink) Write(p []byte) (int, error) {
 	if len(s.buf)+len(p) > cap(s.buf) {
-		return 0, errors.New("pack outgrew its buffer")
+		return 0, errors.New("the pack is larger than the buffer")
 	}
 	s.buf = append(s.buf, p...)
 	s.sum.Write(p)

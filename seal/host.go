@@ -1,81 +1,36 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/restic/chunker"
+
+	"holdfast/disk"
 )
 
-// Host is what the instance's server keeps: enough to seal packs and to sign
-// records, not enough to open anything. It is a file of mode 0600.
+// Host is the key file of the instance's server, mode 0600. A Host can seal
+// packs and sign records, and cannot open a pack.
 type Host struct {
 	Format      int          `json:"format"`
 	Repository  RepositoryID `json:"repository"`
 	Instance    string       `json:"instance"` // the domain
 	Epoch       int          `json:"epoch"`
-	Recipient   string       `json:"recipient"` // packs are sealed to it
+	Recipient   string       `json:"recipient"` // of the epoch, for packs
 	Polynomial  chunker.Pol  `json:"polynomial"`
 	SigningKey  []byte       `json:"signing_key"` // ed25519 seed
 	Certificate Certificate  `json:"certificate"`
 }
 
-// Certificate is the root's word that a host's key may sign records of an
-// instance. Certificates of one instance are numbered by generation; records
-// of an older generation count only as far as a newer generation lists them.
-type Certificate struct {
-	Key        []byte `json:"key"` // ed25519 public key of the host
-	Generation int    `json:"generation"`
-	After      string `json:"after,omitempty"` // the last accepted record of the generation before, hexadecimal
-	Signature  []byte `json:"signature"`       // by the root, over text
-}
-
-// text is what the root signs: lines, so that no JSON has to be canonical.
-func (c Certificate) text(id RepositoryID, instance string) []byte {
-	after := c.After
-	if after == "" {
-		after = "-"
-	}
-	return fmt.Appendf(nil, "holdfast host certificate 1\n%s\n%s\n%s\n%d\n%s\n",
-		id, instance, base64.StdEncoding.EncodeToString(c.Key), c.Generation, after)
-}
-
-// ErrForged means that a signature is not of the key that it must be of.
-var ErrForged = errors.New("signature is not valid")
-
-// Verify checks that the root of id certified the key for the instance.
-func (c Certificate) Verify(id RepositoryID, instance string) error {
-	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(id[:], c.text(id, instance), c.Signature) {
-		return fmt.Errorf("host certificate: %w", ErrForged)
-	}
-	return nil
-}
-
-const recordContext = "holdfast record 1\n"
-
-// SignRecord signs the first line of a record, without its newline.
-func (h *Host) SignRecord(line []byte) []byte {
-	return ed25519.Sign(ed25519.NewKeyFromSeed(h.SigningKey), append([]byte(recordContext), line...))
-}
-
-// VerifyRecord checks a record's signature by the certified key. The
-// certificate itself is checked by Verify.
-func (c Certificate) VerifyRecord(line, signature []byte) error {
-	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(c.Key, append([]byte(recordContext), line...), signature) {
-		return fmt.Errorf("record: %w", ErrForged)
-	}
-	return nil
-}
-
-// Certify makes a host of the repository: a fresh signing key, certified by the
-// root. after names the last record of the generation before, "" for the first.
+// Certify makes a host of the repository: a fresh signing key with the root's
+// certificate. after names the last record of the generation before; the first
+// generation has "".
 func (k *Keys) Certify(instance string, generation int, after string) (*Host, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -94,7 +49,16 @@ func (k *Keys) Certify(instance string, generation int, after string) (*Host, er
 	}, nil
 }
 
-// LoadHost reads the file that Save wrote.
+// recordContext keeps a signature of a record from passing for another signature.
+const recordContext = "holdfast record 1\n"
+
+// SignRecord signs the first line of a record, without the newline.
+func (h *Host) SignRecord(line []byte) []byte {
+	return ed25519.Sign(ed25519.NewKeyFromSeed(h.SigningKey), append([]byte(recordContext), line...))
+}
+
+// LoadHost reads the file of [Host.Save] and verifies the certificate. No error
+// quotes the file.
 func LoadHost(path string) (*Host, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -102,8 +66,8 @@ func LoadHost(path string) (*Host, error) {
 	}
 	var h Host
 	if err := json.Unmarshal(text, &h); err != nil {
-		// The decoder's message may quote the file, and the file is secret.
-		return nil, fmt.Errorf("read host key %q: not the file that init wrote", path)
+		// The decoder's message may quote a secret.
+		return nil, fmt.Errorf("read host key %q: not a file of holdfast init", path)
 	}
 	if h.Format != 1 {
 		return nil, fmt.Errorf("read host key %q: format %d, this version knows 1", path, h.Format)
@@ -117,39 +81,25 @@ func LoadHost(path string) (*Host, error) {
 	return &h, nil
 }
 
-// Save writes the file with mode 0600. An existing file is refused: it may be
-// the only key that can continue a repository's log.
+// Save writes the host's key to a new file of mode 0600, durably. An existing
+// file is [fs.ErrExist]: the file may be the last key that can sign for the
+// instance.
 func (h *Host) Save(path string) error {
 	text, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeNew(path, append(text, '\n'))
+	return saveKey(path, append(text, '\n'))
 }
 
-// writeNew writes a secret to a file that must not exist, durably.
-func writeNew(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// saveKey writes a secret to a new file of mode 0600, durably.
+func saveKey(path string, text []byte) error {
+	err := disk.WriteNew(path, bytes.NewReader(text))
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%q is there already; move it away first: a key that is overwritten is lost", path)
+		return fmt.Errorf("write key %q: %w: move the file away first, an overwritten key is lost", path, fs.ErrExist)
 	}
 	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		os.Remove(path)
 		return fmt.Errorf("write key %q: %w", path, err)
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes a new name in the folder survive a power cut.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }

@@ -14,24 +14,25 @@ import (
 	"github.com/restic/chunker"
 )
 
-// Keys is everything secret of a repository: what a key object holds, and what
-// only an owner ever sees.
+// Keys holds every secret of a repository, as a key object stores them. Only an
+// owner ever sees Keys.
 type Keys struct {
 	Format     int          `json:"format"`
 	Kind       string       `json:"kind"` // "key"
 	Repository RepositoryID `json:"repository"`
 	Root       []byte       `json:"root"` // ed25519 seed
 	Polynomial chunker.Pol  `json:"polynomial"`
-	Epochs     []Epoch      `json:"epochs"` // oldest first; packs are sealed to the last
-	Owner      string       `json:"owner"`  // the recipient that this object is sealed to
+	Epochs     []Epoch      `json:"epochs"` // oldest first; new packs are sealed to the last epoch
+	Owner      string       `json:"owner"`  // the recipient of the key object
 }
 
-// Epoch is a span in which all packs are sealed to one key pair.
+// Epoch is a span of time in which all packs are sealed to one key pair.
 type Epoch struct {
 	Epoch    int    `json:"epoch"`
 	Identity string `json:"identity"` // "AGE-SECRET-KEY-1…"
 }
 
+// recipient returns the recipient of the epoch's packs, "age1…".
 func (e Epoch) recipient() (string, error) {
 	identity, err := age.ParseX25519Identity(e.Identity)
 	if err != nil {
@@ -60,14 +61,15 @@ func NewKeys() (*Keys, error) {
 	}, nil
 }
 
+// keyContext keeps a signature of a key object from passing for another signature.
 const keyContext = "holdfast key 1\n"
 
-// maxKeyObject bounds a key object's plaintext: a repository of a thousand
-// epochs needs a tenth of it.
+// maxKeyObject bounds a key object's plaintext, in bytes. A repository of a
+// thousand epochs needs a tenth of the bound.
 const maxKeyObject = 1 << 20
 
-// SealTo returns the key object for one owner: an age file of a line of JSON
-// and a line with the root's signature over it.
+// SealTo returns the key object for one owner: an age file with a line of JSON
+// and a line with the root's signature over the JSON.
 func (k *Keys) SealTo(owner Owner) ([]byte, error) {
 	mine := *k
 	mine.Owner = owner.Name
@@ -90,11 +92,12 @@ func (k *Keys) SealTo(owner Owner) ([]byte, error) {
 	return sealed.Bytes(), nil
 }
 
-// ErrNotOwner means that none of the identities opens a key object.
+// ErrNotOwner means that no given identity opens a key object.
 var ErrNotOwner = errors.New("the identity does not open this key")
 
-// OpenKeys opens a key object. The keys must belong to the repository id and
-// carry its root's signature. [ErrNotOwner] where it is sealed to others.
+// OpenKeys decrypts a key object and verifies the signature by the root of
+// repository id. The error is [ErrNotOwner] if no identity opens the object, and
+// wraps [ErrForged] if the signature is wrong. No error quotes a secret.
 func OpenKeys(object []byte, id RepositoryID, identities []age.Identity) (*Keys, error) {
 	r, err := age.Decrypt(bytes.NewReader(object), identities...)
 	var other *age.NoIdentityMatchError
@@ -114,10 +117,11 @@ func OpenKeys(object []byte, id RepositoryID, identities []age.Identity) (*Keys,
 	}
 	var k Keys
 	if err := json.Unmarshal(lines[0], &k); err != nil {
-		return nil, errors.New("open key object: malformed") // never quote a secret
+		return nil, errors.New("open key object: malformed") // the decoder's message may quote a secret
 	}
 	if k.Format != 1 || k.Kind != "key" {
-		return nil, fmt.Errorf("open key object: format %d %q, this program knows 1 \"key\": it takes a newer version of holdfast", k.Format, k.Kind)
+		return nil, fmt.Errorf("open key object: kind %q, format %d; known is \"key\", format 1: update holdfast",
+			k.Kind, k.Format)
 	}
 	signature, err := base64.StdEncoding.DecodeString(string(lines[1]))
 	if err != nil || !ed25519.Verify(id[:], append([]byte(keyContext), lines[0]...), signature) {
@@ -129,7 +133,7 @@ func OpenKeys(object []byte, id RepositoryID, identities []age.Identity) (*Keys,
 	return &k, nil
 }
 
-// Opener opens packs of every epoch.
+// Opener returns an opener for the packs of every epoch.
 func (k *Keys) Opener() (*Opener, error) {
 	var o Opener
 	for _, e := range k.Epochs {

@@ -1,9 +1,9 @@
-// Package seal is the one home of age and ed25519: what makes a pack unreadable
-// to whoever holds the bucket, and a record impossible to forge.
+// Package seal is the home of age and ed25519. Encryption keeps packs secret
+// from the operator of the bucket; signatures protect records against forgery.
 //
-// A host can seal but not open: it keeps the repository's recipient and a
-// signing key of its own. An owner holds an age identity, which opens a key
-// object, which holds everything else.
+// A host can seal but cannot open: a host keeps the repository's recipient and
+// a signing key. An owner holds an age identity. The identity opens a key
+// object, and a key object holds every secret of the repository.
 package seal
 
 import (
@@ -13,10 +13,11 @@ import (
 	"filippo.io/age"
 )
 
-// Sealer encrypts to the repository's recipient. It may be used concurrently.
+// Sealer encrypts to the repository's recipient. A Sealer is safe for
+// concurrent use.
 type Sealer struct{ to age.Recipient }
 
-// NewSealer takes the repository's recipient, "age1…".
+// NewSealer reads the repository's recipient, "age1…".
 func NewSealer(recipient string) (*Sealer, error) {
 	to, err := age.ParseX25519Recipient(recipient)
 	if err != nil {
@@ -25,14 +26,14 @@ func NewSealer(recipient string) (*Sealer, error) {
 	return &Sealer{to}, nil
 }
 
-// Seal returns a writer whose plaintext becomes one age file in w. The file is
-// whole once the writer was closed.
+// Seal returns a writer that encrypts plaintext into one age file in w. The
+// file is complete once Close of the writer returns nil.
 func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) { return age.Encrypt(w, s.to) }
 
-// Opener decrypts what a Sealer of any epoch of the repository wrote. It may be
-// used concurrently.
+// Opener decrypts the files of a Sealer of any epoch of the repository. An
+// Opener is safe for concurrent use.
 type Opener struct{ identities []age.Identity }
 
-// Open returns the plaintext of one age file. Every 64 KiB of it are
-// authenticated before they are returned.
+// Open returns the plaintext of one age file. Each 64 KiB of plaintext are
+// authenticated before Read returns the first byte of them.
 func (o *Opener) Open(r io.Reader) (io.Reader, error) { return age.Decrypt(r, o.identities...) }

@@ -36,7 +36,7 @@ func TestRepositoryIDSurvivesPaper(t *testing.T) {
 		if got, err := ParseRepositoryID(s); err != nil || got != id || len(s) != 61 || !strings.HasPrefix(s, "hf1") {
 			t.Fatalf("%s: %v, %v", s, got, err)
 		}
-		// Any one character wrong is noticed.
+		// The checksum detects any wrong character.
 		at := rapid.IntRange(0, len(s)-1).Draw(t, "at")
 		c := bech32Alphabet[rapid.IntRange(0, 31).Draw(t, "to")]
 		if bad := s[:at] + string(c) + s[at+1:]; bad != s {
@@ -47,8 +47,8 @@ func TestRepositoryIDSurvivesPaper(t *testing.T) {
 	})
 }
 
-// BIP 173's own test vectors, as far as they have this form.
-func TestBech32IsThatOfTheStandard(t *testing.T) {
+// The vectors come from BIP 173.
+func TestBech32MatchesTheStandard(t *testing.T) {
 	if got := bech32("a", nil); got != "a12uel5l" {
 		t.Errorf("got %s", got)
 	}
@@ -57,7 +57,7 @@ func TestBech32IsThatOfTheStandard(t *testing.T) {
 	}
 }
 
-// owners are of every kind that needs no hardware.
+// owners returns an owner of every kind that needs no hardware.
 func owners(t testing.TB) map[string]struct {
 	owner    Owner
 	identity age.Identity
@@ -67,8 +67,8 @@ func owners(t testing.TB) map[string]struct {
 		owner    Owner
 		identity age.Identity
 	}{}
-	add := func(kind string, owner Owner, err error, identity age.Identity, err2 error) {
-		if err := errors.Join(err, err2); err != nil {
+	add := func(kind string, owner Owner, identity age.Identity, errs ...error) {
+		if err := errors.Join(errs...); err != nil {
 			t.Fatalf("%s: %v", kind, err)
 		}
 		out[kind] = struct {
@@ -82,20 +82,23 @@ func owners(t testing.TB) map[string]struct {
 	}
 	ids, _, err := ReadIdentities(strings.NewReader(identity), nil)
 	owner, err2 := ParseOwner(recipient)
-	add("X25519", owner, err, ids[0], err2)
+	add("X25519", owner, ids[0], err, err2)
 
 	hybrid, err := age.GenerateHybridIdentity()
 	owner, err2 = ParseOwner(hybrid.Recipient().String())
-	add("post-quantum hybrid", owner, err, hybrid, err2)
+	add("post-quantum hybrid", owner, hybrid, err, err2)
 
 	public, private := sshKey(t)
 	ids, _, err = ReadIdentities(bytes.NewReader(private), nil)
 	owner, err2 = ParseOwner(public)
-	add("ssh", owner, err, ids[0], err2)
+	add("ssh", owner, ids[0], err, err2)
 
 	owner, err = PassphraseOwner("correct horse")
+	if scrypt, ok := owner.Recipient.(*age.ScryptRecipient); ok {
+		scrypt.SetWorkFactor(10) // the usual factor takes a second for each Open
+	}
 	id, err2 := PassphraseIdentity("correct horse")
-	add("passphrase", owner, err, id, err2)
+	add("passphrase", owner, id, err, err2)
 	return out
 }
 
@@ -207,8 +210,16 @@ func TestCertificateBindsRepositoryInstanceAndGeneration(t *testing.T) {
 	for name, check := range map[string]func() error{
 		"another repository": func() error { return h.Certificate.Verify(other, "example.org") },
 		"another instance":   func() error { return h.Certificate.Verify(k.Repository, "example.com") },
-		"another generation": func() error { c := h.Certificate; c.Generation = 3; return c.Verify(k.Repository, "example.org") },
-		"another end":        func() error { c := h.Certificate; c.After = ""; return c.Verify(k.Repository, "example.org") },
+		"another generation": func() error {
+			c := h.Certificate
+			c.Generation = 3
+			return c.Verify(k.Repository, "example.org")
+		},
+		"another end": func() error {
+			c := h.Certificate
+			c.After = ""
+			return c.Verify(k.Repository, "example.org")
+		},
 		"another key": func() error {
 			c := h.Certificate
 			c.Key, _, _ = ed25519.GenerateKey(nil)
@@ -232,7 +243,7 @@ func TestKeyFilesAreSecretAndNeverOverwritten(t *testing.T) {
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	if err := h.Save(path); err == nil || errors.Is(err, fs.ErrExist) && !strings.Contains(err.Error(), "there already") {
+	if err := h.Save(path); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "move the file away") {
 		t.Errorf("overwritten: %v", err)
 	}
 	got, err := LoadHost(path)
@@ -288,7 +299,8 @@ func TestIdentityIsReadFromPaperAndFiles(t *testing.T) {
 	w, _ := age.Encrypt(&locked, scrypt)
 	fmt.Fprintln(w, identity)
 	w.Close()
-	if ids, _, err := ReadIdentities(&locked, func() ([]byte, error) { return []byte("horse"), nil }); err != nil || len(ids) != 1 {
+	passphrase := func() ([]byte, error) { return []byte("horse"), nil }
+	if ids, _, err := ReadIdentities(&locked, passphrase); err != nil || len(ids) != 1 {
 		t.Errorf("a file with a passphrase: %v", err)
 	}
 }
@@ -305,7 +317,10 @@ func TestGoldenKeyObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		os.Remove(identity)
-		if err := errors.Join(os.WriteFile(object, sealed, 0o644), SaveIdentity(identity, secret, recipient, k.Repository)); err != nil {
+		if err := os.WriteFile(object, sealed, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := SaveIdentity(identity, secret, recipient, k.Repository); err != nil {
 			t.Fatal(err)
 		}
 	}

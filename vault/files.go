@@ -2,12 +2,16 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,85 +21,23 @@ import (
 	"holdfast/manifest/index"
 )
 
-// media stores those media files that the view's rows name and the index does
-// not know at their path, size and time. A file that can't be read does not keep
-// the others from being saved.
-func (b *backup) media(ctx context.Context, l *listing) error {
-	b.cfg.Progress.begin("media", l.mediaN, 0)
-	stat := func(yield func(manifest.File, error) bool) {
-		for path, err := range l.paths(manifest.Media) {
-			f := manifest.File{Part: manifest.Media, Path: path}
-			if err == nil {
-				if f, err = b.statMedia(ctx, path); err != nil {
-					err = unreadable{err}
-				}
-			}
-			if !yield(f, err) {
-				return
-			}
-		}
-	}
-	lost, err := b.changed(ctx, manifest.Media, stat)
-	if err != nil {
-		return err
-	}
-	b.report.Missing = append(b.report.Missing, l.invalid...)
-	if len(lost) == 0 {
-		return nil
-	}
-	// A file may be deleted between the view and its turn: then its row is gone
-	// too, and nothing is missing.
-	paths := slices.Sorted(maps.Keys(lost))
-	named, err := b.cfg.Database.Named(ctx, paths)
-	if err != nil {
-		return fmt.Errorf("look up media: %w: %w", ErrSource, err)
-	}
-	for _, path := range paths {
-		l.gone[path] = named[path]
-		if named[path] {
-			b.report.Missing = append(b.report.Missing, describe(path, lost[path]))
-		}
-	}
-	return nil
-}
-
-// unreadable is why one file can't be saved.
-type unreadable struct{ error }
-
-// describe names a file that could not be saved, and why, unless it is not there.
-func describe(path string, err error) string {
-	if errors.Is(err, fs.ErrNotExist) {
-		return path
-	}
-	return fmt.Sprintf("%s (%v)", path, err)
-}
-
-func (b *backup) statMedia(ctx context.Context, path string) (manifest.File, error) {
-	f, err := b.src.Stat(ctx, manifest.Media, path)
-	f.Part, f.Path, f.Modified = manifest.Media, path, stamp(f.Modified)
-	return f, err
-}
-
-// stamp is a file's time as the listing can hold it: in UTC, and 1970 where a
-// broken clock left a year that neither JSON nor nanoseconds know.
-func stamp(t time.Time) time.Time {
-	if year := t.Year(); year < 1700 || year > 2200 {
-		return time.Unix(0, 0).UTC()
-	}
-	return t.UTC()
+// listedFile is a file as the source describes it, or why the source can't.
+type listedFile struct {
+	manifest.File
+	err error
 }
 
 // files stores the files part.
-func (b *backup) files(ctx context.Context, l *listing) error {
+func (b *backup) files(ctx context.Context) error {
 	b.cfg.Progress.begin("files", 0, 0)
-	all, bytes, err := b.listFiles(ctx, l)
+	all, bytes, err := b.listFiles(ctx)
 	if err != nil {
 		return err
 	}
 	b.cfg.Progress.begin("files", int64(len(all)), bytes)
-	lost, err := b.changed(ctx, manifest.Files, func(yield func(manifest.File, error) bool) {
+	lost, err := b.saveFiles(ctx, manifest.Files, func(yield func(listedFile, error) bool) {
 		for _, f := range all {
-			if !yield(f.File, f.err) {
+			if !yield(f, nil) {
 				return
 			}
 		}
@@ -104,24 +46,17 @@ func (b *backup) files(ctx context.Context, l *listing) error {
 		return err
 	}
 	for _, path := range slices.Sorted(maps.Keys(lost)) {
-		l.gone[path] = true
-		b.report.Missing = append(b.report.Missing, describe("/"+path, lost[path]))
+		b.found.gone[path] = true
+		b.report.Missing = append(b.report.Missing, describeLost("/"+path, lost[path]))
 	}
 	return nil
 }
 
-// listed is a file of the files part, or why it can't be read.
-type listed struct {
-	manifest.File
-	err error
-}
-
-// listFiles notes the wanted paths of the files part, and returns the files in
-// path order with their bytes together. Of a file that the listing has no place
-// for, the report speaks.
-func (b *backup) listFiles(ctx context.Context, l *listing) (all []listed, bytes int64, err error) {
-	l.files = nil
-	for f, err := range b.src.Files(ctx) {
+// listFiles returns the files part in path order, with the sum of the sizes, and
+// notes the paths. Files that no listing can hold go to the report.
+func (b *backup) listFiles(ctx context.Context) (all []listedFile, bytes int64, err error) {
+	b.found.files = nil
+	for f, err := range b.cfg.Files.Files(ctx) {
 		switch {
 		case err != nil && (f.Path == "" || ctx.Err() != nil):
 			return nil, 0, fmt.Errorf("list files: %w: %w", ErrSource, err)
@@ -131,82 +66,172 @@ func (b *backup) listFiles(ctx context.Context, l *listing) (all []listed, bytes
 		case !manifest.ValidPath(f.Path):
 			b.report.Missing = append(b.report.Missing, fmt.Sprintf("%q (%v)", "/"+f.Path, err))
 			continue
-		case err != nil:
-			err = unreadable{err}
 		}
 		f.Part, f.Modified = manifest.Files, stamp(f.Modified)
-		l.files = append(l.files, f.Path)
-		all = append(all, listed{f, err})
+		b.found.files = append(b.found.files, f.Path)
+		all = append(all, listedFile{f, err})
 		bytes += f.Size
 	}
 	return all, bytes, nil
 }
 
-// changed reads the files that the index does not know as they are, with
-// several workers, and returns those that could not be read, and why. files must
-// be in path order: the index is read along.
-func (b *backup) changed(ctx context.Context, part manifest.Part, files iter.Seq2[manifest.File, error]) (map[string]error, error) {
+// media stores the media files that the view's rows name. A file that can't be
+// read does not keep the others from being saved.
+func (b *backup) media(ctx context.Context) error {
+	b.cfg.Progress.begin("media", b.found.mediaN, 0)
+	lost, err := b.saveFiles(ctx, manifest.Media, func(yield func(listedFile, error) bool) {
+		for path, err := range b.found.paths(manifest.Media) {
+			f := listedFile{File: manifest.File{Path: path}}
+			if err == nil {
+				f.File, f.err = b.cfg.Files.Stat(ctx, manifest.Media, path)
+				f.Part, f.Path, f.Modified = manifest.Media, path, stamp(f.Modified)
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	b.report.Missing = append(b.report.Missing, b.found.invalid...)
+	if len(lost) == 0 {
+		return nil
+	}
+	// If a file was deleted after the view began, its row is gone by now: such a
+	// file is not missing.
+	paths := slices.Sorted(maps.Keys(lost))
+	named, err := b.cfg.Database.Named(ctx, paths)
+	if err != nil {
+		return fmt.Errorf("look up media: %w: %w", ErrSource, err)
+	}
+	for _, path := range paths {
+		b.found.gone[path] = named[path]
+		if named[path] {
+			b.report.Missing = append(b.report.Missing, describeLost(path, lost[path]))
+		}
+	}
+	return nil
+}
+
+// describeLost names a file that could not be saved. The reason follows, unless
+// the file does not exist.
+func describeLost(path string, err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return path
+	}
+	return fmt.Sprintf("%s (%v)", path, err)
+}
+
+// stamp returns a time in UTC, as a listing holds it. A time that JSON or 64 bits
+// of nanoseconds can't hold, of a broken clock, becomes 1970.
+func stamp(t time.Time) time.Time {
+	if year := t.Year(); year < 1700 || year > 2200 {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
+}
+
+// saveFiles stores those files that the index does not know as they are now, and
+// returns why files could not be read, by path. files is sorted by path.
+func (b *backup) saveFiles(ctx context.Context, part manifest.Part, files iter.Seq2[listedFile, error]) (lost map[string]error, err error) {
+	next, stop := iter.Pull2(join(files, b.idx.Files(part), func(f listedFile, row index.File) int {
+		return strings.Compare(f.Path, row.Path)
+	}))
+	defer stop()
+	queue := &fileQueue{b: b, part: part, pull: next, lost: map[string]error{}}
 	g, gctx := errgroup.WithContext(ctx)
-	todo := make(chan manifest.File)
-	lost := make([]map[string]error, b.cfg.Workers+1) // by worker; the last is the lister's
-	for i := range lost {
-		lost[i] = map[string]error{}
-	}
-	for i := range b.cfg.Workers {
-		g.Go(func() error { return b.readFiles(gctx, part, todo, lost[i]) })
-	}
-	g.Go(func() error {
-		defer close(todo)
-		next, stop := iter.Pull2(b.idx.Files(part))
-		defer stop()
-		row, err, more := next()
-		for f, fileErr := range files {
-			var bad unreadable
-			if errors.As(fileErr, &bad) && gctx.Err() == nil {
-				if err := b.reachable(gctx, part, bad.error); err != nil {
-					return err
-				}
-				lost[b.cfg.Workers][f.Path] = bad.error
-				continue
-			}
-			if fileErr != nil {
-				return fmt.Errorf("read %s %q: %w: %w", part, f.Path, ErrSource, fileErr)
-			}
-			for more && err == nil && row.Path < f.Path {
-				row, err, more = next()
-			}
+	for range b.cfg.Workers {
+		g.Go(func() error {
+			p, err := b.newPacker(part)
 			if err != nil {
 				return err
 			}
-			if more && row.Path == f.Path && same(row, f) {
-				b.cfg.Progress.did(1, f.Size)
-				continue
+			for {
+				f, err := queue.next(gctx)
+				if err != nil {
+					return err
+				}
+				if f == nil {
+					return p.close(gctx)
+				}
+				if err := queue.done(gctx, f, p.file(gctx, f)); err != nil {
+					return err
+				}
 			}
-			select {
-			case todo <- f:
-			case <-gctx.Done():
-				return gctx.Err()
-			}
-		}
-		return nil
-	})
-	if err := g.Wait(); err != nil {
-		return nil, err
+		})
 	}
-	for _, more := range lost[1:] {
-		maps.Copy(lost[0], more)
-	}
-	return lost[0], nil
+	err = g.Wait()
+	return queue.lost, err
 }
 
-// reachable tells, of a file that could not be read, whether the next one can.
-func (b *backup) reachable(ctx context.Context, part manifest.Part, cause error) error {
-	if part != manifest.Media || errors.Is(cause, fs.ErrNotExist) {
+// fileQueue gives the changed files of a part to the workers.
+type fileQueue struct {
+	b    *backup
+	part manifest.Part
+
+	mu   sync.Mutex // guards what follows
+	pull func() (joined[listedFile, index.File], error, bool)
+	lost map[string]error // why a file could not be read, by path
+}
+
+// next returns the next file that the index does not know as it is now, or nil at
+// the end.
+func (q *fileQueue) next(ctx context.Context) (*manifest.File, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for ctx.Err() == nil {
+		pair, err, more := q.pull()
+		f := pair.a.File
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read %s: %w", q.part, err)
+		case !more:
+			return nil, nil
+		case !pair.inA:
+			// The index knows a file that is gone.
+		case pair.a.err != nil:
+			if err := q.lose(ctx, f.Path, pair.a.err); err != nil {
+				return nil, err
+			}
+		case pair.inB && same(pair.b, f):
+			q.b.cfg.Progress.did(1, f.Size)
+		default:
+			return &f, nil
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// done takes the result of reading a file. An error that concerns the file alone
+// is noted, and done returns nil.
+func (q *fileQueue) done(ctx context.Context, f *manifest.File, err error) error {
+	var source *sourceError
+	switch {
+	case err == nil:
+		q.b.read.Add(1)
+		q.b.readBytes.Add(f.Size)
 		return nil
+	case errors.As(err, &source) && ctx.Err() == nil:
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.lose(ctx, f.Path, source.cause)
 	}
-	if err := b.src.Reachable(ctx); err != nil {
-		return fmt.Errorf("read media: %w: %w", ErrSource, err)
+	return err
+}
+
+// lose notes why a file could not be read, unless no media can be read at all.
+// The caller holds mu.
+func (q *fileQueue) lose(ctx context.Context, path string, cause error) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	if q.part == manifest.Media && !errors.Is(cause, fs.ErrNotExist) {
+		if err := q.b.cfg.Files.Reachable(ctx); err != nil {
+			return fmt.Errorf("read media: %w: %w", ErrSource, err)
+		}
+	}
+	q.lost[path] = cause
 	return nil
 }
 
@@ -222,52 +247,65 @@ func same(row index.File, f manifest.File) bool {
 	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link
 }
 
-// readFiles is a worker: it opens, reads, hashes and seals its own files with
-// one buffer.
-func (b *backup) readFiles(ctx context.Context, part manifest.Part, todo <-chan manifest.File, lost map[string]error) error {
-	fill, err := b.newFiller(part)
-	if err != nil {
-		return err
+// file stores a file. If the file is at fault, the error is a sourceError.
+//
+// A file below chunking.Whole is one chunk; the chunks of a larger one end at
+// fixed places. A chunk's ID is the hash of the file up to the chunk's end: each
+// byte is hashed once, and files that begin alike share chunks.
+func (p *packer) file(ctx context.Context, f *manifest.File) error {
+	stored := *f
+	if f.Link != "" { // a link has no bytes
+		return p.noteFile(stored, 0)
 	}
-	var buf []byte
-	for f := range todo {
-		if buf == nil {
-			buf = make([]byte, chunking.Whole)
+	opened, err := p.b.cfg.Files.Open(ctx, f.Part, f.Path)
+	if err != nil {
+		return &sourceError{err}
+	}
+	defer opened.Close()
+	if p.in == nil {
+		p.in = make([]byte, chunking.Whole)
+	}
+	stored.Size, stored.Extents = 0, nil
+	sum := sha256.New()
+	for more := true; more; {
+		n, err := io.ReadFull(opened, p.in)
+		if more = err == nil; !more && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return &sourceError{err}
 		}
-		err := b.readFile(ctx, fill, f, buf)
-		if errors.Is(err, ErrSource) && ctx.Err() == nil {
-			cause := errors.Unwrap(err)
-			if err := b.reachable(ctx, part, cause); err != nil {
+		piece := chunking.Piece
+		if stored.Size == 0 && !more {
+			piece = chunking.Whole
+		}
+		for chunk := range slices.Chunk(p.in[:n], piece) {
+			sum.Write(chunk)
+			id := manifest.Hash(sum.Sum(nil))
+			e, known, err := p.known(id, len(chunk))
+			if err == nil && !known {
+				if e, err = p.add(ctx, chunk); err == nil {
+					p.note(id, e)
+				}
+			}
+			if err != nil {
 				return err
 			}
-			lost[f.Path] = cause
-			continue
+			stored.Size += e.Length
+			stored.Extents = appendExtent(stored.Extents, e)
 		}
-		if err != nil {
-			return err
-		}
-		b.read.Add(1)
-		b.readBytes.Add(f.Size)
 	}
-	return fill.end(ctx)
+	whole := manifest.Hash(sum.Sum(nil))
+	stored.SHA256 = &whole
+	return p.noteFile(stored, f.Size)
 }
 
-// readFile stores one file. Where the file is to blame, the error is a
-// sourceError.
-func (b *backup) readFile(ctx context.Context, fill *filler, f manifest.File, buf []byte) error {
-	if f.Link != "" { // its text is all there is of it
-		return fill.line(ctx, f, 0)
+// noteFile notes a file whose bytes are stored. The row goes to the index with the
+// pack that holds the last of the bytes. size is for the progress.
+func (p *packer) noteFile(f manifest.File, size int64) error {
+	p.b.cfg.Progress.did(1, size)
+	p.contents.Files = append(p.contents.Files, f)
+	if p.buf != nil || len(p.contents.Files) < 1000 {
+		return nil
 	}
-	r, err := b.src.Open(ctx, f.Part, f.Path)
-	if err != nil {
-		return sourceError{err}
-	}
-	defer r.Close()
-	return fill.file(ctx, f, r, buf)
+	files := p.contents.Files
+	p.contents.Files = nil
+	return p.b.idx.PutFiles(files)
 }
-
-// sourceError is an [ErrSource] that unwraps to its cause.
-type sourceError struct{ error }
-
-func (e sourceError) Is(target error) bool { return target == ErrSource }
-func (e sourceError) Unwrap() error        { return e.error }

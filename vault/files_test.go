@@ -104,7 +104,7 @@ func TestSpoolThatIsSmallByConfigurationIsNotBlamedOnTheDisk(t *testing.T) {
 	w := newWorld(t, newFake(3))
 	w.cfg.Spool = 1 << 10
 	all := strings.Join(w.backup().Warnings, "\n")
-	if !strings.Contains(all, "1024 bytes by the configuration") || strings.Contains(all, "disk") {
+	if !strings.Contains(all, "limits the spool to 1024 bytes") || strings.Contains(all, "disk") {
 		t.Errorf("%s", all)
 	}
 }

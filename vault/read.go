@@ -89,8 +89,8 @@ func (s *Snapshot) follow(ctx context.Context, name string) (string, error) {
 // have them, and removes the folder, however that ends. A file that was missing
 // when the snapshot was made is ErrNoFile.
 func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, use func(dir string) error) (err error) {
-	sweepLent(s.temp)
-	dir, held, err := makeLent(s.temp)
+	sweepPlaintext(s.temp)
+	dir, held, err := makePlaintext(s.temp)
 	if err != nil {
 		return err
 	}

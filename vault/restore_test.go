@@ -10,10 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/remote/remotetest"
 	"holdfast/vault"
@@ -355,7 +356,7 @@ func TestCatSaysWhatItLacks(t *testing.T) {
 	}
 }
 
-func TestCatSweepsWhatKilledOnesLeft(t *testing.T) {
+func TestCatRemovesTheFoldersOfKilledRuns(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
@@ -363,25 +364,23 @@ func TestCatSweepsWhatKilledOnesLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := time.Now().Add(-2 * time.Hour)
-	make := func(name string, age time.Time) *os.File {
+	mkdir := func(name string) string {
 		dir := filepath.Join(temp, name)
-		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "out"), 0o700), os.Chtimes(dir, age, age)); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		f, err := os.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
+		return dir
 	}
-	make("holdfast-read-killed", time.Now()).Close()
-	make(".holdfast-read-young", time.Now()).Close()
-	make(".holdfast-read-old", long).Close()
-	make("others", long).Close()
-	held := make("holdfast-read-held", long)
+	mkdir("holdfast-read-killed/lent/storage")
+	mkdir("holdfast-read-killedbeforeitslock") // empty, and made just now
+	mkdir("others")
+	held, err := disk.LockFolder(mkdir("holdfast-read-held"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer held.Close()
-	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+	elsewhere := t.TempDir()
+	if err := os.Symlink(elsewhere, filepath.Join(temp, "holdfast-read-link")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Cat(t.Context(), "media/01A/attachment/original/M003.jpeg", io.Discard); err != nil {
@@ -392,8 +391,36 @@ func TestCatSweepsWhatKilledOnesLeft(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	if want := []string{".holdfast-read-young", "holdfast-read-held", "others"}; err != nil || !slices.Equal(left, want) {
+	if want := []string{"holdfast-read-held", "holdfast-read-link", "others"}; err != nil || !slices.Equal(left, want) {
 		t.Errorf("left %v (%v), want %v", left, err, want)
+	}
+}
+
+func TestConcurrentReadersKeepTheirFolders(t *testing.T) {
+	w := newWorld(t, newFake(4))
+	w.backup()
+	temp, repo := t.TempDir(), w.open()
+	keys := w.keys()
+	g, ctx := errgroup.WithContext(t.Context())
+	for range 8 {
+		s, err := repo.OpenSnapshot(repo.Head(), keys, temp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Go(func() error {
+			for range 10 {
+				if err := s.Cat(ctx, "files/etc/gotosocial/config.yaml", io.Discard); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 

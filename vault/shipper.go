@@ -13,8 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
+	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/pack"
@@ -29,24 +28,24 @@ const (
 	uploaders    = 2
 )
 
-// shipper takes sealed packs to the remote. It owns the pack buffers: one for
-// each worker and one to spare, which bounds the memory. While a database
-// transaction is held, a pack that would have to wait for an uploader or leave
-// its worker without a buffer goes to the spool on disk.
+// shipper takes sealed packs to the remote. The shipper owns the pack buffers: one
+// for each worker and one to spare, which bounds the memory. While a transaction
+// is held, a pack that would have to wait for an uploader, or that would leave
+// its worker without a buffer, goes to the spool on disk.
 type shipper struct {
 	store    remote.Store
 	idx      *index.Index
 	sealer   *seal.Sealer
 	dir      string // of the spool
 	limit    int64  // of the spool, bytes
-	room     int64  // that the packs in hand may still need
+	room     int64  // that the open packs of all workers may still need
 	progress *Progress
 
+	held    *transaction // nil: no transaction is held
 	buffers chan []byte
 	queue   chan parcel
 	busy    atomic.Int64  // parcels in the queue or under way
-	settled chan struct{} // told when busy came down to zero
-	holding atomic.Bool   // a transaction is held
+	idle    chan struct{} // receives a value when busy comes down to zero
 	spooled atomic.Int64  // bytes on disk
 
 	mu    sync.Mutex // guards count and bytes
@@ -54,7 +53,13 @@ type shipper struct {
 	bytes int64
 }
 
-// parcel is a pack on its way: in memory, or in the spool where buf is nil.
+// transaction is a transaction of the source, which no send may keep waiting.
+type transaction struct {
+	full chan struct{} // closed once the spool is full
+	once sync.Once     // closes full
+}
+
+// parcel is a pack on its way: in memory, or in the spool if buf is nil.
 type parcel struct {
 	manifest.Pack
 	buf []byte
@@ -63,7 +68,7 @@ type parcel struct {
 // maxQueue is more packs than any spool holds.
 const maxQueue = 1 << 14
 
-func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg BackupConfig) (*shipper, error) {
+func newShipper(sealer *seal.Sealer, cfg BackupConfig) (*shipper, error) {
 	dir := filepath.Join(cfg.State, "spool")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make spool: %w", err)
@@ -72,15 +77,14 @@ func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg B
 	if limit == 0 {
 		limit = defaultSpool
 	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
+	free, err := disk.Free(dir)
+	if err != nil {
 		return nil, fmt.Errorf("measure spool: %w", err)
 	}
-	limit = min(limit, int64(disk.Bavail)*disk.Bsize-spoolReserve)
 	s := &shipper{
-		store: store, idx: idx, sealer: sealer, dir: dir, limit: limit, room: int64(cfg.Workers) * pack.Size,
-		progress: cfg.Progress,
-		buffers:  make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), settled: make(chan struct{}, 1),
+		store: cfg.Repository.store, idx: cfg.Index, sealer: sealer, dir: dir, progress: cfg.Progress,
+		limit: min(limit, free-spoolReserve), room: int64(cfg.Workers) * pack.Size,
+		buffers: make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), idle: make(chan struct{}, 1),
 	}
 	for range cap(s.buffers) {
 		s.buffers <- nil // made when first needed
@@ -88,16 +92,21 @@ func newShipper(store remote.Store, idx *index.Index, sealer *seal.Sealer, cfg B
 	return s, nil
 }
 
-// cramped is why the spool has no room for the packs in hand.
-func (s *shipper) cramped(cfg BackupConfig) string {
-	if cfg.Spool > 0 && cfg.Spool <= s.limit {
-		return fmt.Sprintf("the spool may have %d bytes by the configuration, less than the %d MiB of the packs in hand", cfg.Spool, s.room>>20)
+// warning says why the spool has no room for the open packs, or "".
+func (s *shipper) warning(cfg BackupConfig) string {
+	switch {
+	case s.limit >= s.room:
+		return ""
+	case cfg.Spool > 0 && cfg.Spool <= s.limit:
+		return fmt.Sprintf("the configuration limits the spool to %d bytes, less than the %d MiB of the packs in hand: "+
+			"a slow remote makes many passes over the database", cfg.Spool, s.room>>20)
 	}
-	return "the disk of the state folder has hardly more than the 2 GiB that are left to the instance"
+	return "the disk of the state folder has hardly more than the 2 GiB reserved for the instance, and no room for a spool: " +
+		"a slow remote makes many passes over the database"
 }
 
-// buffer returns an empty pack buffer, which send takes back. It waits until an
-// upload gives one back, if it must.
+// buffer returns an empty pack buffer for send to take back. buffer may wait for
+// an upload.
 func (s *shipper) buffer(ctx context.Context) ([]byte, error) {
 	select {
 	case buf := <-s.buffers:
@@ -107,7 +116,7 @@ func (s *shipper) buffer(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// fresh makes a buffer when it is first needed.
+// fresh empties a buffer, and makes one on first use.
 func fresh(buf []byte) []byte {
 	if buf == nil {
 		return make([]byte, 0, pack.Size)
@@ -115,58 +124,60 @@ func fresh(buf []byte) []byte {
 	return buf[:0]
 }
 
-// send notes a sealed pack in the index and gives it to an uploader, or to the
-// spool. While a transaction is held it never waits, and returns the buffer for
-// the next pack. errSpoolFull says that this pack was taken and that the next
-// may not be: the transaction has to end.
-func (s *shipper) send(ctx context.Context, p index.Pack, c index.Contents, buf []byte) (next []byte, err error) {
-	if err := s.idx.AddPack(p, c); err != nil {
-		return nil, err
-	}
-	if !s.holding.Load() {
-		return nil, s.enqueue(ctx, parcel{p.Pack, buf})
-	}
-	if s.busy.Load() < uploaders {
-		select {
-		case next = <-s.buffers:
-			return fresh(next), s.enqueue(ctx, parcel{p.Pack, buf})
-		default:
-		}
-	}
-	if err := s.spool(p.Pack, buf); err != nil {
-		return nil, err
-	}
-	if err := s.enqueue(ctx, parcel{p.Pack, nil}); err != nil {
-		return nil, err
-	}
-	if s.spooled.Load()+s.room > s.limit {
-		return buf[:0], errSpoolFull
-	}
-	return buf[:0], nil
+// hold begins a transaction: until release, no send waits for the network. The
+// channel is closed once the spool is full. Then readers stop, send what is open,
+// and end the transaction.
+func (s *shipper) hold() (full <-chan struct{}) {
+	s.held = &transaction{full: make(chan struct{})}
+	return s.held.full
 }
 
-func (s *shipper) enqueue(ctx context.Context, p parcel) error {
+// release ends the transaction. All senders have returned by then.
+func (s *shipper) release() { s.held = nil }
+
+// send gives a sealed pack to an uploader, or to the spool. While a transaction
+// is held, send never waits, and returns a buffer for the next pack.
+func (s *shipper) send(ctx context.Context, p parcel) (next []byte, err error) {
+	if held := s.held; held != nil {
+		direct := false
+		if s.busy.Load() < uploaders {
+			select {
+			case next = <-s.buffers:
+				direct, next = true, fresh(next)
+			default:
+			}
+		}
+		if !direct {
+			if err := s.spool(p); err != nil {
+				return nil, err
+			}
+			next, p.buf = p.buf[:0], nil
+			if s.spooled.Load()+s.room > s.limit {
+				held.once.Do(func() { close(held.full) })
+			}
+		}
+	}
 	s.busy.Add(1)
 	select {
 	case s.queue <- p:
-		return nil
+		return next, nil
 	case <-ctx.Done():
 		s.busy.Add(-1)
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-// keep takes back a buffer that no pack was begun in.
-func (s *shipper) keep(buf []byte) {
+// giveBack returns a buffer that holds no pack.
+func (s *shipper) giveBack(buf []byte) {
 	if buf != nil {
 		s.buffers <- buf
 	}
 }
 
-func (s *shipper) spool(p manifest.Pack, buf []byte) error {
+func (s *shipper) spool(p parcel) error {
 	s.spooled.Add(p.Size)
 	path := s.path(p.Name)
-	if err := os.WriteFile(path+".part", buf, 0o600); err != nil {
+	if err := os.WriteFile(path+".part", p.buf, 0o600); err != nil {
 		return fmt.Errorf("spool pack: %w", err)
 	}
 	if err := os.Rename(path+".part", path); err != nil {
@@ -186,10 +197,10 @@ func (s *shipper) upload(ctx context.Context) error {
 		if err := s.put(ctx, p); err != nil {
 			return err
 		}
-		s.keep(p.buf)
+		s.giveBack(p.buf)
 		if s.busy.Add(-1) == 0 {
 			select {
-			case s.settled <- struct{}{}:
+			case s.idle <- struct{}{}:
 			default:
 			}
 		}
@@ -231,7 +242,7 @@ func (s *shipper) put(ctx context.Context, p parcel) error {
 func (s *shipper) drain(ctx context.Context) error {
 	for s.busy.Load() > 0 {
 		select {
-		case <-s.settled:
+		case <-s.idle:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -239,11 +250,11 @@ func (s *shipper) drain(ctx context.Context) error {
 	return nil
 }
 
-// end lets the uploaders finish.
-func (s *shipper) end() { close(s.queue) }
+// close ends upload once the queue is empty.
+func (s *shipper) close() { close(s.queue) }
 
-// resume sends what an earlier run left in the spool, and removes what nobody
-// needs any more.
+// resume uploads the packs that an earlier run left in the spool, and removes all
+// other files there.
 func (s *shipper) resume(ctx context.Context) error {
 	packs, err := s.idx.Packs()
 	if err != nil {
@@ -267,8 +278,8 @@ func (s *shipper) resume(ctx context.Context) error {
 			}
 			continue
 		}
-		// A power cut may have left a file of the right size and other bytes,
-		// another user one that only he may read.
+		// After a power cut a file may have the right size and other bytes. A run by
+		// another user may have left a file that this user can't read.
 		if sum, err := hashFile(s.path(p.Name)); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("read spool: %w", err)
 		} else if sum != p.Name {
@@ -278,7 +289,7 @@ func (s *shipper) resume(ctx context.Context) error {
 			continue
 		}
 		s.spooled.Add(p.Size)
-		if err := s.enqueue(ctx, parcel{p, nil}); err != nil {
+		if _, err := s.send(ctx, parcel{p, nil}); err != nil {
 			return err
 		}
 	}
@@ -296,7 +307,7 @@ func hashFile(path string) (manifest.Hash, error) {
 	return manifest.Hash(sum.Sum(nil)), err
 }
 
-// spooledPacks are the whole packs that lie in the spool, and their sizes.
+// spooledPacks returns the packs in the spool, and the sizes of their files.
 func spooledPacks(state string) map[manifest.Hash]int64 {
 	found := map[manifest.Hash]int64{}
 	entries, err := os.ReadDir(filepath.Join(state, "spool"))

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/pack"
 	"holdfast/seal"
@@ -119,7 +120,7 @@ func (s *Snapshot) listing(ctx context.Context) (*listingReader, error) {
 		numbers = append(numbers, n)
 	}
 	slices.SortFunc(numbers, cmp.Compare)
-	scratch, err := Scratch(s.temp)
+	scratch, err := disk.Scratch(s.temp)
 	if err != nil {
 		return nil, err
 	}

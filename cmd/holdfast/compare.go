@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// samePages compares two files, 4 KiB at a time, and returns how many pages
-// are equal: all of them, or there is an error.
+// samePages compares two files, 4 KiB at a time. It returns the number of pages, or
+// an error about the first page that differs.
 func samePages(want, have string) (pages int64, err error) {
 	a, err := os.Open(want)
 	if err != nil {
@@ -63,7 +63,7 @@ func sameMedia(want map[string]string, dir string) error {
 		sum := sha256.Sum256(text)
 		switch hexadecimal, ok := want[key]; {
 		case !ok:
-			return fmt.Errorf("%s is restored, and is no local media file", key)
+			return fmt.Errorf("%s is restored, but is not a local media file", key)
 		case hexadecimal != hex.EncodeToString(sum[:]):
 			return fmt.Errorf("%s is restored with other bytes", key)
 		}

@@ -5,6 +5,7 @@ import (
 	"text/template"
 	"time"
 
+	"holdfast/agent"
 	"holdfast/seal"
 )
 
@@ -69,7 +70,7 @@ func (k kit) save(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeNew(path, b.String())
+	return agent.WriteNew(path, strings.NewReader(b.String()))
 }
 
 // base is the name that the file has wherever it is carried.

@@ -81,6 +81,10 @@ func (s *Server) run(t testing.TB, settings []string) {
 	}
 }
 
+// fast are settings for short tests. Without statistics PostgreSQL takes small
+// queries for long ones, and compiles them for hundreds of milliseconds.
+var fast = []string{"fsync=off", "full_page_writes=off", "synchronous_commit=off", "jit=off"}
+
 // start reports false if another process has the port.
 func (s *Server) start(t testing.TB, settings []string) bool {
 	t.Helper()
@@ -88,8 +92,7 @@ func (s *Server) start(t testing.TB, settings []string) bool {
 	testkit.OK(t, err)
 	defer log.Close()
 	args := []string{"-D", s.Data, "-k", s.Sockets, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port)}
-	unsafe := []string{"fsync=off", "full_page_writes=off", "synchronous_commit=off"}
-	for _, setting := range append(unsafe, settings...) {
+	for _, setting := range slices.Concat(fast, settings) {
 		args = append(args, "-c", setting)
 	}
 	server := s.Command("postgres", args...)

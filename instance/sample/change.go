@@ -16,23 +16,23 @@ import (
 	"time"
 )
 
-// change is one transaction, with the files that come and go with it. Its
-// methods keep the first error, do nothing after it, and leave it to commit.
+// change is one transaction with its new and its removed files. The methods keep
+// the first error for commit. After an error the methods do nothing.
 type change struct {
 	*Instance
 	tx    *sql.Tx
-	stmts map[string]*sql.Stmt // by their SQL
+	stmts map[string]*sql.Stmt // by SQL
 	err   error
 
 	rnd *rand.Rand
-	now time.Time // the made-up clock
+	now time.Time // of the invented clock
 	*text
 
-	self   account // the instance's own
+	self   account // of the instance itself
 	local  []account
 	remote []account
 
-	media map[string]string // LocalMedia once this is committed
+	media map[string]string // LocalMedia after the commit
 	gone  []string          // keys of files to remove after the commit
 }
 
@@ -43,12 +43,12 @@ type account struct {
 
 type row map[string]any
 
-// begin starts a change at the clock's now. Each stream of randomness is used
-// once.
+// begin starts a change at the time now. Each change needs another stream, the
+// number of a sequence of random numbers.
 func (s *Instance) begin(db *sql.DB, now time.Time, stream uint64) (*change, error) {
 	media, err := s.LocalMedia()
 	if errors.Is(err, fs.ErrNotExist) {
-		media, err = map[string]string{}, nil // nothing is made yet
+		media, err = map[string]string{}, nil // the instance is new
 	}
 	if err != nil {
 		return nil, err
@@ -58,12 +58,14 @@ func (s *Instance) begin(db *sql.DB, now time.Time, stream uint64) (*change, err
 		return nil, err
 	}
 	rnd := rand.New(rand.NewPCG(s.Config.Seed, stream))
-	c := &change{Instance: s, tx: tx, stmts: map[string]*sql.Stmt{}, rnd: rnd, now: now, text: newText(rnd), media: media}
+	c := &change{
+		Instance: s, tx: tx, stmts: map[string]*sql.Stmt{}, rnd: rnd, now: now, text: newText(rnd), media: media,
+	}
 	c.meet()
 	return c, nil
 }
 
-// meet reads who is there.
+// meet reads the accounts.
 func (c *change) meet() {
 	c.self, c.local, c.remote = account{}, nil, nil
 	c.query(`SELECT id, username, coalesce(domain, ''), uri FROM accounts ORDER BY id`, func(r *sql.Rows) error {
@@ -83,7 +85,7 @@ func (c *change) meet() {
 	})
 }
 
-// insert adds a row. Columns it does not name take their defaults.
+// insert adds a row. Missing columns get their defaults.
 func (c *change) insert(table string, r row) {
 	columns := slices.Sorted(maps.Keys(r))
 	values := make([]any, len(columns))
@@ -110,7 +112,7 @@ func (c *change) exec(query string, args ...any) {
 	}
 }
 
-// query hands each row to scan.
+// query calls scan for each row.
 func (c *change) query(query string, scan func(*sql.Rows) error, args ...any) {
 	if c.err != nil {
 		return
@@ -129,7 +131,7 @@ func (c *change) query(query string, scan func(*sql.Rows) error, args ...any) {
 	c.err = rows.Err()
 }
 
-// column is a query for one column of text.
+// column returns the only column of a query, as text.
 func (c *change) column(query string, args ...any) []string {
 	var all []string
 	c.query(query, func(r *sql.Rows) error {
@@ -141,7 +143,7 @@ func (c *change) column(query string, args ...any) []string {
 	return all
 }
 
-// tick moves the clock by about step and returns an identifier of that moment.
+// tick moves the clock by about step and returns an identifier of the new moment.
 func (c *change) tick(step time.Duration) string {
 	c.now = c.now.Add(step/2 + c.within(step))
 	return ulid(c.now, c.rnd)
@@ -151,8 +153,8 @@ func (c *change) within(d time.Duration) time.Duration { return time.Duration(c.
 
 func (c *change) stamp() string { return stamp(c.now) }
 
-// write makes the file of a storage key. Like GoToSocial's, it is complete
-// before the row that names it is committed.
+// write makes the file of a storage key. As with GoToSocial, the file is complete
+// before the commit of the row.
 func (c *change) write(key string, data []byte) {
 	if c.err != nil {
 		return
@@ -163,16 +165,16 @@ func (c *change) write(key string, data []byte) {
 	}
 }
 
-// writeLocal is write for a file that a backup must hold.
+// writeLocal writes a file that a backup must hold.
 func (c *change) writeLocal(key string, data []byte) {
 	c.write(key, data)
 	sum := sha256.Sum256(data)
 	c.media[key] = hex.EncodeToString(sum[:])
 }
 
-// remove takes a file away once the row that named it is.
+// remove removes a file after the commit.
 func (c *change) remove(key string) {
-	if key == "" { // sound has no thumbnail
+	if key == "" { // a sound has no thumbnail
 		return
 	}
 	delete(c.media, key)

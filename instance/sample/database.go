@@ -12,8 +12,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// schema.sql and migrations.txt are a GoToSocial database's own: every table,
-// index and view, and the names in bun_migrations.
+// schema.sql and migrations.txt come from a database of GoToSocial: all tables,
+// indexes and views, and the names in bun_migrations.
 var (
 	//go:embed schema.sql
 	schema string
@@ -21,9 +21,9 @@ var (
 	migrations string
 )
 
-// open connects to an existing file as GoToSocial does. One connection, so that the order of
-// writes, and with it every byte, depends on the seed alone; when it is closed
-// as the last one, SQLite moves the write-ahead log into the database.
+// open connects to an existing file as GoToSocial does. There is one connection:
+// the seed alone decides the order of writes, and so every byte. At the close of
+// the last connection SQLite moves the write-ahead log into the database.
 func open(path string) (*sql.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
 	dsn.RawQuery = "mode=rw&_txlock=immediate&_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)" +
@@ -55,11 +55,12 @@ func migrate(db *sql.DB) error {
 	return tx.Commit()
 }
 
-// stamp is how GoToSocial's driver writes a time: text, fraction trimmed.
+// stamp returns a time in the form of GoToSocial's driver: text without the final
+// zeros of the fraction.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999-07:00") }
 
-// ulid is an identifier that sorts by time: 48 bits of milliseconds, 80 random
-// ones, in 26 digits of Crockford's base 32.
+// ulid returns an identifier that sorts by time: 48 bits of milliseconds and 80
+// random bits, in 26 digits of Crockford's base 32.
 func ulid(t time.Time, rnd *rand.Rand) string {
 	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	var id [26]byte

@@ -1,7 +1,7 @@
-// Package sample makes a small GoToSocial instance that never served anyone,
-// and ages it by days: for demonstrations, and for tests that need no server.
-// Its schema, storage layout and key format are GoToSocial v0.20's; its people,
-// words and pictures are made up from a seed.
+// Package sample makes a small GoToSocial instance, and changes the instance day by
+// day. Demonstrations and tests use samples without a server. Schema, storage
+// layout and key format equal those of GoToSocial v0.20. A seed invents people,
+// words and pictures.
 package sample
 
 import (
@@ -14,37 +14,36 @@ import (
 	"time"
 )
 
-// Config is the sample's size. The zero value makes a database of 8 MB and
-// storage of 6 MB in about a second.
+// Config is the size of a sample. The zero value makes a database of 8 MB and a
+// storage folder of 6 MB in about a second.
 type Config struct {
-	Seed       uint64 // the same seed makes the same bytes
-	Domain     string // the account domain, "holdfast.example" by default; the host is "social." before it
-	Accounts   int    // remote accounts, default 150; the local ones are always three
-	Statuses   int    // default 3000, one in ten of them local
-	Media      int    // local pictures, default 24; a third as many remote ones come with them
-	MediaBytes int    // bytes of a picture, more or less, default 96 KiB; none exceeds 8 MiB
-	VideoBytes int64  // bytes of one local video, default none
+	Seed          uint64 // the same seed makes the same bytes
+	AccountDomain string // default "holdfast.example"; the domain is "social."+AccountDomain
+	Accounts      int    // remote accounts, default 150; there are always three local accounts
+	Statuses      int    // default 3000; one in ten is local
+	Media         int    // local pictures, default 24, with a third as many remote pictures
+	MediaBytes    int    // average bytes of a picture, default 96 KiB, at most 8 MiB
+	VideoBytes    int64  // bytes of a local video; 0 for no video
 }
 
-// Instance is a sample on disk: config.yaml, sqlite.db and storage/ in Dir, as
-// a server whose working directory is Dir would leave them when it stops. The
-// two fields that Make filled in are all of it: another process can go on with
-// them.
+// Instance is a sample on disk: config.yaml, sqlite.db and storage/ in Dir, as a
+// stopped server with the working directory Dir leaves its files. The two fields
+// are the whole state, so another process can use a copy of an Instance.
 type Instance struct {
 	Dir    string
 	Config Config
 }
 
-// dawn is when the newest status of a fresh sample was written. Made-up clocks
-// keep made-up bytes the same from run to run.
+// dawn is the time of the newest status in a fresh sample. An invented clock makes
+// the same bytes in each run.
 var dawn = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 const day = 24 * time.Hour
 
-// Make writes a new instance into dir, which it creates where needed. It
-// fails with fs.ErrExist where dir holds a database already.
+// Make writes a new instance into dir, and creates dir if necessary. If dir holds a
+// database, the error is fs.ErrExist.
 func Make(dir string, cfg Config) (*Instance, error) {
-	cfg.Domain = cmp.Or(cfg.Domain, "holdfast.example")
+	cfg.AccountDomain = cmp.Or(cfg.AccountDomain, "holdfast.example")
 	cfg.Accounts = cmp.Or(cfg.Accounts, 150)
 	cfg.Statuses = cmp.Or(cfg.Statuses, 3000)
 	cfg.Media = cmp.Or(cfg.Media, 24)
@@ -57,18 +56,18 @@ func Make(dir string, cfg Config) (*Instance, error) {
 	return s, nil
 }
 
-// Host is where the server would answer.
-func (s *Instance) Host() string { return "social." + s.Config.Domain }
+// Domain returns the domain of the instance.
+func (s *Instance) Domain() string { return "social." + s.Config.AccountDomain }
 
-// Database is the path of the SQLite file.
+// Database returns the path of the SQLite file.
 func (s *Instance) Database() string { return filepath.Join(s.Dir, "sqlite.db") }
 
-// Storage is the path of the media directory.
+// Storage returns the path of the media folder.
 func (s *Instance) Storage() string { return filepath.Join(s.Dir, "storage") }
 
-// LocalMedia is what a backup must hold of the storage directory: storage key
-// to lower-case hexadecimal SHA-256. It is read from local-media.sha256, which
-// was written along with the files and not from the database; there,
+// LocalMedia returns the media that a backup must hold: storage keys with the
+// SHA-256 in lower-case hexadecimal digits. Make and Night write this list to
+// local-media.sha256 together with the files, without a look at the database.
 // `sha256sum -c local-media.sha256` checks a restored copy.
 func (s *Instance) LocalMedia() (map[string]string, error) {
 	f, err := os.Open(s.ledger())
@@ -98,7 +97,7 @@ func (s *Instance) make() error {
 	if err != nil {
 		return err
 	}
-	f.Close() // before SQLite opens it: closing later would drop its locks
+	f.Close() // closing the file later would drop the locks of SQLite
 	if err := os.WriteFile(filepath.Join(s.Dir, "config.yaml"), []byte(s.yaml()), 0o644); err != nil {
 		return err
 	}
@@ -121,14 +120,14 @@ func (s *Instance) make() error {
 	if err := c.commit(); err != nil {
 		return err
 	}
-	// GoToSocial leaves the planner's statistics behind after its migrations.
+	// GoToSocial also computes statistics after its migrations.
 	if _, err := db.Exec("ANALYZE"); err != nil {
 		return err
 	}
 	return db.Close()
 }
 
-// yaml is the server's configuration: flat keys, paths relative to Dir.
+// yaml returns the configuration of the server. All paths are relative to Dir.
 func (s *Instance) yaml() string {
 	return fmt.Sprintf(`# A sample instance made by Holdfast. Paths are relative: the working directory is this folder.
 host: %q
@@ -144,5 +143,5 @@ letsencrypt-enabled: true
 letsencrypt-cert-dir: "storage/certs"
 media-remote-cache-days: 7
 accounts-registration-open: false
-`, s.Host(), s.Config.Domain)
+`, s.Domain(), s.Config.AccountDomain)
 }

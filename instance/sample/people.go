@@ -18,9 +18,9 @@ import (
 //go:embed keys.pem
 var keysPEM []byte
 
-// keys are the instance account's and the local accounts', in this order. They
-// are not made from the seed, because crypto/rsa takes no randomness from
-// outside.
+// keys returns the keys of the instance's account and of the local accounts, in
+// this order. The seed can't make keys: crypto/rsa takes no random numbers from its
+// caller.
 func keys() ([]*rsa.PrivateKey, error) {
 	var keys []*rsa.PrivateKey
 	for block, rest := pem.Decode(keysPEM); block != nil; block, rest = pem.Decode(rest) {
@@ -38,17 +38,17 @@ func keys() ([]*rsa.PrivateKey, error) {
 
 var locals = []string{"ada", "bruno", "chloe"}
 
-// people adds the accounts, and what an instance has besides them.
+// people adds the accounts, the instances, the follows and the secrets.
 func (c *change) people(remotes int) {
 	keys, err := keys()
 	if err != nil {
 		c.err = err
 		return
 	}
-	self := account{c.anyID(), c.Host(), "", "https://" + c.Host() + "/users/" + c.Host()}
+	self := account{c.anyID(), c.Domain(), "", "https://" + c.Domain() + "/users/" + c.Domain()}
 	c.addAccount(self, keys[0])
 	for i, name := range locals {
-		a := account{c.anyID(), name, "", "https://" + c.Host() + "/users/" + name}
+		a := account{c.anyID(), name, "", "https://" + c.Domain() + "/users/" + name}
 		c.addAccount(a, keys[1+i])
 		c.addUser(a, i == 0)
 	}
@@ -61,7 +61,7 @@ func (c *change) people(remotes int) {
 		a := account{c.anyID(), name, domain, "https://" + domain + "/users/" + name}
 		c.addAccount(a, nil)
 	}
-	c.addInstance(c.Host())
+	c.addInstance(c.Domain())
 	c.meet()
 	for _, a := range c.local {
 		for _, i := range c.rnd.Perm(len(c.remote))[:min(10, len(c.remote))] {
@@ -71,31 +71,33 @@ func (c *change) people(remotes int) {
 	c.addSecrets()
 }
 
-// anyID is of a random time in the last years: GoToSocial does not let an
-// account's identifier tell its age.
+// anyID returns an identifier of a random time in the last years. GoToSocial hides
+// the age of an account in the same way.
 func (c *change) anyID() string { return ulid(c.now.Add(-c.within(1000*day)), c.rnd) }
 
-// addAccount adds an account: with its key pair where it is local.
+// addAccount adds an account. A local account has a key.
 func (c *change) addAccount(a account, key *rsa.PrivateKey) {
 	r := row{
 		"id": a.id, "created_at": c.stamp(), "updated_at": c.stamp(), "username": a.name, "display_name": a.name,
-		"emojis": "null", "also_known_as_uris": "null", "note": "<p>" + c.sentence(12) + "</p>", "locked": false, "discoverable": true,
+		"emojis": "null", "also_known_as_uris": "null", "note": "<p>" + c.sentence(12) + "</p>",
+		"locked": false, "discoverable": true,
 		"uri": a.uri, "url": a.uri, "inbox_uri": a.uri + "/inbox", "outbox_uri": a.uri + "/outbox",
 		"following_uri": a.uri + "/following", "followers_uri": a.uri + "/followers",
 		"featured_collection_uri": a.uri + "/collections/featured", "public_key_uri": a.uri + "/main-key",
 		"actor_type": 4, // a person
 	}
-	if a.name == c.Host() {
+	if a.name == c.Domain() {
 		r["actor_type"] = 5 // a service
 	}
 	stats := row{
-		"account_id": a.id, "regenerated_at": c.stamp(), "followers_count": c.rnd.IntN(500), "following_count": c.rnd.IntN(500),
+		"account_id": a.id, "regenerated_at": c.stamp(),
+		"followers_count": c.rnd.IntN(500), "following_count": c.rnd.IntN(500),
 		"follow_requests_count": 0, "statuses_count": c.rnd.IntN(5000), "statuses_pinned_count": 0,
 	}
 	if key != nil {
 		r["private_key"] = c.json(key)
 		r["public_key"] = c.json(key.PublicKey)
-		stats["statuses_count"] = 0 // ours are counted, theirs are what they claim
+		stats["statuses_count"] = 0 // recount counts local statuses; a remote account claims a number
 	} else {
 		r["domain"] = a.domain
 		r["fetched_at"] = c.stamp()
@@ -105,7 +107,7 @@ func (c *change) addAccount(a account, key *rsa.PrivateKey) {
 	c.insert("account_stats", stats)
 }
 
-// json is the form in which GoToSocial stores keys: numbers of 600 digits.
+// json returns a key in the form of GoToSocial: numbers of 600 digits.
 func (c *change) json(v any) string {
 	b, err := json.Marshal(v)
 	if c.err == nil {
@@ -122,14 +124,15 @@ func (c *change) random(n int) []byte {
 	return b
 }
 
-// password is bcrypt's of "holdfast", for all three.
+// password is "holdfast" after bcrypt, for all three users.
 const password = "$2a$10$wgWXabS3RuVCwcnZfVRNeeVZtSc72V/8N8p5rxgS5rlcP7UhiBkq6"
 
 func (c *change) addUser(a account, admin bool) {
 	c.insert("users", row{
-		"id": c.anyID(), "created_at": c.stamp(), "updated_at": c.stamp(), "email": a.name + "@" + c.Config.Domain,
-		"account_id": a.id, "confirmed_at": c.stamp(), "moderator": admin, "admin": admin, "disabled": false, "approved": true,
-		"encrypted_password": password,
+		"id": c.anyID(), "created_at": c.stamp(), "updated_at": c.stamp(),
+		"email":      a.name + "@" + c.Config.AccountDomain,
+		"account_id": a.id, "confirmed_at": c.stamp(), "moderator": admin, "admin": admin,
+		"disabled": false, "approved": true, "encrypted_password": password,
 	})
 	c.insert("account_settings", row{"account_id": a.id, "created_at": c.stamp(), "updated_at": c.stamp()})
 }
@@ -141,11 +144,12 @@ func (c *change) addInstance(domain string) {
 
 func (c *change) addFollow(from, to account) {
 	id := c.anyID()
-	c.insert("follows", row{"id": id, "created_at": c.stamp(), "updated_at": c.stamp(), "uri": from.uri + "/follow/" + id,
-		"account_id": from.id, "target_account_id": to.id, "show_reblogs": true, "notify": false})
+	c.insert("follows", row{"id": id, "created_at": c.stamp(), "updated_at": c.stamp(),
+		"uri": from.uri + "/follow/" + id, "account_id": from.id, "target_account_id": to.id,
+		"show_reblogs": true, "notify": false})
 }
 
-// addSecrets adds the rows that make losing a database worse than losing posts.
+// addSecrets adds sessions, the VAPID key pair and a client secret.
 func (c *change) addSecrets() {
 	c.insert("router_sessions", row{"id": c.anyID(), "created_at": c.stamp(), "updated_at": c.stamp(),
 		"auth": c.random(32), "crypt": c.random(32)})
@@ -156,22 +160,26 @@ func (c *change) addSecrets() {
 	}
 	c.insert("vapid_key_pairs", row{"id": 0, "public": base64.RawURLEncoding.EncodeToString(pair.PublicKey().Bytes()),
 		"private": base64.RawURLEncoding.EncodeToString(pair.Bytes())})
-	c.insert("applications", row{"id": c.anyID(), "name": c.Host() + " instance application", "website": "https://" + c.Host(),
-		"redirect_uris": `["https://` + c.Host() + `"]`, "client_id": c.self.id, "client_secret": c.anyID(), "scopes": "write:accounts"})
+	c.insert("applications", row{
+		"id": c.anyID(), "name": c.Domain() + " instance application", "website": "https://" + c.Domain(),
+		"redirect_uris": `["https://` + c.Domain() + `"]`,
+		"client_id":     c.self.id, "client_secret": c.anyID(), "scopes": "write:accounts",
+	})
 }
 
-// certificate puts a key and a self-signed certificate where Let's Encrypt's
-// would lie: among the media, and named by no row.
+// certificate writes a key and a self-signed certificate to the path for Let's
+// Encrypt: among the media, and without a row.
 func (c *change) certificate() {
 	keys, err := keys()
 	if err != nil {
 		c.err = err
 		return
 	}
-	// PKCS #1 signatures use no randomness.
+	// PKCS #1 signatures use no random numbers.
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: c.Host()}, DNSNames: []string{c.Host()},
-		NotBefore: dawn, NotAfter: dawn.Add(20 * 365 * day).Truncate(time.Second), SignatureAlgorithm: x509.SHA256WithRSA,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: c.Domain()}, DNSNames: []string{c.Domain()},
+		NotBefore: dawn, NotAfter: dawn.Add(20 * 365 * day).Truncate(time.Second),
+		SignatureAlgorithm: x509.SHA256WithRSA,
 	}
 	der, err := x509.CreateCertificate(nil, template, template, &keys[0].PublicKey, keys[0])
 	if err != nil {
@@ -179,5 +187,5 @@ func (c *change) certificate() {
 		return
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(keys[0])})
-	c.write("certs/"+c.Host(), append(key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...))
+	c.write("certs/"+c.Domain(), append(key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...))
 }

@@ -11,16 +11,16 @@ import (
 	"math/rand/v2"
 )
 
-// Noise makes a picture as hard to compress as a photograph. These
-// bytes are what a pixel of paint's takes once it is encoded, measured.
+// bytesPerPixel are the measured bytes of a pixel in an encoded picture of paint.
+// Noise makes a picture as hard to compress as a photograph.
 var bytesPerPixel = map[string]float64{"jpeg": 0.37, "png": 2}
 
-// maxPicture keeps pictures, whose sizes are only roughly foreseen, below the
-// 8 MiB from which larger files are treated differently.
+// maxPicture keeps pictures below 8 MiB: Holdfast treats larger files differently,
+// and the size of a picture is an estimate.
 const maxPicture = 6 << 20
 
-// dimensions are a picture's that takes about size bytes when it is encoded:
-// seldom less than a third, seldom more than thrice.
+// dimensions returns the dimensions of a picture whose encoding takes about size
+// bytes: seldom less than a third, seldom more than three times as many.
 func dimensions(rnd *rand.Rand, size int, kind string) (width, height int) {
 	spread := math.Exp(0.5 * rnd.NormFloat64())
 	pixels := min(float64(size)*spread, maxPicture) / bytesPerPixel[kind]
@@ -48,8 +48,8 @@ func paint(rnd *rand.Rand, width, height int) *image.RGBA {
 	return img
 }
 
-// shrink is a thumbnail: every second pixel of every second line, or fewer,
-// so that no side exceeds 512.
+// shrink returns a thumbnail with every second pixel of every second line, or with
+// fewer pixels: a side has at most 512.
 func shrink(img *image.RGBA) *image.RGBA {
 	step := max(2, (max(img.Rect.Dx(), img.Rect.Dy())+511)/512)
 	small := image.NewRGBA(image.Rect(0, 0, img.Rect.Dx()/step, img.Rect.Dy()/step))
@@ -61,7 +61,7 @@ func shrink(img *image.RGBA) *image.RGBA {
 	return small
 }
 
-// encode returns the file's bytes; kind is "png" or "jpeg".
+// encode returns the bytes of a picture file. kind is "png" or "jpeg".
 func encode(img image.Image, kind string) []byte {
 	var b bytes.Buffer
 	var err error
@@ -71,7 +71,7 @@ func encode(img image.Image, kind string) []byte {
 		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: 95})
 	}
 	if err != nil {
-		panic(err) // neither a buffer nor a picture of ours gives a reason
+		panic(err) // a buffer and a picture of paint cause no error
 	}
 	return b.Bytes()
 }

@@ -7,8 +7,8 @@ type status struct {
 	author          account
 }
 
-// post adds n statuses over about the time span: one in ten local, half of
-// them replies, a third with a fave.
+// post adds n statuses over about the time span. One in ten is local, half are
+// replies, a third have a fave.
 func (c *change) post(n int, span time.Duration) {
 	var recent []status
 	for range n {
@@ -39,12 +39,13 @@ func (c *change) anyone(of []account) account {
 	return of[c.rnd.IntN(len(of))]
 }
 
-// addStatus adds one, as a reply unless to is the zero status.
+// addStatus adds a status: a reply, unless to is the zero status.
 func (c *change) addStatus(id string, author account, to status) status {
 	s := status{id: id, uri: author.uri + "/statuses/" + id, thread: to.thread, author: author}
 	words := c.sentence(4 + int(40*c.rnd.ExpFloat64()))
 	r := row{
-		"id": id, "created_at": c.stamp(), "uri": s.uri, "url": s.uri, "content": "<p>" + words + "</p>", "local": author.domain == "",
+		"id": id, "created_at": c.stamp(), "uri": s.uri, "url": s.uri,
+		"content": "<p>" + words + "</p>", "local": author.domain == "",
 		"attachments": "null", "tags": "null", "mentions": "null", "emojis": "null", "edits": "null",
 		"account_id": author.id, "account_uri": author.uri, "language": "en", "activity_streams_type": "Note",
 		"federated": true, "visibility": 2,
@@ -74,7 +75,7 @@ func (c *change) addFave(by account, of status) {
 		"target_account_id": of.author.id, "status_id": of.id, "uri": by.uri + "/liked/" + id})
 }
 
-// recount brings the local accounts' statistics up to date.
+// recount updates the statistics of the local accounts.
 func (c *change) recount() {
 	c.exec(`UPDATE account_stats AS a SET
 			statuses_count = (SELECT count(*) FROM statuses s WHERE s.account_id = a.account_id),
@@ -82,7 +83,7 @@ func (c *change) recount() {
 		WHERE account_id IN (SELECT id FROM accounts WHERE domain IS NULL)`)
 }
 
-// unpost deletes a status, and all that hangs on it.
+// unpost deletes a status with its media, faves and mentions.
 func (c *change) unpost(id string) {
 	c.query(`SELECT file_path, thumbnail_path FROM media_attachments WHERE status_id = ? AND cached`, c.removeFiles, id)
 	for _, table := range []string{"media_attachments", "status_faves", "mentions"} {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// text writes sentences whose words are as unevenly common as those of a real
-// language, so that they compress like one.
+// text writes sentences. Some words are far more common than others, so the
+// sentences compress like a real language.
 type text struct {
 	words []string
 	next  *rand.Zipf
@@ -17,8 +17,8 @@ func newText(rnd *rand.Rand) *text {
 	return &text{words, rand.NewZipf(rnd, 1.1, 6, uint64(len(words)-1))}
 }
 
-// vocabulary is every word of three syllables, in an order that puts no
-// syllable first: about 3,000 of them.
+// vocabulary returns all words of three syllables, about 3,000, in a fixed random
+// order.
 func vocabulary() []string {
 	heads := strings.Fields("ba cre do fi glu ha jo ki lu me no pra que ri so tu")
 	hearts := strings.Fields("l ma nd re st ti v z mbe rr sho nka")
@@ -31,12 +31,12 @@ func vocabulary() []string {
 			}
 		}
 	}
-	// Not the sample's own seed: all samples speak one language.
+	// The seed is the same for all samples: all speak one language.
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
 	return words
 }
 
-// sentence is n words.
+// sentence returns n words.
 func (t *text) sentence(n int) string {
 	var b strings.Builder
 	for i := range n {

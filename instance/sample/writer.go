@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Write is a busy server: it commits transactions as fast as it can until ctx
-// ends, which is no error, and returns their number. Each adds up to three
-// statuses of one local account, a fave of the last, and their number to the
-// account's statuses_count in another table: what [CheckInvariant] checks. It
-// needs nothing but the database, so another process can run it.
+// Write plays a busy server. Write commits transactions as fast as possible until
+// the end of ctx, and returns their number and no error. Each transaction adds up
+// to three statuses of one local account and a fave of the last status. In another
+// table the transaction adds the number of statuses to the statuses_count of the
+// account. [CheckInvariant] compares both tables. Write needs only the database, so
+// another process can call Write.
 func Write(ctx context.Context, database string) (transactions int, err error) {
 	db, err := open(database)
 	if err != nil {
@@ -45,17 +46,18 @@ func (c *change) writeOnce(db *sql.DB) error {
 		last = c.addStatus(ulid(c.now, c.rnd), author, last)
 	}
 	c.addFave(author, last)
-	c.exec(`UPDATE account_stats SET statuses_count = statuses_count + ?, last_status_at = ? WHERE account_id = ?`, n, c.stamp(), author.id)
+	c.exec(`UPDATE account_stats SET statuses_count = statuses_count + ?, last_status_at = ? WHERE account_id = ?`,
+		n, c.stamp(), author.id)
 	if c.err != nil {
 		return c.err
 	}
 	return tx.Commit()
 }
 
-// CheckInvariant reports what no single transaction can have left behind: a
-// local account whose statuses_count is not the number of its statuses, or a
-// fave or mention of a status that is not there. It reads one consistent view,
-// so the database may be in use.
+// CheckInvariant returns an error if the database is not the result of whole
+// transactions: a local account has another number of statuses than its
+// statuses_count, or the status of a fave or mention is missing. CheckInvariant
+// reads one consistent view, so a server may use the database meanwhile.
 func CheckInvariant(database string) error {
 	db, err := open(database)
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -116,12 +118,20 @@ kill -$signal $server; wait
 // inputs keeps the pipes to the daemons: Go closes a file that nobody can reach.
 var inputs sync.Map
 
-// FreePort returns a loopback port that no process uses at the moment. Another
-// process may take the port at any time.
+// FreePort returns a loopback port that no process listens on. The port lies
+// below the range from which Linux takes ports for outgoing connections, so only
+// another call of FreePort may take the port meanwhile.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	OK(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	for range 1000 {
+		port := 10_000 + rand.IntN(22_000)
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		OK(t, listener.Close())
+		return port
+	}
+	t.Fatal("found no free port")
+	return 0
 }

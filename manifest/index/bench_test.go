@@ -41,8 +41,8 @@ func BenchmarkAddPack(b *testing.B) {
 	}
 }
 
-// BenchmarkFind looks for chunks in the order in which they were stored, and for
-// unknown ones.
+// BenchmarkFind looks for chunks in the order of storing, and for
+// unknown chunks.
 func BenchmarkFind(b *testing.B) {
 	dir := b.TempDir()
 	x, _, err := Open(dir)

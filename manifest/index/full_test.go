@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fullDisk is a disk of 1 MiB with little room left.
+// fullDisk is a disk of 1 MiB with room bytes left.
 func fullDisk(t *testing.T, room int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -26,8 +26,8 @@ func fullDisk(t *testing.T, room int) string {
 	return dir
 }
 
-// Where the room ends within SQLite, SQLite has its own words.
-func TestFullDiskIsToldAsOne(t *testing.T) {
+// SQLite reports a full disk with codes of its own.
+func TestFullDiskIsENOSPC(t *testing.T) {
 	for room := 8 << 10; room <= 64<<10; room += 8 << 10 {
 		dir := fullDisk(t, room)
 		if x, _, err := Open(dir); err == nil {

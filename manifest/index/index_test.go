@@ -25,6 +25,22 @@ func opened(t *testing.T, dir string) *Index {
 
 func sum(n int) manifest.Hash { return sha256.Sum256([]byte{byte(n), byte(n >> 8)}) }
 
+// smallPack is a pack of one byte.
+func smallPack(number uint32, part manifest.Part) Pack {
+	return Pack{Pack: manifest.Pack{Number: number, Name: sum(int(number)), Size: 1}, Part: part}
+}
+
+func trailOf(t *Trail) map[string]string { return map[string]string{"sqlite.db": t.Name()} }
+
+// damage writes over the index in dir.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	text := []byte("not a database, and longer than a header")
+	if err := os.WriteFile(filepath.Join(dir, "index.db"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // addPages adds a pack of pages.
 func addPages(t *testing.T, x *Index, number uint32, pages ...int64) {
 	t.Helper()
@@ -32,7 +48,7 @@ func addPages(t *testing.T, x *Index, number uint32, pages ...int64) {
 	for _, p := range pages {
 		c.Pages = append(c.Pages, Page{p, SumOf(sum(int(number)*1000 + int(p)))})
 	}
-	if err := x.AddPack(Pack{Pack: manifest.Pack{Number: number, Name: sum(int(number)), Size: 1}, Part: manifest.Database}, c); err != nil {
+	if err := x.AddPack(smallPack(number, manifest.Database), c); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -44,7 +60,7 @@ func TestPackNumbersNeverComeBack(t *testing.T) {
 	if err != nil || last != 41 {
 		t.Fatalf("%d, %v", last, err)
 	}
-	if err := x.AddPack(Pack{Pack: manifest.Pack{Number: last, Name: sum(1), Size: 1}, Part: manifest.Media}, Contents{}); err != nil {
+	if err := x.AddPack(smallPack(last, manifest.Media), Contents{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.Drop([]uint32{last}); err != nil {
@@ -56,9 +72,10 @@ func TestPackNumbersNeverComeBack(t *testing.T) {
 	}
 }
 
-func TestWhatPointsIntoADroppedPackIsUnknown(t *testing.T) {
+func TestDroppedPackTakesChunksFilesAndPagesAlong(t *testing.T) {
 	x := opened(t, t.TempDir())
-	file := manifest.File{Part: manifest.Media, Path: "a", Size: 5, Extents: []manifest.Extent{{Pack: 1, Offset: 0, Length: 5}}}
+	extents := []manifest.Extent{{Pack: 1, Offset: 0, Length: 5}}
+	file := manifest.File{Part: manifest.Media, Path: "a", Size: 5, Extents: extents}
 	err := x.AddPack(Pack{Pack: manifest.Pack{Number: 1, Name: sum(1), Size: 1}, Part: manifest.Media},
 		Contents{Chunks: []Chunk{{sum(9), 0, 5}}, Files: []manifest.File{file}})
 	if err != nil {
@@ -89,9 +106,7 @@ func TestWhatPointsIntoADroppedPackIsUnknown(t *testing.T) {
 
 func TestDamagedIndexIsReplaced(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "index.db"), []byte("this is no database, and longer than a header"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	damage(t, dir)
 	x, fresh, err := Open(dir)
 	if err != nil || !fresh {
 		t.Fatalf("fresh %v, %v", fresh, err)
@@ -102,7 +117,7 @@ func TestDamagedIndexIsReplaced(t *testing.T) {
 	}
 }
 
-func TestIndexThatCantBeOpenedIsKept(t *testing.T) {
+func TestPathThatIsNoIndexIsKept(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "index.db"), 0o700); err != nil {
 		t.Fatal(err)
@@ -111,7 +126,7 @@ func TestIndexThatCantBeOpenedIsKept(t *testing.T) {
 		t.Fatal("a folder was opened")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "index.db")); err != nil {
-		t.Error("what could not be opened was removed")
+		t.Error("the folder was removed")
 	}
 }
 
@@ -153,7 +168,7 @@ func TestDamagedTrailBlockReadsAsUnknown(t *testing.T) {
 	}
 }
 
-func TestResumeLaysLaterPacksOverTheTrail(t *testing.T) {
+func TestResumeAddsPagesOfLaterPacks(t *testing.T) {
 	dir := t.TempDir()
 	x := opened(t, dir)
 	addPages(t, x, 1, 0, 1, 2, 100)
@@ -161,7 +176,8 @@ func TestResumeLaysLaterPacksOverTheTrail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.Commit(Snapshot{Name: sum(500), Text: []byte("x"), Packs: []uint32{1}, Trails: map[string]string{"sqlite.db": trail.Name()}}); err != nil {
+	s := Snapshot{Name: sum(500), Text: []byte("x"), Packs: []uint32{1}, Trails: trailOf(trail)}
+	if err := x.Commit(s); err != nil {
 		t.Fatal(err)
 	}
 	trail.Close()
@@ -196,7 +212,7 @@ func TestResumeLaysLaterPacksOverTheTrail(t *testing.T) {
 	}
 }
 
-func TestTrailsThatNoSnapshotStandsForAreSwept(t *testing.T) {
+func TestUncommittedTrailsAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	x := opened(t, dir)
 	var last *Trail
@@ -206,7 +222,7 @@ func TestTrailsThatNoSnapshotStandsForAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 		last = trail
-		if err := x.Commit(Snapshot{Name: sum(i), Text: []byte("x"), Trails: map[string]string{"sqlite.db": trail.Name()}}); err != nil {
+		if err := x.Commit(Snapshot{Name: sum(i), Text: []byte("x"), Trails: trailOf(trail)}); err != nil {
 			t.Fatal(err)
 		}
 		trail.Close()
@@ -220,8 +236,8 @@ func TestTrailsThatNoSnapshotStandsForAreSwept(t *testing.T) {
 	}
 }
 
-// The run of another user may have left it.
-func TestTrailThatCantBeReadIsALostOne(t *testing.T) {
+// A run of another user may leave an unreadable trail.
+func TestUnreadableTrailCountsAsLost(t *testing.T) {
 	if os.Geteuid() == 0 { // who may read everything
 		asNobody(t)
 		return
@@ -232,7 +248,7 @@ func TestTrailThatCantBeReadIsALostOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trail.Close()
-	if err := x.Commit(Snapshot{Name: sum(1), Text: []byte("x"), Trails: map[string]string{"sqlite.db": trail.Name()}}); err != nil {
+	if err := x.Commit(Snapshot{Name: sum(1), Text: []byte("x"), Trails: trailOf(trail)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(trail.Name(), 0); err != nil {
@@ -259,16 +275,15 @@ func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := ReadMemory(dir)
-	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.Gone, []manifest.Hash{sum(1), sum(2)}) {
+	gone := []manifest.Hash{sum(1), sum(2)}
+	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.Gone, gone) {
 		t.Errorf("%v, %v", m, err)
 	}
 	x.Close()
 	if m, err := ReadMemory(dir); err != nil || m.Head != sum(3) {
 		t.Errorf("of a closed index: %v, %v", m, err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "index.db"), []byte("this is no database, and longer than a header"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	damage(t, dir)
 	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of a damaged index: %v, %v", m, err)
 	}

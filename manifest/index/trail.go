@@ -9,24 +9,29 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"holdfast/manifest"
 )
 
-// Sum is the first half of a page's SHA-256.
-type Sum [16]byte
+// Trail holds the sum and the place of each page of a paged file, in the order
+// of the file, in a flat file beside the index. A backup reads the trail beside
+// the paged file, without a look-up for each page. A block with a wrong checksum
+// reads as unknown: the backup then stores the pages again.
+//
+// Goroutines may read and write different blocks at the same time.
+type Trail struct {
+	f        *os.File
+	pageSize int
+}
 
-// Entry is what the trail knows of a page: its sum and where it lies. Pack 0
-// means that nothing is known.
+// Entry is the trail's knowledge of a page. Pack 0 means an unknown page.
 type Entry struct {
 	Sum    Sum
 	Pack   uint32
-	Offset uint32
+	Offset uint32 // in the pack's decompressed bytes
 }
 
 const (
-	// BlockPages is how many pages share a block of the trail: one frame of a
-	// pack at the usual page size.
+	// BlockPages is the number of pages in a block of the trail: a frame of a pack
+	// at the usual page size.
 	BlockPages = 64
 
 	entrySize  = 24
@@ -35,18 +40,7 @@ const (
 	trailMagic = "HFTRAIL1"
 )
 
-// Trail is what a paged file was when it was last read, page by page, as a flat
-// file beside the index. The backup reads along it, so that a page costs no
-// look-up. A block whose checksum is wrong reads as unknown: the pages are
-// stored again, never wrongly found.
-//
-// Blocks may be read and written concurrently.
-type Trail struct {
-	f        *os.File
-	pageSize int
-}
-
-// CreateTrail makes a new trail beside the index, for Commit to adopt.
+// CreateTrail makes a new trail beside the index, for [Index.Commit].
 func (x *Index) CreateTrail(pageSize int) (*Trail, error) {
 	f, err := os.CreateTemp(filepath.Join(x.dir, "trail"), "*")
 	if err != nil {
@@ -60,8 +54,8 @@ func (x *Index) CreateTrail(pageSize int) (*Trail, error) {
 	return &Trail{f, pageSize}, nil
 }
 
-// Trail opens the newest snapshot's trail of a paged file. Where there is none
-// of this page size, it is nil, which reads as unknown.
+// Trail opens the newest snapshot's trail of a paged file. The trail is nil if
+// the index has no readable trail of the page size. A nil trail reads as unknown.
 func (x *Index) Trail(path string, pageSize int) (*Trail, error) {
 	name, err := x.fact("trail " + path)
 	if err != nil || name == nil {
@@ -69,26 +63,27 @@ func (x *Index) Trail(path string, pageSize int) (*Trail, error) {
 	}
 	f, err := os.Open(filepath.Join(x.dir, "trail", filepath.Base(string(name))))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return nil, nil // a trail that is lost, or another user's, costs an upload, not the backup
+		return nil, nil // a lost or unreadable trail costs an upload, not the backup
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open trail: %w", err)
 	}
 	head := make([]byte, trailHead)
-	if _, err := io.ReadFull(f, head); err != nil || string(head[:8]) != trailMagic || binary.LittleEndian.Uint32(head[8:]) != uint32(pageSize) {
+	_, err = io.ReadFull(f, head)
+	if err != nil || string(head[:8]) != trailMagic || binary.LittleEndian.Uint32(head[8:]) != uint32(pageSize) {
 		f.Close()
 		return nil, nil
 	}
 	return &Trail{f, pageSize}, nil
 }
 
-// Name is the trail's file.
+// Name returns the path of the trail's file.
 func (t *Trail) Name() string { return t.f.Name() }
 
 // Sync makes the trail durable.
 func (t *Trail) Sync() error { return t.f.Sync() }
 
-// Close closes the file. A nil trail may be closed.
+// Close closes the file. Close of a nil trail does nothing.
 func (t *Trail) Close() error {
 	if t == nil {
 		return nil
@@ -98,8 +93,7 @@ func (t *Trail) Close() error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Read fills the block with what the trail knows of the pages from
-// block*BlockPages on. A nil trail knows nothing.
+// Read reads the entries of BlockPages pages. The first page is block*BlockPages.
 func (t *Trail) Read(block int64, entries *[BlockPages]Entry) error {
 	*entries = [BlockPages]Entry{}
 	if t == nil {
@@ -123,7 +117,8 @@ func (t *Trail) Read(block int64, entries *[BlockPages]Entry) error {
 	return nil
 }
 
-// Write sets a block.
+// Write writes the entries of BlockPages pages. The first page is
+// block*BlockPages.
 func (t *Trail) Write(block int64, entries *[BlockPages]Entry) error {
 	var raw [blockSize]byte
 	for i := range entries {
@@ -139,10 +134,9 @@ func (t *Trail) Write(block int64, entries *[BlockPages]Entry) error {
 	return nil
 }
 
-// Resume returns what is known of a paged file, with the pages of packs that
-// came after it laid over the newest snapshot's trail: those of a run that
-// died, or of an earlier pass. Where there are no such packs it is the
-// snapshot's trail itself. The caller closes it.
+// Resume returns the newest snapshot's trail of a paged file, plus the pages of
+// later packs, from a killed run or an earlier transaction of the same run. The
+// caller closes the trail.
 func (x *Index) Resume(path string, pageSize int) (*Trail, error) {
 	base, err := x.Trail(path, pageSize)
 	if err != nil {
@@ -169,15 +163,15 @@ func (x *Index) Resume(path string, pageSize int) (*Trail, error) {
 		}
 	}
 	for _, n := range numbers {
-		if err := x.lay(over, path, n); err != nil {
+		if err := x.addPages(over, path, n); err != nil {
 			return nil, errors.Join(err, over.Close())
 		}
 	}
 	return over, nil
 }
 
-// uncommitted lists the packs whose pages are not in a snapshot's trail yet, in
-// order.
+// uncommitted returns the packs whose pages are not in the newest snapshot's
+// trail yet, by number.
 func (x *Index) uncommitted() ([]uint32, error) {
 	rows, err := x.db.Query(`SELECT number FROM packs WHERE pages IS NOT NULL ORDER BY number`)
 	if err != nil {
@@ -195,8 +189,9 @@ func (x *Index) uncommitted() ([]uint32, error) {
 	return out, rows.Err()
 }
 
-// lay writes the pages of one pack into the trail, if they are the file's.
-func (x *Index) lay(t *Trail, path string, number uint32) error {
+// addPages writes the pages of a pack into the trail, if the pages are from the
+// trail's file.
+func (x *Index) addPages(t *Trail, path string, number uint32) error {
 	var raw []byte
 	if err := x.db.QueryRow(`SELECT pages FROM packs WHERE number=?`, number).Scan(&raw); err != nil {
 		return fmt.Errorf("read index: %w", err)
@@ -230,50 +225,23 @@ func (x *Index) lay(t *Trail, path string, number uint32) error {
 	return t.Write(at, &entries)
 }
 
-// pages is the row's form: the path, the page size, then of each page the gap
-// to the one before and the sum.
-func (c Contents) pages() []byte {
-	if len(c.Pages) == 0 {
-		return nil
+// sweepTrails removes trail files that no committed trail uses.
+func (x *Index) sweepTrails() error {
+	entries, err := os.ReadDir(filepath.Join(x.dir, "trail"))
+	if err != nil {
+		return fmt.Errorf("sweep trails: %w", err)
 	}
-	out := binary.AppendUvarint(nil, uint64(len(c.Path)))
-	out = append(out, c.Path...)
-	out = binary.AppendUvarint(out, uint64(c.PageSize))
-	last := int64(0)
-	for _, p := range c.Pages {
-		out = binary.AppendUvarint(out, uint64(p.Number-last))
-		out = append(out, p.Sum[:]...)
-		last = p.Number
-	}
-	return out
-}
-
-// errMalformed is about a row that nobody but a damaged disk writes.
-var errMalformed = errors.New("malformed")
-
-func parsePages(raw []byte) (path string, pageSize int, pages []Page, err error) {
-	n, k := binary.Uvarint(raw)
-	if k <= 0 || uint64(len(raw)-k) < n {
-		return "", 0, nil, errMalformed
-	}
-	path, raw = string(raw[k:k+int(n)]), raw[k+int(n):]
-	n, k = binary.Uvarint(raw)
-	if k <= 0 {
-		return "", 0, nil, errMalformed
-	}
-	pageSize, raw = int(n), raw[k:]
-	last := int64(0)
-	for len(raw) > 0 {
-		n, k = binary.Uvarint(raw)
-		if k <= 0 || len(raw) < k+len(Sum{}) {
-			return "", 0, nil, errMalformed
+	for _, e := range entries {
+		var n int
+		row := x.db.QueryRow(`SELECT count(*) FROM facts WHERE key LIKE 'trail %' AND value=?`, e.Name())
+		if err := row.Scan(&n); err != nil {
+			return fmt.Errorf("sweep trails: %w", err)
 		}
-		last += int64(n)
-		pages = append(pages, Page{last, Sum(raw[k : k+len(Sum{})])})
-		raw = raw[k+len(Sum{}):]
+		if n == 0 {
+			if err := os.Remove(filepath.Join(x.dir, "trail", e.Name())); err != nil {
+				return fmt.Errorf("sweep trails: %w", err)
+			}
+		}
 	}
-	return path, pageSize, pages, nil
+	return nil
 }
-
-// SumOf is the trail's sum of a page's SHA-256.
-func SumOf(h manifest.Hash) Sum { return Sum(h[:16]) }

@@ -6,70 +6,89 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"holdfast/internal/testkit"
 )
 
-// StartMinIO runs a MinIO server for the length of a test, on a free loopback
-// port with its data below t.TempDir. endpoint is "HOST:PORT", to be spoken to
-// without TLS. The program is $HOLDFAST_MINIO, else minio on PATH, else
-// tools/bin/minio of this module. Where there is none the test is skipped, or
-// fails if $CI is "true".
-func StartMinIO(t testing.TB) (endpoint, accessKey, secretKey string) {
+// Bucket is a bucket on a MinIO server. Endpoint is "HOST:PORT"; the server does
+// not speak TLS.
+type Bucket struct {
+	Endpoint, AccessKey, SecretKey string
+	Name                           string
+}
+
+var (
+	minioOnce   sync.Once
+	minioServer *Bucket // without Name; nil if the server did not start
+)
+
+// NewBucket makes an empty bucket on the MinIO server of the process, on a free
+// loopback port. The first call starts the server. The program is
+// $HOLDFAST_MINIO, else minio on $PATH, else tools/bin/minio of this module.
+// Without a program NewBucket calls [testkit.Missing].
+func NewBucket(t testing.TB) Bucket {
 	t.Helper()
 	program := findMinIO(t)
-	endpoint, accessKey, secretKey = freeAddress(t), "holdfast", rand.Text()
+	minioOnce.Do(func() {
+		scratch, err := os.MkdirTemp("", "holdfast-minio-*")
+		testkit.OK(t, err)
+		minioServer = startMinIO(t, program, scratch)
+	})
+	if minioServer == nil {
+		t.Fatal("MinIO failed to start in an earlier test")
+	}
+	b := *minioServer
+	b.Name = "test-" + strings.ToLower(rand.Text())
+	b.create(t)
+	return b
+}
 
-	// The shell ends the server when its input does: also if this process is
-	// killed before it can clean up.
-	server := exec.Command("sh", "-c", `"$@" & server=$!; read _; kill -9 $server; wait`,
-		"sh", program, "server", "--quiet", "--address", endpoint, t.TempDir())
-	server.Env = []string{
-		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
-		"MINIO_ROOT_USER=" + accessKey, "MINIO_ROOT_PASSWORD=" + secretKey,
+// startMinIO starts a server with data below scratch. The server ends with the
+// process, and scratch is removed then.
+func startMinIO(t testing.TB, program, scratch string) *Bucket {
+	t.Helper()
+	server := &Bucket{
+		Endpoint:  "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t)),
+		AccessKey: "holdfast", SecretKey: rand.Text(),
+	}
+	home, data := filepath.Join(scratch, "home"), filepath.Join(scratch, "data")
+	cmd := exec.Command(program, "server", "--quiet", "--address", server.Endpoint, data)
+	cmd.Env = []string{
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"),
+		"MINIO_ROOT_USER=" + server.AccessKey, "MINIO_ROOT_PASSWORD=" + server.SecretKey,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 	}
 	var log bytes.Buffer
-	server.Stdout, server.Stderr = &log, &log
-	input, err := server.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatalf("start MinIO: %v", err)
-	}
-	stop := func() {
-		input.Close()
-		server.Wait()
-	}
-	if err := awaitHealthy(t.Context(), endpoint); err != nil {
+	cmd.Stdout, cmd.Stderr = &log, &log
+	stop := testkit.StartDaemon(t, cmd, "KILL", scratch)
+	if err := awaitHealthy(t.Context(), server.Endpoint); err != nil {
 		stop()
 		t.Fatalf("start MinIO: %v\n%s", err, &log)
 	}
-	t.Cleanup(stop)
-	return endpoint, accessKey, secretKey
+	return server
 }
 
-// MakeBucket makes a bucket on a server that StartMinIO started.
-func MakeBucket(t testing.TB, endpoint, accessKey, secretKey, bucket string) {
+// create makes the bucket on the server.
+func (b *Bucket) create(t testing.TB) {
 	t.Helper()
-	client, err := minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
-	if err == nil {
-		err = client.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{})
-	}
-	if err != nil {
-		t.Fatalf("make bucket %s: %v", bucket, err)
-	}
+	client, err := minio.New(b.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")})
+	testkit.OK(t, err)
+	testkit.OK(t, client.MakeBucket(t.Context(), b.Name, minio.MakeBucketOptions{}))
 }
 
+// findMinIO returns the path of the server's program.
 func findMinIO(t testing.TB) string {
 	t.Helper()
 	if program := os.Getenv("HOLDFAST_MINIO"); program != "" {
@@ -79,33 +98,18 @@ func findMinIO(t testing.TB) string {
 		return program
 	}
 	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		program := filepath.Join(dir, "tools", "bin", "minio")
 		if _, err := os.Stat(program); err == nil {
 			return program
 		}
 	}
-	const missing = "no minio: set HOLDFAST_MINIO, or run `cd tools && go build -o bin/ github.com/minio/minio`"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	testkit.Missing(t, "no minio: set HOLDFAST_MINIO, or run `cd tools && go build -o bin/ github.com/minio/minio`")
 	return ""
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
+// awaitHealthy waits up to a minute for the server.
 func awaitHealthy(ctx context.Context, endpoint string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -1,0 +1,101 @@
+package export
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"holdfast/instance/postgres"
+	"holdfast/instance/sqlite"
+)
+
+// loadCopied fills a new SQLite file with the rows that COPY printed, as text and as
+// far as entries have them.
+func loadCopied(ctx context.Context, dir, file string) (err error) {
+	script, err := postgres.ReadScript(os.DirFS(dir), postgres.RestoreFile)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.copy"))
+	if err != nil {
+		return err
+	}
+	db, err := sqlite.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		i := slices.IndexFunc(entries, func(e *entry) bool { return strings.HasSuffix(file, e.file()) })
+		if i < 0 {
+			continue
+		}
+		if err := loadTable(ctx, tx, entries[i], script, file); err != nil {
+			return errors.Join(fmt.Errorf("read %s: %w", filepath.Base(file), err), tx.Rollback())
+		}
+	}
+	return tx.Commit()
+}
+
+func loadTable(ctx context.Context, tx *sql.Tx, e *entry, script string, file string) error {
+	columns, err := postgres.CopiedColumns(script, filepath.Base(file))
+	if err != nil {
+		return err
+	}
+	var names []string
+	var at []int
+	for _, f := range e.fields {
+		if i := slices.Index(columns, f.column); i >= 0 {
+			names, at = append(names, f.column), append(at, i)
+		}
+	}
+	if len(names) == 0 {
+		return errors.New("none of its columns is one of GoToSocial's")
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table, strings.Join(names, " TEXT, "))); err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s VALUES (?%s)", e.table, strings.Repeat(", ?", len(names)-1)))
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	args := make([]any, len(at))
+	err = eachCopied(f, len(columns), func(fields [][]byte) error {
+		for i, at := range at {
+			value, err := copiedValue(fields[at])
+			if err != nil {
+				return fmt.Errorf("column %s: %w", names[i], err)
+			}
+			args[i] = value
+		}
+		_, err := insert.ExecContext(ctx, args...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, column := range []string{"id", "account_id", "target_account_id"} {
+		if !slices.Contains(names, column) {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE INDEX %[1]s_%[2]s ON %[1]s (%[2]s)", e.table, column)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

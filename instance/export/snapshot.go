@@ -1,0 +1,110 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres"
+	"holdfast/instance/sqlite"
+	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
+)
+
+// Paths chooses, of the files of a snapshot in path order, those that
+// ExportSnapshot reads, as "PART/PATH".
+func Paths(files iter.Seq2[manifest.File, error]) ([]string, error) {
+	var names []string
+	for f, err := range files {
+		if err != nil {
+			return nil, err
+		}
+		if f.Part != manifest.Database {
+			break
+		}
+		names = append(names, f.Path)
+	}
+	if slices.Contains(names, sqlite.FileName) {
+		return []string{string(manifest.Database) + "/" + sqlite.FileName}, nil
+	}
+	schema, err := theirSchema(names)
+	if err != nil {
+		return nil, err
+	}
+	chosen := []string{string(manifest.Database) + "/" + postgres.RestoreFile}
+	for _, e := range entries {
+		if file := schema + e.file(); slices.Contains(names, file) {
+			chosen = append(chosen, string(manifest.Database)+"/"+file)
+		}
+	}
+	return chosen, nil
+}
+
+// file is the end of the name of the entry's file: that of its table, after the
+// schema.
+func (e *entry) file() string { return "." + e.table + ".copy" }
+
+// theirSchema is the schema that holds GoToSocial's tables, as it stands in
+// names of files.
+func theirSchema(names []string) (string, error) {
+	var schemas []string
+	for _, name := range names {
+		if schema, ok := strings.CutSuffix(name, accounts.file()); ok && slices.Contains(names, schema+".bun_migrations.copy") {
+			schemas = append(schemas, schema)
+		}
+	}
+	switch len(schemas) {
+	case 0:
+		return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds no table of accounts", Fix: "holdfast ls SNAP database shows what it holds; choose another snapshot"}
+	case 1:
+		return schemas[0], nil
+	}
+	return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds GoToSocial's tables in several schemas: " + strings.Join(schemas, ", "),
+		Fix: "restore it with --to DIR, load it by psql, and have GoToSocial's own admin export read the right one"}
+}
+
+// Bare is a vault.Target: files of the database part under their own names,
+// byte for byte.
+type Bare struct{}
+
+// PathOf is the file's own path.
+func (Bare) PathOf(f manifest.File) (string, error) {
+	if f.Part != manifest.Database {
+		return "", fmt.Errorf("%s/%s is no file of the database", f.Part, f.Path)
+	}
+	return f.Path, nil
+}
+
+// CheckDatabase leaves the database as it is.
+func (Bare) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
+
+// Finish has nothing to add.
+func (Bare) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) { return nil, nil }
+
+// WriteSnapshot writes what [Export] does, out of the files that ExportFiles
+// chose. They lie in dir; a file of ours may come beside them.
+func WriteSnapshot(ctx context.Context, dir string, w io.Writer) (Result, error) {
+	file, by := filepath.Join(dir, sqlite.FileName), gotosocial.ByRow
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		// In a database of their own, copied rows can be asked like live ones.
+		file, by = filepath.Join(dir, "copies.db"), gotosocial.ByID
+		if err := loadCopied(ctx, dir, file); err != nil {
+			return Result{}, err
+		}
+	}
+	t, err := sqlite.OpenTables(file, by)
+	if err != nil {
+		return Result{}, err
+	}
+	defer t.Close()
+	return Write(ctx, t, w)
+}

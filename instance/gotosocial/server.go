@@ -1,0 +1,225 @@
+package gotosocial
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"holdfast/disk"
+	"holdfast/instance/systemd"
+	"holdfast/remedy"
+)
+
+// Server says how the instance's server is run, as far as a person has to: its
+// zero value looks for a systemd unit that runs one.
+type Server struct {
+	File       string // its configuration file; default: the one that unit or environment names
+	WorkingDir string // default: its unit's, else the folder of File, else that of GoToSocial's container image
+	Unit       string // its systemd unit, by path or name; default: the one that runs a server with File
+	EnvFile    string // the environment file of its container, read as docker compose does
+	// Environment is Holdfast's own, in the form of os.Environ. It stands for the
+	// server's where neither a unit nor EnvFile says what that is.
+	Environment []string
+	Paths       map[string]string // where absolute paths of its container are here
+	Root        string            // under which units are looked for; default: /
+
+	alone bool // there is no unit, and none is looked for
+}
+
+// imageDir is the working directory of GoToSocial's container image.
+const imageDir = "/gotosocial"
+
+// Config reads the configuration as that server sees it. No error and no warning
+// quotes a value.
+func (s Server) Config() (*Config, error) {
+	run, err := s.service()
+	if err != nil {
+		return nil, err
+	}
+	c := newConfig()
+	c.Unit, c.Binary, c.Warnings = run.unit.Path, run.binary, run.warnings
+	c.ServiceFiles = append(slices.Clone(run.unit.Files), run.envFiles...)
+	if c.Unit == "" && !s.alone {
+		// It runs no server that is known of, but maybe what starts its container.
+		usual := filepath.Join("/", s.Root, "etc/systemd/system/gotosocial.service")
+		another := func(run *service) bool { return run.unit.Path == usual && run.configFile() != "" }
+		if !slices.ContainsFunc(services(s.Root), another) {
+			c.ServiceFiles = append(c.ServiceFiles, usual, usual+".d")
+		}
+	}
+	c.paths = map[string]string{}
+	for theirs, ours := range s.Paths {
+		c.paths[filepath.Clean(theirs)] = ours
+	}
+	if s.File != "" {
+		if c.File, err = filepath.Abs(s.File); err != nil {
+			return nil, err
+		}
+	}
+	c.WorkingDir = cmp.Or(s.WorkingDir, run.workingDir)
+	if c.WorkingDir == "" && c.File != "" {
+		c.WorkingDir = filepath.Dir(c.File)
+	}
+	c.WorkingDir = cmp.Or(c.WorkingDir, imageDir)
+	c.chooseFile(run)
+	if c.File != "" {
+		if err := c.readFile(); err != nil {
+			return nil, fmt.Errorf("read GoToSocial's configuration: %w", err)
+		}
+	}
+	c.setVariables(run.vars)
+	c.setFlags(run.flags)
+	c.warnUnsaved()
+	return c, nil
+}
+
+// chooseFile takes the configuration file that the server is given, unless a
+// person named one.
+func (c *Config) chooseFile(run *service) {
+	named := c.Absolute(run.set("config-path"))
+	if c.File == "" {
+		c.File = named
+	} else if named != "" && !same(c.File, named) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("the server is started with %s, Holdfast reads %s: correct instance.gotosocial, or leave it out", named, c.File))
+	}
+}
+
+// warnUnsaved names the settings that only Holdfast's own environment has: a
+// restore would not bring them back.
+func (c *Config) warnUnsaved() {
+	var names []string
+	for _, s := range c.Settings() {
+		if s.Origin == (Origin{Kind: FromEnvironment}) {
+			name, _, _ := strings.Cut(s.From(), " ")
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%s of Holdfast's own environment will be in no snapshot: name the file that sets them as instance.env_file, or keep a copy with the recovery kit", strings.Join(names, ", ")))
+	}
+}
+
+// service is how the server is run; its unit has no path where none is known.
+func (s Server) service() (*service, error) {
+	run, err := s.unitService()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case run == nil && s.EnvFile == "":
+		return &service{unit: &systemd.Unit{}, vars: ownVariables(s.Environment)}, nil
+	case run == nil:
+		run = &service{unit: &systemd.Unit{}}
+	case run.err != nil:
+		return nil, run.err
+	case run.binary == "":
+		run.warnings = append(run.warnings, fmt.Sprintf("%s doesn't run gotosocial server start itself: flags are not seen", run.unit.Path))
+		run.workingDir = ""
+	}
+	if s.EnvFile != "" {
+		if err := run.readContainerFile(s.EnvFile); err != nil {
+			return nil, err
+		}
+	}
+	run.warnIgnored(s.Environment, cmp.Or(run.unit.Path, s.EnvFile))
+	return run, nil
+}
+
+// unitService is the unit that runs the server, nil where none is named and none
+// is found.
+func (s Server) unitService() (*service, error) {
+	if s.Unit != "" {
+		u, err := systemd.ReadUnit(s.Unit, s.Root)
+		if err != nil {
+			return nil, err
+		}
+		return runs(u), nil
+	}
+	own := slices.ContainsFunc(ownVariables(s.Environment), func(v systemd.Variable) bool { _, ok := settingKey(v); return ok })
+	if s.alone || s.EnvFile != "" || own && s.File == "" {
+		return nil, nil
+	}
+	found := services(s.Root)
+	if s.File != "" {
+		found = slices.DeleteFunc(found, func(run *service) bool { return !same(run.configFile(), s.File) })
+	}
+	var paths []string
+	for _, run := range found {
+		paths = append(paths, run.unit.Path)
+	}
+	switch len(found) {
+	case 0:
+		return nil, nil
+	case 1:
+		return found[0], nil
+	}
+	return nil, &remedy.Error{Kind: remedy.Setting, What: "several units run a GoToSocial server: " + strings.Join(paths, ", "), Fix: "name the instance's one: instance.unit, or --unit where init is at work"}
+}
+
+func (s *service) readContainerFile(path string) error {
+	text, err := systemd.ReadSettings(path, "environment file", "correct instance.env_file")
+	if err != nil {
+		return err
+	}
+	vars, warning, err := containerVariables(text, path)
+	if err != nil {
+		return err
+	}
+	if warning != "" {
+		s.warnings = append(s.warnings, warning)
+	}
+	s.envFiles, s.vars = append(s.envFiles, path), append(s.vars, vars...)
+	return nil
+}
+
+// warnIgnored names the variables of Holdfast's own environment that the server
+// doesn't have.
+func (s *service) warnIgnored(own []string, place string) {
+	var names []string
+	for _, v := range ownVariables(own) {
+		if key, ok := settingKey(v); ok && lastVariable(s.vars, key) != v.Value {
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) > 0 {
+		s.warnings = append(s.warnings, fmt.Sprintf("%s of Holdfast's own environment doesn't count: the server's is that of %s", strings.Join(names, ", "), place))
+	}
+}
+
+// same reports whether two paths lead to one file.
+func same(a, b string) bool {
+	first, err1 := os.Stat(a)
+	second, err2 := os.Stat(b)
+	if err1 != nil || err2 != nil {
+		return filepath.Clean(a) == filepath.Clean(b)
+	}
+	return os.SameFile(first, second)
+}
+
+// Found is a server on this machine.
+type Found struct {
+	Server
+	How string // what it was found by, for a person
+}
+
+// Find looks for the servers on this machine: systemd units that run one, else
+// configuration files in the usual places.
+func Find(root string) (found []Found) {
+	for _, run := range services(root) {
+		found = append(found, Found{Server{Unit: run.unit.Path, Root: root}, "the systemd unit " + run.unit.Path + " runs it"})
+	}
+	if len(found) > 0 {
+		return found
+	}
+	for _, dir := range []string{"gotosocial", "etc/gotosocial", "opt/gotosocial", "srv/gotosocial", "var/lib/gotosocial"} {
+		file := filepath.Join("/", root, dir, "config.yaml")
+		known := slices.ContainsFunc(found, func(f Found) bool { return same(f.File, file) })
+		if disk.IsRegular(file) && !known {
+			found = append(found, Found{Server{File: file, Root: root}, "its configuration " + file + " lies in a usual place; no systemd unit runs it"})
+		}
+	}
+	return found
+}

@@ -1,0 +1,291 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
+)
+
+// View is a PostgreSQL database at one moment: an exported snapshot, which
+// every connection of the view sees, and pg_dump with them.
+type View struct {
+	db         *Database
+	conn       *pgx.Conn // holds the snapshot, and locks that keep the tables as they are
+	snapshot   string
+	version    int    // of the server, as in server_version_num
+	pgDump     string // the program
+	tables     []table
+	extensions []extension
+	facts      manifest.Facts
+	schema     string // of GoToSocial's tables
+
+	mu   sync.Mutex // guards idle
+	idle []*copier
+}
+
+// Begin opens a view for a backup, unless something of it can't be read.
+func (p *Database) Begin(ctx context.Context, domain string) (vault.View, error) {
+	v, err := p.view(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.prepare(ctx, domain); err != nil {
+		v.Close()
+		return nil, p.explain(err)
+	}
+	return v, nil
+}
+
+// view exports a snapshot.
+func (p *Database) view(ctx context.Context) (v *View, err error) {
+	if p, err = p.reached(ctx); err != nil {
+		return nil, err
+	}
+	v = &View{db: p}
+	if v.conn, err = p.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := v.export(ctx); err != nil {
+		v.Close()
+		return nil, p.explain(err)
+	}
+	return v, nil
+}
+
+// asRows makes what COPY prints depend on the rows alone, and lets nothing end
+// a long transaction but its end. pg_dump sets the same.
+const asRows = `
+	SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres';
+	SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = 'content';
+	SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off; SET LOCAL enable_sort = off;
+	SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;`
+
+const readOnlyTransaction = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+
+func (v *View) export(ctx context.Context) error {
+	if _, err := v.conn.Exec(ctx, readOnlyTransaction+asRows, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return err
+	}
+	err := v.conn.QueryRow(ctx, `SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
+		Scan(&v.snapshot, &v.version, &v.facts.Server)
+	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds its own words
+	return err
+}
+
+// prepare finds out what there is to read, and whether all of it can be.
+func (v *View) prepare(ctx context.Context, host string) (err error) {
+	if err := v.readable(ctx); err != nil {
+		return err
+	}
+	if err := v.describe(ctx, host); err != nil {
+		return err
+	}
+	if v.tables, err = listTables(ctx, v.conn); err != nil {
+		return err
+	}
+	if err := legible(v.tables); err != nil {
+		return err
+	}
+	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
+		return err
+	}
+	// From here on no migration changes a table before everything was read.
+	names := make([]string, len(v.tables))
+	for i, t := range v.tables {
+		names[i] = t.name()
+	}
+	if _, err := v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
+		return err
+	}
+	v.pgDump, err = v.db.findDump(ctx, v.version/10000)
+	return err
+}
+
+// describe finds GoToSocial's tables and the facts.
+func (v *View) describe(ctx context.Context, host string) error {
+	for _, name := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
+		var schema *string
+		if err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass($1))`, name).Scan(&schema); err != nil {
+			return err
+		}
+		if schema == nil {
+			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s is not GoToSocial's: it has no table %s where user %q looks", v.db, name, v.db.config.User),
+				Fix: "correct db-database, or search_path in the connection string, and start the server once if it is new"}
+		}
+		v.schema = *schema
+	}
+	v.facts.Engine = gotosocial.Postgres
+	err := v.conn.QueryRow(ctx, `SELECT coalesce((SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1), '')`).Scan(&v.facts.Migration)
+	if err != nil {
+		return err
+	}
+	v.facts.Migration = remedy.Printable(v.facts.Migration)
+	if err := v.count(ctx, &v.facts.Accounts, "accounts", "domain", "domain IS NULL AND username <> $1", host); err != nil {
+		return err
+	}
+	return v.count(ctx, &v.facts.Statuses, "statuses", "local", "local")
+}
+
+// count counts rows, if an index of the table begins with the column: else the
+// whole table would have to be read.
+func (v *View) count(ctx context.Context, n *int64, table, column, where string, args ...any) error {
+	var indexed bool
+	err := v.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+		WHERE i.indrelid = to_regclass($1) AND a.attname = $2 AND i.indpred IS NULL)`, table, column).Scan(&indexed)
+	if err != nil || !indexed {
+		return err
+	}
+	return v.conn.QueryRow(ctx, "SELECT count(*) FROM "+table+" WHERE "+where, args...).Scan(n)
+}
+
+// Facts are what the snapshot's record tells of the instance.
+func (v *View) Facts() manifest.Facts { return v.facts }
+
+// The files of the database part that hold no table.
+const (
+	preData     = "pre-data.sql"  // pg_dump's: what tables need
+	sequences   = "sequences.sql" // where they are
+	postData    = "post-data.sql" // pg_dump's: what needs tables, such as indexes
+	RestoreFile = "restore.sql"   // has psql restore them all
+
+	extensionsBy = "extensions.sql" // extensions that nothing needs, where there are any
+)
+
+// Database is the schema in two parts, the sequences, a script that has psql
+// restore everything, and the rows of each table.
+func (v *View) Database() []manifest.File {
+	var files []manifest.File
+	names := []string{preData, sequences, postData, RestoreFile}
+	if extras(v.extensions) {
+		names = append(names, extensionsBy)
+	}
+	for _, name := range names {
+		files = append(files, manifest.File{Part: manifest.Database, Path: name, Mode: 0o600})
+	}
+	for _, t := range v.tables {
+		files = append(files, manifest.File{Part: manifest.Database, Path: t.file(), Mode: 0o600, Size: t.size})
+	}
+	slices.SortFunc(files, func(a, b manifest.File) int { return strings.Compare(a.Path, b.Path) })
+	return files
+}
+
+// OpenDatabase streams one of them.
+func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
+	switch path {
+	case preData, postData:
+		return v.dump(ctx, strings.TrimSuffix(path, ".sql"))
+	case sequences:
+		text, err := v.sequences(ctx)
+		return io.NopCloser(strings.NewReader(text)), err
+	case RestoreFile:
+		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions, v.schema))), nil
+	case extensionsBy:
+		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
+	}
+	i := slices.IndexFunc(v.tables, func(t table) bool { return t.file() == path })
+	if i < 0 {
+		return nil, fmt.Errorf("database part has no file %q", path)
+	}
+	c, err := v.copier(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.copy(ctx, v, v.tables[i])
+}
+
+// sequences is SQL that sets all of them to where they are. No transaction
+// holds a sequence back: it may be ahead of the rows, which does no harm.
+func (v *View) sequences(ctx context.Context) (string, error) {
+	conn, err := v.db.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+ofExtension+` ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
+	if err != nil {
+		return "", v.db.explain(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return "", v.db.explain(err)
+	}
+	var b strings.Builder
+	for _, name := range names {
+		// Of the sequence itself, not of pg_sequences: that says NULL where it may
+		// not be read, as where it was never used.
+		var line string
+		if err := conn.QueryRow(ctx, `SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name, name).Scan(&line); err != nil {
+			return "", fmt.Errorf("read sequence %s: %w", name, v.db.explain(err))
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String(), nil
+}
+
+// Media yields the storage keys of local media in byte order, each once.
+func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		err := eachKey(ctx, v.conn, func(key string) bool { return yield(key, nil) })
+		if err != nil {
+			yield("", v.db.explain(err))
+		}
+	}
+}
+
+// eachKey tells the storage keys of local media until key says false. The
+// connection can't be used any more then.
+func eachKey(ctx context.Context, conn *pgx.Conn, key func(string) bool) error {
+	rows, err := conn.Query(ctx, `SELECT key FROM (`+gotosocial.LocalMedia+`) AS keys (key) ORDER BY key COLLATE "C"`, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		if !key(text) {
+			return conn.Close(ctx)
+		}
+	}
+	return rows.Err()
+}
+
+// EachLocalMedia tells the storage keys of local media.
+func (p *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
+	conn, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return p.explain(eachKey(ctx, conn, func(k string) bool { key(k); return true }))
+}
+
+// Close ends the transactions. Closing again does nothing.
+func (v *View) Close() (err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.idle {
+		err = errors.Join(err, c.close())
+	}
+	v.idle = nil
+	if v.conn != nil {
+		err = errors.Join(err, v.conn.Close(context.Background()))
+		v.conn = nil
+	}
+	return err
+}

@@ -1,0 +1,168 @@
+// Package sqlite reads the live SQLite database of an instance, and puts a restored
+// one in its place.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/remedy"
+)
+
+// Database is a live SQLite database.
+type Database struct {
+	path   string // without symbolic links
+	logged bool   // it is in WAL mode; known only where it belongs to another user
+}
+
+func Open(c *gotosocial.Config) (*Database, error) {
+	db, err := findDatabase(c.Database())
+	if err != nil {
+		return nil, c.PathError("database", "db-address", err)
+	}
+	return db, nil
+}
+
+func findDatabase(address string) (db *Database, err error) {
+	db = new(Database)
+	if db.path, err = filepath.EvalSymlinks(address); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(db.path)
+	if err != nil {
+		return nil, err
+	}
+	if err := disk.CheckRegular(info); err != nil {
+		return nil, err
+	}
+	if foreign(info) {
+		db.logged, err = writeAhead(db.path)
+	}
+	return db, err
+}
+
+// File is the path of the database.
+func (d *Database) File() string { return d.path }
+
+// Holds reports whether a file is the live database, by whatever name, or what
+// SQLite keeps beside it.
+func (d *Database) Holds(info fs.FileInfo) bool {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if of, err := os.Stat(d.path + suffix); err == nil && os.SameFile(of, info) {
+			return true
+		}
+	}
+	return false
+}
+
+// connect opens the live database for reading.
+func (d *Database) connect() (*conn, error) {
+	if err := d.mayRead(); err != nil {
+		return nil, err
+	}
+	c, err := open(d.path, readLive)
+	return c, d.explain(err)
+}
+
+// EachLocalMedia tells what gotosocial.LocalMedia selects, in a transaction of its own.
+func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
+	c, err := d.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return d.explain(c.each(ctx, gotosocial.LocalMedia+" ORDER BY 1 COLLATE BINARY", nil, func(row *stmt) error {
+		key(row.text(0))
+		return nil
+	}))
+}
+
+// mayRead refuses what could harm the server or mislead us.
+func (d *Database) mayRead() error {
+	if name := network(filepath.Dir(d.path)); name != "" {
+		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s lies on %s, where SQLite's locks don't hold", d.path, name),
+			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one"}
+	}
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return err
+	}
+	if !d.logged || !foreign(info) {
+		return nil
+	}
+	// Without the server a reader makes these files, and then they are ours:
+	// the server could not open its own database.
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(d.path + suffix); errors.Is(err, fs.ErrNotExist) {
+			name := disk.UserName(disk.FileUser(info))
+			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s belongs to %s, and the server doesn't run", d.path, name),
+				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial", name)}
+		}
+	}
+	return nil
+}
+
+// foreign reports whether a file belongs to another user, and we aren't root.
+func foreign(info fs.FileInfo) bool {
+	me := os.Geteuid()
+	return me != 0 && me != disk.FileUser(info)
+}
+
+// writeAhead reads from a database's header whether it is in WAL mode, which
+// outlives what the configuration says (sqlite.org/fileformat.html, 1.3.3). To
+// close the file drops this process's locks on it: no connection may be open.
+func writeAhead(path string) (bool, error) {
+	f, err := disk.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, 20)
+	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil // the next to read it says what it thinks of that
+	} else if err != nil {
+		return false, err
+	}
+	return head[19] == 2, nil
+}
+
+// explain adds to an error of SQLite what can be done about it.
+func (d *Database) explain(err error) error {
+	var e *Error
+	if errors.Is(err, context.Canceled) || !errors.As(err, &e) {
+		return err
+	}
+	p := &remedy.Error{Kind: remedy.Source, What: "database " + d.path, Err: err}
+	switch e.code & 0xff {
+	case sqlite3.SQLITE_NOTADB:
+		p.What += " is no SQLite database, or an encrypted one"
+		p.Fix = "correct db-address"
+	case sqlite3.SQLITE_CORRUPT:
+		p.What += " is damaged"
+		p.Fix = "stop the server, keep a copy of the file, and restore an earlier snapshot or try: sqlite3 FILE .recover"
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		p.What += " can't be opened"
+		p.Fix = "run Holdfast as the file's owner or as root, where it may write to the file's folder"
+	case sqlite3.SQLITE_READONLY:
+		p.What += " was left unfinished by a server that died"
+		p.Fix = "start GoToSocial once: it finishes what is there"
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
+		p.Fix = "see which process holds it: fuser -v " + d.path
+	case sqlite3.SQLITE_FULL:
+		p.What += " needs room for a sort"
+		p.Fix = "make room in the temporary folder, or name another by SQLITE_TMPDIR"
+	default:
+		p.Fix = "see the system's log for errors of the disk"
+	}
+	return p
+}

@@ -1,0 +1,226 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
+)
+
+// FileName is the path of a SQLite database in the database part,
+// whatever the server calls it.
+const FileName = "sqlite.db"
+
+// View is a SQLite database at one moment: a read transaction on the live
+// file. It is for one goroutine at a time.
+type View struct {
+	db    *Database
+	conn  *conn
+	file  manifest.File
+	facts manifest.Facts
+}
+
+// Begin opens a read transaction, after the checks that keep a reader from
+// harming the server.
+func (d *Database) Begin(ctx context.Context, domain string) (vault.View, error) {
+	v, err := d.view(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (d *Database) view(ctx context.Context, domain string) (*View, error) {
+	c, err := d.connect()
+	if err != nil {
+		return nil, err
+	}
+	v := &View{db: d, conn: c}
+	if err := v.begin(ctx, domain); err != nil {
+		c.close()
+		return nil, d.explain(err)
+	}
+	return v, nil
+}
+
+func (v *View) begin(ctx context.Context, host string) error {
+	if err := v.conn.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	// The first statement that reads fixes the moment.
+	count, err := v.conn.number(ctx, "PRAGMA page_count")
+	if err != nil {
+		return err
+	}
+	size, err := v.conn.number(ctx, "PRAGMA page_size")
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(v.db.path)
+	if err != nil {
+		return err
+	}
+	v.file = manifest.File{
+		Part:     manifest.Database,
+		Path:     FileName,
+		Size:     count * size,
+		Mode:     manifest.Mode(info.Mode().Perm()),
+		Modified: info.ModTime(),
+		PageSize: int(size),
+	}
+	// In WAL mode the log is what was written last.
+	if wal, err := os.Stat(v.db.path + "-wal"); err == nil && wal.ModTime().After(info.ModTime()) {
+		v.file.Modified = wal.ModTime()
+	}
+	v.facts, err = v.conn.facts(ctx, host)
+	v.facts.Engine = gotosocial.SQLite
+	return err
+}
+
+// facts describe a GoToSocial database. What would need the whole of a table
+// to be read is left out: counts are taken only from an index.
+func (c *conn) facts(ctx context.Context, host string) (f manifest.Facts, err error) {
+	for _, table := range []string{"bun_migrations", "accounts", "media_attachments", "emojis"} {
+		n, err := c.number(ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=?", table)
+		if err != nil {
+			return f, err
+		}
+		if n == 0 {
+			return f, &remedy.Error{Kind: remedy.Setting, What: "this is a SQLite database, but not GoToSocial's: it has no table " + table,
+				Fix: "point db-address to the file that the server uses, and start the server once if it is new"}
+		}
+	}
+	if f.Migration, err = c.text(ctx, "SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1"); err != nil {
+		return f, err
+	}
+	// It ends up in a record in clear, on terminals and in run.env.
+	f.Migration = remedy.Printable(f.Migration)
+	// The instance is an account too, named like its host.
+	f.Accounts, err = c.count(ctx, "accounts", "domain", "domain IS NULL AND username<>?", host)
+	if err != nil {
+		return f, err
+	}
+	f.Statuses, err = c.count(ctx, "statuses", "local", "local=1")
+	return f, err
+}
+
+// count counts rows, if an index of the table begins with the column; else it
+// is 0.
+func (c *conn) count(ctx context.Context, table, column, where string, args ...string) (int64, error) {
+	indexes, err := c.number(ctx, `SELECT count(*) FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c
+		WHERE NOT i.partial AND c.seqno=0 AND c.name=?`, table, column)
+	if err != nil || indexes == 0 {
+		return 0, err
+	}
+	return c.number(ctx, "SELECT count(*) FROM "+table+" WHERE "+where, args...)
+}
+
+// Facts are what the snapshot's record tells of the instance.
+func (v *View) Facts() manifest.Facts { return v.facts }
+
+// Database is one file of pages.
+func (v *View) Database() []manifest.File { return []manifest.File{v.file} }
+
+// OpenDatabase reads the pages in order, out of file and log as this
+// transaction sees them. The reader must be closed before the view, and
+// nothing else of the view used meanwhile.
+func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
+	if path != FileName {
+		return nil, fmt.Errorf("database part has no file %q: %w", path, os.ErrNotExist)
+	}
+	rows, err := v.conn.prepare("SELECT data FROM sqlite_dbpage ORDER BY pgno")
+	if err != nil {
+		return nil, v.db.explain(err)
+	}
+	return &pages{rows: rows, left: v.file.Size, stop: v.conn.until(ctx), cancelled: ctx.Err, explain: v.db.explain}, nil
+}
+
+// pages reads a database as the bytes of its file.
+type pages struct {
+	rows      *stmt
+	page      []byte // what is left of the current page; SQLite's memory
+	left      int64  // bytes that Read still owes
+	stop      func()
+	cancelled func() error
+	explain   func(error) error
+}
+
+func (p *pages) Read(b []byte) (n int, err error) {
+	for n < len(b) {
+		if len(p.page) == 0 {
+			if err := p.next(); err != nil {
+				return n, err
+			}
+		}
+		k := copy(b[n:], p.page)
+		p.page = p.page[k:]
+		n += k
+	}
+	return n, nil
+}
+
+func (p *pages) next() error {
+	if p.left == 0 {
+		return io.EOF
+	}
+	ok, err := p.rows.next()
+	switch {
+	case p.cancelled() != nil:
+		return p.cancelled()
+	case err != nil:
+		return p.explain(err)
+	case !ok:
+		return fmt.Errorf("read pages: the database ended %d bytes early", p.left)
+	}
+	p.page = p.rows.blob(0)
+	p.left -= int64(len(p.page))
+	if len(p.page) == 0 || p.left < 0 {
+		return fmt.Errorf("read pages: a page of %d bytes, with %d still to come", len(p.page), p.left)
+	}
+	return nil
+}
+
+func (p *pages) Close() error {
+	if p.rows != nil {
+		p.stop()
+		p.rows.close()
+		p.rows = nil
+	}
+	return nil
+}
+
+// Media yields the storage keys of local media in byte order, each once, as the
+// rows have them: a key may be one that no file can have. Of a large instance
+// they are sorted in a temporary file, not in memory.
+func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		err := v.conn.each(ctx, gotosocial.LocalMedia+" ORDER BY 1 COLLATE BINARY", nil, func(row *stmt) error {
+			if !yield(row.text(0), nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && err != errEnough {
+			yield("", v.db.explain(err))
+		}
+	}
+}
+
+var errEnough = errors.New("enough")
+
+// Close ends the transaction. Closing again does nothing.
+func (v *View) Close() error {
+	if v.conn == nil {
+		return nil
+	}
+	c := v.conn
+	v.conn = nil
+	return c.close()
+}

@@ -1,0 +1,69 @@
+package integration_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// maxColumns is the most columns of a line. A tab has four columns.
+const maxColumns = 120
+
+// wideFolders may have longer lines until somebody wraps the lines.
+var wideFolders = map[string]bool{
+	".": true, "docs": true, "docs/decisions": true,
+	"cmd/holdfast": true, "instance": true, "vault": true, "manifest": true, "manifest/index": true, "pack": true,
+	"instance/gotosocial": true, "instance/systemd": true, "instance/sqlite": true, "instance/postgres": true,
+	"instance/media": true, "instance/export": true, "rebuild": true, "agent": true, "cmd/holdfast/terminal": true,
+	"seal": true, "compose": true, "disk": true, "remedy": true, "integration": true, "remote": true, "remote/remotetest": true,
+}
+
+func TestHouseLinesAreShort(t *testing.T) {
+	wide := map[string]int{}
+	for path, text := range sources(t, ".go", ".md") {
+		folder := filepath.Dir(strings.TrimPrefix(path, "../"))
+		if filepath.Ext(path) == ".md" {
+			text = wrappable(text)
+		}
+		number := 0
+		for line := range strings.Lines(text) {
+			number++
+			n := columns(line)
+			if n <= maxColumns {
+				continue
+			}
+			if wide[folder]++; !wideFolders[folder] {
+				t.Errorf("%s:%d has %d columns, want at most %d", path, number, n, maxColumns)
+			}
+		}
+	}
+}
+
+var webAddress = regexp.MustCompile(`https?://\S+`)
+
+// columns counts the columns of a line without the addresses of web pages, which
+// nobody can wrap.
+func columns(line string) int {
+	line = strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")
+	return utf8.RuneCountInString(webAddress.ReplaceAllString(line, ""))
+}
+
+// wrappable returns a Markdown text with empty lines in place of tables and code,
+// which nobody can wrap.
+func wrappable(markdown string) string {
+	var b strings.Builder
+	fenced := false
+	for line := range strings.Lines(markdown) {
+		fence := strings.HasPrefix(strings.TrimSpace(line), "```")
+		if fence {
+			fenced = !fenced
+		}
+		if fence || fenced || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    ") {
+			line = "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}

@@ -1,0 +1,108 @@
+package index
+
+import (
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+
+	"holdfast/manifest"
+)
+
+// File is a file in the index: enough to recognise an unchanged file.
+type File struct {
+	Path     string
+	Size     int64
+	Modified int64 // nanoseconds since 1970
+	Mode     uint32
+	Packs    []uint32
+	Line     []byte // line of the listing
+}
+
+// Parse returns the file of the line; zero if the line is damaged.
+func (f File) Parse() (line manifest.File) {
+	if err := json.Unmarshal(f.Line, &line); err != nil {
+		return manifest.File{}
+	}
+	return line
+}
+
+// Files yields the files of a part whose packs are all known, in byte order of
+// the path. Line is valid until the next file.
+func (x *Index) Files(part manifest.Part) iter.Seq2[File, error] {
+	return func(yield func(File, error) bool) {
+		const query = `SELECT path, size, modified, mode, packs, line FROM files WHERE part=? ORDER BY path`
+		rows, err := x.db.Query(query, part)
+		if err != nil {
+			yield(File{}, fmt.Errorf("read index: %w", err))
+			return
+		}
+		defer rows.Close()
+		var packs, line sql.RawBytes
+		for rows.Next() {
+			var f File
+			if err := rows.Scan(&f.Path, &f.Size, &f.Modified, &f.Mode, &packs, &line); err != nil {
+				yield(f, fmt.Errorf("read index: %w", err))
+				return
+			}
+			f.Packs, f.Line = numbers(packs), line
+			if x.knowsAll(f.Packs) && !yield(f, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(File{}, fmt.Errorf("read index: %w", err))
+		}
+	}
+}
+
+// PutFiles adds files whose bytes lie in packs of the index.
+func (x *Index) PutFiles(files []manifest.File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	return x.change(func(tx *sql.Tx) error { return putFiles(tx, files) })
+}
+
+func putFiles(tx *sql.Tx, files []manifest.File) error {
+	insert, err := tx.Prepare(`INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?)`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for i := range files {
+		f := &files[i]
+		line, err := manifest.Line{File: f}.Append(nil)
+		if err != nil {
+			return err
+		}
+		var packs []byte
+		for _, e := range f.Extents {
+			packs = binary.LittleEndian.AppendUint32(packs, e.Pack)
+		}
+		if packs == nil {
+			packs = []byte{}
+		}
+		_, err = insert.Exec(f.Part, f.Path, f.Size, f.Modified.UnixNano(), uint32(f.Mode), packs, line)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetFiles removes files that the instance no longer has.
+func (x *Index) ForgetFiles(part manifest.Part, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	return x.change(func(tx *sql.Tx) error {
+		for _, path := range paths {
+			if _, err := tx.Exec(`DELETE FROM files WHERE part=? AND path=?`, part, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,125 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"holdfast/manifest"
+)
+
+// commit puts the record, once a LIST shows everything that the record names.
+func (b *backup) commit(ctx context.Context) error {
+	b.cfg.Progress.begin("commit", 0, 0)
+	if err := b.listAgain(ctx); err != nil {
+		return err
+	}
+	b.continueLog()
+	if err := b.checkListed(); err != nil {
+		return err
+	}
+	b.rec.Stored, b.rec.Finished = b.ship.bytes, now()
+	text, err := b.rec.Sign(b.cfg.Host)
+	if err != nil {
+		return err
+	}
+	if err := b.putRecord(ctx, text); err != nil {
+		return err
+	}
+	b.warnOfForks()
+	b.snap.Name, b.snap.Text = b.rec.Name(), text
+	return b.idx.Commit(b.snap)
+}
+
+// listAgain lists the remote and reads records that arrived since the run began.
+// If the run put nothing, the LIST of its beginning still holds.
+func (b *backup) listAgain(ctx context.Context) error {
+	if b.report.Packs == 0 {
+		return nil
+	}
+	if err := b.repo.list(ctx, ""); err != nil {
+		return err
+	}
+	if err := b.repo.readNew(ctx); err != nil {
+		return err
+	}
+	if err := b.repo.buildable(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// continueLog fills what ties the record to the log.
+func (b *backup) continueLog() {
+	rec := b.rec
+	rec.Keys = b.repo.keys()
+	for _, head := range b.repo.heads() {
+		rec.Previous = append(rec.Previous, head.Name())
+		rec.Sequence = max(rec.Sequence, head.Sequence+1)
+		for _, name := range head.Retired {
+			if _, there := b.repo.objects[manifest.RecordObject(name)]; there && !slices.Contains(rec.Retired, name) {
+				rec.Retired = append(rec.Retired, name)
+			}
+		}
+	}
+	for name := range b.repo.kept() {
+		rec.Kept = append(rec.Kept, name)
+	}
+	slices.SortFunc(rec.Kept, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
+}
+
+// checkListed checks that the last LIST shows what the record names. A missing
+// pack is an error: there would be no snapshot. A missing key object is damage
+// for the report.
+func (b *backup) checkListed() error {
+	var gone []string
+	for _, k := range b.rec.Keys {
+		if o, ok := b.repo.objects[k.Object()]; !ok || o.Size != k.Size {
+			gone = append(gone, k.Object())
+		}
+	}
+	switch b.report.KeysGone = len(gone) == len(b.rec.Keys); {
+	case b.report.KeysGone:
+		b.damage(keysGoneFix, "every key object is gone from the remote or has another size (%s): nobody can open this snapshot, "+
+			"or any other there", strings.Join(gone, ", "))
+	case len(gone) > 0:
+		b.damage("copy the key objects back from a mirror", "key objects that are gone from the remote or have another size: %s; "+
+			"their owners can't restore, only those of the others can", strings.Join(gone, ", "))
+	}
+	for _, packs := range b.rec.Packs {
+		for _, p := range packs {
+			if o, ok := b.repo.objects[p.Object()]; !ok || o.Size != p.Size {
+				return fmt.Errorf("commit: %s was stored, and the remote does not list it at its size; nothing was recorded, "+
+					"run the backup again: %w", p.Object(), ErrDamage)
+			}
+		}
+	}
+	return nil
+}
+
+// putRecord stores the signed record, and checks that the remote lists it.
+func (b *backup) putRecord(ctx context.Context, text []byte) error {
+	object := manifest.RecordObject(b.rec.Name())
+	if err := b.repo.store.Put(ctx, object, bytes.NewReader(text), int64(len(text))); err != nil {
+		return fmt.Errorf("store record: %w", err)
+	}
+	if err := b.repo.list(ctx, manifest.RecordObjectPrefix); err != nil {
+		return err
+	}
+	if _, there := b.repo.objects[object]; !there {
+		return fmt.Errorf("store record: the remote took the record and does not list it: %w", ErrDamage)
+	}
+	return nil
+}
+
+// warnOfForks warns of records that appeared since the last LIST.
+func (b *backup) warnOfForks() {
+	for _, name := range b.repo.recordNames() {
+		if name != b.rec.Name() && b.repo.records[name] == nil && b.repo.bad[name] == nil {
+			b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("another snapshot, %s, appeared meanwhile: "+
+				"the log is forked, and the next backup joins it", name))
+		}
+	}
+}
