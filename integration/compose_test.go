@@ -216,8 +216,8 @@ type workflow struct {
 
 func TestHouseWorkflowCallsTheScript(t *testing.T) {
 	var w workflow
-	ok(t, yaml.Unmarshal(read(t, "../.github/workflows/ci.yml"), &w))
-	makefile := string(read(t, "../Makefile"))
+	testkit.OK(t, yaml.Unmarshal(testkit.Read(t, "../.github/workflows/ci.yml"), &w))
+	makefile := string(testkit.Read(t, "../Makefile"))
 	var runs []string
 	for name, job := range w.Jobs {
 		version := ""

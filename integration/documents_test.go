@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,199 +11,295 @@ import (
 	"testing"
 
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 )
 
-// A command in a document exists, and so does each of its flags.
-func TestDocumentsNameCommandsOfTheProgram(t *testing.T) {
-	program, err := built()
-	ok(t, err)
-	known := map[string]*commandHelp{}
-	total := 0
-	for path, text := range sources(t, ".md", ".yml") {
-		if path == "../docs/format.md" {
-			continue // the words that signatures begin with look like commands
-		}
-		for _, line := range documentCommands(text) {
-			total++
-			if err := checkCommand(t, program, known, line); err != "" {
-				t.Errorf("%s: %q: %s", path, line, err)
-			}
-		}
-	}
-	if total < 45 {
-		t.Errorf("only %d commands in all documents", total)
-	}
-}
-
-// A wrong verb and a wrong flag are seen.
-func TestDocumentsCheckSeesWrongCommands(t *testing.T) {
-	program, err := built()
-	ok(t, err)
-	known := map[string]*commandHelp{}
-	for line, want := range map[string]bool{
-		"holdfast backup --quiet": true, "holdfast key new -o FILE": true, "holdfast config show": true,
-		"holdfast restore latest --identity=kit.txt --to DIR": true, "holdfast frobnicate": false,
-		"holdfast backup --frobnicate": false, "holdfast key old": false, "holdfast list -o FILE": false,
-	} {
-		if err := checkCommand(t, program, known, line); (err == "") != want {
-			t.Errorf("%s: %q", line, err)
-		}
-	}
-}
-
-// documentCommands returns the command lines of the program in a document: those
-// of code blocks, with joined lines as one, and those between backticks.
-func documentCommands(text string) (commands []string) {
-	text = regexp.MustCompile(`\\\n\s*(?:#\s*)?`).ReplaceAllString(text, " ")
-	for _, pattern := range []string{
-		`(?m)^(?: {4}|#\s+(?:\d+\.\s)?|)(holdfast [^\n|>;&]*)`, // a line of a block, or of a comment in YAML
-		"`(?:/usr/local/bin/)?(holdfast [^`]*)`",               // inline
-		`(?m)--entrypoint holdfast (holdfast [^\n|>;&]*)`,      // by docker compose
-		`(?:do|until) (holdfast [^;]*);`,                       // in a shell loop
-	} {
-		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
-			command, _, _ := strings.Cut(m[1], " # ")
-			commands = append(commands, strings.TrimSpace(command))
-		}
-	}
-	return slices.DeleteFunc(commands, func(c string) bool { return !regexp.MustCompile(`^holdfast [a-z-]`).MatchString(c) })
-}
-
-// commandHelp is what --help says of a verb.
-type commandHelp struct{ verbs, flags []string }
-
-func helpOf(t *testing.T, program string, known map[string]*commandHelp, verbs ...string) *commandHelp {
+// documents returns README.md and the pages of docs, as paths. The page of the
+// format is left out: its code blocks show bytes, not commands.
+func documents(t *testing.T) []string {
 	t.Helper()
-	name := strings.Join(verbs, " ")
-	if known[name] == nil {
-		out := run(t, nil, os.Environ(), program, append(slices.Clone(verbs), "--help")...)
-		h := &commandHelp{}
-		for _, m := range regexp.MustCompile(`(?m)^\s+(?:(-\w), )?(--[a-z-]+)`).FindAllStringSubmatch(out, -1) {
-			h.flags = append(h.flags, m[1:]...)
-		}
-		_, list, _ := strings.Cut(out, "Commands:\n")
-		list, _, _ = strings.Cut(list, "\n\n")
-		for line := range strings.Lines(list) {
-			h.verbs = append(h.verbs, strings.Fields(line)[0])
-		}
-		known[name] = h
-	}
-	return known[name]
+	pages, err := filepath.Glob("../docs/*.md")
+	testkit.OK(t, err)
+	pages = slices.DeleteFunc(pages, func(page string) bool { return filepath.Base(page) == "format.md" })
+	return append([]string{"../README.md"}, pages...)
 }
 
-// checkCommand says what is wrong with a command line, "" if nothing is.
-func checkCommand(t *testing.T, program string, known map[string]*commandHelp, line string) string {
+// guide returns the pages that tell an admin how to use the program, as paths.
+func guide() []string {
+	return []string{
+		"../README.md", "../docs/set-up.md", "../docs/configuration.md", "../docs/restore.md", "../docs/lost.md",
+	}
+}
+
+// codeLines returns the lines of a page's code blocks, fenced or indented.
+// Lines that end in a backslash are joined with the next line.
+func codeLines(t *testing.T, page string) (lines []string) {
 	t.Helper()
-	words := strings.Fields(line)[1:]
-	var verbs []string
-	help := helpOf(t, program, known)
-	for len(words) > 0 && !strings.HasPrefix(words[0], "-") && len(help.verbs) > 0 {
-		if !slices.Contains(help.verbs, words[0]) {
-			return "there is no verb " + words[0]
+	fenced, joined := false, ""
+	for line := range strings.Lines(string(testkit.Read(t, page))) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+			continue
 		}
-		verbs, words = append(verbs, words[0]), words[1:]
-		help = helpOf(t, program, known, verbs...)
-	}
-	for _, word := range words {
-		flag, _, _ := strings.Cut(word, "=")
-		if len(flag) > 1 && strings.HasPrefix(flag, "-") && !slices.Contains(help.flags, flag) {
-			return "there is no flag " + flag
+		if !fenced && !strings.HasPrefix(line, "    ") {
+			continue
 		}
+		line = joined + strings.TrimSpace(line)
+		if start, more := strings.CutSuffix(line, `\`); more {
+			joined = start
+			continue
+		}
+		joined = ""
+		lines = append(lines, line)
 	}
-	return ""
+	return lines
 }
 
-// The blocks marked sh in each document run as they stand, on a sample instance.
-func TestDocumentsRun(t *testing.T) {
-	for _, document := range []string{"README.md", "docs/set-up.md", "docs/configuration.md", "docs/restore.md", "docs/lost.md"} {
-		t.Run(filepath.Base(document), func(t *testing.T) {
-			t.Parallel()
-			d := newDocumentMachine(t)
-			blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(read(t, "../"+document)), -1)
-			if len(blocks) == 0 {
-				t.Fatal("no block to run")
+// spans returns the pieces of code within a page's text.
+func spans(t *testing.T, page string) (code []string) {
+	t.Helper()
+	text := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(testkit.Read(t, page)), "")
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
+		code = append(code, strings.Join(strings.Fields(m[1]), " "))
+	}
+	return code
+}
+
+// commandLine finds the program in a line: typed, in a crontab or in a unit.
+var commandLine = regexp.MustCompile(`(?:^|[ ;&|(]|[=/])holdfast ([a-z][^;&|>]*)`)
+
+// invocations returns the arguments of each run of the program in some lines of
+// code. Comments are left out.
+func invocations(lines []string) (all [][]string) {
+	for _, line := range lines {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		for _, m := range commandLine.FindAllStringSubmatch(line, -1) {
+			all = append(all, strings.Fields(m[1]))
+		}
+	}
+	return all
+}
+
+// helpPages returns the flags of each verb, as --help of the verb lists them:
+// for "key new" the set of "--output", "-o" and so on.
+func helpPages(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	program, err := built()
+	testkit.OK(t, err)
+	pages := map[string]map[string]bool{}
+	verb := regexp.MustCompile(`^  ([a-z-]+) +\S`)
+	flag := regexp.MustCompile(`^ +(?:(-\w), )?(--[a-z-]+)`)
+	var read func(words []string)
+	read = func(words []string) {
+		out, err := exec.CommandContext(t.Context(), program, append(slices.Clone(words), "--help")...).Output()
+		if err != nil {
+			t.Fatalf("holdfast %s --help: %v", strings.Join(words, " "), err)
+		}
+		_, usage, _ := strings.Cut(string(out), "\nUsage:\n")
+		verbs, flags, _ := strings.Cut(usage, "\nFlags:\n")
+		known := map[string]bool{}
+		for line := range strings.Lines(flags) {
+			if m := flag.FindStringSubmatch(line); m != nil {
+				known[m[1]], known[m[2]] = true, true
 			}
-			if document != "README.md" && document != "docs/set-up.md" {
-				d.run("holdfast init /mnt/backup/example.org --kit kit.txt\nholdfast backup\n")
+		}
+		pages[strings.Join(words, " ")] = known
+		if _, verbs, ok := strings.Cut(verbs, "\nAvailable Commands:\n"); ok {
+			for line := range strings.Lines(verbs) {
+				if m := verb.FindStringSubmatch(line); m != nil && m[1] != "help" {
+					read(append(slices.Clone(words), m[1]))
+				}
 			}
-			for _, block := range blocks {
-				d.run(block[1])
+		}
+	}
+	read(nil)
+	return pages
+}
+
+// isFlag tells a flag from other arguments. A single "-" means a file.
+func isFlag(word string) bool { return len(word) > 1 && word[0] == '-' }
+
+func TestDocumentedCommandsExist(t *testing.T) {
+	help := helpPages(t)
+	checked := 0
+	for _, page := range documents(t) {
+		for _, words := range invocations(append(codeLines(t, page), spans(t, page)...)) {
+			checked++
+			verb, rest := words[0], words[1:]
+			if len(rest) > 0 && help[verb+" "+rest[0]] != nil {
+				verb, rest = verb+" "+rest[0], rest[1:]
 			}
+			if help[verb] == nil {
+				t.Errorf("%s: holdfast %s: there is no verb %q", page, strings.Join(words, " "), verb)
+				continue
+			}
+			for _, word := range rest {
+				flag, _, _ := strings.Cut(word, "=")
+				if isFlag(flag) && !help[verb][flag] {
+					t.Errorf("%s: holdfast %s: %s has no flag %s", page, strings.Join(words, " "), verb, flag)
+				}
+			}
+		}
+	}
+	if checked < 30 {
+		t.Errorf("the documents have %d commands", checked)
+	}
+}
+
+func TestDocumentedFlagsExist(t *testing.T) {
+	known := map[string]bool{"--config-path": true} // a flag of GoToSocial
+	for _, flags := range helpPages(t) {
+		maps.Copy(known, flags)
+	}
+	for _, page := range guide() {
+		for _, code := range spans(t, page) {
+			words := strings.Fields(code)
+			if !isFlag(words[0]) {
+				continue
+			}
+			for _, word := range words {
+				flag, _, _ := strings.Cut(word, "=")
+				if isFlag(flag) && !known[flag] {
+					t.Errorf("%s: no verb has the flag %s of `%s`", page, flag, code)
+				}
+			}
+		}
+	}
+}
+
+// Each page starts on a machine of its own. A page that does not begin with
+// init assumes a machine with a backup.
+func TestDocumentedCommandsRun(t *testing.T) {
+	testkit.NeedsProgram(t, "bash", "age")
+	inst, err := sample.Make(filepath.Join(t.TempDir(), "instance"), sample.Config{
+		Accounts: 20, Statuses: 200, Media: 4, MediaBytes: 8 << 10,
+	})
+	testkit.OK(t, err)
+	ran := map[string]bool{}
+	for _, page := range guide() {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			m := newReader(t, inst)
+			lines := slices.DeleteFunc(codeLines(t, page), func(line string) bool { return !m.runs(line) })
+			if len(lines) == 0 {
+				t.Fatal("no command runs here")
+			}
+			if !strings.HasPrefix(lines[0], "holdfast init ") {
+				lines = append([]string{"holdfast init /mnt/backup/example.org", "holdfast backup"}, lines...)
+			}
+			for _, line := range lines {
+				m.run(line)
+				words := strings.Fields(line)
+				ran[words[1]] = true
+			}
+			m.checkRestored()
 		})
 	}
-}
-
-// The block of compose/README.md makes every file that docker-compose.yml reads.
-func TestDocumentsMakeTheFilesOfCompose(t *testing.T) {
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "gotosocial.env.example"), read(t, "../compose/gotosocial.env.example"))
-	block := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindStringSubmatch(string(read(t, "../compose/README.md")))
-	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", block[1])
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	files := []string{"compose/gotosocial.env"}
-	for _, secret := range parseComposition(t).Secrets {
-		files = append(files, secret.File)
-	}
-	for _, file := range files {
-		info, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(file, "compose/")))
-		ok(t, err)
-		if info.Size() == 0 || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has %d bytes and mode %v", file, info.Size(), info.Mode())
+	for _, verb := range []string{
+		"init", "backup", "list", "verify", "show", "ls", "cat", "restore", "export", "key", "config",
+	} {
+		if !ran[verb] {
+			t.Errorf("no document runs holdfast %s", verb)
 		}
 	}
-	settings := string(read(t, filepath.Join(dir, "gotosocial.env")))
-	password := strings.TrimSpace(string(read(t, filepath.Join(dir, "secrets", "db-password"))))
-	if !strings.Contains(settings, "GTS_DB_PASSWORD="+password+"\n") || !strings.Contains(settings, "GTS_HOST=social.example.org\n") {
-		t.Errorf("the settings lack the password or the domain:\n%s", settings)
-	}
 }
 
-// documentMachine is a folder where the paths of the documents are.
-type documentMachine struct {
-	t      *testing.T
-	places *strings.Replacer
-	cmd    exec.Cmd
+// reader is an admin who types the commands of a page.
+type reader struct {
+	t           *testing.T
+	dir         string // the working folder
+	remote      string // a folder
+	environment []string
+	inst        *sample.Instance
+	initialized bool
 }
 
-func newDocumentMachine(t *testing.T) *documentMachine {
+func newReader(t *testing.T, inst *sample.Instance) *reader {
 	t.Helper()
 	program, err := built()
-	ok(t, err)
-	dir := t.TempDir()
-	inst, err := sample.Make(filepath.Join(dir, "instance"), sample.Config{Accounts: 20, Statuses: 400, Media: 6})
-	ok(t, err)
-	for _, folder := range []string{"work", "backup"} { // the disk of the backups is mounted
-		ok(t, os.Mkdir(filepath.Join(dir, folder), 0o700))
+	testkit.OK(t, err)
+	base := t.TempDir()
+	r := &reader{t: t, dir: filepath.Join(base, "work"), remote: filepath.Join(base, "remote"), inst: inst}
+	testkit.OK(t, os.Mkdir(r.dir, 0o755))
+	r.environment = []string{
+		"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH"),
+		"HOME=" + base,
+		"HOLDFAST_CONFIG=" + filepath.Join(base, "config.yaml"),
+		"HOLDFAST_STATE=" + filepath.Join(base, "state"),
+		"HOLDFAST_PROGRESS=none",
 	}
-	settings := filepath.Join(inst.Dir, "config.yaml")
-	return &documentMachine{
-		t:      t,
-		places: strings.NewReplacer("/gotosocial/config.yaml", settings, "/mnt/backup", filepath.Join(dir, "backup")),
-		cmd: exec.Cmd{Dir: filepath.Join(dir, "work"), Env: []string{
-			"PATH=" + filepath.Dir(program) + ":/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + os.TempDir(),
-			"HOLDFAST_CONFIG=" + filepath.Join(dir, "etc", "config.yaml"), "HOLDFAST_STATE=" + filepath.Join(dir, "state"),
-			"HOLDFAST_PROGRESS=none",
-		}},
+	return r
+}
+
+// runs reports whether a line of a page can run in a test. A test has no bucket,
+// makes one repository for a page, and rebuilds no machine.
+func (r *reader) runs(line string) bool {
+	if !strings.HasPrefix(line, "holdfast ") {
+		return false
+	}
+	switch strings.Fields(line)[1] {
+	case "init":
+		first := !r.initialized && strings.HasPrefix(line, "holdfast init /")
+		r.initialized = r.initialized || first
+		return first
+	case "restore":
+		return strings.Contains(line, " --to ")
+	}
+	return true
+}
+
+// run types one line. The sample stands for the instance of the page, and a
+// folder for the page's storage.
+func (r *reader) run(line string) {
+	r.t.Helper()
+	environment := r.environment
+	var repository, recipient string
+	if strings.HasPrefix(line, "holdfast init ") {
+		environment = append(slices.Clone(environment), "HOLDFAST_KIT=kit.txt", "HOLDFAST_EXTRA=/etc/hosts",
+			"HOLDFAST_GOTOSOCIAL="+filepath.Join(r.inst.Dir, "config.yaml"))
+	} else {
+		kit := string(testkit.Read(r.t, filepath.Join(r.dir, "kit.txt")))
+		repository = regexp.MustCompile(`(?m)^# repository: (hf1\S+)$`).FindStringSubmatch(kit)[1]
+		recipient = regexp.MustCompile(`(?m)^# public key: (age1\S+)$`).FindStringSubmatch(kit)[1]
+	}
+	line = strings.NewReplacer(
+		"s3://fsn1.your-objectstorage.com/BUCKET/example.org#hf1…", r.remote+"#"+repository,
+		"/mnt/backup/example.org", r.remote,
+		"age1…", recipient,
+	).Replace(line)
+	cmd := exec.CommandContext(r.t.Context(), "bash", "-euo", "pipefail", "-c", line)
+	cmd.Dir, cmd.Env = r.dir, environment
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Errorf("%s: %v\n%s", line, err, out)
 	}
 }
 
-// run runs a block of a document.
-func (d *documentMachine) run(block string) {
-	d.t.Helper()
-	script := d.places.Replace(block)
-	// Where the document relies on the one instance of the machine, this names it.
-	script = regexp.MustCompile(`(?m)^(holdfast init )([^\n]*)$`).ReplaceAllStringFunc(script, func(line string) string {
-		if strings.Contains(line, "--gotosocial") {
-			return line
+// checkRestored checks the folder that a page restored, if the page did.
+func (r *reader) checkRestored() {
+	r.t.Helper()
+	restored := filepath.Join(r.dir, "restored")
+	if _, err := os.Stat(restored); err != nil {
+		return
+	}
+	want := []string{"files", "run.env", "sqlite.db", "storage"}
+	if got := testkit.Names(r.t, restored); !slices.Equal(got, want) {
+		r.t.Errorf("the restored folder has %q, want %q", got, want)
+	}
+	media, err := r.inst.LocalMedia()
+	testkit.OK(r.t, err)
+	for key := range media {
+		path := filepath.Join(restored, "storage", key)
+		if testkit.Sum(r.t, path) != testkit.Sum(r.t, filepath.Join(r.inst.Storage(), key)) {
+			r.t.Errorf("%s has other bytes", path)
 		}
-		return line + " --gotosocial " + d.places.Replace("/gotosocial/config.yaml")
-	})
-	cmd := exec.CommandContext(d.t.Context(), "sh", "-eu", "-c", script)
-	cmd.Dir, cmd.Env = d.cmd.Dir, d.cmd.Env
-	if out, err := cmd.CombinedOutput(); err != nil {
-		d.t.Fatalf("%v:\n%s\n%s", err, script, out)
+	}
+}
+
+// README.md is read whole, at three in the morning.
+func TestReadmeIsShort(t *testing.T) {
+	if words := len(strings.Fields(string(testkit.Read(t, "../README.md")))); words > 1300 {
+		t.Errorf("README.md has %d words, at most 1,300 are wanted", words)
 	}
 }

@@ -35,20 +35,29 @@ func times(ordinary, all int) int {
 
 func TestMain(m *testing.M) {
 	testkit.Main(m, map[string]func([]string) error{"server": serve, "measure": measure})
-	os.RemoveAll(buildFolder)
+	if scratch != "" {
+		os.RemoveAll(scratch)
+	}
 }
 
-// buildFolder is the folder of the built program, "" before the first build.
-var buildFolder string
+// scratch is a folder for the things that all tests share, "" before
+// makeScratch. Other users can reach the folder.
+var scratch string
 
-// built builds the program once, in a folder that other users can reach.
-var built = sync.OnceValues(func() (string, error) {
+// makeScratch returns scratch, and makes the folder at the first call.
+var makeScratch = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "holdfast-integration-*")
 	if err != nil {
 		return "", err
 	}
-	buildFolder = dir
-	if err := os.Chmod(dir, 0o755); err != nil {
+	scratch = dir
+	return dir, os.Chmod(dir, 0o755)
+})
+
+// built builds the program once.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := makeScratch()
+	if err != nil {
 		return "", err
 	}
 	program := filepath.Join(dir, "holdfast")
