@@ -57,7 +57,8 @@ lint: tools/bin/staticcheck
 	tools/bin/staticcheck ./...
 	$(GO) test -run '^TestHouse' ./integration
 
-# tools/errcheck.txt lists the functions whose error may be dropped, and why.
+# tools/errcheck.txt lists the functions whose error may be dropped, and why. To make
+# errcheck count, add the word errcheck to the prerequisites of lint.
 errcheck: tools/bin/errcheck
 	tools/bin/errcheck -ignoretests -exclude tools/errcheck.txt ./...
 
