@@ -16,30 +16,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mover moves restored files to their places on this machine. Each of its steps
-// can be repeated by the same run.
+// Mover moves restored files to their places on this machine. A run that was
+// interrupted can repeat each step.
 type Mover struct {
-	Run     string // a random word, the same when a run goes on
-	User    string // "USER:GROUP" that the server runs as; "" leaves all to who runs this
-	Replace bool   // what is in the way is renamed aside
+	Run     string // a random word, the same if a run continues
+	User    string // "USER:GROUP" of the server; with "" files belong to the user who restores
+	Replace bool   // rename aside the files in the way
 
-	// Own are folders that the server writes into, OwnTrees those in which it makes
-	// folders, too. An empty string is no folder.
+	// Own are the folders that the server writes to. OwnTrees are the folders in which
+	// the server also makes folders. An empty string counts as no folder.
 	Own, OwnTrees []string
 }
 
-// AsideSuffix ends the name of what was in the way of a restored file.
+// AsideSuffix ends the new name of a file that was in the way.
 const AsideSuffix = ".before-restore"
 
-// InTheWay is what stands where a restored file belongs. It is an [fs.ErrExist].
+// InTheWay reports a file in the place of a restored file. It is an [fs.ErrExist].
 type InTheWay struct{ Path string }
 
 func (e *InTheWay) Error() string { return e.Path + " is there already" }
 
-// Is makes it fs.ErrExist.
+// Is makes the error an fs.ErrExist.
 func (e *InTheWay) Is(target error) bool { return target == fs.ErrExist }
 
-// Chown gives a file to the server, as root can.
+// Chown gives a file to the server. Without root Chown does nothing.
 func (m *Mover) Chown(path string) error {
 	uid, gid, err := m.ids(m.User)
 	if err != nil {
@@ -48,7 +48,7 @@ func (m *Mover) Chown(path string) error {
 	return os.Chown(path, uid, gid)
 }
 
-// Lchown is Chown that follows no link.
+// Lchown is [Mover.Chown] for a link itself.
 func (m *Mover) Lchown(path string) error {
 	uid, gid, err := m.ids(m.User)
 	if err != nil {
@@ -57,8 +57,8 @@ func (m *Mover) Lchown(path string) error {
 	return os.Lchown(path, uid, gid)
 }
 
-// ids is the numbers of "USER:GROUP". As root alone they can be given to
-// files; -1 leaves them as they are.
+// ids returns the numbers of "USER:GROUP", or -1 to leave a file as it is. Only root
+// can give files to others.
 func (m *Mover) ids(name string) (uid, gid int, err error) {
 	if name == "" || os.Geteuid() != 0 {
 		return -1, -1, nil
@@ -66,16 +66,18 @@ func (m *Mover) ids(name string) (uid, gid int, err error) {
 	return IDs(name)
 }
 
-// servers reports whether the server writes into a folder.
+// servers reports whether the server writes to a folder.
 func (m *Mover) servers(dir string) bool {
 	return slices.Contains(m.Own, dir) ||
-		slices.ContainsFunc(m.OwnTrees, func(folder string) bool { return folder != "" && strings.HasPrefix(dir+"/", folder+"/") })
+		slices.ContainsFunc(m.OwnTrees, func(folder string) bool {
+			return folder != "" &&
+				strings.HasPrefix(dir+"/", folder+"/")
+		})
 }
 
-// MakeFolder makes a folder and those above it that are missing. A snapshot knows
-// files only. What the server writes into is its user's; any other is the user's
-// who restores, as root has it under /etc, and open for all to go through: a
-// private file is so by its own mode.
+// MakeFolder makes a folder and the missing folders above it, with mode 0755. Folders
+// that the server writes to belong to its user, all others to the user who restores.
+// A private file stays private by its own mode.
 func (m *Mover) MakeFolder(dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -93,12 +95,12 @@ func (m *Mover) MakeFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.Lchown(dir, uid, gid) // whose the folder above is may have put a link there
+	return os.Lchown(dir, uid, gid) // another user may have put a link there
 }
 
-// Aside renames what stands at path with any of the endings, where that is wanted,
-// to names that belong together: a database without its log lacks what was
-// committed last. to is the new name, "" where nothing stood there.
+// Aside renames the files with the endings at path, if Replace is set. All get names
+// that belong together: a database without its log would lack the last commits. to is
+// the new name of path, or "" if nothing is there.
 func (m *Mover) Aside(path string, endings ...string) (to string, err error) {
 	stands := func(path string) bool { _, err := os.Lstat(path); return !errors.Is(err, fs.ErrNotExist) }
 	endings = slices.DeleteFunc(slices.Clone(endings), func(ending string) bool { return !stands(path + ending) })
@@ -112,7 +114,7 @@ func (m *Mover) Aside(path string, endings ...string) (to string, err error) {
 	for n := 2; slices.ContainsFunc(endings, func(ending string) bool { return stands(to + ending) }); n++ {
 		to = path + AsideSuffix + strconv.Itoa(n)
 	}
-	// The file itself last: until then a run that was cut off comes to the same name.
+	// The file itself comes last: a repeated run then finds the same new name.
 	for _, ending := range slices.Backward(endings) {
 		if err := os.Rename(path+ending, to+ending); err != nil {
 			return "", err
@@ -121,9 +123,9 @@ func (m *Mover) Aside(path string, endings ...string) (to string, err error) {
 	return to, nil
 }
 
-// Move renames a file, or copies it where it goes to another disk. Nothing
-// partial ever stands under the new name, and nothing is overwritten: a file that
-// is there already must be the same one.
+// Move renames a file or link, or copies it to another disk, and gives it to the user.
+// The new name never shows a partial file. Move overwrites nothing: if the place has
+// the same bytes already, Move removes the source, else it returns [InTheWay].
 func (m *Mover) Move(from, to, user string) error {
 	uid, gid, err := m.ids(user)
 	if err != nil {
@@ -152,9 +154,10 @@ func (m *Mover) Move(from, to, user string) error {
 	return os.Remove(from)
 }
 
-// copyBeside copies a file under another name first. A link, unlike a rename,
-// replaces nothing. That name nobody else can guess, who might write into the
-// folder, and what a run that was cut off left under it is taken away.
+// copyBeside copies a file to a temporary name first, and then links the file to its
+// own name: unlike a rename, a link overwrites nothing. Other users may write to the
+// folder, but can't guess the temporary name. A file that an interrupted run left
+// there is removed.
 func (m *Mover) copyBeside(from, to string, uid, gid int) error {
 	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+m.Run)
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -205,13 +208,14 @@ func copyLink(from, link, to string, uid, gid int) error {
 	return setTime(to, info)
 }
 
-// setTime follows no link.
+// setTime sets the time of a file or of a link itself.
 func setTime(path string, like fs.FileInfo) error {
 	at := unix.NsecToTimespec(like.ModTime().UnixNano())
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// SameBytes reports whether both hold the same bytes, or are links to the same.
+// SameBytes reports whether two files hold the same bytes, or two links the same
+// target.
 func SameBytes(a, b string) (bool, error) {
 	if link, err := os.Readlink(a); err == nil {
 		there, err := os.Readlink(b)
