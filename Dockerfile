@@ -1,5 +1,5 @@
-# Holdfast beside pg_dump. The tag of the last image is the version of PostgreSQL's
-# server: pg_dump must not be older.
+# Holdfast beside pg_dump. The last image has the tag of the PostgreSQL server,
+# because pg_dump must not be older than the server.
 FROM docker.io/library/golang:1.26-alpine AS build
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -1,31 +1,34 @@
-# Two commands are enough: make demo, make test. Each sets up what it needs on a
+# Two commands are enough: make demo, make test. Each sets up its own needs on a
 # machine with Go, make and Debian.
 
 GO        ?= go
 FUZZTIME  ?= 20s
 TESTFLAGS ?= -timeout 20m
 
-# What the tests run beside Go.
-PROGRAMS = age zstd jq openssl sqlite3 '/usr/lib/postgresql/*/bin/initdb=postgresql'
+# Programs that the tests run beside Go.
+PROGRAMS = age zstd jq openssl sqlite3 gcc '/usr/lib/postgresql/*/bin/initdb=postgresql'
 
-# Under the race detector SQLite, which is Go here, is ten times slower: only the
-# packages that have goroutines, without the tests that repeat a whole backup
-# or restore hundreds of times.
+# SQLite is Go code here, and the race detector makes it ten times slower. So the
+# detector sees only the packages with goroutines, without the tests that repeat a
+# whole backup or restore hundreds of times.
 RACED    = ./pack ./manifest/... ./remote/... ./vault ./instance
 RACESKIP = EveryNight|EveryFlippedBit|FlippedBitOfEachByte|EveryTruncation|LostReplyAndFailureOfEachPut
 
-.PHONY: help build demo test full race lint fuzz bench check clean
+.PHONY: help build demo setup test full race lint errcheck vulnerabilities fuzz bench check clean
 
 help:
+	@echo 'make build   build bin/holdfast'
 	@echo 'make demo    make a sample instance, back it up, restore it, compare every byte'
+	@echo 'make setup   install Debian packages and build MinIO and the linters; test, lint and race call it'
 	@echo 'make test    run all tests, with real MinIO and PostgreSQL servers'
-	@echo 'make full    the same with all the numbers that are promised: an hour and a half on 2 cores'
-	@echo 'make race    run what has goroutines under the race detector'
-	@echo 'make lint    gofmt, vet, staticcheck, import directions'
+	@echo 'make full    run all tests with every promised number: an hour and a half on 2 cores'
+	@echo 'make race    run the packages with goroutines under the race detector'
+	@echo 'make lint    run gofmt, vet, staticcheck and the checks of the layout (TestHouse)'
+	@echo 'make check   lint, race and test'
 	@echo 'make fuzz    run each fuzz target for FUZZTIME ($(FUZZTIME))'
 	@echo 'make bench   run the benchmarks; docs/benchmarks.md compares with other tools'
-	@echo 'make check   lint, race and test'
-	@echo 'make build   bin/holdfast'
+	@echo 'make errcheck          list calls whose error nobody reads'
+	@echo 'make vulnerabilities   ask the database of Go vulnerabilities; needs the network'
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
@@ -33,17 +36,18 @@ build:
 demo: build
 	bin/holdfast demo
 
-test: tools/bin/minio
+setup: tools/bin/minio tools/bin/staticcheck
 	@tools/setup $(PROGRAMS)
+
+# The test runner's lines come last.
+test: setup
 	$(GO) test $(TESTFLAGS) ./...
 
-# make test runs each of these tests too, with fewer nights, kills and bytes.
-full: tools/bin/minio
-	@tools/setup $(PROGRAMS)
+# make test runs the same tests with fewer nights, kills and bytes.
+full: setup
 	HOLDFAST_FULL=1 $(GO) test -count=1 -timeout 4h ./...
 
-race: tools/bin/minio
-	@tools/setup gcc $(PROGRAMS)
+race: setup
 	CGO_ENABLED=1 $(GO) test -race -skip '$(RACESKIP)' $(TESTFLAGS) $(RACED)
 
 lint: tools/bin/staticcheck
@@ -52,6 +56,16 @@ lint: tools/bin/staticcheck
 	$(GO) vet ./...
 	tools/bin/staticcheck ./...
 	$(GO) test -run '^TestHouse' ./integration
+
+# tools/errcheck.txt lists the functions whose error may be dropped, and why. To make
+# errcheck count, add the word errcheck to the prerequisites of lint.
+errcheck: tools/bin/errcheck
+	tools/bin/errcheck -ignoretests -exclude tools/errcheck.txt ./...
+
+# Not part of lint: govulncheck asks a server, and lint works without the network.
+# The workflow in .github runs the target on each change and once a week.
+vulnerabilities: tools/bin/govulncheck
+	tools/bin/govulncheck ./...
 
 fuzz:
 	@set -e; for package in $$($(GO) list ./...); do \
@@ -66,12 +80,13 @@ bench: tools/bin/minio
 
 check: lint race test
 
-# Built once, five minutes from a cold cache.
-tools/bin/minio: tools/go.mod tools/go.sum
-	cd tools && CGO_ENABLED=0 $(GO) build -o bin/minio github.com/minio/minio
-
-tools/bin/staticcheck: tools/go.mod tools/go.sum
-	cd tools && CGO_ENABLED=0 $(GO) build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+# MinIO takes five minutes from a cold cache, the others less than one.
+tools/bin/minio:       TOOL = github.com/minio/minio
+tools/bin/staticcheck: TOOL = honnef.co/go/tools/cmd/staticcheck
+tools/bin/errcheck:    TOOL = github.com/kisielk/errcheck
+tools/bin/govulncheck: TOOL = golang.org/x/vuln/cmd/govulncheck
+tools/bin/minio tools/bin/staticcheck tools/bin/errcheck tools/bin/govulncheck: tools/go.mod tools/go.sum
+	cd tools && CGO_ENABLED=0 $(GO) build -o $(@:tools/%=%) $(TOOL)
 
 clean:
 	rm -rf bin tools/bin

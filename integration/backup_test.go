@@ -98,7 +98,7 @@ func TestSlowRemoteMakesSeveralShortTransactions(t *testing.T) {
 	srv.stop()
 
 	passes := 0
-	if m := regexp.MustCompile(`was read in (\d+) passes`).FindSubmatch(c.stdout.Bytes()); m != nil {
+	if m := regexp.MustCompile(`the database was read (\d+) times`).FindSubmatch(c.stdout.Bytes()); m != nil {
 		_, err := fmt.Sscan(string(m[1]), &passes)
 		testkit.OK(t, err)
 	}

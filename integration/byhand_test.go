@@ -31,6 +31,7 @@ import (
 
 // These tests run the script in docs/restore-by-hand.md.
 func TestRestoreByHandGivesEveryByteBack(t *testing.T) {
+	t.Parallel()
 	testkit.NeedsProgram(t, "age", "zstd", "jq", "openssl", "sqlite3")
 	w := byhandWorld(t)
 	// So many nights fold the page map once, and add to the folded map.
@@ -64,6 +65,7 @@ func TestRestoreByHandGivesEveryByteBack(t *testing.T) {
 }
 
 func TestRestoreByHandRestoresPostgres(t *testing.T) {
+	t.Parallel()
 	testkit.NeedsProgram(t, "age", "zstd", "jq", "openssl")
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
@@ -93,6 +95,7 @@ func TestRestoreByHandRestoresPostgres(t *testing.T) {
 
 // Forged records in a bucket do not mislead the script.
 func TestRestoreByHandSkipsForgedRecords(t *testing.T) {
+	t.Parallel()
 	testkit.NeedsProgram(t, "age", "zstd", "jq", "openssl")
 	w := byhandWorld(t)
 	w.backup()
@@ -136,6 +139,7 @@ func TestRestoreByHandSkipsForgedRecords(t *testing.T) {
 
 // A hacked server can write any listing.
 func TestRestoreByHandRefusesAHostileListing(t *testing.T) {
+	t.Parallel()
 	testkit.NeedsProgram(t, "jq")
 	blocks := block(t, "sh")
 	i := slices.IndexFunc(blocks, func(b string) bool { return strings.Contains(b, "files.sh") })
@@ -244,7 +248,7 @@ func byhandWorld(t *testing.T) *byhand {
 	testkit.OK(t, err)
 	store, err := remote.Create(t.Context(), w.repo, remote.Config{})
 	testkit.OK(t, err)
-	w.host, err = vault.Init(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
+	w.host, err = newRepository(t.Context(), store, in.Domain(), "test", []seal.Owner{other, owner})
 	testkit.OK(t, err)
 	testkit.OK(t, seal.SaveIdentity(w.identity, identity, recipient, w.host.Repository))
 	testkit.OK(t, os.MkdirAll(w.state, 0o700))

@@ -16,7 +16,7 @@ var wideFolders = map[string]bool{
 	".": true, "docs": true, "docs/decisions": true,
 	"cmd/holdfast": true, "instance": true, "vault": true, "manifest": true, "manifest/index": true, "pack": true,
 	"instance/gotosocial": true, "instance/systemd": true, "instance/sqlite": true, "instance/postgres": true,
-	"instance/media": true, "instance/export": true, "rebuild": true, "agent": true, "cmd/holdfast/terminal": true,
+	"instance/media": true, "instance/export": true, "rebuild": true,
 	"seal": true, "compose": true, "disk": true, "remedy": true, "integration": true, "remote": true, "remote/remotetest": true,
 }
 
@@ -43,15 +43,14 @@ func TestHouseLinesAreShort(t *testing.T) {
 
 var webAddress = regexp.MustCompile(`https?://\S+`)
 
-// columns counts the columns of a line without the addresses of web pages, which
-// nobody can wrap.
+// columns counts the columns of a line without web addresses: an address can't be
+// wrapped.
 func columns(line string) int {
 	line = strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")
 	return utf8.RuneCountInString(webAddress.ReplaceAllString(line, ""))
 }
 
-// wrappable returns a Markdown text with empty lines in place of tables and code,
-// which nobody can wrap.
+// wrappable returns a Markdown text with empty lines in place of tables and code.
 func wrappable(markdown string) string {
 	var b strings.Builder
 	fenced := false

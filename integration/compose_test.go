@@ -202,3 +202,39 @@ func goVersion(t *testing.T) string {
 	t.Fatal("go.mod names no version")
 	return ""
 }
+
+// workflow is .github/workflows/ci.yml, as far as it is asked.
+type workflow struct {
+	Jobs map[string]struct {
+		Steps []struct {
+			Uses string            `yaml:"uses"`
+			Run  string            `yaml:"run"`
+			With map[string]string `yaml:"with"`
+		} `yaml:"steps"`
+	} `yaml:"jobs"`
+}
+
+func TestHouseWorkflowCallsTheScript(t *testing.T) {
+	var w workflow
+	testkit.OK(t, yaml.Unmarshal(testkit.Read(t, "../.github/workflows/ci.yml"), &w))
+	makefile := string(testkit.Read(t, "../Makefile"))
+	var runs []string
+	for name, job := range w.Jobs {
+		version := ""
+		for _, step := range job.Steps {
+			runs = append(runs, step.Run)
+			if strings.HasPrefix(step.Uses, "actions/setup-go@") {
+				version = step.With["go-version-file"]
+			}
+			if target, made := strings.CutPrefix(step.Run, "make "); made && !strings.Contains(makefile, "\n"+target+":") {
+				t.Errorf("%s: the Makefile has no target %s", name, target)
+			}
+		}
+		if version != "go.mod" {
+			t.Errorf("%s takes the version of Go from %q, not from go.mod", name, version)
+		}
+	}
+	if !slices.Contains(runs, ".ci/run") {
+		t.Errorf("no job calls .ci/run: %q", runs)
+	}
+}

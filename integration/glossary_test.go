@@ -51,7 +51,7 @@ var vagueNames = map[string]string{
 var vaguePackages = map[string]bool{
 	"cmd/holdfast": true, "instance": true, "vault": true, "manifest/index": true, "pack": true,
 	"instance/gotosocial": true, "instance/systemd": true, "instance/sqlite": true, "instance/postgres": true,
-	"instance/media": true, "instance/export": true, "rebuild": true, "agent": true, "cmd/holdfast/terminal": true,
+	"instance/media": true, "instance/export": true, "rebuild": true,
 }
 
 func TestHouseNamesHaveOneMeaning(t *testing.T) {

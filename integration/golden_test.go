@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -79,7 +80,7 @@ func writeGolden(t *testing.T, golden string) {
 	testkit.OK(t, err)
 	owner, err := seal.ParseOwner(identity.Recipient().String())
 	testkit.OK(t, err)
-	host, err := vault.Init(ctx, store, src.Domain(), "golden", []seal.Owner{owner})
+	host, err := newRepository(ctx, store, src.Domain(), "golden", []seal.Owner{owner})
 	testkit.OK(t, err)
 	testkit.OK(t, seal.SaveIdentity(golden+".identity", identity.String(), owner.Name, host.Repository))
 	state := t.TempDir()
@@ -92,6 +93,15 @@ func writeGolden(t *testing.T, golden string) {
 	out := filepath.Join(t.TempDir(), "out")
 	restoreGolden(t, golden, out)
 	testkit.OK(t, os.WriteFile(golden+".sha256", []byte(sums(t, out)), 0o644))
+}
+
+// newRepository makes a repository in an empty remote, and returns the host's key.
+func newRepository(ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner) (*seal.Host, error) {
+	f, err := vault.NewFounding(domain, version, owners)
+	if err != nil {
+		return nil, err
+	}
+	return f.Host, f.Publish(ctx, store)
 }
 
 func backupGolden(t *testing.T, dir, state string, store remote.Store, host *seal.Host) {

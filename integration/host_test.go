@@ -1,13 +1,14 @@
 package integration_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"holdfast/instance/sample"
@@ -31,13 +32,39 @@ type host struct {
 func newHost(t *testing.T, at remoteAddress, cfg sample.Config) *host {
 	t.Helper()
 	dir := t.TempDir()
-	inst, err := sample.Make(filepath.Join(dir, "instance"), cfg)
-	testkit.OK(t, err)
+	inst := copySample(t, filepath.Join(dir, "instance"), cfg)
 	h := &host{
 		t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: at.url, env: at.env,
 	}
 	h.init()
 	return h
+}
+
+// samples has a function for each configuration that makes the sample once. The
+// copy of a sample takes a tenth of the time.
+var samples sync.Map
+
+// copySample makes a sample instance in dir.
+func copySample(t *testing.T, dir string, cfg sample.Config) *sample.Instance {
+	t.Helper()
+	makeOnce, _ := samples.LoadOrStore(cfg, sync.OnceValues(func() (*sample.Instance, error) {
+		scratch, err := makeScratch()
+		if err != nil {
+			return nil, err
+		}
+		folder, err := os.MkdirTemp(scratch, "sample-*")
+		if err != nil {
+			return nil, err
+		}
+		return sample.Make(folder, cfg)
+	}))
+	original, err := makeOnce.(func() (*sample.Instance, error))()
+	testkit.OK(t, err)
+	if out, err := exec.Command("cp", "-a", original.Dir, dir).CombinedOutput(); err != nil {
+		t.Fatalf("copy a sample: %v\n%s", err, out)
+	}
+	testkit.OK(t, os.Chmod(dir, 0o755))
+	return &sample.Instance{Dir: dir, Config: original.Config}
 }
 
 func (h *host) init() {
@@ -149,7 +176,7 @@ func (h *host) newest() *manifest.Record {
 	return newest
 }
 
-// compareAway restores a snapshot, compares it, and removes the folder.
+// compareAway restores a snapshot, compares the files, and removes the folder.
 func (h *host) compareAway(snapshot string, want image) {
 	h.t.Helper()
 	to := h.restore(snapshot)
@@ -215,11 +242,9 @@ func minioRemote(t *testing.T) (remoteAddress, *proxy) {
 // No process may write to the database.
 func query(t *testing.T, database, text string) (answer string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&immutable=1")
-	testkit.OK(t, err)
-	defer db.Close()
-	testkit.OK(t, db.QueryRowContext(t.Context(), text).Scan(&answer))
-	return answer
+	db := testkit.OpenSQLite(t, database, "mode=ro&immutable=1")
+	defer db.Close() // a caller may remove the file
+	return testkit.Query[string](t, db, text)
 }
 
 func keys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

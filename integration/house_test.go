@@ -23,9 +23,9 @@ import (
 // below says which packages each one stands on; it may import those, and what
 // those stand on. A new package needs its place here.
 var below = map[string][]string{
-	"cmd/holdfast":     {"agent/statuspage", "rebuild", "instance/sample"},
+	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance/sample"},
 	"agent/statuspage": {"agent"},
-	"agent":            {"vault"},
+	"agent":            {"rebuild", "internal/units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},
@@ -42,11 +42,14 @@ var below = map[string][]string{
 	"instance/gotosocial":      {"instance/systemd", "manifest"},
 	"instance/systemd":         {"disk", "remedy"},
 
-	"chunking": {},
-	"seal":     {"disk"},
-	"remote":   {"disk"},
-	"disk":     {},
-	"remedy":   {},
+	"chunking":       {},
+	"seal":           {"disk"},
+	"remote":         {"disk"},
+	"disk":           {},
+	"remedy":         {},
+	"internal/units": {},
+
+	"cmd/holdfast/terminal": {"vault", "internal/units"},
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},
@@ -78,7 +81,7 @@ var homes = map[string][]string{
 
 const module = "holdfast"
 
-// listed is what `go list -json` says of a package, as far as it is asked.
+// listed holds some fields of a package in the output of `go list -json`.
 type listed struct {
 	ImportPath string
 	Doc        string

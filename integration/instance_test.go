@@ -14,6 +14,7 @@ import (
 
 // remotes runs a test against each kind of remote.
 func remotes(t *testing.T, test func(t *testing.T, at remoteAddress)) {
+	t.Parallel()
 	t.Run("folder", func(t *testing.T) {
 		t.Parallel()
 		test(t, folderRemote(t))

@@ -201,7 +201,7 @@ func (k *killer) kills(c *command) bool {
 // A host backs up night after night, and the backups are killed again and again.
 func TestKilledBackupsHarmNoSnapshot(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{})
+	h := newHost(t, folderRemote(t), sample.Config{Statuses: times(1000, 3000), Media: times(8, 24)})
 	k := newKiller(t, h.holdfast("backup").start().expect(0).took)
 	rnd := k.rnd
 	snapshots := map[string]image{h.latest(): h.image()}

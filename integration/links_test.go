@@ -17,8 +17,7 @@ import (
 func newLinkedHost(t *testing.T) *host {
 	t.Helper()
 	dir := t.TempDir()
-	inst, err := sample.Make(filepath.Join(dir, "instance"), sample.Config{})
-	testkit.OK(t, err)
+	inst := copySample(t, filepath.Join(dir, "instance"), sample.Config{})
 	h := &host{
 		t: t, dir: dir, inst: inst, config: filepath.Join(inst.Dir, "config.yaml"), remote: folderRemote(t).url,
 	}

@@ -173,12 +173,16 @@ func TestPostgresBesidePgbench(t *testing.T) {
 		args = append(args, s.URL(postgrestest.Owner, "gotosocial"))
 		return exec.CommandContext(t.Context(), filepath.Join(s.Bin, "pgbench"), args...)
 	}
-	if out, err := bench("-i", "-q", "-s", "2").CombinedOutput(); err != nil {
+	if out, err := bench("-i", "-q", fmt.Sprintf("--scale=%d", times(1, 2))).CombinedOutput(); err != nil {
 		t.Fatalf("pgbench: %v\n%s", err, out)
 	}
 	storage, _ := someMedia(t)
 	h := newPostgresHost(t, folderRemote(t), s, "gotosocial", storage)
-	load := bench("-n", "-c", "4", "-T", "3600")
+	args := []string{"-n", "-c", "4", "-T", "3600"}
+	if !full {
+		args = append(args, "--rate=400") // transactions per second, so that other tests can run meanwhile
+	}
+	load := bench(args...)
 	testkit.OK(t, load.Start())
 	stop := func() {
 		load.Process.Kill()

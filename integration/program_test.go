@@ -8,10 +8,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,21 +37,42 @@ func times(ordinary, all int) int {
 }
 
 func TestMain(m *testing.M) {
+	allowMore()
 	testkit.Main(m, map[string]func([]string) error{"server": serve, "measure": measure})
-	os.RemoveAll(buildFolder)
+	if scratch != "" {
+		os.RemoveAll(scratch)
+	}
 }
 
-// buildFolder is the folder of the built program, "" before the first build.
-var buildFolder string
+// allowMore doubles the number of parallel tests, unless -parallel is given. These
+// tests spend much of their time waiting for other processes.
+func allowMore() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
+}
 
-// built builds the program once, in a folder that other users can reach.
-var built = sync.OnceValues(func() (string, error) {
+// scratch is a folder for the things that all tests share, "" before
+// makeScratch. Other users can reach the folder.
+var scratch string
+
+// makeScratch returns scratch, and makes the folder at the first call.
+var makeScratch = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "holdfast-integration-*")
 	if err != nil {
 		return "", err
 	}
-	buildFolder = dir
-	if err := os.Chmod(dir, 0o755); err != nil {
+	scratch = dir
+	return dir, os.Chmod(dir, 0o755)
+})
+
+// built builds the program once.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := makeScratch()
+	if err != nil {
 		return "", err
 	}
 	program := filepath.Join(dir, "holdfast")

@@ -82,8 +82,8 @@ func (s *server) answer() {
 // rate returns the transactions per second while the server wrote.
 func (s *server) rate() float64 { return float64(s.transactions) / s.writing.Seconds() }
 
-// serve is the server's process. After each word on its input it ends the work of
-// the word before, answers, and starts the work of the new word.
+// serve runs the server's process. After each word on the input, serve ends the
+// work of the word before, answers, and starts the work of the new word.
 func serve(args []string) error {
 	var inst sample.Instance
 	if err := json.Unmarshal([]byte(args[0]), &inst); err != nil {

@@ -8,8 +8,8 @@ import (
 	"holdfast/manifest"
 )
 
-// A listing is read from front to back. Lines of maps and extents belong to the
-// file whose line came last.
+// A program reads a listing from front to back. Map lines and extent lines belong
+// to the file before.
 func ExampleLines() {
 	listing, err := os.Open("testdata/listing-1")
 	if err != nil {

@@ -6,7 +6,7 @@ type Facts struct {
 	Server string `json:"server,omitempty"` // PostgreSQL's version
 	User   string `json:"user,omitempty"`   // "USER:GROUP" of the server, from the media's Unix owner
 	// AccountDomain is the domain in the names of accounts: the instance's domain
-	// or a parent domain, from the settings of the running server.
+	// or a parent domain. The server's configuration file alone may lack the setting.
 	AccountDomain string `json:"account_domain,omitempty"`
 	GoToSocial    string `json:"gotosocial,omitempty"` // version
 	Migration     string `json:"migration,omitempty"`  // last row of bun_migrations

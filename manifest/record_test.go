@@ -37,11 +37,14 @@ func sampleRecord(h *seal.Host) *Record {
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	return &Record{
 		Format: 1, Kind: KindBackup, Repository: h.Repository, Instance: h.Instance, Sequence: 12,
-		Previous: []Hash{{7}}, Kept: []Hash{{7}, {8}}, Retired: []Hash{{9}}, Started: at, Time: at.Add(time.Second), Finished: at.Add(time.Minute),
+		Previous: []Hash{{7}}, Kept: []Hash{{7}, {8}}, Retired: []Hash{{9}},
+		Started: at, Time: at.Add(time.Second), Finished: at.Add(time.Minute),
 		Holdfast: "1.0.0", Facts: Facts{Engine: "sqlite", Migration: "20250715095446", Accounts: 3},
 		Parts: map[Part]Total{Database: {1, 40960}, Media: {2, 17}}, Stored: 20480, Read: 41000, Missing: 1,
-		Keys:      []Key{{Hash{1}, 900}},
-		Packs:     map[Part][]Pack{Database: {{1, Hash{2}, 8192}}, Media: {{2, Hash{3}, 8192}}, Listing: {{3, Hash{4}, 4096}}},
+		Keys: []Key{{Hash{1}, 900}},
+		Packs: map[Part][]Pack{
+			Database: {{1, Hash{2}, 8192}}, Media: {{2, Hash{3}, 8192}}, Listing: {{3, Hash{4}, 4096}},
+		},
 		ListingAt: &ListingAt{Size: 300, SHA256: Hash{5}, Extents: []Extent{{3, 0, 300}}}, Epoch: 1,
 	}
 }

@@ -18,30 +18,30 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
-// Bucket is an S3 bucket that another program writes to: objects have any name
-// and may change. Names are below the prefix.
+// Bucket is an S3 bucket of another program: objects have any name and may change.
+// Names are relative to the prefix.
 //
-// Its methods may be called concurrently. Their errors mean what those of a
-// [Store] mean, and what failed with [ErrUnreachable] is repeated as [WithRetry]
-// says.
+// A Bucket is safe for concurrent use. Errors wrap the same causes as the errors
+// of a [Store]. A Bucket repeats a request after [ErrUnreachable], like
+// [WithRetry].
 type Bucket struct{ *client }
 
-// BucketConfig is how a bucket is reached. It is never printed.
+// BucketConfig holds the access to a bucket. Never print a BucketConfig: SecretKey
+// is a secret.
 type BucketConfig struct {
-	Endpoint             string // HOST or HOST:PORT, with a scheme or without
+	Endpoint             string // HOST or HOST:PORT, with or without a scheme
 	Name                 string
-	Prefix               string // of every key, as it is: it ends in a '/' only if it says so
+	Prefix               string // of every key; nothing is added, not even a '/'
 	AccessKey, SecretKey string
-	Region               string // default: the server is asked
+	Region               string // default: minio-go asks the server
 	Plain                bool   // without TLS
-	Lookup               string // "dns" or "path": where requests name the bucket; default: as the endpoint suggests
+	Lookup               string // place of the bucket's name in requests: "dns" or "path"; default: by the endpoint
 }
 
-// OpenBucket opens a bucket, without any request to it. patience is that of
-// [Config].
+// OpenBucket opens a bucket, without a request. patience is [Config.Patience].
 func OpenBucket(cfg BucketConfig, patience time.Duration) (*Bucket, error) {
 	if s3utils.CheckValidBucketName(cfg.Name) != nil {
-		return nil, fmt.Errorf("open bucket: %q is no name of a bucket", cfg.Name)
+		return nil, fmt.Errorf("open bucket: %q is not a valid name", cfg.Name)
 	}
 	_, host, ok := strings.Cut(cfg.Endpoint, "://")
 	if !ok {
@@ -51,22 +51,22 @@ func OpenBucket(cfg BucketConfig, patience time.Duration) (*Bucket, error) {
 	if cfg.Plain {
 		u.Scheme = "s3+http"
 	}
-	lookup := map[string]minio.BucketLookupType{"dns": minio.BucketLookupDNS, "path": minio.BucketLookupPath}[cfg.Lookup]
+	lookups := map[string]minio.BucketLookupType{"dns": minio.BucketLookupDNS, "path": minio.BucketLookupPath}
 	c, err := newClient(u, cfg.Name, cfg.Prefix, minio.Options{
 		Creds:        credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
 		Region:       cfg.Region,
-		BucketLookup: lookup,
+		BucketLookup: lookups[cfg.Lookup],
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open bucket: %q is no endpoint: %w", cfg.Endpoint, err)
+		return nil, fmt.Errorf("open bucket: %q is not a valid endpoint: %w", cfg.Endpoint, err)
 	}
 	c.patience = patience
 	return &Bucket{c}, nil
 }
 
-// List yields every object whose name comes after a name, or all of them after
-// "", in the bucket's order: of S3 that is byte order. It makes a request for each
-// 1,000 objects, when they are needed. Times are whole seconds, as Stat has them.
+// List yields the objects whose names come after the name after, in the bucket's
+// order, on S3 byte order. after may be "". List sends a request per 1,000
+// objects, on demand. Times are whole seconds, as in Stat.
 func (b *Bucket) List(ctx context.Context, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		stopped := false
@@ -76,7 +76,7 @@ func (b *Bucket) List(ctx context.Context, after string) iter.Seq2[Object, error
 				if err != nil {
 					return err
 				}
-				if o.Name <= from { // not every server knows where to start
+				if o.Name <= from { // some servers ignore the start
 					continue
 				}
 				after = o.Name
@@ -93,7 +93,7 @@ func (b *Bucket) List(ctx context.Context, after string) iter.Seq2[Object, error
 	}
 }
 
-// Stat returns what List says of one object.
+// Stat returns one object, as in List.
 func (b *Bucket) Stat(ctx context.Context, name string) (o Object, err error) {
 	err = retry(ctx, b.String(), b.patience, func() (err error) {
 		o, err = b.stat(ctx, name)
@@ -103,43 +103,51 @@ func (b *Bucket) Stat(ctx context.Context, name string) (o Object, err error) {
 	return o, err
 }
 
-// Open streams an object's bytes. A stream that breaks goes on where it broke,
-// and ends with an error if the object is another by then.
+// Open streams an object's bytes. A broken stream continues at the same byte by
+// itself, and ends with an error if the object changed meanwhile. The caller
+// closes the stream.
 func (b *Bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	s := &steady{}
-	s.open = func() error {
-		return retry(ctx, b.String(), b.patience, func() error {
-			body, o, err := b.get(ctx, name, s.at)
-			if err != nil {
-				return err
-			}
-			if s.object = cmp.Or(s.object, o); o.ETag != s.object.ETag || o.Size != s.object.Size-s.at {
-				body.Close()
-				return fmt.Errorf("get %s: %w", name, errChanged)
-			}
-			if body, err = firstByte(body, nil); err == nil {
-				s.body = body
-			}
-			return err
-		})
-	}
-	if err := s.open(); err != nil {
+	s := &steady{bucket: b, name: name}
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return stream{readerFunc(func(p []byte) (int, error) { return s.read(ctx, p) }), s}, nil
 }
 
-var errChanged = errors.New("it changed while it was read")
-
-// steady is a stream that goes on where it broke.
+// steady is the stream of an object over as many requests as needed.
 type steady struct {
-	object Object // as its first answer described it
-	at     int64
-	body   io.ReadCloser // from at on
-	open   func() error  // sets body
+	bucket *Bucket
+	name   string
+	object Object        // from the first answer
+	at     int64         // bytes read so far
+	body   io.ReadCloser // from byte at on
 }
 
-func (s *steady) Read(p []byte) (int, error) {
+var errChanged = errors.New("the object changed during the read")
+
+// open sends a request for the bytes from byte at on.
+func (s *steady) open(ctx context.Context) error {
+	return retry(ctx, s.bucket.String(), s.bucket.patience, func() error {
+		body, o, err := s.bucket.get(ctx, s.name, s.at)
+		if err != nil {
+			return err
+		}
+		s.object = cmp.Or(s.object, o)
+		if o.ETag != s.object.ETag || o.Size != s.object.Size-s.at {
+			body.Close()
+			return fmt.Errorf("get %s: %w", s.name, errChanged)
+		}
+		body, err = awaitByte(body)
+		if err != nil {
+			return err
+		}
+		s.body = body
+		return nil
+	})
+}
+
+// read reads from body. After a transient error, read opens a new body.
+func (s *steady) read(ctx context.Context, p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	s.at += int64(n)
 	switch {
@@ -149,18 +157,21 @@ func (s *steady) Read(p []byte) (int, error) {
 		return n, io.EOF
 	}
 	s.body.Close()
-	return n, s.open()
+	return n, s.open(ctx)
 }
 
 func (s *steady) Close() error { return s.body.Close() }
 
-// Put stores an object of size bytes in one request, with their hash: the server
-// refuses others. body is read twice, and from its start on each attempt.
+// Put stores an object of size bytes in one request, with the SHA-256 of the
+// bytes: the server refuses other bytes. Put reads body twice, and from the start
+// on each attempt.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReaderAt, size int64, contentType string) error {
 	hash := sha256.New()
-	if _, err := io.Copy(hash, stopping{ctx, io.NewSectionReader(body, 0, size)}); err != nil {
+	if _, err := io.Copy(hash, withContext(ctx, io.NewSectionReader(body, 0, size))); err != nil {
 		return fmt.Errorf("put %s: read body: %w", name, err)
 	}
 	sum := hex.EncodeToString(hash.Sum(nil))
-	return retry(ctx, b.String(), b.patience, func() error { return b.put(ctx, name, body, size, sum, contentType) })
+	return retry(ctx, b.String(), b.patience, func() error {
+		return b.put(ctx, name, body, size, sum, contentType)
+	})
 }

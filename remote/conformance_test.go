@@ -1,10 +1,10 @@
 package remote_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -57,24 +57,26 @@ func TestDirectoryConforms(t *testing.T) {
 }
 
 func TestMinIOConforms(t *testing.T) {
-	endpoint, access, secret := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
-	cfg := remote.Config{AccessKey: access, SecretKey: secret}
+	b := remotetest.NewBucket(t)
+	cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
 
 	var prefix atomic.Int32
 	conform(t, func(t *testing.T) remote.Store {
-		return create(t, fmt.Sprintf("s3+http://%s/bucket/some/prefix %d", endpoint, prefix.Add(1)), cfg)
+		return create(t, fmt.Sprintf("s3+http://%s/%s/some/prefix %d", b.Endpoint, b.Name, prefix.Add(1)), cfg)
 	})
 	t.Run("BucketRoot", func(t *testing.T) {
-		remotetest.MakeBucket(t, endpoint, access, secret, "root")
-		client, err := minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(access, secret, "")})
+		b := remotetest.NewBucket(t)
+		keys := credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")
+		client, err := minio.New(b.Endpoint, &minio.Options{Creds: keys})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := create(t, fmt.Sprintf("s3+http://%s/root", endpoint), cfg)
+		s := create(t, fmt.Sprintf("s3+http://%s/%s", b.Endpoint, b.Name), cfg)
 		defer s.Close()
 		remotetest.RunForeign(t, s, func(name string, data []byte) {
-			if _, err := client.PutObject(t.Context(), "root", name, strings.NewReader(string(data)), int64(len(data)), minio.PutObjectOptions{}); err != nil {
+			_, err := client.PutObject(t.Context(), b.Name, name, bytes.NewReader(data), int64(len(data)),
+				minio.PutObjectOptions{})
+			if err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -17,17 +17,18 @@ import (
 )
 
 func TestMinIORefusals(t *testing.T) {
-	endpoint, access, secret := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
+	b := remotetest.NewBucket(t)
+	address := "s3+http://" + b.Endpoint + "/" + b.Name
 	data := make([]byte, 16<<20)
 	name := remotetest.Name("packs", data)
 
 	t.Run("WrongSecretKey", func(t *testing.T) {
-		cfg := remote.Config{AccessKey: access, SecretKey: "hunter2hunter2"}
-		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+		cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: "hunter2hunter2"}
+		_, err := remote.Create(t.Context(), address, cfg)
+		if !errors.Is(err, remote.ErrCredentials) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
-		s, err := remote.Open(t.Context(), "s3+http://"+endpoint+"/bucket", cfg)
+		s, err := remote.Open(t.Context(), address, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,14 +44,15 @@ func TestMinIORefusals(t *testing.T) {
 		}
 	})
 	t.Run("WrongAccessKey", func(t *testing.T) {
-		cfg := remote.Config{AccessKey: "nobody", SecretKey: secret}
-		if _, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/bucket", cfg); !errors.Is(err, remote.ErrCredentials) {
+		cfg := remote.Config{AccessKey: "nobody", SecretKey: b.SecretKey}
+		_, err := remote.Create(t.Context(), address, cfg)
+		if !errors.Is(err, remote.ErrCredentials) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
 	})
 	t.Run("MissingBucket", func(t *testing.T) {
-		cfg := remote.Config{AccessKey: access, SecretKey: secret}
-		_, err := remote.Create(t.Context(), "s3+http://"+endpoint+"/nowhere", cfg)
+		cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
+		_, err := remote.Create(t.Context(), "s3+http://"+b.Endpoint+"/nowhere", cfg)
 		if err == nil || !strings.Contains(err.Error(), `no bucket "nowhere"`) {
 			t.Errorf("Create = %v, want a word about the bucket", err)
 		}
@@ -58,17 +60,17 @@ func TestMinIORefusals(t *testing.T) {
 }
 
 func TestMinIORequestsPerCall(t *testing.T) {
-	endpoint, access, secret := remotetest.StartMinIO(t)
-	remotetest.MakeBucket(t, endpoint, access, secret, "bucket")
+	b := remotetest.NewBucket(t)
 	var requests atomic.Int64
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: endpoint})
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: b.Endpoint})
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		proxy.ServeHTTP(w, r)
 	}))
 	defer front.Close()
 
-	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/bucket/prefix", remote.Config{AccessKey: access, SecretKey: secret})
+	cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
+	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/"+b.Name+"/prefix", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

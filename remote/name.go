@@ -8,9 +8,9 @@ import (
 )
 
 // CheckName returns an error that wraps [fs.ErrInvalid] unless name is
-// "KIND/SHA256": a kind of lower-case letters other than "tmp", then 64
-// lower-case hexadecimal digits. Every store refuses other names in all calls
-// but List, so that no name ever leaves the remote's root.
+// "KIND/SHA256": lower-case letters other than "tmp", then 64 lower-case
+// hexadecimal digits. Put, Get and Delete of every store refuse other names: no
+// name leads out of the remote's root.
 func CheckName(name string) error {
 	kind, sum, _ := strings.Cut(name, "/")
 	raw, err := hex.DecodeString(sum)

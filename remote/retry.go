@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,35 +14,35 @@ import (
 	"time"
 )
 
-// Waits of up to 2, 4, 8, 16, 32 and 64 seconds: two minutes at most, one on
-// average. A storage that is away for longer is the agent's business.
+// Retries wait up to 2, 4, 8, 16, 32 and 64 seconds: two minutes at most, one
+// minute on average. A longer outage is left to the agent.
 const (
 	maxTries  = 7
 	firstWait = 2 * time.Second
 )
 
-// WithRetry returns a store that repeats what failed with [ErrUnreachable], up
-// to seven times within about two minutes, waiting a random part of a doubling
-// span in between. Refused credentials, missing objects, a full storage, a wrong
-// certificate, an unknown host name and the caller's own mistakes are final at
-// once.
+// WithRetry returns a store that repeats a request after [ErrUnreachable]: seven
+// tries within about two minutes, with random waits in growing spans. Refused
+// credentials, missing objects, a full storage, a wrong certificate, an unknown
+// host name and mistakes of the caller are final at once.
 //
-// Get is repeated until the first byte came. A stream that breaks later ends
-// with an error and is never continued from another answer: the caller, who
-// hashes it, gets the object again. List is repeated until it yielded something.
+// Get repeats until the first byte. A stream that breaks later ends with an error
+// and never continues from another answer: the caller hashes the stream, and gets
+// the object again. List repeats until the first object.
 //
 // If s is a [Pruner], the returned store is a Pruner too.
 func WithRetry(s Store) Store {
-	r := retrying{s, 0}
+	r := retrying{Store: s}
 	if p, ok := s.(Pruner); ok {
 		return retryingPruner{r, p}
 	}
 	return r
 }
 
+// retrying is a store with retries.
 type retrying struct {
 	Store
-	patience time.Duration // of [Config]
+	patience time.Duration // see Config; 0 means the default
 }
 
 func (r retrying) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
@@ -53,7 +52,10 @@ func (r retrying) Put(ctx context.Context, name string, body io.ReaderAt, size i
 func (r retrying) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	var body io.ReadCloser
 	err := r.retry(ctx, func() (err error) {
-		body, err = firstByte(r.Store.Get(ctx, name))
+		if body, err = r.Store.Get(ctx, name); err != nil {
+			return err
+		}
+		body, err = awaitByte(body)
 		return err
 	})
 	return body, err
@@ -95,8 +97,8 @@ func (r retrying) retry(ctx context.Context, do func() error) error {
 	return retry(ctx, r.String(), r.patience, do)
 }
 
-// retry does what failed as unreachable again. remote is for the log. A patience
-// that is not 0 ends the waiting earlier.
+// retry calls do until the error is not transient. remote is for the log. patience
+// bounds the time of all waits; 0 means no bound.
 func retry(ctx context.Context, remote string, patience time.Duration, do func() error) error {
 	start := time.Now()
 	for try := 1; ; try++ {
@@ -121,6 +123,7 @@ func retry(ctx context.Context, remote string, patience time.Duration, do func()
 	}
 }
 
+// transient reports whether a retry may succeed.
 func transient(err error) bool {
 	if certificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &certificate) {
 		return false
@@ -129,22 +132,4 @@ func transient(err error) bool {
 		return false
 	}
 	return errors.Is(err, ErrUnreachable) && !errors.Is(err, http.ErrSchemeMismatch)
-}
-
-// firstByte waits for body's first byte or its end, so that Get can still be
-// repeated when there is none.
-func firstByte(body io.ReadCloser, err error) (io.ReadCloser, error) {
-	if err != nil {
-		return nil, err
-	}
-	first := make([]byte, 1)
-	n, err := io.ReadFull(body, first)
-	if err != nil && err != io.EOF {
-		body.Close()
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(first[:n]), body), body}, nil
 }

@@ -51,25 +51,29 @@ func TestRetriesEndAfterTwoMinutes(t *testing.T) {
 	})
 }
 
-// Somebody who waits for an answer waits for seconds.
+// Config.Patience is for commands in front of a person.
 func TestPatienceEndsRetriesEarlier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, err := remote.OpenBucket(remote.BucketConfig{Endpoint: "127.0.0.1:1", Name: "bucket", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true}, 5*time.Second)
+		b, err := remote.OpenBucket(remote.BucketConfig{
+			Endpoint: "127.0.0.1:1", Name: "bucket", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true,
+		}, 5*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer b.Close()
 		start := time.Now()
 		_, err = b.Stat(t.Context(), "key")
-		if took := time.Since(start); !errors.Is(err, remote.ErrUnreachable) || took < time.Second || took > 6*time.Second {
+		took := time.Since(start)
+		if !errors.Is(err, remote.ErrUnreachable) || took < time.Second || took > 6*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
 	})
 }
 
-func TestWhatIsFinalIsNotRetried(t *testing.T) {
+func TestFinalErrorsAreNotRetried(t *testing.T) {
 	for _, final := range []error{
-		remote.ErrCredentials, remote.ErrFull, fs.ErrNotExist, fs.ErrInvalid, context.DeadlineExceeded, errors.New("unknown"),
+		remote.ErrCredentials, remote.ErrFull, fs.ErrNotExist, fs.ErrInvalid, context.DeadlineExceeded,
+		errors.New("unknown"),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			faulty := remotetest.NewFaulty(&remotetest.Memory{}, func(remotetest.Request) remotetest.Fault {
@@ -97,13 +101,14 @@ func TestCancelEndsTheWaitForARetry(t *testing.T) {
 	})
 }
 
-func TestGetIsRepeatedOnlyBeforeItsFirstByte(t *testing.T) {
+func TestGetIsRepeatedOnlyBeforeTheFirstByte(t *testing.T) {
 	for cut, want := range map[int64]struct {
 		tries int
 		data  string
 	}{1: {2, "abcdef"}, 2: {1, "a"}, 4: {1, "abc"}} {
 		synctest.Test(t, func(t *testing.T) {
-			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.Get, 1, remotetest.Fault{CutGet: cut, Err: remotetest.ErrInjected}))
+			fault := remotetest.Fault{CutGet: cut, Err: remotetest.ErrInjected}
+			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.Get, 1, fault))
 			s := remote.WithRetry(faulty)
 			body, err := s.Get(t.Context(), put(t, s, "abcdef"))
 			if err != nil {
@@ -111,17 +116,19 @@ func TestGetIsRepeatedOnlyBeforeItsFirstByte(t *testing.T) {
 			}
 			defer body.Close()
 			data, err := io.ReadAll(body)
-			if n := faulty.Count(remotetest.Get); n != want.tries || string(data) != want.data || (err == nil) != (want.tries == 2) {
+			n := faulty.Count(remotetest.Get)
+			if n != want.tries || string(data) != want.data || (err == nil) != (want.tries == 2) {
 				t.Errorf("cut before byte %d: %d tries, %q, %v", cut, n, data, err)
 			}
 		})
 	}
 }
 
-func TestListIsRepeatedOnlyBeforeItsFirstObject(t *testing.T) {
+func TestListIsRepeatedOnlyBeforeTheFirstObject(t *testing.T) {
 	for end, want := range map[int]struct{ tries, objects int }{1: {2, 3}, 2: {1, 1}} {
 		synctest.Test(t, func(t *testing.T) {
-			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.List, 1, remotetest.Fault{EndList: end, Err: remotetest.ErrInjected}))
+			fault := remotetest.Fault{EndList: end, Err: remotetest.ErrInjected}
+			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.List, 1, fault))
 			s := remote.WithRetry(faulty)
 			for _, data := range []string{"a", "b", "c"} {
 				put(t, s, data)
@@ -134,7 +141,8 @@ func TestListIsRepeatedOnlyBeforeItsFirstObject(t *testing.T) {
 					objects++
 				}
 			}
-			if n := faulty.Count(remotetest.List); n != want.tries || objects != want.objects || failed != (want.tries == 1) {
+			n := faulty.Count(remotetest.List)
+			if n != want.tries || objects != want.objects || failed != (want.tries == 1) {
 				t.Errorf("end before object %d: %d tries, %d objects, failed %v", end, n, objects, failed)
 			}
 		})

@@ -16,16 +16,18 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
-// s3Store keeps objects below a prefix of an S3 bucket. Each call is one
-// request, a List one per 1,000 objects. Put sends the object's name as
-// X-Amz-Content-Sha256: the server then refuses other bytes, and nothing is
-// hashed here.
+// s3Store keeps objects below a prefix of an S3 bucket. Each call is one request;
+// a List is one request per 1,000 objects. Put sends the SHA-256 from the name as
+// X-Amz-Content-Sha256, and the server refuses other bytes.
 type s3Store struct{ *client }
 
+const setKeys = "set access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+// newS3 never quotes the URL: see newDriver.
 func newS3(rawURL string, cfg Config) (*s3Store, error) {
-	// Before it is parsed: a secret with a '/' in it would end up in the path.
+	// The check precedes url.Parse: a secret with a '/' would end up in the path.
 	if strings.Contains(rawURL, "@") {
-		return nil, errors.New("open remote: an s3 URL holds no keys and no '@': put the keys into access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		return nil, errors.New("open remote: an s3 URL holds no keys and no '@': " + setKeys)
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.RawQuery != "" {
@@ -36,7 +38,7 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 		return nil, errors.New("open remote: no valid bucket and prefix in s3://ENDPOINT/BUCKET/PREFIX")
 	}
 	if cfg.AccessKey == "" || cfg.SecretKey == "" {
-		return nil, fmt.Errorf("open remote: %w: none given: set access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", ErrCredentials)
+		return nil, fmt.Errorf("open remote: %w: no keys given: %s", ErrCredentials, setKeys)
 	}
 
 	u.Path, u.RawPath = path.Join("/", name, prefix), ""
@@ -45,7 +47,7 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	}
 	c, err := newClient(u, name, prefix, minio.Options{
 		Creds:  credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
-		Region: region(u, cfg), // given, or it would ask the server first
+		Region: region(u, cfg), // without a region minio-go asks the server first
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open remote: %w", err)
@@ -56,8 +58,8 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 
 func (s *s3Store) ready() Store { return retryingPruner{retrying{s, s.patience}, s} }
 
-// create lists instead of asking for the bucket alone: only an answer with a
-// body tells a wrong key from a wrong bucket.
+// create sends a List: only an answer with a body tells a wrong key from a wrong
+// bucket.
 func (s *s3Store) create(ctx context.Context) error {
 	for _, err := range s.List(ctx, "") {
 		return err
@@ -94,8 +96,9 @@ func (s *s3Store) Delete(ctx context.Context, name string) error {
 	return s.fail(ctx, "delete", name, s.core.RemoveObject(ctx, s.name, s.prefix+name, minio.RemoveObjectOptions{}))
 }
 
-// region is part of the signature. Hosts that name theirs as the label before
-// their domain are known here and in s3utils; MinIO and Ceph take any.
+// region returns the region for signatures. Providers in the list name the region
+// in the label before their domain; s3utils knows AWS. MinIO and Ceph accept any
+// region.
 func region(u *url.URL, cfg Config) string {
 	if cfg.Region != "" {
 		return cfg.Region

@@ -19,9 +19,10 @@ import (
 )
 
 const listing = `<?xml version="1.0"?><ListBucketResult><Name>bucket</Name><IsTruncated>%v</IsTruncated>%s` +
-	`<Contents><Key>packs/%d</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><Size>3</Size></Contents></ListBucketResult>`
+	`<Contents><Key>packs/%d</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><Size>3</Size></Contents>` +
+	`</ListBucketResult>`
 
-func TestS3AnswersSayWhatTheyMean(t *testing.T) {
+func TestS3AnswersBecomeErrors(t *testing.T) {
 	for _, answer := range []struct {
 		status  int
 		code    string
@@ -50,17 +51,20 @@ func TestS3AnswersSayWhatTheyMean(t *testing.T) {
 				io.Copy(io.Discard, r.Body)
 				w.WriteHeader(answer.status)
 				if answer.code != "" {
-					fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message><Region>eu-1</Region></Error>", answer.code)
+					const text = "<Error><Code>%s</Code><Message>no</Message><Region>eu-1</Region></Error>"
+					fmt.Fprintf(w, text, answer.code)
 				}
 			})
 			_, getErr := s.Get(t.Context(), name("x"))
-			for verb, err := range map[string]error{"Get": getErr, "Put": s.Put(t.Context(), name("x"), strings.NewReader("x"), 1)} {
-				if err == nil || answer.want != nil && !errors.Is(err, answer.want) || !strings.Contains(err.Error(), answer.message) {
+			putErr := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1)
+			for verb, err := range map[string]error{"Get": getErr, "Put": putErr} {
+				if err == nil || answer.want != nil && !errors.Is(err, answer.want) ||
+					!strings.Contains(err.Error(), answer.message) {
 					t.Errorf("%s = %v, want %v %s", verb, err, answer.want, answer.message)
 				}
 				for _, other := range []error{ErrCredentials, ErrFull, ErrUnreachable, fs.ErrNotExist} {
 					if other != answer.want && errors.Is(err, other) {
-						t.Errorf("%s = %v, which is %v, too", verb, err, other)
+						t.Errorf("%s = %v, which is also %v", verb, err, other)
 					}
 				}
 				if strings.Contains(fmt.Sprint(err), "hunter2") {
@@ -85,7 +89,8 @@ func TestS3GetNoticesACutBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer body.Close()
-	if n, err := io.Copy(io.Discard, body); n != 900 || !errors.Is(err, io.ErrUnexpectedEOF) || !errors.Is(err, ErrUnreachable) {
+	n, err := io.Copy(io.Discard, body)
+	if n != 900 || !errors.Is(err, io.ErrUnexpectedEOF) || !errors.Is(err, ErrUnreachable) {
 		t.Errorf("read %d bytes, %v; want 900, ErrUnexpectedEOF", n, err)
 	}
 }
@@ -100,7 +105,7 @@ func TestS3GetRefusesABodyOfUnknownLength(t *testing.T) {
 	}
 }
 
-func TestS3ListNeverTakesAnErrorForAnEmptyBucket(t *testing.T) {
+func TestS3ListRefusesAnswersWithoutAListing(t *testing.T) {
 	whole := fmt.Sprintf(listing, false, "", 1)
 	for _, body := range []string{
 		"",
@@ -145,7 +150,7 @@ func TestS3ListIsOneRequestPerPage(t *testing.T) {
 	}
 }
 
-// pipes listens to nobody but dial.
+// pipes is a listener for the connections of dial.
 type pipes chan net.Conn
 
 func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
@@ -182,7 +187,10 @@ func TestBucketListGoesOnAfterAnError(t *testing.T) {
 			}
 		})}
 		go server.Serve(p)
-		b, err := OpenBucket(BucketConfig{Endpoint: "bucket.test", Name: "bucket", Prefix: "packs/", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true}, 0)
+		b, err := OpenBucket(BucketConfig{
+			Endpoint: "bucket.test", Name: "bucket", Prefix: "packs/",
+			Region: "r", AccessKey: "a", SecretKey: "s", Plain: true,
+		}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +202,8 @@ func TestBucketListGoesOnAfterAnError(t *testing.T) {
 			}
 			names = append(names, o.Name)
 		}
-		if want := []string{"", "more", "packs/1", "packs/1"}; !slices.Equal(names, []string{"1", "2"}) || !slices.Equal(queries, want) {
+		want := []string{"", "more", "packs/1", "packs/1"}
+		if !slices.Equal(names, []string{"1", "2"}) || !slices.Equal(queries, want) {
 			t.Errorf("names %q, by requests after %q", names, queries)
 		}
 		b.Close()
@@ -220,16 +229,19 @@ func TestS3PutIsOnePlainRequest(t *testing.T) {
 	if r.ContentLength != int64(len(data)) || r.Header.Get("X-Amz-Content-Sha256") != name(data)[len("packs/"):] {
 		t.Errorf("length %d, header %v", r.ContentLength, r.Header)
 	}
-	for _, key := range []string{"Content-Md5", "Content-Encoding", "X-Amz-Trailer", "X-Amz-Decoded-Content-Length", "X-Amz-Checksum-Crc32c", "Expect"} {
+	for _, key := range []string{
+		"Content-Md5", "Content-Encoding", "X-Amz-Trailer", "X-Amz-Decoded-Content-Length", "X-Amz-Checksum-Crc32c",
+		"Expect",
+	} {
 		if r.Header.Get(key) != "" {
 			t.Errorf("header %s is sent", key)
 		}
 	}
 }
 
-// TestS3PutGivesTheBodyBack: an early answer ends Put while the client still
-// sends. The race detector judges.
-func TestS3PutGivesTheBodyBack(t *testing.T) {
+// In TestS3PutReturnsTheBody an early answer ends Put while the client still
+// sends. The race detector finds a client that reads on.
+func TestS3PutReturnsTheBody(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).EnableFullDuplex()
 		w.Header().Set("Content-Length", "0")
@@ -239,14 +251,15 @@ func TestS3PutGivesTheBodyBack(t *testing.T) {
 	})
 	for range 5 {
 		data := make([]byte, 8<<20)
-		if err := s.Put(t.Context(), name("x"), bytes.NewReader(data), int64(len(data))); !errors.Is(err, ErrUnreachable) {
+		err := s.Put(t.Context(), name("x"), bytes.NewReader(data), int64(len(data)))
+		if !errors.Is(err, ErrUnreachable) {
 			t.Errorf("Put = %v, want ErrUnreachable", err)
 		}
 		clear(data)
 	}
 }
 
-// net/http says that it may read on until it closes the body.
+// net/http may read until net/http closes the body.
 func TestLoanEnds(t *testing.T) {
 	body := strings.NewReader("abcdef")
 	loan := &loan{body: body, left: 6}
@@ -257,7 +270,7 @@ func TestLoanEnds(t *testing.T) {
 		t.Errorf("end = %v", err)
 	}
 	if n, err := loan.Read(make([]byte, 2)); n != 0 || err == nil || body.Len() != 4 {
-		t.Errorf("after its end %d bytes are read, %v", n, err)
+		t.Errorf("%d bytes after the end, %v", n, err)
 	}
 }
 
@@ -267,13 +280,15 @@ func TestS3UnreachableHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	if _, err := Create(t.Context(), "s3+http://"+listener.Addr().String()+"/bucket", Config{AccessKey: "a", SecretKey: "hunter2"}); !errors.Is(err, ErrUnreachable) {
+	cfg := Config{AccessKey: "a", SecretKey: "hunter2"}
+	_, err = Create(t.Context(), "s3+http://"+listener.Addr().String()+"/bucket", cfg)
+	if !errors.Is(err, ErrUnreachable) {
 		t.Errorf("Create = %v, want ErrUnreachable", err)
 	}
 }
 
-// A dial that timed out says it is a context.DeadlineExceeded, but ours goes on.
-func TestS3DialTimeoutIsNoCancelledContext(t *testing.T) {
+// A timeout of a dial is a context.DeadlineExceeded, but the caller's context goes on.
+func TestS3DialTimeoutIsUnreachable(t *testing.T) {
 	_, err := net.DialTimeout("tcp", "127.0.0.1:1", time.Nanosecond)
 	s := open(t, "s3+http://127.0.0.1:1/bucket").(retryingPruner).Store.(*s3Store)
 	if err := s.fail(t.Context(), "get", "packs/1", err); !errors.Is(err, ErrUnreachable) || !transient(err) {
@@ -281,16 +296,17 @@ func TestS3DialTimeoutIsNoCancelledContext(t *testing.T) {
 	}
 }
 
-func TestS3OverTLSToAServerWithoutIt(t *testing.T) {
+func TestS3OverTLSToAServerWithoutTLS(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	s := open(t, "s3://"+server.Listener.Addr().String()+"/bucket") // with retries: it must not take minutes
-	if _, err := s.Get(t.Context(), name("x")); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "s3+http://") {
+	s := open(t, "s3://"+server.Listener.Addr().String()+"/bucket") // with retries: Get must not take minutes
+	_, err := s.Get(t.Context(), name("x"))
+	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "s3+http://") {
 		t.Errorf("Get = %v, want a word about s3+http://", err)
 	}
 }
 
-func TestConnectionThatMovesNoByteFails(t *testing.T) {
+func TestStalledConnectionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer near.Close()
@@ -339,7 +355,7 @@ func TestReadWaitsForTheReplyToASlowUpload(t *testing.T) {
 	})
 }
 
-// BenchmarkS3Put shows what a pack costs the client. The server only reads it.
+// BenchmarkS3Put shows the cost of a pack for the client. The server only reads the pack.
 func BenchmarkS3Put(b *testing.B) {
 	benchmarkPut(b, serve(b, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
@@ -368,12 +384,13 @@ func BenchmarkS3Get(b *testing.B) {
 	}
 }
 
-// serve returns a store without retries on a server of the test's own.
+// serve returns a store without retries on a server with the handler.
 func serve(t testing.TB, handler http.HandlerFunc) Store {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s, err := newS3("s3+http://"+server.Listener.Addr().String()+"/bucket", Config{AccessKey: "access", SecretKey: "hunter2"})
+	cfg := Config{AccessKey: "access", SecretKey: "hunter2"}
+	s, err := newS3("s3+http://"+server.Listener.Addr().String()+"/bucket", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

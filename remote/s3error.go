@@ -11,19 +11,19 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// fail says what could not be done to which object, and what that means.
+// fail adds verb, name and meaning to an error; nil stays nil.
 func (c *client) fail(ctx context.Context, verb, name string, err error) error {
-	what := strings.TrimSpace(verb + " " + name) // a list of everything has no name
+	what := strings.TrimSpace(verb + " " + name) // a list of all objects has no name
 	var answer minio.ErrorResponse
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil: // asked of ctx: a dial that timed out is a context.DeadlineExceeded, too
+	case ctx.Err() != nil: // err does not tell: a dial's timeout is a context.DeadlineExceeded too
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s: %w: %s speaks no TLS%s: %w", what, ErrUnreachable, c.url.Host, c.noTLS, err)
 	case errors.As(err, &answer):
-		if answer.StatusCode == http.StatusOK && verb == "delete" { // not every store says 204
+		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
 		return fmt.Errorf("%s: %w", what, c.meaning(answer))
@@ -31,8 +31,9 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
 }
 
-// meaning translates a server's answer. The codes come from AWS's "Error
-// responses", MinIO's cmd/api-errors.go and Ceph's rgw_http_errors.h.
+// meaning translates a server's answer into an error of this package. The codes
+// come from AWS's "Error responses", MinIO's cmd/api-errors.go and Ceph's
+// rgw_http_errors.h.
 func (c *client) meaning(answer minio.ErrorResponse) error {
 	switch answer.Code {
 	case "NoSuchKey":
@@ -42,12 +43,15 @@ func (c *client) meaning(answer minio.ErrorResponse) error {
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
 	case "RequestTimeTooSkewed":
-		return fmt.Errorf("%w: the clocks of this machine and %s differ too much: %w", ErrCredentials, c.url.Host, answer)
+		return fmt.Errorf("%w: the clocks of this machine and %s differ too much: %w",
+			ErrCredentials, c.url.Host, answer)
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion":
-		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w", c.name, answer.Region, answer)
+		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w",
+			c.name, answer.Region, answer)
 	case "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "BadDigest":
-		return fmt.Errorf("the bytes' SHA-256 is another: %w", answer)
-	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling", "ServiceUnavailable":
+		return fmt.Errorf("the SHA-256 of the bytes differs from the name: %w", answer)
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling",
+		"ServiceUnavailable":
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
 	}
 	switch code := answer.StatusCode; {

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// stall is how long a connection may move no byte within a body.
+	// stall bounds the time without a byte within a body.
 	stall = time.Minute
 
-	// replyWait is longer: what was sent still drains from the kernel's buffer,
-	// and the server syncs its disks.
+	// replyWait bounds the wait for an answer. Sent bytes still drain from the
+	// kernel's buffer, and the server syncs to disk.
 	replyWait = 3 * time.Minute
 )
 
-// newTransport keeps HTTP/1.1 connections of its own. No body has an overall
-// time limit: a 16 MiB pack takes 20 minutes over a bad line, and arrives.
+// newTransport returns a transport for HTTP/1.1. A body has no overall time limit:
+// a pack of 16 MiB may take 20 minutes over a bad line.
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
 	return &http.Transport{
@@ -39,11 +39,12 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost:   16,
 		WriteBufferSize:       32 << 10,
 		ReadBufferSize:        32 << 10,
-		DisableCompression:    true, // packs don't compress, and a proxy's gzip would hide the length
+		DisableCompression:    true, // packs do not compress, and gzip from a proxy would hide the length
 	}
 }
 
-// stalling fails reads and writes once no byte moved for a while.
+// stalling is a connection whose reads and writes fail if no byte moves for a
+// while: stall in a read or a write, replyWait between a write and a read.
 type stalling struct {
 	net.Conn
 	body []byte // scratch of ReadFrom
@@ -56,7 +57,7 @@ func (c *stalling) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Write puts off the read that waits for the reply, too.
+// Write also extends the deadline of a concurrent Read, the wait for the reply.
 func (c *stalling) Write(p []byte) (int, error) {
 	now := time.Now()
 	if err := c.SetWriteDeadline(now.Add(stall)); err != nil {
@@ -68,8 +69,17 @@ func (c *stalling) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// listings refuses answers to a List that are no listing: an error inside a
-// 200, a proxy's page. The client would read them as an empty bucket.
+// ReadFrom sends a body in pieces of 256 KiB. net/http would send pieces of 32
+// KiB, each at the cost of a system call and two deadlines.
+func (c *stalling) ReadFrom(r io.Reader) (int64, error) {
+	if c.body == nil {
+		c.body = make([]byte, 256<<10)
+	}
+	return io.CopyBuffer(struct{ io.Writer }{c}, r, c.body)
+}
+
+// listings refuses an answer 200 to a List without a listing: an error, or a page
+// of a proxy. minio-go would take such an answer for an empty bucket.
 type listings struct{ http.RoundTripper }
 
 func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -80,24 +90,12 @@ func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := bufio.NewReader(resp.Body)
 	head, err := body.Peek(512)
 	if (err == nil || err == io.EOF) && !bytes.Contains(head, []byte("<ListBucketResult")) {
-		err = fmt.Errorf("the answer is no listing: %.200q", head)
+		err = fmt.Errorf("the answer is not a listing: %.200q", head)
 	}
 	if err != nil && err != io.EOF {
 		resp.Body.Close()
 		return nil, err
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{body, resp.Body}
+	resp.Body = stream{body, resp.Body}
 	return resp, nil
-}
-
-// ReadFrom sends a body in pieces of 256 KiB. The client's own are of 32 KiB,
-// and each costs a system call and two deadlines.
-func (c *stalling) ReadFrom(r io.Reader) (int64, error) {
-	if c.body == nil {
-		c.body = make([]byte, 256<<10)
-	}
-	return io.CopyBuffer(struct{ io.Writer }{c}, r, c.body)
 }

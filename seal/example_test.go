@@ -10,8 +10,8 @@ import (
 	"holdfast/seal"
 )
 
-// An owner's identity opens a key object, and the key object opens every pack.
-// The identity file pins the repository that the key object must belong to.
+// An owner's identity opens a key object, and the key object opens every pack. The
+// identity file pins the repository of the key object.
 func ExampleOpener() {
 	file, err := os.Open("testdata/key-1.identity")
 	if err != nil {

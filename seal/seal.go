@@ -34,6 +34,6 @@ func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) { return age.Encrypt(
 // Opener is safe for concurrent use.
 type Opener struct{ identities []age.Identity }
 
-// Open returns the plaintext of one age file. Each 64 KiB of plaintext are
-// authenticated before Read returns the first byte of them.
+// Open returns the plaintext of one age file. Read returns a byte only after age
+// authenticated the 64 KiB around the byte.
 func (o *Opener) Open(r io.Reader) (io.Reader, error) { return age.Decrypt(r, o.identities...) }

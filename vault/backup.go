@@ -132,7 +132,8 @@ func buildable(repo *Repository, host *seal.Host) error {
 	if g := repo.Head().Certificate.Generation; g > own.Generation {
 		return fmt.Errorf("this host's key is of generation %d, and a key of generation %d has taken over: %w", own.Generation, g, ErrRefused)
 	}
-	if repo.host = own; len(repo.heads()) == 0 {
+	repo.log.Continue(own)
+	if len(repo.log.Heads()) == 0 {
 		return fmt.Errorf("snapshot %.10s, after which this host's key takes over, is gone from %s: %w", own.After, repo.store, ErrDamage)
 	}
 	return nil

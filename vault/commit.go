@@ -54,8 +54,8 @@ func (b *backup) listAgain(ctx context.Context) error {
 // continueLog fills what ties the record to the log.
 func (b *backup) continueLog() {
 	rec := b.rec
-	rec.Keys = b.repo.keys()
-	for _, head := range b.repo.heads() {
+	rec.Keys = b.repo.log.Keys()
+	for _, head := range b.repo.log.Heads() {
 		rec.Previous = append(rec.Previous, head.Name())
 		rec.Sequence = max(rec.Sequence, head.Sequence+1)
 		for _, name := range head.Retired {
@@ -64,10 +64,7 @@ func (b *backup) continueLog() {
 			}
 		}
 	}
-	for name := range b.repo.kept() {
-		rec.Kept = append(rec.Kept, name)
-	}
-	slices.SortFunc(rec.Kept, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
+	rec.Kept = b.repo.log.Kept()
 }
 
 // checkListed checks that the last LIST shows what the record names. A missing
@@ -117,7 +114,7 @@ func (b *backup) putRecord(ctx context.Context, text []byte) error {
 // warnOfForks warns of records that appeared since the last LIST.
 func (b *backup) warnOfForks() {
 	for _, name := range b.repo.recordNames() {
-		if name != b.rec.Name() && b.repo.records[name] == nil && b.repo.bad[name] == nil {
+		if name != b.rec.Name() && b.repo.log.Record(name) == nil && b.repo.bad[name] == nil {
 			b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("another snapshot, %s, appeared meanwhile: "+
 				"the log is forked, and the next backup joins it", name))
 		}

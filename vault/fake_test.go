@@ -224,12 +224,21 @@ func newOwner(t testing.TB) (seal.Owner, age.Identity) {
 	return owner, identity
 }
 
+// newRepository makes a repository in an empty remote, and returns the host's key.
+func newRepository(ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner) (*seal.Host, error) {
+	f, err := vault.NewFounding(domain, version, owners)
+	if err != nil {
+		return nil, err
+	}
+	return f.Host, f.Publish(ctx, store)
+}
+
 func newWorld(t testing.TB, src *fake) *world {
 	t.Helper()
 	owner, identity := newOwner(t)
 	w := &world{t: t, store: &remotetest.Memory{}, src: src, identity: identity, state: t.TempDir()}
 	var err error
-	if w.host, err = vault.Init(t.Context(), w.store, "example.org", "test", []seal.Owner{owner}); err != nil {
+	if w.host, err = newRepository(t.Context(), w.store, "example.org", "test", []seal.Owner{owner}); err != nil {
 		t.Fatal(err)
 	}
 	return w

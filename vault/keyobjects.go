@@ -21,7 +21,7 @@ func (b *backup) keepKeys(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep key objects: %w", err)
 	}
-	keys := b.repo.keys()
+	keys := b.repo.log.Keys()
 	if head := b.repo.Head(); len(keys) > len(head.Keys) {
 		b.damage("find out who signed that snapshot: this server's key may be stolen (docs/threats.md)",
 			"snapshot %s, the newest, leaves out key objects that earlier ones name; this one names them again", head.ID())

@@ -1,35 +1,79 @@
 package vault
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"strings"
 
 	"holdfast/manifest"
-	"holdfast/manifest/index"
 	"holdfast/pack"
 )
 
-// planner turns the lines of a listing into a plan. It holds the map of one
+// makePlan reads the listing and notes where the bytes of each pack belong.
+func (r *restore) makePlan(ctx context.Context) error {
+	r.cfg.Progress.begin("plan", 0, 0)
+	w, err := r.plan.begin()
+	if err != nil {
+		return err
+	}
+	p := planner{snap: r.snap, cfg: r.cfg, target: r.target, out: w}
+	for line, err := range r.snap.Lines(ctx) {
+		if err == nil {
+			err = p.line(line)
+		}
+		if err != nil {
+			w.rollback()
+			return err
+		}
+	}
+	if err := p.endFile(); err != nil {
+		w.rollback()
+		return err
+	}
+	if p.files == 0 {
+		w.rollback()
+		return r.nothingChosen(p.missing)
+	}
+	r.journal.State, r.journal.Boot, r.journal.Missing = planned, bootID(), p.missing
+	return w.commit(r.journal)
+}
+
+// nothingChosen says that the snapshot has no file that was chosen.
+func (r *restore) nothingChosen(missing []string) error {
+	why := ErrNoFile
+	if len(missing) > 0 {
+		why = fmt.Errorf("it was missing from the instance when the snapshot was made: %w", ErrNoFile)
+	}
+	what := cmp.Or(strings.Join(r.journal.Purpose.only(), ", "), "a file")
+	return fmt.Errorf("find %s in snapshot %s: %w", what, r.snap.Record.ID(), why)
+}
+
+// planner turns the lines of a listing into a plan. In memory is the map of one
 // segment at a time.
 type planner struct {
-	*restore
-	w     *index.Planner
-	files int
+	snap    *Snapshot
+	cfg     RestoreConfig
+	target  Target
+	out     *planWriter
+	files   int      // chosen so far
+	missing []string // chosen, and missing from the snapshot
 
-	id     int64 // of the file that further lines speak of
-	pieces int
+	id     int64 // of the current file
+	pieces int   // of the current file
 
-	paged   *manifest.File // the file of pages that map lines speak of, if chosen
+	paged   *manifest.File // the current file, if it has pages and is chosen
 	segment int
 	table   []manifest.PageAt
 
-	stream *manifest.File // the stream that extent lines speak of, if chosen
-	at     int64          // how much of it they told
+	stream *manifest.File // the current file, if it has extents and is chosen
+	at     int64          // bytes that extents so far hold
 }
 
 func (p *planner) line(line manifest.Line) error {
 	if line.Map != nil {
 		if p.paged == nil {
-			return nil // of a file that was not chosen
+			return nil // the file was not chosen
 		}
 		return p.mapLine(line.Map)
 	}
@@ -47,19 +91,19 @@ func (p *planner) line(line manifest.Line) error {
 		return nil
 	}
 	if f.Missing {
-		p.report.Missing = append(p.report.Missing, string(f.Part)+"/"+f.Path)
+		p.missing = append(p.missing, string(f.Part)+"/"+f.Path)
 		return nil
 	}
 	p.files++
-	place, err := p.target.PathOf(*f)
+	path, err := p.target.PathOf(*f)
 	if err != nil {
 		return fmt.Errorf("restore %s %q: %w", f.Part, f.Path, err)
 	}
 	modified := f.Modified
-	if modified.IsZero() { // a stream has no time of its own
+	if modified.IsZero() { // a stream of the database has no time
 		modified = p.snap.Record.Time
 	}
-	if p.id, err = p.w.File(index.Planned{Part: f.Part, Place: place, Size: f.Size, Mode: f.Mode, Modified: modified, Link: f.Link}); err != nil {
+	if p.id, err = p.out.addFile(plannedFile{part: f.Part, path: path, size: f.Size, mode: f.Mode, modified: modified, link: f.Link}); err != nil {
 		return err
 	}
 	p.pieces = 0
@@ -86,12 +130,12 @@ func (p *planner) extents(extents []manifest.Extent) error {
 
 func (p *planner) piece(e manifest.Extent, file, at int64) error {
 	if _, ok := p.snap.packs[e.Pack]; !ok {
-		return fmt.Errorf("it needs pack %d, which the record does not name: %w", e.Pack, ErrDamage)
+		return fmt.Errorf("the file needs pack %d, which the record does not name: %w", e.Pack, ErrDamage)
 	}
 	if e.Offset+e.Length > pack.MaxPlain {
 		return fmt.Errorf("extent %v leads beyond its pack: %w", e, ErrDamage)
 	}
-	return p.w.Piece(e.Pack, index.Piece{Offset: e.Offset, Length: e.Length, File: file, At: at})
+	return p.out.addPiece(e.Pack, piece{offset: e.Offset, length: e.Length, file: file, at: at})
 }
 
 // mapLine applies a line to its segment; the lines of a segment follow each
@@ -135,11 +179,14 @@ func (p *planner) endSegment() error {
 	return nil
 }
 
-// endFile says how many pieces the last file has.
+// endFile ends the current file, if any.
 func (p *planner) endFile() error {
 	if p.stream != nil {
 		p.stream = nil
-		return p.w.Pieces(p.id, p.pieces)
+		if p.pieces == 1 {
+			return p.out.setSingle(p.id)
+		}
+		return nil
 	}
 	if p.paged == nil {
 		return nil
@@ -149,8 +196,8 @@ func (p *planner) endFile() error {
 			return err
 		}
 	}
-	// Two, where it has one: it is finished apart, with all others of pages.
-	err := p.w.Pieces(p.id, max(2, p.pieces))
+	// Not setSingle: all files of the database are completed before the target
+	// checks them.
 	p.paged, p.table = nil, nil
-	return err
+	return nil
 }

@@ -21,7 +21,11 @@ func (b *backup) putBackRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ended, err := b.ended()
+	head, err := b.idx.Head()
+	if err != nil {
+		return err
+	}
+	ended, err := b.repo.log.CutOff(head, b.repo.listed, b.idx.Record)
 	if err != nil {
 		return err
 	}
@@ -40,7 +44,7 @@ func (b *backup) putBackRecords(ctx context.Context) error {
 			"the newest that this host knew is gone from the remote: somebody deleted it or rolled the remote back: %s", some(rolledBack))
 	}
 	for _, name := range gone {
-		if b.repo.lacks(name) && !slices.Contains(ended, name) {
+		if b.repo.log.Lacks(name, b.repo.listed) && !slices.Contains(ended, name) {
 			before = append(before, name)
 		}
 	}
@@ -58,7 +62,7 @@ func (b *backup) putBackRecords(ctx context.Context) error {
 				"the record of snapshot %s is gone from the remote or has another size: that snapshot can't be restored", name)
 		}
 	}
-	for name := range b.repo.kept() {
+	for _, name := range b.repo.log.Kept() {
 		if b.repo.bad[name] != nil { // it is among the repository's warnings
 			b.report.Damage = true
 		}
@@ -67,28 +71,6 @@ func (b *backup) putBackRecords(ctx context.Context) error {
 		return b.idx.SetGone(still)
 	}
 	return nil
-}
-
-// ended are the records that this host saw at the end of the log and that the
-// remote lacks, newest first.
-func (b *backup) ended() (names []manifest.Hash, err error) {
-	name, err := b.idx.Head()
-	if err != nil {
-		return nil, err
-	}
-	for b.repo.lacks(name) {
-		names = append(names, name)
-		text, err := b.idx.Record(name)
-		if err != nil {
-			return nil, err
-		}
-		rec, err := manifest.ParseRecord(text)
-		if err != nil || len(rec.Previous) == 0 {
-			break
-		}
-		name = rec.Previous[0]
-	}
-	return names, nil
 }
 
 func stillGone(names []manifest.Hash) string {
@@ -129,7 +111,7 @@ func (b *backup) putBack(ctx context.Context, name manifest.Hash) (bool, error) 
 		return false, nil
 	}
 	b.repo.objects[object] = remote.Object{Name: object, Size: size}
-	if b.repo.records[name] == nil {
+	if b.repo.log.Record(name) == nil {
 		b.repo.accept(name, text)
 	}
 	b.damage("ask the storage's provider who deleted or changed objects; holdfast verify --data all checks all others",

@@ -212,7 +212,7 @@ func owners(t *testing.T, w *world, n int) *manifest.Record {
 		w.lose(object)
 	}
 	var err error
-	if w.host, err = vault.Init(t.Context(), w.store, "example.org", "test", all); err != nil {
+	if w.host, err = newRepository(t.Context(), w.store, "example.org", "test", all); err != nil {
 		t.Fatal(err)
 	}
 	return w.backup().Record

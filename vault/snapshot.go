@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 
@@ -41,28 +41,6 @@ func (r *Repository) OpenSnapshot(rec *manifest.Record, keys *seal.Keys, temp st
 		return nil, err
 	}
 	return &Snapshot{Record: rec, repo: r, opener: opener, packs: rec.Inventory(), temp: temp}, nil
-}
-
-// fetch streams one pack through use and checks it whole. use may be called
-// again from the start when the stream broke.
-func (s *Snapshot) fetch(ctx context.Context, number uint32, reader *pack.Reader, use func(*pack.Reader) error) error {
-	p, ok := s.packs[number]
-	if !ok {
-		return fmt.Errorf("read pack %d: the record does not name it: %w", number, ErrDamage)
-	}
-	return s.repo.read(ctx, p.Object(), func(body io.Reader) error {
-		err := reader.Open(body, p.Name, p.Size, s.opener)
-		if err == nil {
-			err = use(reader)
-		}
-		if err == nil {
-			err = reader.Close()
-		}
-		if errors.Is(err, pack.ErrDamaged) {
-			return fmt.Errorf("%w: %w", ErrDamage, err)
-		}
-		return err
-	})
 }
 
 // Lines yields the snapshot's listing, checked line by line and as a whole.
@@ -104,36 +82,54 @@ func (l *listingReader) Read(p []byte) (int, error) {
 
 func (l *listingReader) close() { l.scratch.Close() }
 
-// listing fetches the packs that the listing lies in, each once, into a scratch
-// file, and puts it together from there.
+// listing fetches the packs that hold the listing, each once, into a scratch file,
+// and puts the listing together from there.
 func (s *Snapshot) listing(ctx context.Context) (*listingReader, error) {
 	at := s.Record.ListingAt
-	ends := map[uint32]int64{}
+	ends := map[uint32]int64{} // how much of each pack is needed
 	for _, e := range at.Extents {
 		if e.Offset+e.Length > pack.MaxPlain {
 			return nil, fmt.Errorf("extent %v leads beyond its pack: %w", e, ErrDamage)
 		}
 		ends[e.Pack] = max(ends[e.Pack], e.Offset+e.Length)
 	}
-	numbers := make([]uint32, 0, len(ends))
-	for n := range ends {
-		numbers = append(numbers, n)
-	}
-	slices.SortFunc(numbers, cmp.Compare)
-	scratch, err := disk.Scratch(s.temp)
-	if err != nil {
-		return nil, err
-	}
-	starts := map[uint32]int64{}
+	numbers := slices.Sorted(maps.Keys(ends))
+	starts := map[uint32]int64{} // where each pack begins in the scratch file
 	var size int64
 	for _, n := range numbers {
 		starts[n] = size
 		size += ends[n]
 	}
-	if err := s.each(ctx, numbers, func(n uint32, r *pack.Reader) error {
-		_, err := io.Copy(io.NewOffsetWriter(scratch, starts[n]), io.LimitReader(r, ends[n]))
-		return err
-	}); err != nil {
+	scratch, err := disk.Scratch(s.temp)
+	if err != nil {
+		return nil, err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	queue := make(chan uint32)
+	g.Go(func() error { return feed(gctx, numbers, queue) })
+	for range min(atOnce, len(numbers)) {
+		g.Go(func() error {
+			reader, err := pack.NewReader()
+			if err != nil {
+				return err
+			}
+			for n := range queue {
+				f, err := s.fetchPack(n, reader)
+				if err != nil {
+					return err
+				}
+				for f.next(gctx) {
+					_, err := io.Copy(io.NewOffsetWriter(scratch, starts[n]), io.LimitReader(reader, ends[n]))
+					f.done(err)
+				}
+				if err := f.end(gctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return nil, errors.Join(err, scratch.Close())
 	}
 	var pieces []io.Reader
@@ -143,32 +139,10 @@ func (s *Snapshot) listing(ctx context.Context) (*listingReader, error) {
 	return &listingReader{scratch: scratch, r: io.MultiReader(pieces...), sum: sha256.New(), want: at.SHA256}, nil
 }
 
-// atOnce is how many packs are fetched side by side.
+// atOnce is the number of packs that are fetched side by side.
 const atOnce = 3
 
-// each fetches packs side by side. use must be safe for that.
-func (s *Snapshot) each(ctx context.Context, numbers []uint32, use func(uint32, *pack.Reader) error) error {
-	g, gctx := errgroup.WithContext(ctx)
-	todo := make(chan uint32)
-	g.Go(func() error { return feed(gctx, numbers, todo) })
-	for range min(atOnce, len(numbers)) {
-		g.Go(func() error {
-			reader, err := pack.NewReader()
-			if err != nil {
-				return err
-			}
-			for n := range todo {
-				if err := s.fetch(gctx, n, reader, func(r *pack.Reader) error { return use(n, r) }); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-// feed gives things to workers, one by one.
+// feed sends things to workers, one by one, and closes the channel.
 func feed[T any](ctx context.Context, all []T, to chan<- T) error {
 	defer close(to)
 	for _, one := range all {

@@ -2,90 +2,33 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"sync/atomic"
-	"syscall"
-	"time"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
+	"holdfast/vault"
 )
 
-// app is what the verbs share: the global flags, and where they read from and
-// write to.
+// app has the parts common to all commands: the terminal, and the files of the host.
 type app struct {
-	in       *os.File
-	out, err io.Writer
+	term *terminal.Terminal
+	home agent.Home
 
-	root string // where systemd units and configurations are looked for; "" is /
-
-	configFile string
-	state      string
-	progress   string
-	json       bool
-	quiet      bool
-	verbose    bool
-
-	patience time.Duration // with what doesn't answer; 0 is that of a nightly run
-
-	ready  bool // the command line is understood: what fails now is no usage error
-	result any  // what the summary line of --json carries
-
-	live atomic.Bool // the progress line is on the terminal
+	understood bool // the command line is read: from here on, no error is about usage
 }
 
-// main runs one command line and returns its exit code.
-func (a *app) main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
-	defer stop()
-	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
-
-	out := &checkedWriter{w: a.out}
-	a.out = out
-	slog.SetDefault(slog.New(logHandler{a: a}))
-	root := a.command()
-	root.SetArgs(joinPassphrase(args))
-	cmd, err := root.ExecuteContextC(ctx)
-	verb := verbOf(cmd)
-	if errors.Is(err, errHelp) {
-		if a.json {
-			a.line("summary", summary{Verb: verb, Exit: exitUsage, Error: "there is no verb", Fix: "holdfast --help lists them"})
-		}
-		return exitUsage
-	}
-	var p *problem
-	if err != nil {
-		if !a.ready {
-			// A flag that comes after the mistake counts too.
-			a.json = a.json || asksJSON(args)
-			err = &problem{exit: exitUsage, err: err, fix: "holdfast " + join(verb, "--help") + " shows how it is used"}
-		}
-		p = explain(ctx, err)
-	}
-	exit := a.finish(verb, p)
-	if err := out.failed(); err != nil && p == nil {
-		// What was asked for is the output, and a script must not take a cut list for a whole one.
-		p = &problem{exit: exitUnexpected, err: fmt.Errorf("write standard output: %w", err)}
-		fmt.Fprint(a.err, p.render(verb))
-		exit = p.exit
-	}
-	return exit
+func newApp(t *terminal.Terminal) *app {
+	return &app{term: t, home: agent.Home{ConfigFile: defaultConfigFile(), State: defaultState()}}
 }
 
-// endings are the signals that ask for an end in good order. A terminal that is
-// closed asks so too, unless nohup says that it is to be ignored.
-func endings() []os.Signal {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
-	}
-	return signals
-}
-
-// Root keeps its files where a service keeps them, everybody else at home.
+// Root has the files of a service; any other user has files at home.
 func defaultConfigFile() string {
 	if os.Geteuid() == 0 {
 		return "/etc/holdfast/config.yaml"
@@ -111,10 +54,74 @@ func defaultState() string {
 	return filepath.Join(home, ".local", "state", "holdfast")
 }
 
-// The files of the state folder, beside the index: the host's key, and the
-// identity where init was told to keep it.
-func (a *app) hostFile() string     { return filepath.Join(a.state, "host.json") }
-func (a *app) identityFile() string { return filepath.Join(a.state, "identity.txt") }
+// observer passes the warnings of a job on to the terminal. p may be nil.
+func (a *app) observer(p *vault.Progress) agent.Observer {
+	return agent.Observer{Progress: p, Warn: func(text string) { a.term.Warn("%s", text) }}
+}
 
-// setup are the files that init makes for the host.
-func (a *app) setup() []string { return []string{a.configFile, a.hostFile(), a.identityFile()} }
+// open opens a repository for reading, without a key.
+func (a *app) open(ctx context.Context, from string) (*agent.Repository, error) {
+	return a.home.Open(ctx, a.openConfig(from))
+}
+
+// openOwned opens a repository with the identity of an owner.
+func (a *app) openOwned(ctx context.Context, from string, u unlocking) (*agent.Repository, error) {
+	identities, pin, err := u.identities(ctx, a.term)
+	if err != nil {
+		return nil, err
+	}
+	cfg := a.openConfig(from)
+	cfg.Identities, cfg.Pin = identities, pin
+	return a.home.Open(ctx, cfg)
+}
+
+func (a *app) openConfig(from string) agent.OpenConfig {
+	cfg := agent.OpenConfig{From: from, Observer: a.observer(nil)}
+	if a.term.Interactive() {
+		cfg.Confirm = a.confirmRepository
+	}
+	return cfg
+}
+
+// confirmRepository asks whether a repository without a pin is the right one.
+func (a *app) confirmRepository(ctx context.Context, repo *agent.Repository) (bool, error) {
+	head := repo.Head()
+	answer, err := a.term.Ask(ctx, fmt.Sprintf("%s holds the repository\n  %s\nof %s, newest record of %s.\n"+
+		"Compare the ID with your recovery kit. Are both the same? [y/N] ",
+		repo.Location.URL, repo.ID, terminal.EscapeLine(head.Instance), units.Time(head.Time)))
+	return slices.Contains([]string{"y", "yes"}, strings.ToLower(answer)), err
+}
+
+// fromFlag adds --from to a command that reads a repository.
+func fromFlag(cmd *cobra.Command, from *string) {
+	cmd.Flags().StringVar(from, "from", "", "read from this `REMOTE` (default: the first of the configuration)")
+}
+
+// refuseJSON refuses --json for output in a different form.
+func (a *app) refuseJSON(output string) error {
+	if !a.term.JSON {
+		return nil
+	}
+	return usage(fmt.Errorf("the output is %s, not JSON", output), "leave out --json")
+}
+
+// first returns the first argument, or "".
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// makeAbsolute makes a path independent of the working directory; "" stays.
+func makeAbsolute(paths ...*string) (err error) {
+	for _, path := range paths {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
+	return nil
+}

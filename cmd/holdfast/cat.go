@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) catCommand() *cobra.Command {
+func catCommand(a *app) *cobra.Command {
 	var from string
 	var u unlocking
 	cmd := &cobra.Command{
@@ -14,19 +14,19 @@ func (a *app) catCommand() *cobra.Command {
 		Short: "Write one file of a snapshot to standard output",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.noJSON("the file's own bytes"); err != nil {
+			if err := a.refuseJSON("the file itself"); err != nil {
 				return err
 			}
 			repo, err := a.openOwned(cmd.Context(), from, u)
 			if err != nil {
 				return err
 			}
-			defer repo.close()
-			snap, err := repo.snapshot(cmd.Context(), args[0], os.TempDir())
+			defer repo.Close()
+			snap, err := repo.Snapshot(cmd.Context(), args[0], os.TempDir())
 			if err != nil {
 				return err
 			}
-			return snap.Cat(cmd.Context(), args[1], a.out)
+			return snap.Cat(cmd.Context(), args[1], a.term.Out)
 		},
 	}
 	fromFlag(cmd, &from)

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// samePages compares two files, 4 KiB at a time, and returns how many pages
-// are equal: all of them, or there is an error.
+// samePages compares two files, 4 KiB at a time. The result is the number of
+// pages, or an error about the first different page.
 func samePages(want, have string) (pages int64, err error) {
 	a, err := os.Open(want)
 	if err != nil {
@@ -45,7 +45,7 @@ func samePages(want, have string) (pages int64, err error) {
 	}
 }
 
-// sameMedia checks that a folder holds exactly these files, by SHA-256.
+// sameMedia compares the files of a folder with a list of keys and SHA-256 sums.
 func sameMedia(want map[string]string, dir string) error {
 	seen := 0
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -63,7 +63,7 @@ func sameMedia(want map[string]string, dir string) error {
 		sum := sha256.Sum256(text)
 		switch hexadecimal, ok := want[key]; {
 		case !ok:
-			return fmt.Errorf("%s is restored, and is no local media file", key)
+			return fmt.Errorf("%s is restored, but is not a local media file", key)
 		case hexadecimal != hex.EncodeToString(sum[:]):
 			return fmt.Errorf("%s is restored with other bytes", key)
 		}

@@ -6,11 +6,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) completionCommand() *cobra.Command {
+func completionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
-		Short: "Print a script that completes verbs and flags in a shell",
-		Long: `Print a script that completes verbs and flags in a shell:
+		Short: "Print a script that completes commands and flags in a shell",
+		Long: `Print a script that completes commands and flags in a shell:
 
   holdfast completion bash > /etc/bash_completion.d/holdfast
   holdfast completion zsh  > /usr/local/share/zsh/site-functions/_holdfast
@@ -18,18 +18,18 @@ func (a *app) completionCommand() *cobra.Command {
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.noJSON("a script for the shell"); err != nil {
+			if err := a.refuseJSON("a script for the shell"); err != nil {
 				return err
 			}
 			switch args[0] {
 			case "bash":
-				return cmd.Root().GenBashCompletionV2(a.out, true)
+				return cmd.Root().GenBashCompletionV2(a.term.Out, true)
 			case "zsh":
-				return cmd.Root().GenZshCompletion(a.out)
+				return cmd.Root().GenZshCompletion(a.term.Out)
 			case "fish":
-				return cmd.Root().GenFishCompletion(a.out, true)
+				return cmd.Root().GenFishCompletion(a.term.Out, true)
 			}
-			return usage(fmt.Errorf("no completion for %s", args[0]), "bash, zsh or fish")
+			return usage(fmt.Errorf("no completion for %s", args[0]), "name bash, zsh or fish")
 		},
 	}
 }

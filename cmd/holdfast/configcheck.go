@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,30 +13,34 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance"
+	"holdfast/internal/units"
+	"holdfast/remedy"
 	"holdfast/vault"
 )
 
-func (a *app) configCommand() *cobra.Command {
+func configCommand(a *app) *cobra.Command {
 	cmd := group(&cobra.Command{Use: "config", Short: "Check or show the configuration"})
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "check",
 			Short: "Try everything that the configuration names",
 			Args:  cobra.NoArgs,
-			RunE:  func(cmd *cobra.Command, _ []string) error { return a.checkConfig(cmd.Context()) },
+			RunE:  func(cmd *cobra.Command, _ []string) error { return checkConfig(cmd.Context(), a) },
 		},
 		&cobra.Command{
 			Use:   "show",
 			Short: "Show the configuration and GoToSocial's, with where each value comes from",
 			Args:  cobra.NoArgs,
-			RunE:  func(*cobra.Command, []string) error { return a.showConfig() },
+			RunE:  func(*cobra.Command, []string) error { return showConfig(a) },
 		},
 	)
 	return cmd
 }
 
-// checked is the outcome of one check, for --json.
+// checked is the outcome of a check, for --json.
 type checked struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
@@ -43,81 +48,87 @@ type checked struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-// checkConfig tries one thing after the other and goes on after a failure: the
-// person wants to mend them all at once. The first failure decides the exit
-// code.
-func (a *app) checkConfig(ctx context.Context) error {
-	a.patience = 5 * time.Second // somebody is waiting
-	c, err := a.config()
+// configCheck runs the checks of config check and counts failures.
+type configCheck struct {
+	app    *app
+	config *agent.Config
+	failed int
+	first  *remedy.Error // the first failure
+}
+
+// checkConfig tries everything, and goes on after a failure: a person wants to mend
+// all mistakes at once. The first failure decides the exit code.
+func checkConfig(ctx context.Context, a *app) error {
+	config, err := a.home.Config()
 	if err != nil {
 		return err
 	}
-	var firstBad *problem
-	failed := 0
-	report := func(name, detail string, err error) {
-		done := checked{Check: name, OK: err == nil, Detail: detail}
-		mark := "✓"
-		if err != nil {
-			p := explain(ctx, err)
-			done.Detail, done.Fix, mark = p.Error(), p.fix, "✗"
-			failed++
-			if firstBad == nil {
-				firstBad = p
-			}
-		}
-		if a.quiet && done.OK {
-			return
-		}
-		text := fmt.Sprintf("%s %-13s %s", mark, name, done.Detail)
-		if done.Fix != "" {
-			text += "\n  fix           " + done.Fix
-		}
-		a.item("check", done, text)
+	config.Patience = 5 * time.Second // a person waits
+	c := &configCheck{app: a, config: config}
+	c.report(ctx, "configuration", a.home.ConfigFile, nil)
+	detail, domain, err := c.instance(ctx)
+	c.report(ctx, "instance", detail, err)
+	for _, theirs := range slices.Sorted(maps.Keys(config.Instance.Paths)) {
+		detail, err = checkPath(theirs, config.Instance.Paths[theirs])
+		c.report(ctx, "path", detail, err)
 	}
-	report("configuration", a.configFile, nil)
-	detail, domain, err := a.checkInstance(ctx, c)
-	report("instance", detail, err)
-	for _, theirs := range slices.Sorted(maps.Keys(c.Instance.Paths)) {
-		detail, err = checkPath(theirs, c.Instance.Paths[theirs])
-		report("path", detail, err)
+	detail, err = c.host(domain)
+	c.report(ctx, "host key", detail, err)
+	if len(config.Remotes) == 0 {
+		c.report(ctx, "remote", "", usage(fmt.Errorf("%s names no remote", a.home.ConfigFile), "add one under remotes"))
 	}
-	detail, err = a.checkHost(domain)
-	report("host key", detail, err)
-	if len(c.Remotes) == 0 {
-		report("remote", "", usage(fmt.Errorf("%s names none", a.configFile), "add one under remotes"))
+	for _, r := range config.Remotes {
+		detail, err = c.remote(ctx, r)
+		c.report(ctx, "remote", detail, err)
 	}
-	for _, r := range c.Remotes {
-		detail, err = a.checkRemote(ctx, r)
-		report("remote", detail, err)
-	}
-	if firstBad == nil {
+	if c.first == nil {
 		return nil
 	}
-	return &problem{exit: firstBad.exit, err: fmt.Errorf("%s failed", count(int64(failed), "check")), fix: "see above"}
+	return &remedy.Error{Kind: c.first.Kind, What: units.Count(c.failed, "check") + " failed", Fix: "see above"}
 }
 
-func (a *app) checkInstance(ctx context.Context, c *config) (detail, domain string, err error) {
-	if err := c.Instance.checkBinary(); err != nil {
+// report prints the outcome of a check.
+func (c *configCheck) report(ctx context.Context, name, detail string, err error) {
+	done := checked{Check: name, OK: err == nil, Detail: detail}
+	mark := "✓"
+	if err != nil {
+		problem := explain(ctx, err)
+		done.Detail, done.Fix, mark = problem.Error(), problem.Fix, "✗"
+		c.failed++
+		c.first = cmp.Or(c.first, problem)
+	}
+	if c.app.term.Quiet && done.OK {
+		return
+	}
+	text := fmt.Sprintf("%s %-13s %s", mark, name, done.Detail)
+	if done.Fix != "" {
+		text += "\n  fix           " + done.Fix
+	}
+	c.app.term.Item("check", done, text)
+}
+
+func (c *configCheck) instance(ctx context.Context) (detail, domain string, err error) {
+	if err := c.config.CheckBinary(); err != nil {
 		return "", "", err
 	}
-	i, err := c.Instance.open(a)
+	i, err := c.config.OpenInstance(c.app.observer(nil))
 	if err != nil {
 		return "", "", err
 	}
 	defer i.Close()
-	if err := a.apart(i, c.folders()...); err != nil {
+	if err := c.config.CheckOutside(i, c.app.home.State); err != nil {
 		return "", i.Domain(), err
 	}
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return "", i.Domain(), fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	if err := errors.Join(a.checkFiles(ctx, i), view.Close()); err != nil {
+	if err := errors.Join(checkFiles(ctx, c.app.term, i), view.Close()); err != nil {
 		return "", i.Domain(), err
 	}
 	if view.Facts().GoToSocial == "" {
 		_, err := i.AskVersion(ctx)
-		a.warn("snapshots won't say which version of GoToSocial they need: %v", err)
+		c.app.term.Warn("snapshots won't say which version of GoToSocial they need: %v", err)
 	}
 	detail = fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts()))
 	if i.Config().InBucket() {
@@ -126,17 +137,18 @@ func (a *app) checkInstance(ctx context.Context, c *config) (detail, domain stri
 	return detail, i.Domain(), nil
 }
 
-// checkPath looks whether a path of the server's container is here.
+// checkPath checks that a path of the server's container exists on this machine.
 func checkPath(theirs, ours string) (string, error) {
 	if _, err := os.Stat(ours); err != nil {
-		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err), "correct instance.paths: where is that folder on this side?")
+		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err),
+			"correct instance.paths: which folder of this machine is it?")
 	}
 	return theirs + " is " + ours + " here", nil
 }
 
-// checkFiles looks whether everything of the files part is there to be read. A
-// path that is asked for and missing is a mistake; of the rest it warns.
-func (a *app) checkFiles(ctx context.Context, i *instance.Instance) error {
+// checkFiles checks that the files part can be read. A missing path of the
+// configuration is an error; for an unreadable file checkFiles warns.
+func checkFiles(ctx context.Context, t *terminal.Terminal, i *instance.Instance) error {
 	var unsaved, leftOut []string
 	for f, err := range i.Files(ctx) {
 		switch {
@@ -146,51 +158,54 @@ func (a *app) checkFiles(ctx context.Context, i *instance.Instance) error {
 		case errors.Is(err, errors.ErrUnsupported):
 			leftOut = append(leftOut, err.Error())
 		default:
-			unsaved = append(unsaved, fmt.Sprintf("%s (%v)", legible("/"+f.Path), err))
+			unsaved = append(unsaved, fmt.Sprintf("%s (%v)", terminal.Quote("/"+f.Path), err))
 		}
 	}
-	a.warnAll("can't be saved: %s", unsaved)
-	a.warnAll("left out: %s", leftOut)
+	t.WarnEach("can't be saved: %s", unsaved)
+	t.WarnEach("left out: %s", leftOut)
 	return nil
 }
 
-func (a *app) checkHost(domain string) (string, error) {
-	host, err := a.host()
+func (c *configCheck) host(domain string) (string, error) {
+	host, err := c.app.home.Host()
 	if err != nil {
 		return "", err
 	}
 	if domain != "" && host.Instance != domain {
-		return "", &problem{exit: exitRefused, err: fmt.Errorf("it is for %s, the instance is %s", host.Instance, domain), fix: "name the right --state folder"}
+		return "", &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("the key is for %s, the instance is %s", host.Instance, domain),
+			Fix:  "name the right --state folder"}
 	}
-	info, err := os.Stat(a.state)
+	state := c.app.home.State
+	info, err := os.Stat(state)
 	if err == nil && info.Mode().Perm()&fs.FileMode(0o007) != 0 {
-		a.warn("other users can look into %s: chmod 700 %s", a.state, a.state)
+		c.app.term.Warn("other users can look into %s: chmod 700 %s", state, state)
 	}
 	return fmt.Sprintf("generation %d, repository %s", host.Certificate.Generation, host.Repository), err
 }
 
-func (a *app) checkRemote(ctx context.Context, r remoteConfig) (string, error) {
-	at, err := a.configured(ctx, r)
+func (c *configCheck) remote(ctx context.Context, r agent.RemoteConfig) (string, error) {
+	l, err := c.config.Locate(ctx, r, c.app.observer(nil))
 	if err != nil {
 		return "", err
 	}
-	unpinned := at.pin.IsZero()
+	unpinned := l.Pin.IsZero()
 	if unpinned {
-		if host, err := a.host(); err == nil {
-			at.pin = host.Repository
+		if host, err := c.app.home.Host(); err == nil {
+			l.Pin = host.Repository
 		}
 	}
-	repo, err := at.open(ctx, nil)
+	repo, err := l.Open(ctx, nil)
 	if err != nil {
 		return "", err
 	}
-	defer repo.close()
-	// Not before: the driver refuses a URL with a secret in it.
-	if unpinned && !at.pin.IsZero() {
-		a.warn("%s is not pinned: write it as %s", at.url, at.pinned(at.pin))
+	defer repo.Close()
+	// The warning comes late: the driver refuses a URL with a secret in it.
+	if unpinned && !l.Pin.IsZero() {
+		c.app.term.Warn("%s is not pinned: write it as %s", l.URL, l.Pinned(l.Pin))
 	}
 	for _, w := range repo.Warnings {
-		a.warn("%s", w)
+		c.app.term.Warn("%s", w)
 	}
-	return fmt.Sprintf("%s; %s", at.url, standing(repo.Records())), nil
+	return fmt.Sprintf("%s; %s", l.URL, agent.StandingOf(repo.Records())), nil
 }

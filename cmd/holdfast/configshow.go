@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance/gotosocial"
 )
 
-// setting is one value and where it comes from, for --json. The value of a
-// secret never appears.
+// setting is a value and the origin of the value, for --json. The value of a secret never
+// appears.
 type setting struct {
 	Program string `json:"program"` // "holdfast" or "gotosocial"
 	Key     string `json:"key"`
@@ -20,88 +22,93 @@ type setting struct {
 	Origin  string `json:"origin"`
 }
 
-// showConfig prints every setting that counts.
-func (a *app) showConfig() error {
-	c, err := a.config()
+// showConfig prints every setting in force.
+func showConfig(a *app) error {
+	c, err := a.home.Config()
 	if err != nil {
 		return err
 	}
-	gts, err := c.Instance.settings()
-	for _, s := range a.settings(c, gts) {
-		a.showSetting(s)
+	theirs, err := c.Settings()
+	for _, s := range holdfastSettings(a, c, theirs) {
+		printSetting(a.term, s)
 	}
 	if err != nil {
 		return err
 	}
-	for _, warning := range gts.Warnings {
-		a.warn("%s", warning)
+	for _, warning := range theirs.Warnings {
+		a.term.Warn("%s", warning)
 	}
-	for _, s := range gts.Settings() {
+	for _, s := range theirs.Settings() {
 		value := s.Value
 		if s.Secret() && value != "" {
 			value = "(secret)"
 		}
-		a.showSetting(setting{"gotosocial", s.Key, value, s.From()})
+		printSetting(a.term, setting{"gotosocial", s.Key, value, s.From()})
 	}
 	return nil
 }
 
-func (a *app) showSetting(s setting) {
-	a.item("setting", s, fmt.Sprintf("%-10s  %-34s  %-44s  %s", s.Program, s.Key, cmp.Or(s.Value, `""`), s.Origin))
+func printSetting(t *terminal.Terminal, s setting) {
+	t.Item("setting", s, fmt.Sprintf("%-10s  %-34s  %-44s  %s", s.Program, s.Key, cmp.Or(s.Value, `""`), s.Origin))
 }
 
-// settings are Holdfast's own, defaults included; gts, or nil, is what these come
-// to.
-func (a *app) settings(c *config, gts *gotosocial.Config) []setting {
-	if gts == nil {
-		gts = new(gotosocial.Config)
+// holdfastSettings lists Holdfast's own settings, defaults included. theirs is
+// GoToSocial's configuration, or nil after an error.
+func holdfastSettings(a *app, c *agent.Config, theirs *gotosocial.Config) []setting {
+	if theirs == nil {
+		theirs = new(gotosocial.Config)
 	}
 	var all []setting
-	add := func(key, value, fallback string) {
-		s := setting{"holdfast", key, value, a.configFile}
+	add := func(key, value, fallback, origin string) {
 		if value == "" {
-			s.Value, s.Origin = fallback, "default"
-		}
-		all = append(all, s)
-	}
-	number := func(n int64) string {
-		if n == 0 {
-			return ""
-		}
-		return fmt.Sprint(n)
-	}
-	found := func(key, value, found string) {
-		add(key, value, found)
-		if value == "" && found != "" {
-			all[len(all)-1].Origin = "found"
+			all = append(all, setting{"holdfast", key, fallback, origin})
+		} else {
+			all = append(all, setting{"holdfast", key, value, a.home.ConfigFile})
 		}
 	}
-	found("instance.gotosocial", c.Instance.GoToSocial, gts.File)
-	found("instance.unit", c.Instance.Unit, gts.Unit)
-	add("instance.env_file", c.Instance.EnvFile, "")
-	for _, theirs := range slices.Sorted(maps.Keys(c.Instance.Paths)) {
-		add("instance.paths", theirs+": "+c.Instance.Paths[theirs], "")
+	withDefault := func(key, value, fallback string) { add(key, value, fallback, "default") }
+	orFound := func(key, value, found string) {
+		if found == "" {
+			withDefault(key, value, "")
+		} else {
+			add(key, value, found, "found")
+		}
 	}
-	found("instance.working_dir", c.Instance.WorkingDir, gts.WorkingDir)
-	add("instance.binary", c.Instance.Binary, cmp.Or(gts.Binary, "looked for"))
-	add("instance.extra", strings.Join(c.Instance.Extra, ", "), "")
-	for i, r := range c.Remotes {
-		at := fmt.Sprintf("remotes[%d].", i)
-		add(at+"url", withoutPassword(r.URL), "")
+	i := c.Instance
+	orFound("instance.gotosocial", i.GoToSocial, theirs.File)
+	orFound("instance.unit", i.Unit, theirs.Unit)
+	withDefault("instance.env_file", i.EnvFile, "")
+	for _, path := range slices.Sorted(maps.Keys(i.Paths)) {
+		withDefault("instance.paths", path+": "+i.Paths[path], "")
+	}
+	orFound("instance.working_dir", i.WorkingDir, theirs.WorkingDir)
+	withDefault("instance.binary", i.Binary, cmp.Or(theirs.Binary, "looked for"))
+	withDefault("instance.extra", strings.Join(i.Extra, ", "), "")
+	for n, r := range c.Remotes {
+		key := fmt.Sprintf("remotes[%d].", n)
+		withDefault(key+"url", withoutPassword(r.URL), "")
 		if !strings.HasPrefix(r.URL, "s3") {
 			continue
 		}
-		add(at+"access_key", r.AccessKey.String(), "env:AWS_ACCESS_KEY_ID")
-		add(at+"secret_key", r.SecretKey.String(), "env:AWS_SECRET_ACCESS_KEY")
-		add(at+"region", r.Region, "env:AWS_REGION, else as the endpoint tells")
+		withDefault(key+"access_key", r.AccessKey.String(), "env:AWS_ACCESS_KEY_ID")
+		withDefault(key+"secret_key", r.SecretKey.String(), "env:AWS_SECRET_ACCESS_KEY")
+		withDefault(key+"region", r.Region, "env:AWS_REGION, else as the endpoint tells")
 	}
-	add("spool", number(int64(c.Spool)), "1GiB")
-	add("workers", number(int64(c.Workers)), "2")
-	return append(all, setting{"holdfast", "state", a.state, a.stateOrigin()})
+	withDefault("spool", digits(int64(c.Spool)), "1GiB")
+	withDefault("workers", digits(int64(c.Workers)), "2")
+	return append(all, setting{"holdfast", "state", a.home.State, stateOrigin(a.home.State)})
 }
 
-func (a *app) stateOrigin() string {
-	switch a.state {
+// digits writes a number, and nothing for 0.
+func digits(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func stateOrigin(state string) string {
+	switch state {
 	case os.Getenv("HOLDFAST_STATE"):
 		return "HOLDFAST_STATE"
 	case defaultState():
@@ -110,7 +117,7 @@ func (a *app) stateOrigin() string {
 	return "--state"
 }
 
-// withoutPassword hides what stands before the @ of a URL.
+// withoutPassword hides the part of a URL before the @.
 func withoutPassword(rawURL string) string {
 	scheme, rest, ok := strings.Cut(rawURL, "://")
 	at := strings.LastIndex(rest, "@")

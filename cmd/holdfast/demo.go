@@ -10,49 +10,75 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance/sample"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 )
 
-// demo tells the whole life of a small instance, on the real paths of the code.
+// demo tells the whole life of a small instance, by the real commands.
 type demo struct {
-	app   *app // whose output is the story
-	quiet *app // that runs the verbs
-	dir   string
-	inst  *sample.Instance
+	term     *terminal.Terminal // shows the story
+	commands *app               // runs the commands, silently
+	dir      string
+	instance *sample.Instance
 }
 
-func (a *app) demoCommand() *cobra.Command {
+func demoCommand(a *app) *cobra.Command {
 	var dir string
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Make a sample instance, back it up, restore it, and compare every byte",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			made := dir
-			if dir == "" {
-				if made, err = os.MkdirTemp("", "holdfast-demo-*"); err != nil {
-					return err
-				}
-			} else if err := os.Mkdir(dir, 0o700); err != nil {
-				return usage(err, "name a folder that does not exist yet")
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			made, err := makeDemoFolder(dir)
+			if err != nil {
+				return err
 			}
 			if !keep {
 				defer os.RemoveAll(made)
 			}
-			if err := absolute(&made); err != nil {
+			d := newDemo(a.term, made)
+			if err := d.run(cmd.Context()); err != nil {
 				return err
 			}
-			return a.demo(cmd.Context(), made, keep)
+			if keep {
+				a.term.Say("  Look around in %s, or try:\n    holdfast -c %s --state %s list", made,
+					d.commands.home.ConfigFile, d.commands.home.State)
+			}
+			return nil
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "work in `DIR`, which must not exist (default: a temporary folder)")
+	cmd.Flags().StringVar(&dir, "dir", "", "work in the new folder `DIR` (default: a temporary folder)")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the folder, to look around")
 	return cmd
 }
 
-// demoResult are the figures of the story, for --json.
+// makeDemoFolder makes the folder dir, or a temporary folder if dir is "", and returns
+// the absolute path.
+func makeDemoFolder(dir string) (string, error) {
+	if dir == "" {
+		return os.MkdirTemp("", "holdfast-demo-*")
+	}
+	if err := makeAbsolute(&dir); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", usage(err, "name a folder that does not exist yet")
+	}
+	return dir, nil
+}
+
+func newDemo(t *terminal.Terminal, dir string) *demo {
+	silent := terminal.New(t.In, t.Out, t.Err)
+	silent.Quiet, silent.Progress = true, "none"
+	home := agent.Home{ConfigFile: filepath.Join(dir, "holdfast.yaml"), State: filepath.Join(dir, "state")}
+	return &demo{term: t, dir: dir, commands: &app{term: silent, home: home}}
+}
+
+// demoResult has the figures of the story, for --json.
 type demoResult struct {
 	Dir      string        `json:"dir"`
 	First    backupFigures `json:"first"`
@@ -70,126 +96,121 @@ type backupFigures struct {
 	Seconds float64 `json:"seconds"`
 }
 
-func (a *app) demo(ctx context.Context, dir string, keep bool) error {
+// run tells the story.
+func (d *demo) run(ctx context.Context) error {
 	began := time.Now()
-	// The sample is not the instance that this shell may be set up for.
+	// The shell may hold settings of a real instance.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GTS_") {
 			os.Unsetenv(name)
 		}
 	}
-	d := &demo{app: a, dir: dir, quiet: &app{
-		in: a.in, out: a.out, err: a.err, quiet: true, progress: "none",
-		configFile: filepath.Join(dir, "holdfast.yaml"), state: filepath.Join(dir, "state"),
-	}}
-	a.say("A demonstration in %s\n", dir)
-	result := demoResult{Dir: dir}
+	d.term.Say("A demonstration in %s\n", d.dir)
+	result := demoResult{Dir: d.dir}
 	if err := d.setUp(ctx); err != nil {
 		return err
 	}
-	first, err := d.backup(ctx)
-	if err != nil {
+	var err error
+	if result.First, err = d.backUp(ctx); err != nil {
 		return err
 	}
-	result.First = figures(first)
-	a.say("3. The first holdfast backup stores %s as %s, in %s.", size(result.First.Bytes), size(result.First.Stored), took(first.took))
-	second, err := d.night(ctx)
-	if err != nil {
+	d.term.Say("3. The first holdfast backup stores %s as %s, in %s.",
+		units.Size(result.First.Bytes), units.Size(result.First.Stored), seconds(result.First.Seconds))
+	if result.Night, err = d.night(ctx); err != nil {
 		return err
 	}
-	result.Night = figures(second)
-	a.say("   Of %s it stores %s, %.0f %%: what is new, and nothing twice. It took %s.",
-		size(result.Night.Bytes), size(result.Night.Stored), 100*float64(result.Night.Stored)/float64(result.Night.Bytes), took(second.took))
-	if err := (&verifyVerb{data: "all"}).run(ctx, d.quiet); err != nil {
+	d.term.Say("   Of %s it stores %s, %.0f %%: new data only. That took %s.",
+		units.Size(result.Night.Bytes), units.Size(result.Night.Stored),
+		100*float64(result.Night.Stored)/float64(result.Night.Bytes), seconds(result.Night.Seconds))
+	if err := verify(ctx, d.commands, verifyFlags{data: "all"}); err != nil {
 		return err
 	}
-	a.say("5. holdfast verify reads back all that is stored: nothing is damaged.")
+	d.term.Say("5. holdfast verify reads back everything that is stored: nothing is damaged.")
 	if err := d.restore(ctx, &result); err != nil {
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
-	a.result = result
-	a.say("\n✓ Every byte is back. That took %s.", took(time.Since(began)))
-	if keep {
-		a.say("  Look around in %s, or try:\n    holdfast -c %s --state %s list", dir, d.quiet.configFile, d.quiet.state)
-	}
+	d.term.Result = result
+	d.term.Say("\n✓ Every byte is back. That took %s.", units.Duration(time.Since(began)))
 	return nil
 }
+
+func seconds(n float64) string { return units.Duration(time.Duration(n * float64(time.Second))) }
 
 // setUp makes the instance and the repository.
 func (d *demo) setUp(ctx context.Context) (err error) {
 	began := time.Now()
-	if d.inst, err = sample.Make(filepath.Join(d.dir, "instance"), sample.Config{}); err != nil {
+	if d.instance, err = sample.Make(filepath.Join(d.dir, "instance"), sample.Config{}); err != nil {
 		return err
 	}
-	local, err := d.inst.LocalMedia()
+	local, err := d.instance.LocalMedia()
 	if err != nil {
 		return err
 	}
-	database, err := os.Stat(d.inst.Database())
+	database, err := os.Stat(d.instance.Database())
 	if err != nil {
 		return err
 	}
-	d.app.say("1. Here is a small instance, %s: a database of %s, %s of its own media,\n"+
-		"   and some cached from elsewhere, which no backup needs. It was made up in %s.",
-		d.inst.Domain(), size(database.Size()), count(int64(len(local)), "file"), took(time.Since(began)))
-	v := initVerb{
-		remote:   remoteConfig{URL: filepath.Join(d.dir, "storage")},
-		instance: instanceConfig{GoToSocial: filepath.Join(d.inst.Dir, "config.yaml")},
-		kit:      d.kit(),
-	}
-	if err := v.run(ctx, d.quiet); err != nil {
+	d.term.Say("1. Here is a small instance, %s: a database of %s, %s of its own media,\n"+
+		"   and cached media of others, which no backup needs. It was made up in %s.",
+		d.instance.Domain(), units.Size(database.Size()), units.Count(len(local), "file"),
+		units.Duration(time.Since(began)))
+	v := setup{kit: d.kit(), config: agent.Config{
+		Remotes:  []agent.RemoteConfig{{URL: filepath.Join(d.dir, "storage")}},
+		Instance: agent.InstanceConfig{GoToSocial: filepath.Join(d.instance.Dir, "config.yaml")},
+	}}
+	if err := v.run(ctx, d.commands); err != nil {
 		return err
 	}
-	d.app.say("2. holdfast init makes the repository and a recovery kit. From here on the server\n" +
-		"   can write backups, and not read them.")
+	d.term.Say("2. holdfast init makes the repository and a recovery kit. From now on the server\n" +
+		"   can write backups, but not read them.")
 	return nil
 }
 
 func (d *demo) kit() string { return filepath.Join(d.dir, "kit.txt") }
 
-func (d *demo) backup(ctx context.Context) (*backupReport, error) {
-	report, err := d.quiet.backup(ctx)
+// backUp makes a backup.
+func (d *demo) backUp(ctx context.Context) (backupFigures, error) {
+	report, err := backUp(ctx, d.commands)
 	if err != nil {
-		return nil, err
+		return backupFigures{}, err
 	}
-	return report, d.quiet.tellBackup(report)
+	rec := report.Saved.Record
+	figures := backupFigures{newSnapshot(rec).bytes(), rec.Stored, report.Duration.Seconds()}
+	return figures, printBackup(d.commands.term, report)
 }
 
-func figures(r *backupReport) backupFigures {
-	return backupFigures{newSnapshot(r.Record).bytes(), r.Record.Stored, r.took.Seconds()}
-}
-
-// night lets a day go by and backs up while the server holds the database.
-func (d *demo) night(ctx context.Context) (report *backupReport, err error) {
-	stop, err := d.inst.Start()
+// night ages the instance by a day, and backs up while the server has the database
+// open.
+func (d *demo) night(ctx context.Context) (figures backupFigures, err error) {
+	stop, err := d.instance.Start()
 	if err != nil {
-		return nil, err
+		return figures, err
 	}
 	defer func() { err = cmp.Or(err, stop()) }()
-	if err := d.inst.Night(1); err != nil {
-		return nil, err
+	if err := d.instance.Night(1); err != nil {
+		return figures, err
 	}
-	d.app.say("4. A day goes by: posts are written and deleted, pictures come and go.\n" +
+	d.term.Say("4. A day goes by: people write and delete posts, pictures come and go.\n" +
 		"   At night the second backup runs while the server has the database open.")
-	return d.backup(ctx)
+	return d.backUp(ctx)
 }
 
 // restore rebuilds the instance from the storage and the kit, and compares.
 func (d *demo) restore(ctx context.Context, result *demoResult) error {
 	to := filepath.Join(d.dir, "restored")
-	v := restoreVerb{to: to, verbatim: true, unlock: unlocking{file: d.kit()}}
-	restored, err := v.run(ctx, d.quiet, "latest")
+	v := restoreFlags{to: to, verbatim: true, unlock: unlocking{file: d.kit()}}
+	restored, err := v.run(ctx, d.commands, "latest")
 	if err != nil {
 		return err
 	}
 	result.Restored, result.Bytes = restored.Files, restored.Bytes
-	d.app.say("6. The server burns down. From the storage and the kit, holdfast restore brings back\n"+
-		"   %s, %s, in %s.", count(restored.Files, "file"), size(restored.Bytes), took(time.Duration(restored.Seconds*1e9)))
-	if result.Pages, err = samePages(d.inst.Database(), filepath.Join(to, "sqlite.db")); err != nil {
+	d.term.Say("6. The server burns down. From the storage and the kit, holdfast restore brings back\n"+
+		"   %s, %s, in %s.", units.Count(restored.Files, "file"), units.Size(restored.Bytes), seconds(restored.Seconds))
+	if result.Pages, err = samePages(d.instance.Database(), filepath.Join(to, "sqlite.db")); err != nil {
 		return err
 	}
-	local, err := d.inst.LocalMedia()
+	local, err := d.instance.LocalMedia()
 	if err != nil {
 		return err
 	}
@@ -197,12 +218,12 @@ func (d *demo) restore(ctx context.Context, result *demoResult) error {
 		return err
 	}
 	result.Media = len(local)
-	config := filepath.Join(d.inst.Dir, "config.yaml")
+	config := filepath.Join(d.instance.Dir, "config.yaml")
 	if _, err := samePages(config, filepath.Join(to, string(manifest.Files), config)); err != nil {
 		return err
 	}
-	d.app.say("7. Compared with the original: %s of the database equal and sound, all %s equal,\n"+
-		"   nothing missing, nothing more; the configuration is the same.",
-		count(result.Pages, "page"), count(int64(result.Media), "media file"))
+	d.term.Say("7. Compared with the original: %s of the database equal, %s equal,\n"+
+		"   nothing missing, nothing added; the configuration is the same.",
+		units.Count(result.Pages, "page"), units.Count(result.Media, "media file"))
 	return nil
 }

@@ -6,22 +6,24 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/vault"
 )
 
-// change is one difference, for --json.
+// change is a difference between two snapshots, for --json.
 type change struct {
 	Change string        `json:"change"` // "added", "removed", "changed"
 	Part   manifest.Part `json:"part"`
 	Path   string        `json:"path"`
 	Before int64         `json:"before"` // bytes
 	After  int64         `json:"after"`
-	Pages  int64         `json:"pages,omitempty"` // of a database: how many may differ
-	// The snapshot before or after names the file, and was made without it.
+	Pages  int64         `json:"pages,omitempty"` // of a database: at most so many differ
+	// The snapshot before or after names the file without the bytes.
 	MissingBefore bool `json:"missing_before,omitempty"`
 	MissingAfter  bool `json:"missing_after,omitempty"`
-	// It is a symbolic link before or after.
+	// The target, if the file is a symbolic link before or after.
 	LinkBefore manifest.Link `json:"link_before,omitempty"`
 	LinkAfter  manifest.Link `json:"link_after,omitempty"`
 }
@@ -32,7 +34,7 @@ type diffResult struct {
 	Changed int64 `json:"changed"`
 }
 
-func (a *app) diffCommand() *cobra.Command {
+func diffCommand(a *app) *cobra.Command {
 	var from string
 	var u unlocking
 	cmd := &cobra.Command{
@@ -44,12 +46,12 @@ func (a *app) diffCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer repo.close()
-			before, err := repo.snapshot(cmd.Context(), args[0], os.TempDir())
+			defer repo.Close()
+			before, err := repo.Snapshot(cmd.Context(), args[0], os.TempDir())
 			if err != nil {
 				return err
 			}
-			after, err := repo.snapshot(cmd.Context(), args[1], os.TempDir())
+			after, err := repo.Snapshot(cmd.Context(), args[1], os.TempDir())
 			if err != nil {
 				return err
 			}
@@ -59,10 +61,11 @@ func (a *app) diffCommand() *cobra.Command {
 					return err
 				}
 				result.count(c)
-				a.item("change", newChange(c), changeLine(newChange(c)))
+				a.term.Item("change", newChange(c), changeLine(newChange(c)))
 			}
-			a.result = result
-			a.say("%s added, %d removed, %d changed", count(result.Added, "file"), result.Removed, result.Changed)
+			a.term.Result = result
+			a.term.Say("%s added, %d removed, %d changed", units.Count(result.Added, "file"), result.Removed,
+				result.Changed)
 			return nil
 		},
 	}
@@ -96,7 +99,7 @@ func newChange(c vault.Change) change {
 }
 
 func changeLine(c change) string {
-	before, after := extent(c.Before, c.MissingBefore, c.LinkBefore), extent(c.After, c.MissingAfter, c.LinkAfter)
+	before, after := amount(c.Before, c.MissingBefore, c.LinkBefore), amount(c.After, c.MissingAfter, c.LinkAfter)
 	sign, detail := "~", before
 	switch {
 	case c.Change == "added":
@@ -107,18 +110,18 @@ func changeLine(c change) string {
 		detail += " -> " + after
 	}
 	if c.Pages > 0 {
-		detail += fmt.Sprintf(", up to %s", count(c.Pages, "page"))
+		detail += fmt.Sprintf(", up to %s", units.Count(c.Pages, "page"))
 	}
-	return fmt.Sprintf("%s %s  (%s)", sign, legible(string(c.Part)+"/"+c.Path), detail)
+	return fmt.Sprintf("%s %s  (%s)", sign, terminal.Quote(string(c.Part)+"/"+c.Path), detail)
 }
 
-// extent says how much there is of a file.
-func extent(bytes int64, missing bool, link manifest.Link) string {
+// amount is the size of a file, "missing", or the target of a link.
+func amount(bytes int64, missing bool, link manifest.Link) string {
 	switch {
 	case missing:
 		return "missing"
 	case link != "":
-		return "link to " + legible(string(link))
+		return "link to " + terminal.Quote(string(link))
 	}
-	return size(bytes)
+	return units.Size(bytes)
 }

@@ -3,21 +3,38 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/remedy"
 )
 
-func TestKeysAreNotForAScreen(t *testing.T) {
-	_, terminal := pty(t)
-	var p *problem
-	a := &app{out: &checkedWriter{w: terminal}}
-	if err := new(exportVerb).check(a, ""); !errors.As(err, &p) || p.exit != exitUsage || p.fix == "" {
+func TestScreenShowsNoKeys(t *testing.T) {
+	tty := openTerminal(t)
+	a := newApp(terminal.New(tty, tty, tty))
+	var p *remedy.Error
+	if err := new(exportFlags).check(a, ""); !errors.As(err, &p) || p.Kind != remedy.Setting || p.Fix == "" {
 		t.Errorf("%v", err)
 	}
-	if err := (&exportVerb{output: t.TempDir() + "/new.json"}).check(a, ""); err != nil {
+	if err := (&exportFlags{output: t.TempDir() + "/new.json"}).check(a, ""); err != nil {
 		t.Error(err)
 	}
-	a.out = &checkedWriter{w: new(bytes.Buffer)}
-	if err := new(exportVerb).check(a, ""); err != nil {
+	a.term = terminal.New(tty, new(bytes.Buffer), tty)
+	if err := new(exportFlags).check(a, ""); err != nil {
 		t.Errorf("a pipe: %v", err)
 	}
+}
+
+// openTerminal returns a terminal whose screen nobody reads.
+func openTerminal(t *testing.T) *os.File {
+	t.Helper()
+	tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { tty.Close() })
+	return tty
 }

@@ -10,15 +10,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"holdfast/manifest"
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/remedy"
 	"holdfast/seal"
 	"holdfast/vault"
 )
 
-// initVerb sets up a host and a repository.
-type initVerb struct {
-	remote       remoteConfig
-	instance     instanceConfig
+// setup is a run of init. It has the flags, and later also the findings of the run.
+type setup struct {
+	config       agent.Config // with one remote
 	paths        []string
 	accessKey    string
 	secretKey    string
@@ -28,55 +29,70 @@ type initVerb struct {
 	keepIdentity bool
 }
 
-func (a *app) initCommand() *cobra.Command {
-	var v initVerb
+func initCommand(a *app) *cobra.Command {
+	v := setup{config: agent.Config{Remotes: make([]agent.RemoteConfig, 1)}}
 	cmd := &cobra.Command{
 		Use:   "init REMOTE [--gotosocial CONFIG]",
 		Short: "Set up: check the instance, make the repository, the keys and the configuration",
-		Long: `Set up a host: check the instance, make a repository in REMOTE, the keys and
-Holdfast's configuration file.
+		Long: `Set up a host: check the instance, then make the repository in REMOTE, the keys
+and Holdfast's configuration file.
 
 REMOTE is a folder (/PATH) or s3://ENDPOINT/BUCKET/PREFIX.
 
-Without --gotosocial, --unit and --env-file it looks for the instance: a systemd
-unit that runs "gotosocial server start", else a configuration in the usual
-places. A server in a container is named by --env-file, --path and, where it has
-one, --gotosocial.
+Without --gotosocial, --unit and --env-file, init looks for the instance: for a
+systemd unit that runs "gotosocial server start", then for a configuration in the
+usual places. For a server in a container, give --env-file, --path and, if the
+container has a configuration file, --gotosocial.
 
-Without --owner it makes an identity and writes it into a recovery kit: the one
-thing, besides the bucket, that a restore needs. Print it.`,
+Without --owner, init makes an identity and writes it into a recovery kit. A
+restore needs the bucket and this kit: print it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			v.remote.URL = args[0]
-			v.remote.AccessKey, v.remote.SecretKey = secret(v.accessKey), secret(v.secretKey)
+			v.remote().URL = args[0]
+			v.remote().AccessKey, v.remote().SecretKey = agent.Secret(v.accessKey), agent.Secret(v.secretKey)
 			if err := v.run(cmd.Context(), a); err != nil {
 				return err
 			}
-			if len(v.owners) == 0 && a.quiet {
-				a.warn("the only key to the backups is in %s: print it, and move it off this server", v.kit)
+			if len(v.owners) == 0 && a.term.Quiet {
+				a.term.Warn("the only key to the backups is in %s: print it, and move it off this server", v.kit)
 			}
 			return nil
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&v.instance.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
-	f.StringVar(&v.instance.Unit, "unit", "", "the systemd `UNIT` of GoToSocial's server, by name or file")
-	f.StringVar(&v.instance.EnvFile, "env-file", "", "the environment `FILE` of GoToSocial's container")
-	f.StringArrayVar(&v.paths, "path", nil, "`THEIRS=OURS`: a path of GoToSocial's container, and where it is here; may be repeated")
-	f.StringVar(&v.instance.WorkingDir, "working-dir", "", "the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
-	f.StringVar(&v.instance.Binary, "binary", "", "GoToSocial's binary: `FILE`")
-	f.StringArrayVar(&v.instance.Extra, "extra", nil, "one more `PATH` to back up; may be repeated")
-	f.StringArrayVar(&v.owners, "owner", nil, "a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
-	f.StringVar(&v.kit, "kit", "", "`FILE` of the recovery kit (default ./holdfast-kit-DOMAIN.txt)")
-	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
-	f.BoolVar(&v.keepIdentity, "keep-identity", false, "leave the identity on this host too, for drills: whoever steals the host can then read every snapshot")
-	f.StringVar(&v.accessKey, "access-key", "", "where the S3 access key is: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
-	f.StringVar(&v.secretKey, "secret-key", "", "where the S3 secret key is: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
-	f.StringVar(&v.remote.Region, "region", "", "S3 `REGION`, if the endpoint's name doesn't tell")
+	v.define(cmd)
 	return cmd
 }
 
-// initResult is what init made.
+// remote is the only remote of the configuration.
+func (v *setup) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
+
+// define defines the flags.
+func (v *setup) define(cmd *cobra.Command) {
+	f := cmd.Flags()
+	i := &v.config.Instance
+	f.StringVar(&i.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
+	f.StringVar(&i.Unit, "unit", "", "the systemd `UNIT` of GoToSocial's server, by name or file")
+	f.StringVar(&i.EnvFile, "env-file", "", "the environment `FILE` of GoToSocial's container")
+	f.StringArrayVar(&v.paths, "path", nil,
+		"a path of GoToSocial's container, and its path on this machine, as `THEIRS=OURS`; may be repeated")
+	f.StringVar(&i.WorkingDir, "working-dir", "",
+		"the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
+	f.StringVar(&i.Binary, "binary", "", "GoToSocial's program `FILE` (default: found)")
+	f.StringArrayVar(&i.Extra, "extra", nil, "another `PATH` to back up; may be repeated")
+	f.StringArrayVar(&v.owners, "owner", nil,
+		"a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
+	f.StringVar(&v.kit, "kit", "", "write the recovery kit to `FILE` (default: ./holdfast-kit-DOMAIN.txt)")
+	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
+	f.BoolVar(&v.keepIdentity, "keep-identity", false,
+		"leave the identity on this host too, for drills: a thief of the host can then read every snapshot")
+	f.StringVar(&v.accessKey, "access-key", "",
+		"where the S3 access key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.StringVar(&v.secretKey, "secret-key", "",
+		"where the S3 secret key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.StringVar(&v.remote().Region, "region", "", "the S3 `REGION`, if the name of the endpoint does not tell")
+}
+
+// initResult is the result of init, for --json.
 type initResult struct {
 	Instance   string            `json:"instance"`
 	Repository seal.RepositoryID `json:"repository"`
@@ -85,49 +101,49 @@ type initResult struct {
 	Kit        string            `json:"kit,omitempty"`
 }
 
-// run leaves the remote's first record for last: whatever fails before it can
-// be tried again, once the files of this try are taken back.
-func (v *initVerb) run(ctx context.Context, a *app) error {
+// run puts the remote's first record last. After an earlier failure, run removes the
+// new files, and a person can try again.
+func (v *setup) run(ctx context.Context, a *app) error {
 	if err := v.check(a); err != nil {
 		return err
 	}
-	if err := v.find(a); err != nil {
+	if err := v.findInstance(a); err != nil {
 		return err
 	}
-	domain, facts, err := v.look(ctx, a)
+	domain, facts, err := v.inspect(ctx, a)
 	if err != nil {
 		return err
 	}
-	a.say("✓ instance     %s: %s", domain, describe(facts))
+	a.term.Say("✓ instance     %s: %s", domain, describe(facts))
 	v.kit = cmp.Or(v.kit, "holdfast-kit-"+domain+".txt")
-	if err := v.canWrite(a); err != nil {
+	if err := v.checkWritable(a); err != nil {
 		return err
 	}
-	unlock, err := a.lock("init")
+	unlock, err := a.home.Lock("init")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	at, store, err := v.create(ctx, a)
+	l, store, err := v.create(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	a.say("✓ storage      %s answers", store)
+	a.term.Say("✓ storage      %s answers", store)
 
 	k := kit{Instance: domain}
 	owners, err := v.parseOwners(ctx, a, &k)
 	if err != nil {
 		return err
 	}
-	founding, err := vault.Found(domain, version(), owners)
+	founding, err := vault.NewFounding(domain, version(), owners)
 	if err != nil {
 		return err
 	}
 	k.Repository = founding.Host.Repository
-	k.Remote, k.Region = at.pinned(k.Repository), at.cfg.Region
-	if strings.HasPrefix(at.url, "s3") {
-		v.remote.Region = at.cfg.Region // also where it came from the environment: it is no secret
+	k.Remote, k.Region = l.Pinned(k.Repository), l.Remote.Region
+	if strings.HasPrefix(l.URL, "s3") {
+		v.remote().Region = l.Remote.Region // one from the environment too: a region is not secret
 	}
 	undo, err := v.save(a, founding.Host, k)
 	if err != nil {
@@ -136,19 +152,19 @@ func (v *initVerb) run(ctx context.Context, a *app) error {
 	if err := founding.Publish(ctx, store); err != nil {
 		undo()
 		if errors.Is(err, vault.ErrRefused) {
-			return &problem{exit: exitRefused, err: err, effect: "nothing was changed",
-				fix: "choose another prefix or folder; if an init that was cut off left this, and nothing was ever backed up there, empty it"}
+			return &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "nothing was changed",
+				Fix: "choose another prefix or folder; if an interrupted init left this, " +
+					"and no backup ever went there, empty it"}
 		}
 		return err
 	}
-	v.tell(a, k)
+	v.print(a, k)
 	return nil
 }
 
-// save writes the files of the host. Either all are there, or none; undo takes
-// them back.
-func (v *initVerb) save(a *app, host *seal.Host, k kit) (undo func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(a.configFile), 0o700); err != nil {
+// save writes all files of the host, or no file. undo removes the files.
+func (v *setup) save(a *app, host *seal.Host, k kit) (undo func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(a.home.ConfigFile), 0o700); err != nil {
 		return nil, err
 	}
 	var made []string
@@ -164,25 +180,32 @@ func (v *initVerb) save(a *app, host *seal.Host, k kit) (undo func(), err error)
 			}
 		}
 	}
-	write(a.hostFile(), host.Save)
+	write(a.home.HostFile(), host.Save)
 	if k.Identity != "" {
 		write(v.kit, k.save)
 	}
 	if v.keepIdentity {
-		write(a.identityFile(), func(path string) error {
+		write(a.home.IdentityFile(), func(path string) error {
 			return seal.SaveIdentity(path, k.Identity, k.Recipient, k.Repository)
 		})
 	}
-	write(a.configFile, func(path string) error { return writeNew(path, v.config(k.Remote)) })
+	write(a.home.ConfigFile, func(path string) error {
+		v.remote().URL = k.Remote
+		text, err := v.config.Text()
+		if err != nil {
+			return err
+		}
+		return agent.WriteNew(path, strings.NewReader(text))
+	})
 	if err != nil {
 		undo()
 	}
 	return undo, err
 }
 
-// parseOwners reads who can restore. Where nobody is named it makes an identity
-// for the kit.
-func (v *initVerb) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.Owner, err error) {
+// parseOwners reads the owners. Without owners parseOwners makes an identity for the
+// kit.
+func (v *setup) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.Owner, err error) {
 	recipients := v.owners
 	if len(recipients) == 0 {
 		if k.Identity, k.Recipient, err = seal.NewIdentity(); err != nil {
@@ -200,56 +223,49 @@ func (v *initVerb) parseOwners(ctx context.Context, a *app, k *kit) (owners []se
 	if v.passphrase == "" {
 		return owners, nil
 	}
-	passphrase, err := a.passphrase(ctx, v.passphrase, "New passphrase: ")
+	owner, err := v.passphraseOwner(ctx, a.term)
+	return append(owners, owner), err
+}
+
+// passphraseOwner makes an owner of a passphrase. A person types a passphrase twice.
+func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owner seal.Owner, err error) {
+	passphrase, err := readPassphrase(ctx, t, v.passphrase, "New passphrase: ")
 	if err != nil {
-		return nil, err
+		return owner, err
 	}
-	if v.passphrase == "ask" {
-		again, err := a.passphrase(ctx, "ask", "The same again: ")
+	if v.passphrase == askPassphrase {
+		again, err := askSecret(ctx, t, "The same again: ")
 		if err != nil {
-			return nil, err
+			return owner, err
 		}
 		if again != passphrase {
-			return nil, usage(errors.New("the two passphrases differ"), "try again")
+			return owner, usage(errors.New("the two passphrases differ"), "try again")
 		}
 	}
-	owner, err := seal.PassphraseOwner(passphrase)
-	if err != nil {
-		return nil, usage(err, "choose a passphrase of several words")
+	if owner, err = seal.PassphraseOwner(passphrase); err != nil {
+		return owner, usage(err, "choose a passphrase of several words")
 	}
-	return append(owners, owner), nil
+	return owner, nil
 }
 
-func (v *initVerb) tell(a *app, k kit) {
-	a.say("✓ repository   %s", k.Repository)
-	a.say("✓ configured   %s (host key and index: %s)", a.configFile, a.state)
-	result := initResult{k.Instance, k.Repository, k.Remote, a.configFile, ""}
+// print shows the result of init, and the next steps of the person.
+func (v *setup) print(a *app, k kit) {
+	a.term.Say("✓ repository   %s", k.Repository)
+	a.term.Say("✓ configured   %s (host key and index: %s)", a.home.ConfigFile, a.home.State)
+	result := initResult{k.Instance, k.Repository, k.Remote, a.home.ConfigFile, ""}
 	if k.Identity != "" {
 		result.Kit = v.kit
-		a.say("✓ recovery kit %s", v.kit)
-		a.say("\n  PRINT %s NOW, AND MOVE IT OFF THIS SERVER.\n"+
-			"  It is the only key to your backups. This server can write them, not read\n"+
-			"  them: if it burns down with the kit on it, nobody can ever restore.\n", v.kit)
+		a.term.Say("✓ recovery kit %s", v.kit)
+		a.term.Say("\n  PRINT %s NOW, AND MOVE IT OFF THIS SERVER.\n"+
+			"  The kit is the only key to your backups. This server can write backups, but not\n"+
+			"  read them: if the server is lost with the kit on it, nobody can ever restore.\n", v.kit)
 	}
-	if strings.HasPrefix(k.Remote, "s3") && v.remote.SecretKey == "" {
-		a.warn("the S3 keys came from the environment and were not saved: every run needs them there, or access_key and secret_key in %s", a.configFile)
+	if strings.HasPrefix(k.Remote, "s3") && v.remote().SecretKey == "" {
+		a.term.Warn("the S3 keys came from the environment and were not saved: each run needs the same environment, "+
+			"or access_key and secret_key in %s", a.home.ConfigFile)
 	}
-	a.say("  Keep a copy of %s elsewhere too: with it another server goes on here.", a.hostFile())
-	a.say("next: holdfast backup")
-	a.result = result
-}
-
-// describe sums up an instance.
-func describe(f manifest.Facts) string {
-	text := f.Engine
-	if f.GoToSocial != "" {
-		text += ", GoToSocial " + f.GoToSocial
-	}
-	if f.Accounts > 0 {
-		text += ", " + count(f.Accounts, "local account")
-	}
-	if f.Statuses > 0 {
-		text += ", " + count(f.Statuses, "local post")
-	}
-	return text
+	a.term.Say("  Keep a copy of %s elsewhere too: with this file another server can continue these backups.",
+		a.home.HostFile())
+	a.term.Say("next: holdfast backup")
+	a.term.Result = result
 }

@@ -9,155 +9,162 @@ import (
 	"path/filepath"
 	"strings"
 
+	"holdfast/agent"
+	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
+	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/vault"
 )
 
-// check refuses what can be refused without looking at anything outside.
-func (v *initVerb) check(a *app) error {
-	if there := existing(a.setup()...); len(there) > 0 {
-		return &problem{exit: exitRefused, err: errors.Unwrap(alreadyThere(there...)),
-			fix: "if this host is set up, use it: holdfast backup; for another instance name other places by -c and --state; " + cutOff(there)}
+// check refuses mistakes of the command line.
+func (v *setup) check(a *app) error {
+	if left := a.home.SetupFiles(); len(left) > 0 {
+		problem := explain(context.Background(), agent.CheckNew(left...))
+		problem.Fix = "if this host is set up, use it: holdfast backup; " +
+			"for another instance name other files by -c and --state; " + agent.StartOver(left)
+		return problem
 	}
 	if v.kit != "" {
-		if err := vacant(v.kit); err != nil {
+		if err := agent.CheckNew(v.kit); err != nil {
 			return err
 		}
 	}
 	if len(v.owners) > 0 && (v.kit != "" || v.keepIdentity) {
-		return usage(errors.New("--kit and --keep-identity go with an identity that init makes, --owner with one that exists"), "leave out --owner, or the others")
+		return usage(errors.New("--owner names an identity that exists; "+
+			"--kit and --keep-identity are for an identity that init makes"),
+			"leave out --owner, or the others")
 	}
-	if err := v.remote.AccessKey.check("--access-key"); err != nil {
-		return usage(err, "")
+	secrets := map[string]*agent.Secret{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
+	for flag, s := range secrets {
+		if err := s.Check(flag); err != nil {
+			return usage(err, "")
+		}
+		*s = s.Absolute()
 	}
-	if err := v.remote.SecretKey.check("--secret-key"); err != nil {
-		return usage(err, "")
-	}
-	v.remote.AccessKey, v.remote.SecretKey = v.remote.AccessKey.absolute(), v.remote.SecretKey.absolute()
-	v.instance.Paths = map[string]string{}
+	return v.resolvePaths()
+}
+
+// resolvePaths makes the paths of the configuration absolute.
+func (v *setup) resolvePaths() error {
+	i := &v.config.Instance
+	i.Paths = map[string]string{}
 	for _, text := range v.paths {
 		theirs, ours, _ := strings.Cut(text, "=")
 		if !filepath.IsAbs(theirs) || ours == "" {
-			return usage(fmt.Errorf("--path %q is no path of a container and where it is here", text), "write it as --path /gotosocial=/srv/gotosocial")
+			return usage(fmt.Errorf("--path: %q does not name a container's path and its path on this machine", text),
+				"write it as --path /gotosocial=/srv/gotosocial")
 		}
-		if err := absolute(&ours); err != nil {
+		if err := makeAbsolute(&ours); err != nil {
 			return err
 		}
-		v.instance.Paths[theirs] = ours
+		i.Paths[theirs] = ours
 	}
-	paths := []*string{&v.instance.GoToSocial, &v.instance.EnvFile, &v.instance.WorkingDir, &v.instance.Binary}
-	if strings.Contains(v.instance.Unit, "/") {
-		paths = append(paths, &v.instance.Unit)
+	paths := []*string{&i.GoToSocial, &i.EnvFile, &i.WorkingDir, &i.Binary}
+	if strings.Contains(i.Unit, "/") {
+		paths = append(paths, &i.Unit)
 	}
-	for _, path := range paths {
-		if err := absolute(path); err != nil {
-			return err
-		}
+	for n := range i.Extra {
+		paths = append(paths, &i.Extra[n])
 	}
-	for i := range v.instance.Extra {
-		if err := absolute(&v.instance.Extra[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return makeAbsolute(paths...)
 }
 
-// cutOff says how to start over where init ended before the repository was made.
-func cutOff(left []string) string {
-	return fmt.Sprintf("if an init was cut off, and nothing was ever backed up from here: rm %s, and the kit that it wrote, then run it again", strings.Join(left, " "))
-}
-
-// canWrite refuses where the files of the host and the kit could not be written,
-// before anything is made.
-func (v *initVerb) canWrite(a *app) error {
+// checkWritable refuses unwritable folders for the files of the host and the kit. So
+// far, init has made nothing.
+func (v *setup) checkWritable(a *app) error {
 	if len(v.owners) == 0 {
-		dir := filepath.Dir(v.kit)
-		if err := vacant(v.kit); err != nil {
+		if err := agent.CheckNew(v.kit); err != nil {
 			return err
 		}
-		if err := writable(dir); err != nil {
-			return usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err), "make that folder, or name a file in another by --kit")
+		if err := disk.CheckWritable(filepath.Dir(v.kit)); err != nil {
+			return usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err),
+				"make that folder, or name by --kit a file in another folder")
 		}
 	}
 	for _, need := range []struct{ what, path, flag string }{
-		{"configuration", filepath.Dir(a.configFile), "-c FILE"},
-		{"state", a.state, "--state DIR"},
+		{"configuration", filepath.Dir(a.home.ConfigFile), "-c FILE"},
+		{"state", a.home.State, "--state DIR"},
 	} {
-		if err := creatable(need.path); err != nil {
-			return &problem{exit: exitUnexpected, err: fmt.Errorf("the folder %s of Holdfast's %s can't be written: %w", need.path, need.what, err),
-				fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s", os.Geteuid(), need.path, need.flag)}
+		if err := disk.CheckCreatable(need.path); err != nil {
+			return &remedy.Error{Err: err,
+				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
+				Fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s",
+					os.Geteuid(), need.path, need.flag)}
 		}
 	}
 	return nil
 }
 
-func absolute(path *string) (err error) {
-	if *path != "" {
-		*path, err = filepath.Abs(*path)
-	}
-	return err
+// namesInstance reports whether the command line locates the instance.
+func (v *setup) namesInstance() bool {
+	i := v.config.Instance
+	return i.GoToSocial != "" || i.Unit != "" || i.EnvFile != ""
 }
 
-// find looks for the instance, where the command line doesn't name it.
-func (v *initVerb) find(a *app) error {
-	v.instance.root = a.root
-	if v.instance.GoToSocial != "" || v.instance.Unit != "" || v.instance.EnvFile != "" {
+// findInstance looks for an instance that the command line does not locate.
+func (v *setup) findInstance(a *app) error {
+	v.config.Root = a.home.Root
+	if v.namesInstance() {
 		return nil
 	}
-	switch found := gotosocial.Find(a.root); {
+	switch found := gotosocial.Find(a.home.Root); {
 	case len(found) == 1:
-		v.instance.GoToSocial, v.instance.Unit = found[0].File, found[0].Unit
-		a.say("✓ found        %s", found[0].How)
+		v.config.Instance.GoToSocial, v.config.Instance.Unit = found[0].File, found[0].Unit
+		a.term.Say("✓ found        %s", found[0].How)
 	case len(found) > 1:
-		var places []string
+		var names []string
 		for _, f := range found {
-			places = append(places, cmp.Or(f.Unit, f.File))
+			names = append(names, cmp.Or(f.Unit, f.File))
 		}
-		return usage(fmt.Errorf("there are several GoToSocial servers on this machine: %s", strings.Join(places, ", ")),
+		return usage(fmt.Errorf("this machine has several GoToSocial servers: %s", strings.Join(names, ", ")),
 			"name the one to back up, by --unit UNIT or --gotosocial CONFIG")
 	}
 	return nil
 }
 
-// look opens the instance and one view of its database: the first checks. What it
-// was told by is what the configuration will name.
-func (v *initVerb) look(ctx context.Context, a *app) (domain string, facts manifest.Facts, err error) {
-	if err := v.instance.checkBinary(); err != nil {
+// inspect opens the instance and a view of the database, as first checks. The unit of
+// the instance goes into the configuration.
+func (v *setup) inspect(ctx context.Context, a *app) (domain string, facts manifest.Facts, err error) {
+	if err := v.config.CheckBinary(); err != nil {
 		return "", facts, err
 	}
-	i, err := v.instance.open(a)
+	i, err := v.config.OpenInstance(a.observer(nil))
 	if err != nil {
-		if v.instance.GoToSocial == "" && v.instance.Unit == "" && v.instance.EnvFile == "" {
-			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, no usual place holds its configuration: %w", err),
-				"name its configuration file by --gotosocial, its unit by --unit, or its container's environment file by --env-file")
+		if !v.namesInstance() {
+			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, "+
+				"and no usual place holds its configuration: %w", err),
+				"name its configuration file by --gotosocial, its unit by --unit, "+
+					"or its container's environment file by --env-file")
 		}
 		return "", facts, err
 	}
 	defer i.Close()
-	if err := a.apart(i, v.remote.folder()); err != nil {
+	if err := v.config.CheckOutside(i, a.home.State); err != nil {
 		return "", facts, err
 	}
-	v.instance.Unit = i.Config().Unit
+	v.config.Instance.Unit = i.Config().Unit
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return "", facts, fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	return i.Domain(), view.Facts(), errors.Join(a.checkFiles(ctx, i), view.Close())
+	return i.Domain(), view.Facts(), errors.Join(checkFiles(ctx, a.term, i), view.Close())
 }
 
-func (v *initVerb) create(ctx context.Context, a *app) (place, remote.Store, error) {
-	at, err := a.configured(ctx, v.remote)
+// create makes the remote.
+func (v *setup) create(ctx context.Context, a *app) (agent.Location, remote.Store, error) {
+	l, err := v.config.Locate(ctx, *v.remote(), a.observer(nil))
 	if err != nil {
-		return at, nil, err
+		return l, nil, err
 	}
-	if !at.pin.IsZero() {
-		return at, nil, usage(errors.New("the URL carries a pin: that repository exists already"), "leave out the pin to make a new repository elsewhere")
+	if !l.Pin.IsZero() {
+		return l, nil, usage(errors.New("the URL carries a pin: that repository exists already"),
+			"leave out the pin to make a new repository elsewhere")
 	}
-	store, err := remote.Create(ctx, at.url, at.cfg)
+	store, err := remote.Create(ctx, l.URL, l.Remote)
 	if err != nil {
-		return at, nil, badRemote(err)
+		return l, nil, agent.RemoteError(err)
 	}
-	return at, store, nil
+	return l, store, nil
 }

@@ -5,11 +5,12 @@ import (
 	"text/template"
 	"time"
 
+	"holdfast/agent"
 	"holdfast/seal"
 )
 
-// kit is the recovery kit: a page to print. All but the key itself are
-// comments, so that the file works as an identity, and pins its repository.
+// kit is the recovery kit: a page to print. All lines except
+// the key are comments: the file works as an identity, and pins the repository.
 type kit struct {
 	Instance            string
 	Repository          seal.RepositoryID
@@ -69,10 +70,10 @@ func (k kit) save(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeNew(path, b.String())
+	return agent.WriteNew(path, strings.NewReader(b.String()))
 }
 
-// base is the name that the file has wherever it is carried.
+// base is the name of the file without the folders.
 func base(path string) string {
 	return path[strings.LastIndex(path, "/")+1:]
 }

@@ -1,57 +1,64 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/seal"
 )
 
+// listResult sums up a list, for --json.
 type listResult struct {
 	Repository seal.RepositoryID `json:"repository"`
 	Head       string            `json:"head"`
 	Snapshots  int               `json:"snapshots"`
 }
 
-func (a *app) listCommand() *cobra.Command {
+func listCommand(a *app) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the snapshots; needs no key",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			repo, err := a.open(cmd.Context(), from, seal.RepositoryID{})
-			if err != nil {
-				return err
-			}
-			defer repo.close()
-			result := listResult{Repository: repo.ID, Head: repo.Head().Name().Hex()}
-			records := repo.Records()
-			for i := len(records) - 1; i >= 0; i-- {
-				rec := records[i]
-				if rec.Kind != manifest.KindBackup {
-					continue
-				}
-				if result.Snapshots == 0 && !a.json {
-					fmt.Fprintf(a.out, "%-10s  %-20s  %-7s  %10s  %10s  %s\n", "SNAPSHOT", "TIME", "AGE", "SIZE", "UPLOADED", "INSTANCE")
-				}
-				result.Snapshots++
-				s := newSnapshot(rec)
-				text := fmt.Sprintf("%s  %-20s  %-7s  %10s  %10s  %s", s.ID, stamp(s.Time), elapsed(s.Time), size(s.bytes()), size(s.Stored), s.Instance)
-				if s.Missing > 0 {
-					text += "  incomplete: " + count(s.Missing, "file") + " missing"
-				}
-				a.item("snapshot", s, text)
-			}
-			if result.Snapshots == 0 {
-				a.say("no snapshots yet; holdfast backup makes one")
-			}
-			a.result = result
-			return nil
-		},
+		RunE:  func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), a, from) },
 	}
 	fromFlag(cmd, &from)
 	return cmd
+}
+
+func list(ctx context.Context, a *app, from string) error {
+	repo, err := a.open(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	const row = "%-10s  %-20s  %-7s  %10s  %10s  %s"
+	result := listResult{Repository: repo.ID, Head: repo.Head().Name().Hex()}
+	records := repo.Records()
+	for i := len(records) - 1; i >= 0; i-- {
+		rec := records[i]
+		if rec.Kind != manifest.KindBackup {
+			continue
+		}
+		if result.Snapshots == 0 && !a.term.JSON {
+			fmt.Fprintf(a.term.Out, row+"\n", "SNAPSHOT", "TIME", "AGE", "SIZE", "UPLOADED", "INSTANCE")
+		}
+		result.Snapshots++
+		s := newSnapshot(rec)
+		text := fmt.Sprintf(row, s.ID, units.Time(s.Time), units.Age(s.Time),
+			units.Size(s.bytes()), units.Size(s.Stored), s.Instance)
+		if s.Missing > 0 {
+			text += "  incomplete: " + units.Count(s.Missing, "file") + " missing"
+		}
+		a.term.Item("snapshot", s, text)
+	}
+	if result.Snapshots == 0 {
+		a.term.Say("no snapshots yet; holdfast backup makes one")
+	}
+	a.term.Result = result
+	return nil
 }

@@ -1,53 +1,32 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/manifest"
 )
 
-func (a *app) lsCommand() *cobra.Command {
+func lsCommand(a *app) *cobra.Command {
 	var from string
 	var u unlocking
 	cmd := &cobra.Command{
 		Use:   "ls SNAP [PART/PATH]",
-		Short: "List the files of a snapshot, all or those below a path",
+		Short: "List the files of a snapshot, or those below a path",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			repo, err := a.openOwned(cmd.Context(), from, u)
 			if err != nil {
 				return err
 			}
-			defer repo.close()
-			snap, err := repo.snapshot(cmd.Context(), args[0], os.TempDir())
-			if err != nil {
-				return err
-			}
-			below := first(args[1:])
-			var total manifest.Total
-			for f, err := range snap.Files(cmd.Context()) {
-				if err != nil {
-					return err
-				}
-				name := string(f.Part) + "/" + f.Path
-				if !within(name, below) {
-					continue
-				}
-				total.Files++
-				total.Bytes += f.Size
-				f.Extents = nil
-				a.item("file", f, fileLine(f, legible(name)))
-			}
-			a.result = total
-			if total.Files == 0 {
-				return usage(fmt.Errorf("nothing in snapshot %s is named %q", snap.Record.ID(), below), "a path starts with database, files or media")
-			}
-			return nil
+			defer repo.Close()
+			return listFiles(cmd.Context(), a.term, repo, args[0], first(args[1:]))
 		},
 	}
 	fromFlag(cmd, &from)
@@ -55,19 +34,42 @@ func (a *app) lsCommand() *cobra.Command {
 	return cmd
 }
 
-// within reports whether a file is below a path, or that path itself; "" is
-// above all.
-func within(name, path string) bool {
-	path = strings.TrimSuffix(path, "/")
-	return path == "" || name == path || strings.HasPrefix(name, path+"/")
+// listFiles prints the files below a path.
+func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository, which, path string) error {
+	snap, err := repo.Snapshot(ctx, which, os.TempDir())
+	if err != nil {
+		return err
+	}
+	var total manifest.Total
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return err
+		}
+		if !agent.Below(f, path) {
+			continue
+		}
+		total.Files++
+		total.Bytes += f.Size
+		f.Extents = nil
+		t.Item("file", f, fileLine(f))
+	}
+	t.Result = total
+	if total.Files == 0 {
+		return usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
+			"a path starts with database, files or media")
+	}
+	return nil
 }
 
-func fileLine(f manifest.File, name string) string {
-	if f.Missing {
+func fileLine(f manifest.File) string {
+	name := terminal.Quote(string(f.Part) + "/" + f.Path)
+	modified := f.Modified.Local().Format("2006-01-02 15:04")
+	switch {
+	case f.Missing:
 		return fmt.Sprintf("%-10s  %12s  %-16s  %s", "missing", "-", "-", name)
+	case f.Link != "":
+		return fmt.Sprintf("%-10s  %12s  %s  %s -> %s", "lrwxrwxrwx", "-", modified, name,
+			terminal.Quote(string(f.Link)))
 	}
-	if f.Link != "" {
-		return fmt.Sprintf("%-10s  %12s  %s  %s -> %s", "lrwxrwxrwx", "-", f.Modified.Local().Format("2006-01-02 15:04"), name, legible(string(f.Link)))
-	}
-	return fmt.Sprintf("%-10s  %12d  %s  %s", fs.FileMode(f.Mode), f.Size, f.Modified.Local().Format("2006-01-02 15:04"), name)
+	return fmt.Sprintf("%-10s  %12d  %s  %s", fs.FileMode(f.Mode), f.Size, modified, name)
 }

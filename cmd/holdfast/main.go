@@ -2,9 +2,76 @@
 // from there.
 package main
 
-import "os"
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/remedy"
+)
 
 func main() {
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-	os.Exit(a.main(os.Args[1:]))
+	os.Exit(run(newApp(terminal.New(os.Stdin, os.Stdout, os.Stderr)), os.Args[1:]))
+}
+
+// run runs one command line and returns its exit code.
+func run(a *app, args []string) int {
+	limitMemory()
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
+
+	slog.SetDefault(slog.New(a.term.LogHandler()))
+	root := rootCommand(a)
+	root.SetArgs(joinPassphrase(args))
+	cmd, err := root.ExecuteContextC(ctx)
+	name := commandName(cmd)
+	var problem *remedy.Error
+	switch {
+	case errors.Is(err, errHelp):
+		problem = noCommand
+	case err != nil && !a.understood:
+		a.term.JSON = a.term.JSON || asksJSON(args) // --json may follow the mistake
+		problem = wrongUsage(err, name)
+	case err != nil:
+		problem = explain(ctx, err)
+	}
+	if problem != nil && problem != noCommand {
+		a.term.ShowProblem(name, problem)
+	}
+	exit := exitCode(problem)
+	a.term.Summarize(name, exit, problem)
+	if err := a.term.WriteError(); err != nil && problem == nil {
+		// A person asked for the output. A script must not take a part of a list for the
+		// whole.
+		a.term.ShowProblem(name, &remedy.Error{What: "write standard output", Err: err})
+		return exitUnexpected
+	}
+	return exit
+}
+
+// endSignals ask for an orderly end. Closing the terminal sends SIGHUP, and nohup
+// makes the program ignore SIGHUP.
+func endSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// limitMemory leaves memory to the instance's server on the same machine.
+// GOMEMLIMIT and GOGC of the environment win.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(96 << 20)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(100)
+	}
 }

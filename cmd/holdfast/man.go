@@ -9,44 +9,45 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func (a *app) manCommand() *cobra.Command {
+func manCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "man",
 		Short: "Print the manual page",
 		Long:  "Print the manual page:\n\n  holdfast man > /usr/local/share/man/man1/holdfast.1",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.noJSON("a page for man"); err != nil {
+			if err := a.refuseJSON("a page for man"); err != nil {
 				return err
 			}
-			manual(a.out, cmd.Root())
+			manual(a.term.Out, cmd.Root())
 			return nil
 		},
 	}
 }
 
-// manual writes one page for the whole tree of verbs, in man(7).
+// manual writes one page for the whole tree of commands, in the language of man(7).
 func manual(w io.Writer, root *cobra.Command) {
 	fmt.Fprintf(w, ".TH HOLDFAST 1 \"\" \"holdfast %s\" \"Holdfast\"\n", version())
 	fmt.Fprintf(w, ".SH NAME\nholdfast \\- %s\n", roff(strings.ToLower(root.Short[:1])+root.Short[1:]))
-	fmt.Fprintf(w, ".SH SYNOPSIS\n.B holdfast\n.I verb\n[flags]\n.SH DESCRIPTION\n%s\n", prose(root.Long))
-	fmt.Fprintln(w, ".SH VERBS")
-	verbs(w, root)
-	fmt.Fprintln(w, ".SH GLOBAL FLAGS\nHOLDFAST_NAME in the environment stands for a flag --name that isn't given.")
+	fmt.Fprintf(w, ".SH SYNOPSIS\n.B holdfast\n.I command\n[flags]\n.SH DESCRIPTION\n%s\n", prose(root.Long))
+	fmt.Fprintln(w, ".SH COMMANDS")
+	commandPages(w, root)
+	fmt.Fprintln(w, ".SH GLOBAL FLAGS\nHOLDFAST_NAME in the environment stands for a flag --name that is left out.")
 	flags(w, root.PersistentFlags())
 	fmt.Fprintln(w, ".SH EXIT STATUS")
+	fmt.Fprintf(w, ".TP\n.B 0\nsuccess\n")
 	for _, e := range exits {
 		fmt.Fprintf(w, ".TP\n.B %d\n%s\n", e.code, roff(e.means))
 	}
 }
 
-func verbs(w io.Writer, parent *cobra.Command) {
+func commandPages(w io.Writer, parent *cobra.Command) {
 	for _, c := range parent.Commands() {
 		if c.Hidden {
 			continue
 		}
 		if c.HasSubCommands() {
-			verbs(w, c)
+			commandPages(w, c)
 			continue
 		}
 		text := c.Long
@@ -65,8 +66,8 @@ func flags(w io.Writer, set *pflag.FlagSet) {
 		}
 		value, text := pflag.UnquoteUsage(f)
 		name := "--" + f.Name
-		if f.NoOptDefVal == joinedHelp {
-			name += "[=" + joinedHelp + "]"
+		if f.NoOptDefVal == passphraseHelp {
+			name += "[=" + passphraseHelp + "]"
 		}
 		if f.Shorthand != "" {
 			name = "-" + f.Shorthand + ", " + name
@@ -75,7 +76,7 @@ func flags(w io.Writer, set *pflag.FlagSet) {
 	})
 }
 
-// prose sets paragraphs; indented lines stay as they are.
+// prose sets paragraphs. Indented paragraphs keep their lines.
 func prose(text string) string {
 	var b strings.Builder
 	for _, paragraph := range strings.Split(text, "\n\n") {
@@ -88,8 +89,8 @@ func prose(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// roff escapes what would be markup: backslashes, hyphens, and a dot or quote
-// that begins a line.
+// roff escapes markup: backslashes, hyphens, and a dot or quote at the begin of a
+// line.
 func roff(text string) string {
 	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")
 	for i, line := range lines {

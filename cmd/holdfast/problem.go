@@ -5,165 +5,194 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/vault"
 )
 
-// The exit codes. They are an interface: scripts and units act on them.
+// Exit codes with a name. The table exits has all exit codes.
 const (
-	exitUnexpected   = 1
-	exitUsage        = 2
-	exitIncomplete   = 3
-	exitNoRepository = 10
-	exitBusy         = 11
-	exitKey          = 12
-	exitCredentials  = 13
-	exitUnreachable  = 14
-	exitFull         = 15
-	exitSource       = 16
-	exitDamage       = 17
-	exitRefused      = 20
-	exitInterrupted  = 130
+	exitUnexpected  = 1
+	exitUsage       = 2
+	exitInterrupted = terminal.ExitInterrupted
 )
 
-// exits says what the codes mean.
+// exits are the exit codes. The codes are an interface for scripts and units.
 var exits = []struct {
+	kind  remedy.Kind
 	code  int
 	means string
 }{
-	{0, "it went well"},
-	{exitUnexpected, "something unexpected"},
-	{exitUsage, "the command line or the configuration is wrong"},
-	{exitIncomplete, "saved, restored or exported, but incomplete: something could not be read"},
-	{exitNoRepository, "there is no repository at that place"},
-	{exitBusy, "another holdfast is at work there"},
-	{exitKey, "wrong or missing key"},
-	{exitCredentials, "the storage refused the credentials"},
-	{exitUnreachable, "the storage could not be reached"},
-	{exitFull, "the storage is full"},
-	{exitSource, "the instance could not be read, or not be filled"},
-	{exitDamage, "damage was found"},
-	{exitRefused, "refused for safety"},
-	{exitInterrupted, "interrupted"},
+	{remedy.Unexpected, exitUnexpected, "something unexpected"},
+	{remedy.Setting, exitUsage, "the command line or the configuration is wrong"},
+	{remedy.Incomplete, 3, "saved, restored or exported, but incomplete: something could not be read"},
+	{remedy.NoRepository, 10, "the remote holds no repository"},
+	{remedy.Busy, 11, "another holdfast is at work there"},
+	{remedy.WrongKey, 12, "wrong or missing key"},
+	{remedy.Credentials, 13, "the storage refused the credentials"},
+	{remedy.Unreachable, 14, "the storage could not be reached"},
+	{remedy.Full, 15, "the storage is full"},
+	{remedy.Source, 16, "the instance could not be read or filled"},
+	{remedy.Damage, 17, "damage was found"},
+	{remedy.Refused, 20, "refused for safety"},
+	{remedy.Interrupted, exitInterrupted, "interrupted"},
 }
 
-// problem is an error as a person needs it: what happened, what that means, and
-// what to do about it.
-type problem struct {
-	exit   int
-	err    error
-	effect string // "" where there is nothing to add
-	fix    string
-	again  string // the command that goes on, where it is another than the one that failed
+// exitCode returns the exit code for a problem, 0 for nil.
+func exitCode(problem *remedy.Error) int {
+	if problem == nil {
+		return 0
+	}
+	for _, e := range exits {
+		if e.kind == problem.Kind {
+			return e.code
+		}
+	}
+	return exitUnexpected
 }
-
-func (p *problem) Error() string { return p.err.Error() }
-func (p *problem) Unwrap() error { return p.err }
 
 // usage is a problem of the command line or the configuration.
-func usage(err error, fix string) error { return &problem{exit: exitUsage, err: err, fix: fix} }
+func usage(err error, fix string) error {
+	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: fix}
+}
 
-// withEffect adds to an error what it means, where nothing said so yet.
+// wrongUsage is the problem of an unreadable command line.
+func wrongUsage(err error, command string) *remedy.Error {
+	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: join("run: holdfast", command, "--help")}
+}
+
+// withEffect adds the effect to an error without effect.
 func withEffect(err error, effect string) error {
 	if err == nil {
 		return nil
 	}
-	p := *explain(context.Background(), err)
-	if p.effect == "" {
-		p.effect = effect
+	problem := explain(context.Background(), err)
+	if problem.Effect == "" {
+		problem.Effect = effect
 	}
-	return &p
+	return problem
 }
 
-// explain gives an error its exit code and its remedy. What a layer below said
-// about the remedy wins.
-func explain(ctx context.Context, err error) *problem {
-	p := &problem{exit: exitUnexpected, err: err}
-	for _, k := range known {
-		if errors.Is(err, k.is) {
-			p.exit, p.fix = k.exit, k.fix
-			break
-		}
+// explain finds the kind, the effect and the fix of an error. Each comes from the
+// outermost [remedy.Error] that has a value for it. The table of causes gives the
+// kind and fix of other errors. After ctx ended, the problem is the interruption.
+func explain(ctx context.Context, err error) *remedy.Error {
+	problem := &remedy.Error{Err: err}
+	for said := outermost(err); said != nil; said = outermost(said.Err) {
+		problem.Kind = cmp.Or(problem.Kind, said.Kind)
+		problem.Effect = cmp.Or(problem.Effect, said.Effect)
+		problem.Fix = cmp.Or(problem.Fix, said.Fix)
 	}
-	var source *remedy.Error
-	if errors.As(err, &source) {
-		p.fix = source.Fix
-		switch {
-		case source.Kind == remedy.Refused:
-			p.exit = exitRefused
-		case p.exit == exitCredentials, p.exit == exitUnreachable, p.exit == exitNoRepository:
-			p.exit = exitSource // GoToSocial's own bucket, not the storage
-		case p.exit == exitUnexpected:
-			p.exit = cmp.Or(map[remedy.Kind]int{remedy.Setting: exitUsage, remedy.Busy: exitBusy}[source.Kind], exitSource)
-		}
-	}
-	var damage *vault.DamageError
-	if errors.As(err, &damage) {
-		p.fix = "copy the damaged objects back from a mirror and run it again; or restore another snapshot into another folder; "
-		if damage.Database {
-			p.fix += "--only media,files --salvage brings the rest of this one, into another folder, too"
-		} else {
-			p.fix += "or run it again with --salvage: that restores everything but the files above"
-		}
-		p.fix += "; holdfast verify --data all names all that is damaged"
-	}
-	var broken *remedy.DamageError
-	if errors.As(err, &broken) {
-		p.exit = exitDamage
-	}
-	if broken != nil && source == nil {
-		p.fix = "restore an earlier snapshot; or this one as it was by --verbatim, into another folder, or its file alone by holdfast cat SNAP database/sqlite.db, and mend it by sqlite3's REINDEX or .recover"
-	}
-	var said *problem
-	if errors.As(err, &said) {
-		p.exit, p.effect, p.again = said.exit, said.effect, said.again
-		if said.fix != "" {
-			p.fix = said.fix
-		}
+	if problem.Kind == remedy.Interrupted {
+		return problem
 	}
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
-		p.exit, p.fix = exitInterrupted, "run it again: it goes on with what is there already"
-		p.err = errInterrupted
-		if p.again != "" {
-			p.fix = ""
-		}
+		return &remedy.Error{Kind: remedy.Interrupted, What: "interrupted", Effect: problem.Effect,
+			Fix: "run it again: the next run continues the work"}
 	}
-	if p.again != "" && !strings.HasSuffix(p.fix, p.again) {
-		p.fix = strings.TrimPrefix(p.fix+"; ", "; ") + "this goes on with it:\n" + p.again
+	kind, fix := cause(err)
+	if isMoreExact(kind, problem.Kind) {
+		problem.Kind = kind
 	}
-	return p
+	if problem.Fix == "" {
+		problem.Fix = fix
+	}
+	return problem
 }
 
-var errInterrupted = errors.New("interrupted")
+// outermost returns the first problem in the chain of an error, or nil.
+func outermost(err error) *remedy.Error {
+	var said *remedy.Error
+	errors.As(err, &said)
+	return said
+}
 
-// known are the failures that have an exit code of their own. The first that
-// an error is decides.
-var known = []struct {
-	is   error
-	exit int
+// isMoreExact reports whether the kind of the cause is more exact than the kind of the
+// problem. Source covers all trouble of an instance. A wrong setting inside
+// [vault.ErrSource] kept the instance from being read.
+func isMoreExact(cause, have remedy.Kind) bool {
+	switch have {
+	case remedy.Unexpected:
+		return true
+	case remedy.Source:
+		return cause == remedy.Full || cause == remedy.Damage || cause == remedy.Busy
+	case remedy.Setting:
+		return cause == remedy.Source
+	}
+	return false
+}
+
+// cause looks an error up in the table of causes.
+func cause(err error) (kind remedy.Kind, fix string) {
+	if damage := (*vault.DamageError)(nil); errors.As(err, &damage) {
+		return remedy.Damage, salvageFix(damage)
+	}
+	if damage := (*remedy.DamageError)(nil); errors.As(err, &damage) {
+		return remedy.Damage, mendFix
+	}
+	for _, c := range causes {
+		if errors.Is(err, c.err) {
+			return c.kind, c.fix
+		}
+	}
+	return remedy.Unexpected, ""
+}
+
+// salvageFix says how to restore in spite of damaged packs.
+func salvageFix(damage *vault.DamageError) string {
+	rest := "or run it again with --salvage, which restores everything but the files above"
+	if damage.Database {
+		rest = "--only media,files --salvage restores the rest of this snapshot into another folder"
+	}
+	return "copy the damaged objects back from a mirror and run it again; " +
+		"or restore another snapshot into another folder; " +
+		rest + "; holdfast verify --data all names everything that is damaged"
+}
+
+// mendFix is the fix for a database with damage from before the backup.
+const mendFix = "restore an earlier snapshot; or restore this one with --verbatim into another folder, " +
+	"or only its database with holdfast cat SNAP database/sqlite.db, " +
+	"and mend the database with sqlite3's REINDEX or .recover"
+
+// causes gives errors of the packages below a kind and a fix. The first matching row
+// decides. A row has no fix if the error's own text names the fix.
+var causes = []struct {
+	err  error
+	kind remedy.Kind
 	fix  string
 }{
-	{vault.ErrWrongKey, exitKey, "use an owner's identity: the recovery kit of this repository, or the file that holdfast key new wrote"},
-	{vault.ErrOtherRoot, exitRefused, "correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
-	{vault.ErrNoRepository, exitNoRepository, "correct the URL; on an instance's server holdfast init makes a repository"},
-	{vault.ErrNoFile, exitUsage, "holdfast ls SNAP shows what is there"},
-	{vault.ErrNoSnapshot, exitUsage, "holdfast list shows the snapshots, holdfast ls SNAP what is in one"},
-	{vault.ErrBusy, exitBusy, "wait until it ends"},
-	{vault.ErrRefused, exitRefused, ""},
-	{remote.ErrRights, exitCredentials, "run Holdfast as the user who owns the folder, or give it to this one: chown -R USER FOLDER"},
-	{remote.ErrCredentials, exitCredentials, "correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; holdfast config check tries them"},
-	{remote.ErrFull, exitFull, "make room or raise the quota, then run it again: what arrived is kept"},
-	{unix.ENOSPC, exitFull, "make room on this machine's disk, then run it again"},
-	{remote.ErrNoBucket, exitNoRepository, "correct the URL, or make the bucket there; if it held snapshots, ask the provider what became of it, or restore from a mirror"},
-	{remote.ErrNotMounted, exitUnreachable, "mount the disk that the folder lies on, or correct its path; holdfast init starts a repository in a new folder"},
-	{remote.ErrReadOnly, exitUnreachable, "mount the disk read-write, then run it again; a disk that fails turns read-only by itself: dmesg says so"},
-	{remote.ErrUnreachable, exitUnreachable, "check the URL and the network, then run it again: what arrived is kept"},
-	{vault.ErrDamage, exitDamage, "run holdfast verify --data all: it names what is damaged and which snapshots that hurts"},
-	{vault.ErrSource, exitSource, ""},
-	{fs.ErrPermission, exitUnexpected, "run Holdfast as root or as the user who owns the file"},
+	{vault.ErrWrongKey, remedy.WrongKey,
+		"use an owner's identity: the recovery kit of this repository, or the file that holdfast key new wrote"},
+	{vault.ErrOtherRoot, remedy.Refused,
+		"correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
+	{vault.ErrNoRepository, remedy.NoRepository,
+		"correct the URL; on an instance's server holdfast init makes a repository"},
+	{vault.ErrNoFile, remedy.Setting, "holdfast ls SNAP lists the files"},
+	{vault.ErrNoSnapshot, remedy.Setting, "holdfast list shows the snapshots, holdfast ls SNAP the files of one"},
+	{vault.ErrBusy, remedy.Busy, "wait until it ends"},
+	{vault.ErrRefused, remedy.Refused, ""},
+	{remote.ErrRights, remedy.Credentials,
+		"run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},
+	{remote.ErrCredentials, remedy.Credentials,
+		"correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; " +
+			"holdfast config check tries them"},
+	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run it again: uploaded data is kept"},
+	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run it again"},
+	{remote.ErrNoBucket, remedy.NoRepository,
+		"correct the URL, or make the bucket there; if the bucket held snapshots, " +
+			"ask the provider what happened to it, or restore from a mirror"},
+	{remote.ErrNotMounted, remedy.Unreachable,
+		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
+	{remote.ErrReadOnly, remedy.Unreachable,
+		"mount the disk read-write, then run it again; a failing disk turns read-only by itself: see dmesg"},
+	{remote.ErrUnreachable, remedy.Unreachable,
+		"check the URL and the network, then run it again: uploaded data is kept"},
+	{vault.ErrDamage, remedy.Damage,
+		"run holdfast verify --data all: it names what is damaged, and which snapshots need the damaged objects"},
+	{vault.ErrSource, remedy.Source, ""},
+	{fs.ErrPermission, remedy.Unexpected, "run Holdfast as root or as the user who owns the file"},
 }

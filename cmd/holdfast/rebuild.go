@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -16,12 +15,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/rebuild"
+	"holdfast/remedy"
 	"holdfast/vault"
 )
 
@@ -40,7 +40,7 @@ type rebuildFlags struct {
 // its own, then put in its place, step by step. Every step can be repeated.
 type rebuilding struct {
 	*rebuild.Rebuild
-	verb     *restoreVerb
+	verb     *restoreFlags
 	app      *app
 	snap     *vault.Snapshot
 	work     string   // the folder
@@ -49,7 +49,7 @@ type rebuilding struct {
 }
 
 // rebuild restores the whole instance onto this machine.
-func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
+func (v *restoreFlags) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
 	// Folders are as README says, whatever the shell would have.
 	unix.Umask(0o022)
 	rec := snap.Record
@@ -71,15 +71,10 @@ func (v *restoreVerb) rebuild(ctx context.Context, a *app, snap *vault.Snapshot,
 		return err
 	}
 	if err := r.steps(ctx, begun, result); err != nil {
-		p := *explain(ctx, err)
-		p.effect, p.again = "the restore is unfinished; what was fetched is kept in "+r.work, v.again(rec.ID())
-		if strings.HasPrefix(p.fix, "--replace ") && !v.full.replace {
-			p.again += " --replace"
-		}
-		return &p
+		return v.unfinished(explain(ctx, err), r.work, rec.ID())
 	}
 	r.tellRest(ctx, result)
-	result.unnamed = rec.Missing - int64(len(result.Missing))
+	result.missing = rec.Missing
 	return r.clear()
 }
 
@@ -97,7 +92,7 @@ func (r *rebuilding) finish(ctx context.Context) ([]string, error) {
 func (r *rebuilding) clear() error {
 	err := errors.Join(os.Remove(r.journalFile()), os.RemoveAll(r.journalFile()+".part"))
 	if gone := os.Remove(r.work); errors.Is(gone, unix.ENOTEMPTY) {
-		r.app.say("! %s stays: there is something in it that no restore made", r.work)
+		r.app.term.Say("! %s stays: there is something in it that no restore made", r.work)
 	} else {
 		err = errors.Join(err, gone)
 	}
@@ -106,7 +101,7 @@ func (r *rebuilding) clear() error {
 
 // newRebuilding finds out what belongs where, by GoToSocial's own configuration:
 // that of --gotosocial, else the one in the snapshot.
-func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
+func (v *restoreFlags) newRebuilding(ctx context.Context, a *app, snap *vault.Snapshot) (*rebuilding, error) {
 	rec := snap.Record
 	r := &rebuilding{verb: v, app: a, snap: snap, Rebuild: &rebuild.Rebuild{
 		Facts: rec.Facts, Domain: rec.Instance, Replace: v.full.replace, Verbatim: v.verbatim, Given: v.full.gotosocial != "",
@@ -126,10 +121,10 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 	}
 	r.User = cmp.Or(v.full.user, rec.Facts.User, r.Config.RunsAs())
 	if r.Config.Domain() != rec.Instance {
-		return nil, &problem{exit: exitRefused, err: fmt.Errorf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
-			fix: "give the configuration of that instance by --gotosocial"}
+		return nil, &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", rec.Instance, r.Config.Domain()),
+			Fix: "give the configuration of that instance by --gotosocial"}
 	}
-	if r.Bucket, err = media.OpenClient(r.Config, a.patience); err != nil {
+	if r.Bucket, err = media.OpenClient(r.Config, 0); err != nil {
 		return nil, err
 	}
 	switch {
@@ -141,14 +136,14 @@ func (v *restoreVerb) newRebuilding(ctx context.Context, a *app, snap *vault.Sna
 		if err != nil {
 			return nil, err
 		}
-		r.work, r.searched = workFolder(cmp.Or(near, a.state), rec.Instance)
+		r.work, r.searched = workFolder(cmp.Or(near, a.home.State), rec.Instance)
 	}
 	r.From = filepath.Join(r.work, "instance")
 	return r, nil
 }
 
 // settings reads GoToSocial's configuration: a person's, else the snapshot's.
-func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (*gotosocial.Config, error) {
+func (v *restoreFlags) settings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (*gotosocial.Config, error) {
 	restored, err := v.restoredSettings(ctx, snap, files)
 	if v.full.gotosocial == "" || ctx.Err() != nil {
 		return restored, err
@@ -160,7 +155,7 @@ func (v *restoreVerb) settings(ctx context.Context, snap *vault.Snapshot, files 
 	return c, loadErr
 }
 
-func (v *restoreVerb) restoredSettings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (c *gotosocial.Config, err error) {
+func (v *restoreFlags) restoredSettings(ctx context.Context, snap *vault.Snapshot, files []manifest.File) (c *gotosocial.Config, err error) {
 	var paths []string
 	for _, f := range files {
 		// What could hold settings: GoToSocial's own example has 50 KiB.
@@ -209,7 +204,7 @@ func (r *rebuilding) journalFile() string { return filepath.Join(r.work, journal
 func (r *rebuilding) begun() (*journal, error) {
 	const nothing = "nothing was changed"
 	refuse := func(err error, fix string) error {
-		return &problem{exit: exitRefused, err: err, effect: nothing, fix: fix}
+		return &remedy.Error{Kind: remedy.Refused, Err: err, Effect: nothing, Fix: fix}
 	}
 	var err error
 	if r.held, err = holdFolder(r.work); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -296,12 +291,12 @@ func (r *rebuilding) look(ctx context.Context, begun *journal) error {
 		if f.Fix != "" {
 			text += "\n  fix        " + f.Fix
 		}
-		a.item("finding", f, text)
+		a.term.Item("finding", f, text)
 	}
 	if refused == nil || r.verb.plan {
 		return nil
 	}
-	return &problem{exit: exitRefused, err: fmt.Errorf("%s: %s", refused.What, refused.Detail), effect: "nothing was changed", fix: refused.Fix}
+	return &remedy.Error{Kind: remedy.Refused, What: refused.What + ": " + refused.Detail, Effect: "nothing was changed", Fix: refused.Fix}
 }
 
 // began reports whether what a finding speaks of is this restore's own work.
@@ -312,23 +307,22 @@ func (j *journal) began(what string) bool {
 
 // confirm has a person type the domain: what follows writes all over this
 // machine.
-func (v *restoreVerb) confirm(ctx context.Context, a *app, domain string) error {
+func (v *restoreFlags) confirm(ctx context.Context, a *app, domain string) error {
 	typed := v.full.yes
 	switch {
 	case typed != "":
-	case term.IsTerminal(int(a.in.Fd())):
-		fmt.Fprintf(a.err, "\nThis rebuilds %s on this machine, as said above. Type the domain to begin: ", domain)
-		line, err := a.prompt(ctx, func() (string, error) { return bufio.NewReader(a.in).ReadString('\n') })
+	case a.term.Interactive():
+		var err error
+		typed, err = a.term.Ask(ctx, fmt.Sprintf("\nThe restore will rebuild %s on this machine, as the plan says. Type the domain to begin: ", domain))
 		if err != nil {
 			return err
 		}
-		typed = strings.TrimSpace(line)
 	default:
-		return &problem{exit: exitRefused, err: errors.New("nobody confirmed the restore, and there is no terminal to ask"), effect: "nothing was changed",
-			fix: "--yes " + domain + " confirms it; --to DIR restores into a folder instead"}
+		return &remedy.Error{Kind: remedy.Refused, What: "nobody confirmed the restore, and there is no terminal to ask", Effect: "nothing was changed",
+			Fix: "--yes " + domain + " confirms it; --to DIR restores into a folder instead"}
 	}
 	if !strings.EqualFold(typed, domain) {
-		return &problem{exit: exitRefused, err: fmt.Errorf("%q is not %s", typed, domain), effect: "nothing was changed", fix: "type the domain as it stands in the plan"}
+		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%q is not %s", typed, domain), Effect: "nothing was changed", Fix: "type the domain as it stands in the plan"}
 	}
 	return nil
 }
@@ -372,7 +366,7 @@ func (r *rebuilding) steps(ctx context.Context, begun *journal, result *restoreR
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		for _, note := range notes {
-			r.app.say("✓ %s", note)
+			r.app.term.Say("✓ %s", note)
 		}
 		result.Notes = append(result.Notes, notes...)
 		j.Done = append(j.Done, step.name)
@@ -390,7 +384,7 @@ func (r *rebuilding) fetch(ctx context.Context, result *restoreResult) error {
 	}
 	p := new(vault.Progress)
 	var report *vault.RestoreReport
-	err := r.app.watch(ctx, "fetched", p, func(ctx context.Context) (err error) {
+	err := r.app.term.Watch(ctx, "fetched", p, func(ctx context.Context) (err error) {
 		report, err = r.snap.Restore(ctx, r.From, &rebuild.Directory{Path: r.From, Verbatim: r.Verbatim}, vault.RestoreConfig{Progress: p})
 		return err
 	})
@@ -398,11 +392,11 @@ func (r *rebuilding) fetch(ctx context.Context, result *restoreResult) error {
 		return nil // an earlier run was killed while it cleared up
 	}
 	if err != nil {
-		r.app.tellLost(err)
+		warnLost(r.app.term, err)
 		return err
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed, result.Missing = report.Files, report.Bytes, report.Packs, report.Resumed, report.Missing
-	r.app.say("✓ fetched %s, %s; every byte was checked", count(report.Files, "file"), size(report.Bytes))
+	r.app.term.Say("✓ fetched %s, %s; every byte was checked", units.Count(report.Files, "file"), units.Size(report.Bytes))
 	return nil
 }
 
@@ -417,8 +411,8 @@ func (r *rebuilding) fetched() bool {
 func (r *rebuilding) tellRest(ctx context.Context, result *restoreResult) {
 	result.Rest = r.Rest(ctx)
 	result.Seconds = time.Since(r.verb.began).Seconds()
-	r.app.say("\n%s is rebuilt on this machine, as it was at %s. What is left to do:", r.Domain, stamp(r.snap.Record.Time))
+	r.app.term.Say("\n%s is rebuilt on this machine, as it was at %s. What is left to do:", r.Domain, units.Time(r.snap.Record.Time))
 	for n, text := range result.Rest {
-		r.app.say("  %d. %s", n+1, text)
+		r.app.term.Say("  %d. %s", n+1, text)
 	}
 }

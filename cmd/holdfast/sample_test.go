@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/agent"
 	"holdfast/instance/sample"
 	"holdfast/manifest"
 )
@@ -54,7 +55,7 @@ func runSample(verb, dir string, args []string) error {
 	case "interrupt":
 		return interrupt(dir, exec.Command(args[0], args[1:]...))
 	case "locked":
-		unlock, err := (&app{state: dir}).lock("backup")
+		unlock, err := agent.Home{State: dir}.Lock("backup")
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"holdfast/cmd/holdfast/terminal"
 )
 
 func TestMain(m *testing.M) {
@@ -16,9 +18,10 @@ func TestMain(m *testing.M) {
 		"holdfast": main,
 		"sample":   sampleMain,
 		"holdfast-at": func() {
-			// holdfast-at ROOT [ARG]...: units and configurations are looked for below ROOT.
-			a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, root: os.Args[1]}
-			os.Exit(a.main(os.Args[2:]))
+			// holdfast-at ROOT [ARG]... looks for units and configurations below ROOT.
+			a := newApp(terminal.New(os.Stdin, os.Stdout, os.Stderr))
+			a.home.Root = os.Args[1]
+			os.Exit(run(a, os.Args[2:]))
 		},
 	})
 }

@@ -6,30 +6,31 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/seal"
 )
 
-func (a *app) showCommand() *cobra.Command {
+func showCommand(a *app) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use:   "show [SNAP|latest]",
-		Short: "Show what a snapshot's record says; needs no key",
+		Short: "Show the record of a snapshot; needs no key",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			repo, err := a.open(cmd.Context(), from, seal.RepositoryID{})
+			repo, err := a.open(cmd.Context(), from)
 			if err != nil {
 				return err
 			}
-			defer repo.close()
+			defer repo.Close()
 			rec, err := repo.Find(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
 			s := newSnapshot(rec)
-			a.result = s
-			if !a.json {
-				a.show(s, rec, repo.Head().Name().Hex())
+			a.term.Result = s
+			if !a.term.JSON {
+				printRecord(a.term, s, rec, repo.Head().Name().Hex())
 			}
 			return nil
 		},
@@ -38,15 +39,16 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-// show prints a record, and the head that --expect-head takes.
-func (a *app) show(s snapshot, rec *manifest.Record, head string) {
+// printRecord prints a record, and the head that --expect-head takes.
+func printRecord(t *terminal.Terminal, s snapshot, rec *manifest.Record, head string) {
 	row := func(label, format string, args ...any) {
-		fmt.Fprintf(a.out, "%-12s %s\n", label, oneLine(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(t.Out, "%-12s %s\n", label, terminal.EscapeLine(fmt.Sprintf(format, args...)))
 	}
 	row("snapshot", "%s", s.Name)
 	row("number", "%d", s.Sequence)
 	row("instance", "%s: %s", s.Instance, describe(rec.Facts))
-	row("shows", "%s (%s ago), taken in %s", stamp(s.Time), elapsed(s.Time), took(rec.Finished.Sub(rec.Started)))
+	row("as of", "%s (%s ago), taken in %s", units.Time(s.Time), units.Age(s.Time),
+		units.Duration(rec.Finished.Sub(rec.Started)))
 	row("migration", "%s", cmp.Or(s.Migration, "unknown"))
 	for _, part := range manifest.Parts {
 		total := s.Parts[part]
@@ -54,23 +56,18 @@ func (a *app) show(s snapshot, rec *manifest.Record, head string) {
 		for _, p := range rec.Packs[part] {
 			sealed += p.Size
 		}
-		row(string(part), "%s in %s; %s sealed in %s", size(total.Bytes), count(total.Files, "file"), size(sealed), count(int64(len(rec.Packs[part])), "pack"))
+		packs := units.Count(len(rec.Packs[part]), "pack")
+		row(string(part), "%s in %s; %s sealed in %s",
+			units.Size(total.Bytes), units.Count(total.Files, "file"), units.Size(sealed), packs)
 	}
 	if s.Missing > 0 {
-		row("incomplete", "%s missing", count(s.Missing, "file"))
+		row("incomplete", "%s missing", units.Count(s.Missing, "file"))
 	}
-	row("run", "read %s, uploaded %s", size(s.Read), size(s.Stored))
+	row("run", "read %s, uploaded %s", units.Size(s.Read), units.Size(s.Stored))
 	for _, name := range rec.Previous {
 		row("continues", "%s", name)
 	}
-	row("repository", "%s, epoch %d, %s", rec.Repository, rec.Epoch, count(int64(len(rec.Keys)), "owner"))
+	row("repository", "%s, epoch %d, %s", rec.Repository, rec.Epoch, units.Count(len(rec.Keys), "owner"))
 	row("head", "%s", head)
 	row("made by", "holdfast %s, record format %d", rec.Holdfast, rec.Format)
-}
-
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
 }

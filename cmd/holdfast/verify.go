@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,42 +9,62 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"holdfast/manifest/index"
-	"holdfast/seal"
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
+	"holdfast/remedy"
 	"holdfast/vault"
 )
 
-// verifyVerb checks what a repository holds.
-type verifyVerb struct {
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
 	from       string
 	data       string
 	expectHead string
 }
 
-func (a *app) verifyCommand() *cobra.Command {
-	var v verifyVerb
+func verifyCommand(a *app) *cobra.Command {
+	var v verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that the storage holds what the snapshots need; needs no key",
-		Long: `Check that the storage holds every object that a snapshot needs, at its size.
-With --data also that a share of them, drawn anew each time, or all of them,
-still have the bytes that were stored. No key is needed.`,
+		Long: `Check that the storage holds every object that a snapshot needs, at the right
+size. With --data, verify also reads a random share of the objects, or all of
+them, and checks that their bytes are unchanged. No key is needed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkHead(cmd.Flags()); err != nil {
+			if err := checkExpectHead(cmd.Flags()); err != nil {
 				return err
 			}
-			return v.run(cmd.Context(), a)
+			return verify(cmd.Context(), a, v)
 		},
 	}
 	fromFlag(cmd, &v.from)
 	cmd.Flags().StringVar(&v.data, "data", "", "read and hash this `SHARE` of the bytes: 5%, or all")
-	cmd.Flags().StringVar(&v.expectHead, "expect-head", "", "the newest record must be, or descend from, the one whose `ID` starts so")
+	expectHeadFlag(cmd.Flags(), &v.expectHead)
 	return cmd
 }
 
-// verifyResult is what verify saw, for --json.
+func expectHeadFlag(flags *pflag.FlagSet, to *string) {
+	flags.StringVar(to, "expect-head", "",
+		"fail unless the record `ID` is still in the history; detects deleted snapshots")
+}
+
+// checkExpectHead refuses an --expect-head without an ID, such as an empty variable
+// of a script.
+func checkExpectHead(flags *pflag.FlagSet) error {
+	f := flags.Lookup("expect-head")
+	head := f.Value.String()
+	if !f.Changed || len(head) >= 4 && strings.Trim(strings.ToLower(head), "0123456789abcdef") == "" {
+		return nil
+	}
+	return usage(fmt.Errorf("--expect-head: %q is neither a record's ID nor its first 4 digits or more", head),
+		"take the head that holdfast backup printed, or leave the flag out")
+}
+
+// verifyResult is the result of verify, for --json.
 type verifyResult struct {
 	Snapshots     int       `json:"snapshots"`
 	Head          string    `json:"head"`
@@ -60,6 +79,7 @@ type verifyResult struct {
 	Problems      int       `json:"problems"`
 }
 
+// verifyProblem is a damaged object, for --json.
 type verifyProblem struct {
 	Object string   `json:"object"`
 	What   string   `json:"what"`
@@ -67,77 +87,64 @@ type verifyProblem struct {
 	Fix    string   `json:"fix"`
 }
 
-func (v *verifyVerb) run(ctx context.Context, a *app) error {
-	frugal()
+func verify(ctx context.Context, a *app, v verifyFlags) error {
 	share, err := parseShare(v.data)
 	if err != nil {
 		return usage(err, "write --data 5% or --data all")
 	}
-	// Before the LIST: a backup that goes on meanwhile writes the record first.
-	memory := a.remembered(v.from)
-	repo, err := a.open(ctx, v.from, seal.RepositoryID{})
-	if err != nil {
-		return err
-	}
-	defer repo.close()
 	p := new(vault.Progress)
-	var report *vault.VerifyReport
-	err = a.watch(ctx, "read", p, func(ctx context.Context) (err error) {
-		report, err = repo.Verify(ctx, vault.VerifyConfig{Data: share, ExpectHead: v.expectHead, Memory: memory, Progress: p})
+	cfg := agent.VerifyConfig{OpenConfig: a.openConfig(v.from), Data: share, ExpectHead: v.expectHead}
+	cfg.Observer = a.observer(p)
+	var r *agent.VerifyReport
+	err = a.term.Watch(ctx, "read", p, func(ctx context.Context) (err error) {
+		r, err = a.home.Verify(ctx, cfg)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	head := repo.Head()
-	a.result = verifyResult{
-		report.Snapshots, head.Name().Hex(), head.Time, report.Objects, report.Bytes, report.HashedN, report.Hashed,
-		report.Unneeded, report.UnneededBytes, report.Foreign, len(report.Problems),
+	a.term.Result = verifyResult{
+		r.Snapshots, r.Head.Name().Hex(), r.Head.Time, r.Objects, r.Bytes, r.HashedN, r.Hashed,
+		r.Unneeded, r.UnneededBytes, r.Foreign, len(r.Problems),
 	}
-	a.tellVerify(report)
-	if report.KeysGone {
-		return &problem{exit: exitDamage, err: errors.New("nobody can restore anything: no key object is whole"),
-			effect: "the snapshots are there, and nothing opens them", fix: "follow the lines above, then verify again"}
+	printVerify(a.term, r.VerifyReport)
+	if problem := foundDamage(r.VerifyReport); problem != nil {
+		return problem
 	}
-	if n := len(report.Problems); n > 0 {
-		effect := "no snapshot that is listed is hurt"
-		if slices.ContainsFunc(report.Problems, func(p vault.Problem) bool { return len(p.Hurts) > 0 }) {
-			effect = "the snapshots named above can't be restored whole"
-		}
-		return &problem{exit: exitDamage, err: fmt.Errorf("%s not as it must be", count(int64(n), "object")),
-			effect: effect, fix: "follow the lines above, then verify again"}
-	}
-	if head := latest(repo.Records()); head != nil {
-		seen := "missing"
-		if share > 0 {
-			seen = "damaged in what was read"
-		}
-		if share == 1 {
-			seen = "damaged"
-		}
-		a.say("✓ nothing is %s; the newest snapshot, %s, is %s old", seen, head.ID(), elapsed(head.Time))
+	if r.Newest != nil {
+		a.term.Say("✓ nothing is %s; the newest snapshot, %s, is %s old", absent(share), r.Newest.ID(),
+			units.Age(r.Newest.Time))
 	}
 	return nil
 }
 
-// remembered is what this host knows of the log's end, where the verb reads the
-// remote that it backs up to. Elsewhere it is nothing.
-func (a *app) remembered(from string) (memory index.Memory) {
-	c, err := a.config()
-	if err != nil || len(c.Remotes) == 0 {
-		return memory
+// absent names the trouble ruled out by a verification without problems.
+func absent(share float64) string {
+	switch share {
+	case 0:
+		return "missing"
+	case 1:
+		return "damaged"
 	}
-	if from != "" {
-		home, err := newPlace(c.Remotes[0].URL)
-		at, err2 := newPlace(from)
-		if err != nil || err2 != nil || at.url != home.url {
-			return memory
-		}
+	return "damaged in what was read"
+}
+
+// foundDamage is the problem of a repository with damage, or nil.
+func foundDamage(r *vault.VerifyReport) error {
+	const fix = "follow the lines above, then verify again"
+	if r.KeysGone {
+		return &remedy.Error{Kind: remedy.Damage, What: "nobody can restore anything: no key object is undamaged",
+			Effect: "the snapshots exist, but no key opens them", Fix: fix}
 	}
-	if memory, err = index.ReadMemory(a.state); err != nil {
-		a.warn("what this host knows of the newest snapshot could not be compared: %v", err)
+	if len(r.Problems) == 0 {
+		return nil
 	}
-	return memory
+	effect := "all listed snapshots are undamaged"
+	if slices.ContainsFunc(r.Problems, func(p vault.Problem) bool { return len(p.Hurts) > 0 }) {
+		effect = "the snapshots named above can't be restored completely"
+	}
+	return &remedy.Error{Kind: remedy.Damage, What: units.Count(len(r.Problems), "damaged or missing object"),
+		Effect: effect, Fix: fix}
 }
 
 // parseShare reads "", "all" or "5%".
@@ -151,36 +158,39 @@ func parseShare(s string) (float64, error) {
 	number, ok := strings.CutSuffix(s, "%")
 	n, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(n > 0 && n <= 100) {
-		return 0, fmt.Errorf("--data %q is no share", s)
+		return 0, fmt.Errorf("--data: %q is not a percentage", s)
 	}
 	return n / 100, nil
 }
 
-func (a *app) tellVerify(r *vault.VerifyReport) {
-	a.say("compared with what the storage lists: %s, %s, of %s", count(int64(r.Objects), "object"), size(r.Bytes), count(int64(r.Snapshots), "record"))
+func printVerify(t *terminal.Terminal, r *vault.VerifyReport) {
+	t.Say("compared with the storage's own list: %s, %s, of %s",
+		units.Count(r.Objects, "object"), units.Size(r.Bytes), units.Count(r.Snapshots, "record"))
 	if r.HashedN > 0 {
-		a.say("read and hashed: %s, %s", count(int64(r.HashedN), "object"), size(r.Hashed))
+		t.Say("read and hashed: %s, %s", units.Count(r.HashedN, "object"), units.Size(r.Hashed))
 	}
 	if r.Unneeded > 0 {
-		a.say("needed by no snapshot: %s, %s; interrupted runs leave such; a backup uses those that its index still knows", count(int64(r.Unneeded), "pack"), size(r.UnneededBytes))
+		t.Say("needed by no snapshot: %s, %s; interrupted runs leave such packs, "+
+			"and a backup uses those that its index knows",
+			units.Count(r.Unneeded, "pack"), units.Size(r.UnneededBytes))
 	}
 	foreign := make([]string, len(r.Foreign))
 	for i, name := range r.Foreign {
-		foreign[i] = legible(name)
+		foreign[i] = terminal.Quote(name)
 	}
-	a.warnAll("no object of Holdfast's: %s", foreign)
+	t.WarnEach("not a Holdfast object: %s", foreign)
 	for _, w := range r.Warnings {
-		a.warn("%s", w)
+		t.Warn("%s", w)
 	}
 	for _, p := range r.Problems {
-		if a.json {
-			a.line("problem", verifyProblem{p.Object, p.What, p.Hurts, p.Fix})
+		if t.JSON {
+			t.Line("problem", verifyProblem{p.Object, p.What, p.Hurts, p.Fix})
 			continue
 		}
-		fmt.Fprintf(a.err, "✗ %s %s\n", legible(p.Object), oneLine(p.What))
+		fmt.Fprintf(t.Err, "✗ %s %s\n", terminal.Quote(p.Object), terminal.EscapeLine(p.What))
 		if len(p.Hurts) > 0 {
-			fmt.Fprintf(a.err, "  hurts    %s\n", strings.Join(p.Hurts, ", "))
+			fmt.Fprintf(t.Err, "  hurts    %s\n", strings.Join(p.Hurts, ", "))
 		}
-		fmt.Fprintf(a.err, "  fix      %s\n", p.Fix)
+		fmt.Fprintf(t.Err, "  fix      %s\n", p.Fix)
 	}
 }

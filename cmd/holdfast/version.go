@@ -10,10 +10,10 @@ import (
 	"holdfast/manifest"
 )
 
-// release is this version's name where the build doesn't know a better one.
+// release is the version of a build without version control.
 const release = "0.1.0"
 
-// version is the program's version, as records carry it.
+// version returns the program's version, as records carry it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || !strings.HasPrefix(info.Main.Version, "v") || strings.HasPrefix(info.Main.Version, "v0.0.0-") {
@@ -22,6 +22,7 @@ func version() string {
 	return strings.TrimPrefix(info.Main.Version, "v")
 }
 
+// versionResult names the versions, for --json.
 type versionResult struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
@@ -29,16 +30,16 @@ type versionResult struct {
 	Record  int    `json:"record_format"`
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of the program and of its formats",
 		Args:  cobra.NoArgs,
-		Run:   func(*cobra.Command, []string) { a.tellVersion() },
+		Run:   func(*cobra.Command, []string) { printVersion(a) },
 	}
 }
 
-func (a *app) tellVersion() {
+func printVersion(a *app) {
 	v := versionResult{Version: version(), Record: manifest.RecordFormat}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		v.Go = info.GoVersion
@@ -48,8 +49,8 @@ func (a *app) tellVersion() {
 			}
 		}
 	}
-	a.result = v
-	if !a.json {
-		fmt.Fprintf(a.out, "holdfast %s\nrecord format %d, %s\n", join(v.Version, v.Commit), v.Record, v.Go)
+	a.term.Result = v
+	if !a.term.JSON {
+		fmt.Fprintf(a.term.Out, "holdfast %s\nrecord format %d, %s\n", join(v.Version, v.Commit), v.Record, v.Go)
 	}
 }

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
-	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"holdfast/rebuild"
@@ -64,7 +61,7 @@ func (r *rebuilding) makeFolder() (err error) {
 // looked at before it is made, too.
 func holdFolder(dir string) (*os.File, error) {
 	refuse := func(format string, args ...any) error {
-		return &problem{exit: exitRefused, err: fmt.Errorf(format, args...), fix: "name a folder of your own by --work, or move that one away"}
+		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf(format, args...), Fix: "name a folder of your own by --work, or move that one away"}
 	}
 	if err := rebuild.Guarded(filepath.Dir(dir)); err != nil {
 		if p, ok := err.(*remedy.Error); ok {
@@ -91,42 +88,10 @@ func holdFolder(dir string) (*os.File, error) {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &problem{exit: exitBusy, err: fmt.Errorf("another restore is at work in %s", dir), fix: "wait until it ends"}
+		err = &remedy.Error{Kind: remedy.Busy, What: "another restore is at work in " + dir, Fix: "wait until it ends"}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// again is the command line that goes on with a restore of this snapshot. It holds
-// no secret: of an identity and a passphrase it has the place, of an URL no
-// password.
-func (v *restoreVerb) again(snapshot string) string {
-	words := []string{"holdfast restore", snapshot}
-	v.flags.Visit(func(f *pflag.Flag) {
-		value := f.Value.String()
-		switch f.Name {
-		case "plan", "resume", "json", "quiet", "verbose", "progress":
-			return
-		case "from":
-			if u, err := url.Parse(value); err == nil && u.User != nil {
-				value = u.Redacted()
-			}
-		case "passphrase":
-			if kind, _, _ := strings.Cut(value, ":"); kind == "cmd" {
-				value = "cmd:…"
-			}
-			if words = append(words, "--passphrase"); value != "ask" {
-				words[len(words)-1] += "=" + rebuild.ShellWord(value)
-			}
-			return
-		}
-		if f.Value.Type() != "bool" {
-			words = append(words, "--"+f.Name, rebuild.ShellWord(value))
-		} else if value == "true" {
-			words = append(words, "--"+f.Name)
-		}
-	})
-	return strings.Join(append(words, "--resume"), " ")
 }

@@ -414,15 +414,12 @@ func compare(before, after map[string]string) (added, changed, removed int) {
 
 func open(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
-	testkit.OK(t, err)
-	t.Cleanup(func() { db.Close() })
-	return db
+	return testkit.OpenSQLite(t, path, "_pragma=busy_timeout(10000)")
 }
 
 func one(t *testing.T, db *sql.DB, query string) string {
 	t.Helper()
-	return column(t, db, query)[0]
+	return testkit.Query[string](t, db, query)
 }
 
 func column(t *testing.T, db *sql.DB, query string) []string {

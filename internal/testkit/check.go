@@ -1,5 +1,5 @@
-// Package testkit holds the helpers that the tests of several packages share.
-// It imports no package of Holdfast, so every test may import it.
+// Package testkit holds helpers for the tests of several packages. testkit imports
+// no package of Holdfast, so every test may import testkit.
 package testkit
 
 import "testing"

@@ -81,8 +81,8 @@ func Walk(t testing.TB, dir string, visit func(name string)) {
 	}))
 }
 
-// Tree returns all files and links below dir: for a file its SHA-256, as [Sum]
-// returns it, for a link "-> " and its target.
+// Tree returns all files and links below dir: for a file the SHA-256 of [Sum], for
+// a link "-> " and the target.
 func Tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	tree := map[string]string{}
@@ -97,8 +97,8 @@ func Tree(t testing.TB, dir string) map[string]string {
 	return tree
 }
 
-// SameTree reports each difference between the folder dir and want, which has
-// the form of [Tree].
+// SameTree reports each difference between the folder dir and want, a result of
+// [Tree].
 func SameTree(t testing.TB, dir string, want map[string]string) {
 	t.Helper()
 	got := Tree(t, dir)

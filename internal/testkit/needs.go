@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Missing ends a test that needs something which this machine lacks. The test
-// fails where $CI is "true", and is skipped elsewhere.
+// Missing ends a test on a machine that lacks a program or a server. With $CI set
+// to "true" the test fails, otherwise the test is skipped.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -37,8 +37,8 @@ func NeedsRoot(t testing.TB) {
 }
 
 // MountSmallDisk mounts a file system in memory at dir for the length of the
-// test. The options are those of tmpfs, for example "size=1m". The test is
-// skipped where this process may not mount anything.
+// test. The options are options of tmpfs, for example "size=1m". Without the right
+// to mount, the test is skipped.
 func MountSmallDisk(t testing.TB, dir, options string) {
 	t.Helper()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {

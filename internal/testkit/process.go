@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// roleVariable is the environment variable that makes a test binary play a role.
+// roleVariable is the environment variable with the role of a test binary.
 const roleVariable = "HOLDFAST_TESTKIT_ROLE"
 
-// Main runs the tests of a package. In a process that plays a role, Main calls
-// the function of that role instead, and ends the process.
+// Main runs the tests of a package. In a process with a role, Main calls the
+// function of the role and ends the process.
 func Main(m *testing.M, roles map[string]func(args []string) error) {
 	name := os.Getenv(roleVariable)
 	if name == "" {
@@ -37,18 +37,18 @@ func Main(m *testing.M, roles map[string]func(args []string) error) {
 	os.Exit(0)
 }
 
-// Role prepares a run of the test binary that plays a role of [Main].
+// Role prepares a run of the test binary in a role of [Main].
 func Role(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), RoleVariable(name))
 	return cmd
 }
 
-// RoleVariable returns the environment variable, as "NAME=VALUE", that makes a
-// copy of the test binary play a role of [Main].
+// RoleVariable returns "NAME=VALUE" of the environment variable for a role of
+// [Main]. A copy of the test binary needs the variable.
 func RoleVariable(name string) string { return roleVariable + "=" + name }
 
-// Process is a running process that a test talks to.
+// Process is a running process with pipes to the test.
 type Process struct {
 	*exec.Cmd
 	In io.WriteCloser // the process's standard input
@@ -71,7 +71,7 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// Line waits for the next line that the process prints. The test fails if the
+// Line waits for the next line of the process's output. The test fails if the
 // process ends first.
 func (p *Process) Line() string {
 	p.t.Helper()
@@ -88,13 +88,13 @@ func (p *Process) Kill() {
 	p.Wait()
 }
 
-// StartDaemon starts a server and returns a function that ends the server: stop
-// sends the signal, for example "QUIT", and waits. The server gets the signal
-// too when this process ends, even if this process is killed. Then the folder
-// scratch is removed, unless scratch is "".
+// StartDaemon starts a server. The function stop sends the signal, for example
+// "QUIT", and waits for the end of the server. The end of the test process, even by
+// a kill, has the same effect. At the end of the server the folder scratch is
+// removed, unless scratch is "".
 func StartDaemon(t testing.TB, cmd *exec.Cmd, signal, scratch string) (stop func()) {
 	t.Helper()
-	// The shell waits for the end of its input, which this process holds open.
+	// The shell waits for the end of its input. The test process holds the input open.
 	const script = `signal=$1 scratch=$2; shift 2
 "$@" & server=$!
 read _
@@ -115,12 +115,12 @@ kill -$signal $server; wait
 	})
 }
 
-// inputs keeps the pipes to the daemons: Go closes a file that nobody can reach.
+// inputs keeps the pipes to the daemons: Go closes unreachable files.
 var inputs sync.Map
 
-// FreePort returns a loopback port that no process listens on. The port lies
-// below the range from which Linux takes ports for outgoing connections, so only
-// another call of FreePort may take the port meanwhile.
+// FreePort returns a free loopback port below the range of outgoing connections
+// (net.ipv4.ip_local_port_range). So only a parallel call of FreePort can take the
+// same port.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {

@@ -9,12 +9,11 @@ import (
 	"testing"
 )
 
-// Nobody is the number of the user nobody and of the group nogroup. Tests run
-// programs as this user.
+// Nobody is the number of the user nobody and of the group nogroup.
 const Nobody = 65534
 
-// GiveTree makes a user and a group the ones of dir and of everything below.
-// GiveTree follows no links.
+// GiveTree sets user and group of dir and of everything below. GiveTree follows no
+// links.
 func GiveTree(t testing.TB, dir string, uid, gid int) {
 	t.Helper()
 	OK(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
@@ -25,8 +24,7 @@ func GiveTree(t testing.TB, dir string, uid, gid int) {
 	}))
 }
 
-// LetIn lets other users read dir, a folder below os.TempDir, and pass all
-// folders above it.
+// LetIn lets all users read dir and pass every parent of dir up to os.TempDir.
 func LetIn(t testing.TB, dir string) {
 	t.Helper()
 	for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -36,8 +34,8 @@ func LetIn(t testing.TB, dir string) {
 	}
 }
 
-// PublicDir returns a new folder that every user may write to. t.TempDir's
-// parents are closed to other users.
+// PublicDir returns a new folder that every user may write to. t.TempDir is closed
+// to other users.
 func PublicDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "holdfast-test-*")
@@ -53,8 +51,8 @@ func AsNobody(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// CopySelf copies the test binary to a place where every user can run the copy,
-// and returns the path of the copy.
+// CopySelf copies the test binary to a public folder, and returns the path of the
+// copy.
 func CopySelf(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(PublicDir(t), "test")
@@ -63,8 +61,8 @@ func CopySelf(t testing.TB) string {
 }
 
 // RunAsNobody runs the calling test again as the user nobody, if the user is
-// root. RunAsNobody reports whether the caller must return because the other run
-// was the test.
+// root. After a result of true the caller must return, because the second run was
+// the test.
 func RunAsNobody(t *testing.T) bool {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -36,32 +36,5 @@ func TestFullDiskIsENOSPC(t *testing.T) {
 		} else if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%d bytes: %v", room, err)
 		}
-		if p, err := OpenPlan(dir); err == nil {
-			p.Close()
-			t.Errorf("a plan was made in %d bytes", room)
-		} else if !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("%d bytes: %v", room, err)
-		}
-	}
-}
-
-func TestPlanThatOutgrowsTheDiskIsToldAsSuch(t *testing.T) {
-	p, err := OpenPlan(fullDisk(t, 256<<10))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	w, err := p.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; err == nil && i < 1<<20; i++ {
-		err = w.Piece(uint32(i), Piece{Length: 1})
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("%v", err)
-	}
-	if err := w.Rollback(); err != nil {
-		t.Error(err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package remotetest holds what tests of remotes and of their users need: the
-// conformance suite that every driver passes, a store in memory, stores that
-// misbehave, and a real MinIO.
+// Package remotetest helps tests of remotes and of packages with remotes: a
+// conformance suite for every driver, a store in memory, faulty and slow stores,
+// and a real MinIO.
 package remotetest
 
 import (
@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,8 +67,8 @@ func run(t *testing.T, open func(t *testing.T) remote.Store, checks map[string]f
 	}
 }
 
-// RunForeign checks that List shows what is no object of ours. plant puts data
-// into the empty store behind its back.
+// RunForeign checks that List shows foreign files. plant puts data into the empty
+// store, but not by Put.
 func RunForeign(t *testing.T, s remote.Store, plant func(name string, data []byte)) {
 	ours := put(t, s, "packs", []byte("ours"))
 	for _, name := range []string{"README", "packs/notes.txt", "packs/deep/er/file", "other folder/ä%20+&"} {
@@ -108,7 +109,7 @@ func emptyObject(t *testing.T, s remote.Store) {
 func largeObject(t *testing.T, s remote.Store) {
 	data := random(16 << 20)
 	if got := get(t, s, put(t, s, "packs", data)); !bytes.Equal(got, data) {
-		t.Error("other bytes came back")
+		t.Error("Get returned other bytes")
 	}
 }
 
@@ -117,14 +118,14 @@ func putTwice(t *testing.T, s remote.Store) {
 	name := put(t, s, "packs", data)
 	put(t, s, "packs", data)
 	if got := get(t, s, name); !bytes.Equal(got, data) {
-		t.Error("other bytes came back")
+		t.Error("Get returned other bytes")
 	}
 	if got := list(t, s, ""); len(got) != 1 {
 		t.Errorf("List = %v, want one object", got)
 	}
 }
 
-// putReadsFromTheStart: the body is more than the object, and was read before.
+// putReadsFromTheStart puts the start of a body that was read before.
 func putReadsFromTheStart(t *testing.T, s remote.Store) {
 	data := []byte("object and more")
 	body := bytes.NewReader(data)
@@ -143,7 +144,7 @@ func otherBytesAreRefused(t *testing.T, s remote.Store) {
 		data := random(size)
 		name := Name("packs", random(size))
 		if err := s.Put(t.Context(), name, bytes.NewReader(data), int64(len(data))); err == nil {
-			t.Error("Put stored bytes under the name of others")
+			t.Error("Put stored bytes under the name of other bytes")
 		}
 		isMissing(t, s, name)
 	}
@@ -165,7 +166,7 @@ func bodyErrorIsReported(t *testing.T, s remote.Store) {
 	broken := errors.New("bad sector")
 	err := s.Put(t.Context(), name, failingAt{bytes.NewReader(data), 500_000, broken}, 1<<20)
 	if !errors.Is(err, broken) || errors.Is(err, remote.ErrUnreachable) {
-		t.Errorf("Put = %v, want the body's error, and not the storage blamed", err)
+		t.Errorf("Put = %v, want the body's error, and no blame on the storage", err)
 	}
 	isMissing(t, s, name)
 }
@@ -195,7 +196,7 @@ func badNames() []string {
 	sum := Name("packs", nil)[len("packs/"):]
 	return []string{
 		"", "packs", "packs/", sum, "/" + sum, "packs/" + sum[1:], "packs/" + sum + "00", "tmp/" + sum, "Packs/" + sum,
-		"packs/../../" + sum, "../" + sum, "packs/x/" + sum, "packs/" + string(bytes.ToUpper([]byte(sum))), "pa cks/" + sum,
+		"packs/../../" + sum, "../" + sum, "packs/x/" + sum, "packs/" + strings.ToUpper(sum), "pa cks/" + sum,
 	}
 }
 
@@ -258,7 +259,7 @@ func listMayStopEarly(t *testing.T, s remote.Store) {
 	}
 }
 
-// listIsWholeBeyondPages stores more than S3 lists in one answer.
+// listIsWholeBeyondPages stores more objects than S3 lists in one answer.
 func listIsWholeBeyondPages(t *testing.T, s remote.Store) {
 	const n = 1100
 	want := make([]string, n)
@@ -293,7 +294,7 @@ func concurrentPutsOfOneObject(t *testing.T, s remote.Store) {
 		t.Fatal(err)
 	}
 	if got := get(t, s, name); !bytes.Equal(got, data) {
-		t.Error("other bytes came back")
+		t.Error("Get returned other bytes")
 	}
 	if got := list(t, s, ""); len(got) != 1 {
 		t.Errorf("List = %v, want one object", got)
@@ -344,7 +345,7 @@ func cancelledPutLeavesNoPieces(t *testing.T, s remote.Store) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Put = %v, want context.Canceled", err)
 	}
-	clear(data) // the body is the caller's again: the race detector judges
+	clear(data) // after Put the body belongs to the caller: see the race detector
 	isMissing(t, s, name)
 	if got := list(t, s, ""); len(got) != 0 {
 		t.Errorf("List = %v, want nothing", got)
@@ -367,7 +368,7 @@ func getMayBeClosedEarly(t *testing.T, s remote.Store) {
 		}
 	}
 	if got := get(t, s, name); !bytes.Equal(got, data) {
-		t.Error("other bytes came back")
+		t.Error("Get returned other bytes")
 	}
 }
 
@@ -440,7 +441,7 @@ func random(n int) []byte {
 	return data
 }
 
-// failingAt is a body that can't be read beyond an offset.
+// failingAt is a body that fails beyond an offset.
 type failingAt struct {
 	io.ReaderAt
 	limit int64
@@ -454,7 +455,7 @@ func (f failingAt) ReadAt(p []byte, offset int64) (int, error) {
 	return f.ReaderAt.ReadAt(p, offset)
 }
 
-// cancelling is a body in whose middle the context ends.
+// cancelling is a body that cancels the context in the middle.
 type cancelling struct {
 	*bytes.Reader
 	cancel context.CancelFunc

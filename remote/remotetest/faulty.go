@@ -28,7 +28,7 @@ func (op Op) String() string {
 	return [...]string{"Put", "Get", "List", "Delete"}[op]
 }
 
-// Request is what a Plan decides about.
+// Request is a request to a [Faulty] store, for a [Plan].
 type Request struct {
 	Op   Op
 	Name string // List: the prefix
@@ -36,28 +36,29 @@ type Request struct {
 	Try  int    // of this Op with this Name, from 1
 }
 
-// Fault is what happens to a request. The zero Fault is none. Positions count
+// Fault is the effect on a request. The zero Fault has no effect. Positions count
 // from 1.
 type Fault struct {
-	Delay time.Duration // first of all
-	Err   error         // the request is not carried out and fails so
-	Lost  bool          // with Err: it is carried out, and only the reply is lost
+	Delay time.Duration // before all other effects
+	Err   error         // the request fails with Err and does nothing
+	Lost  bool          // the request succeeds, and then fails with Err
 
-	// With Err: the stream or listing fails with it at that point. Without: it
-	// ends there as if it were whole.
+	// CutGet and EndList end a stream or a list early: with Err if set, else as if
+	// complete.
 	CutGet  int64 // Get ends before this byte
 	EndList int   // List ends before this object
 
-	FlipGet int64 // this byte of a Get has its lowest bit flipped
+	FlipGet int64 // the lowest bit of this byte of a Get is flipped
 }
 
-// A Plan says what happens to a request. It is called for one request at a time.
+// Plan returns the fault of a request. Faulty calls a Plan for one request at a
+// time.
 type Plan func(Request) Fault
 
-// ErrInjected is a [remote.ErrUnreachable] for plans.
+// ErrInjected is an error for plans. ErrInjected wraps [remote.ErrUnreachable].
 var ErrInjected = fmt.Errorf("injected: %w", remote.ErrUnreachable)
 
-// On faults the nth request of a kind.
+// On returns a plan for the nth request of an Op.
 func On(op Op, nth int, fault Fault) Plan {
 	return func(r Request) Fault {
 		if r.Op == op && r.Nth == nth {
@@ -67,8 +68,8 @@ func On(op Op, nth int, fault Fault) Plan {
 	}
 }
 
-// EveryPutTwice fails every object's first Put without storing it, and its
-// second after storing it, with the reply lost.
+// EveryPutTwice fails the first Put of an object before the object is stored, and
+// the second Put after the object is stored: the reply is lost.
 func EveryPutTwice(r Request) Fault {
 	if r.Op != Put || r.Try > 2 {
 		return Fault{}
@@ -76,13 +77,12 @@ func EveryPutTwice(r Request) Fault {
 	return Fault{Err: ErrInjected, Lost: r.Try == 2}
 }
 
-// Faulty wraps a store, counts its requests, and lets them go wrong as planned.
-// It may be used concurrently. To have faults retried, wrap it in
-// [remote.WithRetry].
+// Faulty wraps a store, counts the requests, and fails requests by a plan. A
+// Faulty is safe for concurrent use, and does not retry: see [remote.WithRetry].
 type Faulty struct {
 	remote.Store
 
-	mu    sync.Mutex // guards all below
+	mu    sync.Mutex // guards the fields below
 	plan  Plan
 	count [ops]int
 	tries map[tried]int
@@ -93,21 +93,21 @@ type tried struct {
 	name string
 }
 
-// NewFaulty wraps a store. A nil plan only counts.
+// NewFaulty wraps a store. With a nil plan, the store only counts requests.
 func NewFaulty(s remote.Store, plan Plan) *Faulty {
 	f := &Faulty{Store: s, tries: map[tried]int{}}
 	f.SetPlan(plan)
 	return f
 }
 
-// SetPlan replaces the plan. Counts go on.
+// SetPlan replaces the plan. The counts stay.
 func (f *Faulty) SetPlan(plan Plan) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.plan = plan
 }
 
-// Count returns how many requests of a kind came, whatever became of them.
+// Count returns the number of requests of an Op, failed requests included.
 func (f *Faulty) Count(op Op) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,6 +119,7 @@ func (f *Faulty) Forget(name string) error {
 	return remove(context.Background(), f.Store, name)
 }
 
+// Put implements [remote.Store].
 func (f *Faulty) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
 	fault, err := f.next(ctx, Put, name)
 	if err != nil {
@@ -127,6 +128,7 @@ func (f *Faulty) Put(ctx context.Context, name string, body io.ReaderAt, size in
 	return f.do(fault, func() error { return f.Store.Put(ctx, name, body, size) })
 }
 
+// Get implements [remote.Store].
 func (f *Faulty) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	fault, err := f.next(ctx, Get, name)
 	if err != nil {
@@ -149,6 +151,7 @@ func (f *Faulty) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	return bent, nil
 }
 
+// List implements [remote.Store].
 func (f *Faulty) List(ctx context.Context, prefix string) iter.Seq2[remote.Object, error] {
 	return func(yield func(remote.Object, error) bool) {
 		fault, err := f.next(ctx, List, prefix)
@@ -174,6 +177,7 @@ func (f *Faulty) List(ctx context.Context, prefix string) iter.Seq2[remote.Objec
 	}
 }
 
+// Delete implements [remote.Pruner], if the wrapped store is a Pruner.
 func (f *Faulty) Delete(ctx context.Context, name string) error {
 	fault, err := f.next(ctx, Delete, name)
 	if err != nil {
@@ -182,7 +186,7 @@ func (f *Faulty) Delete(ctx context.Context, name string) error {
 	return f.do(fault, func() error { return remove(ctx, f.Store, name) })
 }
 
-// next counts a request, asks the plan and waits as it says.
+// next counts a request, asks the plan, and waits for the delay.
 func (f *Faulty) next(ctx context.Context, op Op, name string) (Fault, error) {
 	f.mu.Lock()
 	f.count[op]++
@@ -198,6 +202,7 @@ func (f *Faulty) next(ctx context.Context, op Op, name string) (Fault, error) {
 	return fault, wait(ctx, fault.Delay)
 }
 
+// do makes a request with the fault's Err and Lost.
 func (f *Faulty) do(fault Fault, request func() error) error {
 	if fault.Err != nil && !fault.Lost {
 		return fault.Err
@@ -208,12 +213,12 @@ func (f *Faulty) do(fault Fault, request func() error) error {
 	return fault.Err
 }
 
-// bent is an object's stream that goes wrong.
+// bent is an object's stream with a fault.
 type bent struct {
 	io.ReadCloser
-	left int64 // bytes until it ends
-	flip int64 // bytes until one is flipped, itself included
-	err  error // how it ends
+	left int64 // bytes before the end
+	flip int64 // position of the flipped byte from here, from 1
+	err  error // of the end
 }
 
 func (b *bent) Read(p []byte) (int, error) {
@@ -229,7 +234,7 @@ func (b *bent) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// remove deletes an object of a store, which must be a [remote.Pruner].
+// remove deletes an object of a store. The store must be a [remote.Pruner].
 func remove(ctx context.Context, s remote.Store, name string) error {
 	p, ok := s.(remote.Pruner)
 	if !ok {
@@ -238,7 +243,7 @@ func remove(ctx context.Context, s remote.Store, name string) error {
 	return p.Delete(ctx, name)
 }
 
-// wait is a context-aware sleep.
+// wait sleeps, and returns early with the context's error.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

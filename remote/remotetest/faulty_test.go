@@ -90,7 +90,8 @@ func TestDelayEndsWithTheContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()
-		if _, err := f.Get(ctx, Name("packs", nil)); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
+		_, err := f.Get(ctx, Name("packs", nil))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
 			t.Errorf("Get = %v after %v", err, time.Since(start))
 		}
 		put(t, f, "packs", nil)

@@ -18,8 +18,8 @@ import (
 	"holdfast/remote"
 )
 
-// Memory is a remote.Store that keeps objects in memory and lists them in
-// random order. The zero value is empty and ready.
+// Memory is a [remote.Store] and a [remote.Pruner] in memory. List is in random
+// order. The zero Memory is empty and ready.
 type Memory struct {
 	mu      sync.Mutex // guards objects
 	objects map[string]object
@@ -30,7 +30,7 @@ type object struct {
 	modified time.Time
 }
 
-// Plant stores data under any name, unchecked: foreign and damaged objects.
+// Plant stores data under any name, without a check: foreign or damaged objects.
 func (m *Memory) Plant(name string, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,6 +40,7 @@ func (m *Memory) Plant(name string, data []byte) {
 	m.objects[name] = object{bytes.Clone(data), time.Now()}
 }
 
+// Put implements [remote.Store].
 func (m *Memory) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
 	if err := check(ctx, name); err != nil {
 		return fmt.Errorf("put: %w", err)
@@ -52,12 +53,13 @@ func (m *Memory) Put(ctx context.Context, name string, body io.ReaderAt, size in
 		return fmt.Errorf("put %s: %w", name, err)
 	}
 	if Name(path.Dir(name), data) != name {
-		return fmt.Errorf("put %s: the bytes' SHA-256 is another", name)
+		return fmt.Errorf("put %s: the SHA-256 of the bytes differs", name)
 	}
 	m.Plant(name, data)
 	return nil
 }
 
+// Get implements [remote.Store].
 func (m *Memory) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	object, err := m.object(ctx, name)
 	if err != nil {
@@ -66,6 +68,7 @@ func (m *Memory) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(object.data)), nil
 }
 
+// List implements [remote.Store].
 func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[remote.Object, error] {
 	return func(yield func(remote.Object, error) bool) {
 		m.mu.Lock()
@@ -76,7 +79,10 @@ func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[remote.Objec
 				yield(remote.Object{}, fmt.Errorf("list: %w", err))
 				return
 			}
-			if strings.HasPrefix(name, prefix) && !yield(remote.Object{Name: name, Size: int64(len(o.data)), Modified: o.modified}, nil) {
+			if !strings.HasPrefix(name, prefix) {
+				continue
+			}
+			if !yield(remote.Object{Name: name, Size: int64(len(o.data)), Modified: o.modified}, nil) {
 				return
 			}
 		}
@@ -86,6 +92,7 @@ func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[remote.Objec
 	}
 }
 
+// Delete implements [remote.Pruner].
 func (m *Memory) Delete(ctx context.Context, name string) error {
 	if err := check(ctx, name); err != nil {
 		return fmt.Errorf("delete: %w", err)
@@ -96,8 +103,10 @@ func (m *Memory) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
+// String returns "memory:".
 func (m *Memory) String() string { return "memory:" }
 
+// Close does nothing.
 func (m *Memory) Close() error { return nil }
 
 func (m *Memory) object(ctx context.Context, name string) (object, error) {
@@ -120,7 +129,7 @@ func check(ctx context.Context, name string) error {
 	return remote.CheckName(name)
 }
 
-// Name is the object name of data as one of kind.
+// Name returns the name of an object of the kind with the given bytes.
 func Name(kind string, data []byte) string {
 	sum := sha256.Sum256(data)
 	return kind + "/" + hex.EncodeToString(sum[:])

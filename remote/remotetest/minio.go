@@ -31,48 +31,35 @@ type Bucket struct {
 
 var (
 	minioOnce   sync.Once
-	minioServer *Bucket // without Name; nil where the server did not start
+	minioServer *Bucket // without Name; nil if the server did not start
 )
 
-// NewBucket makes a new bucket. All buckets of this process are on one MinIO
-// server, which the first call starts. NewBucket finds the program as
-// [StartMinIO] does.
+// NewBucket makes an empty bucket on the MinIO server of the process, on a free
+// loopback port. The first call starts the server. The program is
+// $HOLDFAST_MINIO, else minio on $PATH, else tools/bin/minio of this module.
+// Without a program NewBucket calls [testkit.Missing].
 func NewBucket(t testing.TB) Bucket {
 	t.Helper()
 	program := findMinIO(t)
 	minioOnce.Do(func() {
 		scratch, err := os.MkdirTemp("", "holdfast-minio-*")
 		testkit.OK(t, err)
-		minioServer, _ = startMinIO(t, program, scratch)
+		minioServer = startMinIO(t, program, scratch)
 	})
 	if minioServer == nil {
 		t.Fatal("MinIO failed to start in an earlier test")
 	}
 	b := *minioServer
 	b.Name = "test-" + strings.ToLower(rand.Text())
-	MakeBucket(t, b.Endpoint, b.AccessKey, b.SecretKey, b.Name)
+	b.create(t)
 	return b
 }
 
-// StartMinIO runs a MinIO server for the length of a test, on a free loopback
-// port. endpoint is "HOST:PORT", without TLS. The program is $HOLDFAST_MINIO,
-// else minio on $PATH, else tools/bin/minio of this module. Without any program
-// StartMinIO calls [testkit.Missing].
-func StartMinIO(t testing.TB) (endpoint, accessKey, secretKey string) {
+// startMinIO starts a server with data below scratch. The server ends with the
+// process, and scratch is removed then.
+func startMinIO(t testing.TB, program, scratch string) *Bucket {
 	t.Helper()
-	program := findMinIO(t)
-	scratch, err := os.MkdirTemp("", "holdfast-minio-*")
-	testkit.OK(t, err)
-	server, stop := startMinIO(t, program, scratch)
-	t.Cleanup(stop)
-	return server.Endpoint, server.AccessKey, server.SecretKey
-}
-
-// startMinIO starts a server with its data below scratch, and removes scratch at
-// the server's end.
-func startMinIO(t testing.TB, program, scratch string) (server *Bucket, stop func()) {
-	t.Helper()
-	server = &Bucket{
+	server := &Bucket{
 		Endpoint:  "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t)),
 		AccessKey: "holdfast", SecretKey: rand.Text(),
 	}
@@ -85,26 +72,23 @@ func startMinIO(t testing.TB, program, scratch string) (server *Bucket, stop fun
 	}
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	stop = testkit.StartDaemon(t, cmd, "KILL", scratch)
+	stop := testkit.StartDaemon(t, cmd, "KILL", scratch)
 	if err := awaitHealthy(t.Context(), server.Endpoint); err != nil {
 		stop()
 		t.Fatalf("start MinIO: %v\n%s", err, &log)
 	}
-	return server, stop
+	return server
 }
 
-// MakeBucket makes a bucket on a server of [StartMinIO].
-func MakeBucket(t testing.TB, endpoint, accessKey, secretKey, bucket string) {
+// create makes the bucket on the server.
+func (b *Bucket) create(t testing.TB) {
 	t.Helper()
-	client, err := minio.New(endpoint, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, "")})
-	if err == nil {
-		err = client.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{})
-	}
-	if err != nil {
-		t.Fatalf("make bucket %s: %v", bucket, err)
-	}
+	client, err := minio.New(b.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")})
+	testkit.OK(t, err)
+	testkit.OK(t, client.MakeBucket(t.Context(), b.Name, minio.MakeBucketOptions{}))
 }
 
+// findMinIO returns the path of the server's program.
 func findMinIO(t testing.TB) string {
 	t.Helper()
 	if program := os.Getenv("HOLDFAST_MINIO"); program != "" {
@@ -125,6 +109,7 @@ func findMinIO(t testing.TB) string {
 	return ""
 }
 
+// awaitHealthy waits up to a minute for the server.
 func awaitHealthy(ctx context.Context, endpoint string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -9,32 +9,51 @@ import (
 	"holdfast/remote"
 )
 
-// Slow is a store at the end of a thin line: the bodies of all Puts and Gets
-// together move BytesPerSecond. A body that is read again costs again.
+// Slow is a store behind a slow line: the bodies of all Puts and Gets together move
+// BytesPerSecond. A second read of a body costs the same time again.
 type Slow struct {
 	remote.Store
 	BytesPerSecond int64
 
 	mu   sync.Mutex // guards free
-	free time.Time  // when the line has carried what was asked of it so far
+	free time.Time  // the time when the line becomes free
 }
 
+// Put implements [remote.Store].
 func (s *Slow) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
-	return s.Store.Put(ctx, name, slowReaderAt{ctx, s, body}, size)
+	return s.Store.Put(ctx, name, readerAtFunc(func(p []byte, offset int64) (int, error) {
+		n, err := body.ReadAt(p, offset)
+		if waitErr := s.carry(ctx, n); waitErr != nil {
+			return 0, waitErr
+		}
+		return n, err
+	}), size)
 }
 
+// Get implements [remote.Store].
 func (s *Slow) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	body, err := s.Store.Get(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return slowReader{ctx, s, body}, nil
+	read := readerFunc(func(p []byte) (int, error) {
+		n, err := body.Read(p)
+		if waitErr := s.carry(ctx, n); waitErr != nil {
+			return 0, waitErr
+		}
+		return n, err
+	})
+	return struct {
+		io.Reader
+		io.Closer
+	}{read, body}, nil
 }
 
-// Delete has no body and costs nothing.
+// Delete implements [remote.Pruner], if the wrapped store is a Pruner. A Delete has
+// no body and costs no time.
 func (s *Slow) Delete(ctx context.Context, name string) error { return remove(ctx, s.Store, name) }
 
-// carry returns when the line has carried n more bytes.
+// carry waits until the line has moved n more bytes.
 func (s *Slow) carry(ctx context.Context, n int) error {
 	s.mu.Lock()
 	now := time.Now()
@@ -47,30 +66,12 @@ func (s *Slow) carry(ctx context.Context, n int) error {
 	return wait(ctx, delay)
 }
 
-type slowReaderAt struct {
-	ctx  context.Context // of the one call that reads
-	line *Slow
-	io.ReaderAt
-}
+// readerFunc is a function as an [io.Reader].
+type readerFunc func(p []byte) (int, error)
 
-func (r slowReaderAt) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := r.ReaderAt.ReadAt(p, offset)
-	if werr := r.line.carry(r.ctx, n); werr != nil {
-		return 0, werr
-	}
-	return n, err
-}
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-type slowReader struct {
-	ctx  context.Context // of the one call that reads
-	line *Slow
-	io.ReadCloser
-}
+// readerAtFunc is a function as an [io.ReaderAt].
+type readerAtFunc func(p []byte, offset int64) (int, error)
 
-func (r slowReader) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	if werr := r.line.carry(r.ctx, n); werr != nil {
-		return 0, werr
-	}
-	return n, err
-}
+func (f readerAtFunc) ReadAt(p []byte, offset int64) (int, error) { return f(p, offset) }

@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"holdfast/internal/units"
+	"holdfast/remedy"
+)
+
+// Config is Holdfast's configuration file.
+type Config struct {
+	Instance InstanceConfig `yaml:"instance"`
+	Remotes  []RemoteConfig `yaml:"remotes"`
+	Spool    Bytes          `yaml:"spool"`   // disk for packs that wait for the remote; default 1 GiB
+	Workers  int            `yaml:"workers"` // default 2
+
+	File     string        `yaml:"-"` // the file that the configuration was read from
+	Root     string        `yaml:"-"` // as [Home.Root]
+	Patience time.Duration `yaml:"-"` // with servers that don't answer; default: that of a nightly run
+}
+
+// InstanceConfig locates the GoToSocial instance. The default of WorkingDir without a
+// unit is the folder of GoToSocial's configuration.
+type InstanceConfig struct {
+	GoToSocial string            `yaml:"gotosocial"`  // GoToSocial's configuration; default: the unit's
+	Unit       string            `yaml:"unit"`        // the server's systemd unit; default: found
+	EnvFile    string            `yaml:"env_file"`    // the environment file of the server's container
+	Paths      map[string]string `yaml:"paths"`       // paths of the container, and their paths on this machine
+	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's
+	Binary     string            `yaml:"binary"`      // GoToSocial's program; default: found
+	Extra      []string          `yaml:"extra"`       // more files and folders to back up
+}
+
+// RemoteConfig is a remote.
+type RemoteConfig struct {
+	URL       string `yaml:"url"` // may carry the repository's ID as #hf1…
+	AccessKey Secret `yaml:"access_key"`
+	SecretKey Secret `yaml:"secret_key"`
+	Region    string `yaml:"region"`
+}
+
+// maxConfigFile bounds the configuration file, in bytes. An ordinary file has 300.
+const maxConfigFile = 1 << 20
+
+// Config reads the configuration file.
+func (h Home) Config() (*Config, error) {
+	f, err := os.Open(h.ConfigFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &remedy.Error{Kind: remedy.Setting, What: "there is no configuration file " + h.ConfigFile,
+			Fix: "holdfast init writes the file; -c FILE names another; " +
+				"commands that only read take --from REMOTE instead"}
+	}
+	if err != nil {
+		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
+			Fix: "run Holdfast as the user who owns its configuration"}
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {
+		return nil, &remedy.Error{Kind: remedy.Setting,
+			What: fmt.Sprintf("other users can change %s, and with it run commands as you", h.ConfigFile),
+			Fix:  "check its contents, then run: chmod 600 " + h.ConfigFile}
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxConfigFile {
+		return nil, &remedy.Error{Kind: remedy.Setting,
+			What: fmt.Sprintf("%s is larger than %s", h.ConfigFile, units.Size(maxConfigFile)),
+			Fix:  "name Holdfast's own configuration by -c FILE"}
+	}
+	c, err := parseConfig(text)
+	if err != nil {
+		return nil, &remedy.Error{Kind: remedy.Setting, Err: fmt.Errorf("%s:%w", h.ConfigFile, err),
+			Fix: "correct that line; holdfast config check tries the whole file"}
+	}
+	c.File, c.Root = h.ConfigFile, h.Root
+	return c, nil
+}
+
+func (c *Config) check() error {
+	for i, r := range c.Remotes {
+		if err := r.check(fmt.Sprintf("remotes[%d]", i)); err != nil {
+			return err
+		}
+	}
+	if err := c.Instance.check(); err != nil {
+		return err
+	}
+	if c.Workers < 0 || c.Workers > 64 {
+		return fmt.Errorf("workers: %d is not between 1 and 64", c.Workers)
+	}
+	return nil
+}
+
+func (r RemoteConfig) check(key string) error {
+	if !filepath.IsAbs(r.URL) && !strings.Contains(r.URL, "://") {
+		return fmt.Errorf("%s.url: %q is not a remote: write s3://ENDPOINT/BUCKET/PREFIX, "+
+			"or the absolute path of a folder", key, r.URL)
+	}
+	for name, s := range map[string]Secret{"access_key": r.AccessKey, "secret_key": r.SecretKey} {
+		if err := s.Check(key + "." + name); err != nil {
+			return err
+		}
+		if s != s.Absolute() {
+			return fmt.Errorf("%s.%s: path %q is relative: write an absolute path", key, name, s)
+		}
+	}
+	return nil
+}
+
+func (c InstanceConfig) check() error {
+	paths := append([]string{c.GoToSocial, c.EnvFile, c.WorkingDir, c.Binary}, c.Extra...)
+	if strings.Contains(c.Unit, "/") {
+		paths = append(paths, c.Unit)
+	}
+	for theirs, ours := range c.Paths {
+		if theirs == "" || ours == "" {
+			return fmt.Errorf("instance.paths: %q to %q maps nothing", theirs, ours)
+		}
+		paths = append(paths, theirs, ours)
+	}
+	for _, path := range paths {
+		if path != "" && !filepath.IsAbs(path) {
+			return fmt.Errorf("instance: path %q is relative: write an absolute path", path)
+		}
+	}
+	return nil
+}
+
+// Bytes is a number of bytes, written "1GiB" or "500 MB".
+type Bytes int64
+
+// UnmarshalYAML reads a number with a unit.
+func (b *Bytes) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if err := unmarshal(&text); err != nil {
+		return err
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > 1<<50 {
+		return fmt.Errorf("%q is not a size such as 1GiB", text)
+	}
+	*b = Bytes(n)
+	return nil
+}

@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
+	for _, c := range []Config{
+		{Remotes: []RemoteConfig{{URL: "/storage#hf1abc"}}},
+		{
+			Instance: InstanceConfig{
+				GoToSocial: "/gotosocial/it's: \"odd\".yaml",
+				Unit:       "gotosocial.service", EnvFile: "/etc/gotosocial.env",
+				Paths: map[string]string{"/b": "/srv/b",
+					"/a": "/srv/a"}, WorkingDir: "/gotosocial", Binary: "/usr/bin/gotosocial",
+				Extra: []string{"/etc/nginx", "/tab\there"},
+			},
+			Remotes: []RemoteConfig{{URL: "s3://host/bucket", AccessKey: "env:KEY", SecretKey: "cmd:pass show s3",
+				Region: "here"}},
+		},
+	} {
+		text, err := c.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseConfig([]byte(text))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if !reflect.DeepEqual(*got, c) {
+			t.Errorf("%+v\n%s", got, text)
+		}
+	}
+}
+
+func TestConfigNamesTheMistake(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          " the file is empty",
+		"remotes:\n  - regin: x":    `2:5: unknown field "regin"; did you mean region?`,
+		"workers: many":             "1:10: a whole number belongs here",
+		"workers: 65":               " workers: 65 is not between 1 and 64",
+		"spool: much":               `"much" is not a size such as 1GiB`,
+		"remotes: [{url: storage}]": `"storage" is not a remote`,
+		"remotes: [{url: /x, secret_key: hunter2}]": " remotes[0].secret_key holds the secret itself",
+		"instance: {extra: [etc]}":                  `path "etc" is relative`,
+	} {
+		_, err := parseConfig([]byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"holdfast/remedy"
+	"holdfast/seal"
+)
+
+// Home names Holdfast's own files on a machine.
+type Home struct {
+	ConfigFile string // Holdfast's configuration
+	State      string // the folder of host key, lock, index and spool
+	Root       string // the folder in which systemd units are looked for; default: /
+}
+
+// HostFile is the file of the host's key.
+func (h Home) HostFile() string { return filepath.Join(h.State, "host.json") }
+
+// IdentityFile is the file of the owner's identity after init --keep-identity.
+func (h Home) IdentityFile() string { return filepath.Join(h.State, "identity.txt") }
+
+// SetupFiles returns the existing files of a host's set-up.
+func (h Home) SetupFiles() []string { return existing(h.ConfigFile, h.HostFile(), h.IdentityFile()) }
+
+// StartOver says how to repeat an init after an interruption. left are the files of
+// the interrupted init.
+func StartOver(left []string) string {
+	return fmt.Sprintf("if an init was interrupted, and this host never backed up anything: rm %s, "+
+		"and the kit that init wrote, then run init again", strings.Join(left, " "))
+}
+
+// Host reads the host's key.
+func (h Home) Host() (*seal.Host, error) {
+	host, err := seal.LoadHost(h.HostFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &remedy.Error{Kind: remedy.WrongKey,
+			What: fmt.Sprintf("this host has no key: %s is missing", h.HostFile()),
+			Fix: fmt.Sprintf("name the right folder by --state, or bring %s back from a copy; without a copy, "+
+				"move %s and the rest of %s away and run holdfast init with a new prefix in the same bucket: "+
+				"the recovery kit still restores the old snapshots", h.HostFile(), h.ConfigFile, h.State)}
+	}
+	if err != nil {
+		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "bring the file back as holdfast init wrote it"}
+	}
+	return host, nil
+}
+
+// existing returns those paths that exist.
+func existing(paths ...string) (found []string) {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			found = append(found, path)
+		}
+	}
+	return found
+}

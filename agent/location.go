@@ -1,0 +1,147 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"holdfast/remedy"
+	"holdfast/remote"
+	"holdfast/seal"
+)
+
+// Location is the URL of a remote, with the settings to open the remote.
+type Location struct {
+	URL    string            // without the pin; the path of a folder is absolute
+	Pin    seal.RepositoryID // the repository that the remote must hold; zero: any
+	Remote remote.Config     // with secrets
+}
+
+// ParseLocation reads a URL or the path of a folder, with or without a pin.
+func ParseLocation(rawURL string) (Location, error) {
+	plain, pin := remote.SplitPin(rawURL)
+	if plain == "" {
+		return Location{}, &remedy.Error{Kind: remedy.Setting, What: "the URL of the storage is empty",
+			Fix: "name a folder or a URL, such as s3://ENDPOINT/BUCKET/PREFIX"}
+	}
+	l := Location{URL: plain}
+	if !strings.Contains(plain, "://") {
+		abs, err := filepath.Abs(plain)
+		if err != nil {
+			return l, err
+		}
+		l.URL = abs
+	}
+	if pin != "" {
+		id, err := seal.ParseRepositoryID(pin)
+		if err != nil {
+			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
+				Fix: "copy the pin, from #hf1 on, from the recovery kit or the configuration"}
+		}
+		l.Pin = id
+	}
+	return l, nil
+}
+
+// Pinned returns the URL with a pin.
+func (l Location) Pinned(id seal.RepositoryID) string { return l.URL + "#" + id.String() }
+
+// Folder returns the folder of a local remote, or "" for a remote elsewhere.
+func (l Location) Folder() string {
+	if u, err := url.Parse(l.URL); err == nil && u.Scheme == "dir" {
+		return u.Path
+	}
+	if strings.Contains(l.URL, "://") {
+		return ""
+	}
+	return l.URL
+}
+
+// Locate reads the secrets of a remote.
+func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Location, error) {
+	l, err := ParseLocation(r.URL)
+	if err != nil {
+		return l, err
+	}
+	l.Remote.Region, l.Remote.Patience = r.Region, c.Patience
+	for _, s := range []struct {
+		from Secret
+		to   *string
+	}{{r.AccessKey, &l.Remote.AccessKey}, {r.SecretKey, &l.Remote.SecretKey}} {
+		if s.from == "" {
+			continue
+		}
+		if *s.to, err = s.from.Read(ctx, o); err != nil {
+			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
+				Fix: "correct access_key and secret_key of the remote, or the secrets that they name"}
+		}
+	}
+	l.Remote = withEnvironment(l.Remote)
+	return l, nil
+}
+
+// withEnvironment fills empty settings of S3 from the environment.
+func withEnvironment(c remote.Config) remote.Config {
+	c.AccessKey = cmp.Or(c.AccessKey, os.Getenv("AWS_ACCESS_KEY_ID"))
+	c.SecretKey = cmp.Or(c.SecretKey, os.Getenv("AWS_SECRET_ACCESS_KEY"))
+	c.Region = cmp.Or(c.Region, os.Getenv("AWS_REGION"))
+	return c
+}
+
+// Locate finds a remote to read from. from is a URL; "" is the first remote of the
+// configuration. A URL of the configuration gets the pin and secrets from there.
+func (h Home) Locate(ctx context.Context, from string, o Observer) (Location, error) {
+	c, configErr := h.Config()
+	if from == "" {
+		if configErr != nil {
+			return Location{}, configErr
+		}
+		first, err := c.firstRemote()
+		if err != nil {
+			return Location{}, err
+		}
+		return c.Locate(ctx, first, o)
+	}
+	l, err := ParseLocation(from)
+	if err != nil {
+		return Location{}, err
+	}
+	if configErr == nil {
+		for _, r := range c.Remotes {
+			if same, err := ParseLocation(r.URL); err == nil && same.URL == l.URL {
+				same, err := c.Locate(ctx, r, o)
+				if l.Pin.IsZero() {
+					l.Pin = same.Pin
+				}
+				l.Remote = same.Remote
+				return l, err
+			}
+		}
+	}
+	l.Remote = withEnvironment(remote.Config{})
+	return l, nil
+}
+
+func (c *Config) firstRemote() (RemoteConfig, error) {
+	if len(c.Remotes) == 0 {
+		return RemoteConfig{}, &remedy.Error{Kind: remedy.Setting, What: c.File + " names no remote",
+			Fix: "add one under remotes, or use --from REMOTE"}
+	}
+	return c.Remotes[0], nil
+}
+
+// RemoteError gives an error of opening a remote the kind Setting, unless the remote
+// answered or is unreachable.
+func RemoteError(err error) error {
+	for _, answer := range []error{remote.ErrCredentials, remote.ErrUnreachable, remote.ErrFull} {
+		if errors.Is(err, answer) {
+			return err
+		}
+	}
+	return &remedy.Error{Kind: remedy.Setting, Err: err,
+		Fix: "a remote is s3://ENDPOINT/BUCKET/PREFIX, or a folder: /PATH"}
+}

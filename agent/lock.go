@@ -1,0 +1,126 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/disk"
+	"holdfast/internal/units"
+	"holdfast/remedy"
+)
+
+// holder is the content of the lock file: the process with the lock.
+type holder struct {
+	PID     int       `json:"pid"`
+	Job     string    `json:"verb"`
+	Machine string    `json:"host"`
+	Since   time.Time `json:"since"`
+}
+
+// Lock takes the state folder for one job, and makes a missing folder. An error of
+// kind [remedy.Busy] names the job with the lock. The kernel releases the lock when
+// the process ends, even by a kill.
+func (h Home) Lock(job string) (unlock func() error, err error) {
+	const fix = "run Holdfast as the user who owns the folder, or name another by --state"
+	if err := os.MkdirAll(h.State, 0o700); err != nil {
+		return nil, &remedy.Error{What: "make state folder", Err: err, Fix: fix}
+	}
+	f, err := os.OpenFile(filepath.Join(h.State, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, &remedy.Error{What: "lock state folder", Err: err, Fix: fix}
+	}
+	err = disk.Lock(f)
+	if errors.Is(err, disk.ErrLocked) {
+		defer f.Close()
+		return nil, h.busy(f)
+	}
+	if err == nil {
+		err = sign(f, job)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())
+	}
+	return func() error { return errors.Join(giveBack(h.State), f.Close()) }, nil
+}
+
+// giveBack gives root's files in a folder to the folder's user. After a run by root,
+// the user must still be able to use the state.
+func giveBack(dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var user, have unix.Stat_t
+	if err := unix.Stat(dir, &user); err != nil || user.Uid == 0 {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			err = unix.Lstat(path, &have)
+		}
+		if err != nil || have.Uid != 0 {
+			return err
+		}
+		return os.Lchown(path, int(user.Uid), int(user.Gid))
+	})
+}
+
+// sign writes this process into the lock file.
+func sign(f *os.File, job string) error {
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "this host"
+	}
+	text, err := json.Marshal(holder{os.Getpid(), job, machine, time.Now().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text, 0)
+	return err
+}
+
+// busy names the holder of the lock.
+func (h Home) busy(f *os.File) error {
+	by, ok := readHolder(f)
+	// The holder may be about to sign.
+	for tries := 0; !ok && tries < 20; tries++ {
+		time.Sleep(50 * time.Millisecond)
+		by, ok = readHolder(f)
+	}
+	if !ok {
+		return &remedy.Error{Kind: remedy.Busy, What: "another holdfast, without a name, holds " + h.State,
+			Fix: "wait until it ends"}
+	}
+	return &remedy.Error{
+		Kind: remedy.Busy,
+		What: fmt.Sprintf("%s is held by holdfast %s, process %d on %s, since %s (%s)",
+			h.State, by.Job, by.PID, by.Machine, units.Time(by.Since), units.Age(by.Since)),
+		Fix: fmt.Sprintf("wait until it ends; if it hangs, kill %d: the next run continues the work", by.PID),
+	}
+}
+
+// readHolder reads the lock file. The entry of an ended process does not count: the
+// number may belong to a different process now.
+func readHolder(f *os.File) (by holder, ok bool) {
+	text := make([]byte, 4<<10)
+	n, err := f.ReadAt(text, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return by, false
+	}
+	if err := json.Unmarshal(text[:n], &by); err != nil || by.PID < 1 {
+		return by, false
+	}
+	machine, err := os.Hostname()
+	ended := err == nil && machine == by.Machine && errors.Is(unix.Kill(by.PID, 0), unix.ESRCH)
+	return by, !ended
+}

@@ -1,0 +1,175 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/disk"
+	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
+	"holdfast/vault"
+)
+
+// RestoreConfig is the choice of files for a restore into a folder. The zero value
+// chooses all of a snapshot.
+type RestoreConfig struct {
+	To       string          // the folder, an absolute path: empty, or left by an earlier run
+	Parts    []manifest.Part // default: all
+	Paths    []string        // "PART/PATH" of files, or of folders with everything below; default: all
+	Salvage  bool            // restore the undamaged files even if others are damaged
+	Verbatim bool            // leave the database as it was, byte for byte
+	Observer
+}
+
+// whole reports whether everything is restored.
+func (c RestoreConfig) whole() bool { return len(c.Parts) == 0 && len(c.Paths) == 0 }
+
+// staging is vault's folder for an unfinished restore.
+const staging = ".holdfast-restore"
+
+// Unfinished reports whether a folder holds an unfinished restore.
+func Unfinished(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, staging))
+	return err == nil
+}
+
+// RestorePlan describes a restore before it begins.
+type RestorePlan struct {
+	Totals map[manifest.Part]manifest.Total
+	Newest bool // the snapshot is the newest
+	// Complete is the last earlier snapshot without missing files. Complete is nil for
+	// a snapshot without missing files, or if no earlier snapshot is complete.
+	Complete *manifest.Record
+	// Short is nil if the disk of the target has enough room.
+	Short *Shortage
+}
+
+// Shortage is a disk with too little room. The disk may compress, or grow.
+type Shortage struct {
+	Dir        string // a folder on the disk
+	Free, Need int64  // bytes
+}
+
+// PlanRestore looks at a snapshot and at the target's disk, and writes nothing.
+func (r *Repository) PlanRestore(
+	ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig,
+) (plan RestorePlan, err error) {
+	records := manifest.History(r.Records())
+	plan.Newest = snap.Record.Name() == records.Latest().Name()
+	if snap.Record.Missing > 0 {
+		plan.Complete = records.CompleteBefore(snap.Record)
+	}
+	if plan.Totals, err = chosen(ctx, snap, cfg); err != nil {
+		return plan, err
+	}
+	if cfg.To != "" && !Unfinished(cfg.To) {
+		plan.Short = shortage(cfg.To, plan.Totals)
+	}
+	return plan, nil
+}
+
+// chosen sums up each part. The sums of single paths need the listing.
+func chosen(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (map[manifest.Part]manifest.Total, error) {
+	totals := map[manifest.Part]manifest.Total{}
+	if len(cfg.Paths) == 0 {
+		for part, total := range snap.Record.Parts {
+			if len(cfg.Parts) == 0 || slices.Contains(cfg.Parts, part) {
+				totals[part] = total
+			}
+		}
+		return totals, nil
+	}
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if !f.Missing && slices.ContainsFunc(cfg.Paths, func(path string) bool { return Below(f, path) }) {
+			total := totals[f.Part]
+			totals[f.Part] = manifest.Total{Files: total.Files + 1, Bytes: total.Bytes + f.Size}
+		}
+	}
+	return totals, nil
+}
+
+// shortage compares the sums with the free room of the target's disk. A disk of
+// unknown size has enough room.
+func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
+	s := &Shortage{Dir: ScratchFolder(to)}
+	for _, total := range totals {
+		s.Need += total.Bytes
+	}
+	var err error
+	if s.Free, err = disk.Free(s.Dir); err != nil || s.Need <= s.Free {
+		return nil
+	}
+	return s
+}
+
+// ScratchFolder returns a folder for scratch files, outside the target, and if
+// possible on the target's disk: the temporary folder of a rescue system is in
+// memory. to is the absolute path of the target, or "" without a target.
+func ScratchFolder(to string) string {
+	if to == "" {
+		return os.TempDir()
+	}
+	dir := filepath.Dir(to)
+	for dir != "/" && unix.Access(dir, unix.F_OK) != nil { // not made yet
+		dir = filepath.Dir(dir)
+	}
+	if unix.Access(dir, unix.W_OK) != nil {
+		return os.TempDir()
+	}
+	return dir
+}
+
+// RestoreReport is the result of a restore.
+type RestoreReport struct {
+	*vault.RestoreReport
+	Damage   string // the note about damage in a database that was restored verbatim, or ""
+	Missing  int64  // files that the backup did not find, named in the vault's report or not
+	Duration time.Duration
+}
+
+// Restore restores a snapshot into a folder. Files get their final names only after
+// all of the snapshot is checked and durable. To continue an interrupted restore,
+// call Restore again with the same choice.
+func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (report *RestoreReport, err error) {
+	began := time.Now()
+	defer func() {
+		attrs := []any{"instance", snap.Record.Instance, "snapshot", snap.Record.ID(), "duration", time.Since(began)}
+		if report != nil {
+			attrs = append(attrs, "files", report.Files, "bytes", report.Bytes, "packs", report.Packs, "missing",
+				report.Missing)
+		}
+		logEnd(ctx, "restore ended", err, attrs...)
+	}()
+	target := &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim}
+	done, err := snap.Restore(ctx, cfg.To, target, vault.RestoreConfig{
+		Parts: cfg.Parts, Paths: cfg.Paths, Salvage: cfg.Salvage, Progress: cfg.Progress,
+	})
+	if errors.Is(err, vault.ErrRefused) && !errors.Is(err, vault.ErrBusy) {
+		return nil, &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "the files in the folder are unchanged",
+			Fix: "name by --to another folder, which is empty or does not exist"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	report = &RestoreReport{RestoreReport: done, Missing: int64(len(done.Missing)), Duration: time.Since(began)}
+	if cfg.whole() {
+		report.Missing = snap.Record.Missing
+	}
+	for _, note := range done.Notes {
+		if strings.HasPrefix(note, rebuild.DamageNote) {
+			report.Damage = note
+		}
+	}
+	return report, nil
+}

@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Secret says where to find a secret, and never holds the secret itself:
+//
+//	file:PATH   the contents of a file
+//	env:NAME    an environment variable
+//	cred:NAME   a systemd credential, $CREDENTIALS_DIRECTORY/NAME
+//	cmd:LINE    the output of a shell line
+//
+// White space around a secret is dropped.
+type Secret string
+
+// Valid reports whether s says where to find a secret.
+func (s Secret) Valid() bool {
+	kind, rest, _ := strings.Cut(string(s), ":")
+	return rest != "" && slices.Contains([]string{"file", "env", "cred", "cmd"}, kind)
+}
+
+// Check refuses a setting with the secret itself. The error does not quote the
+// secret. An empty setting passes.
+func (s Secret) Check(key string) error {
+	if s == "" || s.Valid() {
+		return nil
+	}
+	return fmt.Errorf("%s holds the secret itself: put the secret into a file that only Holdfast's user can "+
+		"read (chmod 600), "+
+		"and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); then make a new key pair, "+
+		"if others could read this file",
+		key, key[strings.LastIndex(key, ".")+1:])
+}
+
+// Absolute returns s with an absolute path.
+func (s Secret) Absolute() Secret {
+	if path, ok := strings.CutPrefix(string(s), "file:"); ok {
+		if abs, err := filepath.Abs(path); err == nil {
+			return Secret("file:" + abs)
+		}
+	}
+	return s
+}
+
+// String hides a shell line: the line may hold a secret.
+func (s Secret) String() string {
+	if strings.HasPrefix(string(s), "cmd:") {
+		return "cmd:…"
+	}
+	return string(s)
+}
+
+// maxSecret bounds a secret, in bytes.
+const maxSecret = 64 << 10
+
+// Read returns the secret. Read warns if every user can read the file.
+func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
+	kind, rest, _ := strings.Cut(string(s), ":")
+	var text []byte
+	var err error
+	switch kind {
+	case "env":
+		text = []byte(os.Getenv(rest))
+	case "cred":
+		text, err = readCredential(rest)
+	case "cmd":
+		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", rest)
+		cmd.Stderr = os.Stderr
+		if text, err = cmd.Output(); err != nil {
+			err = fmt.Errorf("its command: %w", err)
+		}
+	default:
+		var open bool
+		if text, open, err = readSecretFile(rest); open {
+			o.warn("every user of this machine can read the secret in %s: chmod 600 %s", rest, rest)
+		}
+	}
+	if text = bytes.TrimSpace(text); err == nil && len(text) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", s, err)
+	}
+	return string(text), nil
+}
+
+func readCredential(name string) ([]byte, error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has it",
+			name)
+	}
+	text, _, err := readSecretFile(filepath.Join(dir, filepath.Base(name)))
+	return text, err
+}
+
+// readSecretFile also reports whether the file is open to all users.
+func readSecretFile(path string) (text []byte, open bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	text, err = io.ReadAll(io.LimitReader(f, maxSecret))
+	return text, info.Mode().Perm()&0o004 != 0, err
+}

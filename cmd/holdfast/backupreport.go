@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"holdfast/agent"
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/units"
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+// backupResult is the result of a backup, for --json.
+type backupResult struct {
+	Snapshot snapshot `json:"snapshot"`
+	Before   string   `json:"before,omitempty"` // the snapshot before
+	Packs    int      `json:"packs"`
+	Passes   int      `json:"passes"`
+	NewFiles int64    `json:"new_files"`
+	Seconds  float64  `json:"seconds"`
+	Missing  []string `json:"missing,omitempty"`
+	LeftOut  []string `json:"left_out,omitempty"` // linked folders that no extra path saves
+	Damage   bool     `json:"damage,omitempty"`
+}
+
+// printBackup shows the result of a backup. An incomplete snapshot is an error, and so
+// is damage in the storage.
+func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
+	r := report.Saved
+	s := newSnapshot(r.Record)
+	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
+		Seconds: report.Duration.Seconds(), Missing: r.Missing, LeftOut: r.LeftOut, Damage: r.Damage}
+	sign := "✓"
+	if r.KeysGone {
+		sign = "!"
+	}
+	t.Say("%s snapshot %s of %s saved in %s", sign, s.ID, s.Instance, units.Duration(report.Duration))
+	for _, part := range manifest.Parts {
+		if total := s.Parts[part]; total.Files > 0 {
+			t.Say("  %-9s %10s   %s", part, units.Size(total.Bytes), units.Count(total.Files, "file"))
+		}
+	}
+	t.Say("  read      %10s   %s of media and configuration new or changed", units.Size(s.Read),
+		units.Count(r.NewFiles, "file"))
+	t.Say("  uploaded  %10s   %s", units.Size(s.Stored), units.Count(r.Packs, "pack"))
+	if before := report.Previous; before != nil {
+		result.Before = before.ID()
+		t.Say("  before    %10s   %s older, %s", before.ID(), units.Duration(s.Time.Sub(before.Time)),
+			growth(s.bytes()-newSnapshot(before).bytes()))
+	}
+	if r.Passes > 1 {
+		t.Say("  uploads fell behind and the spool filled up, so the database was read %d times", r.Passes)
+	}
+	t.Say("  head      %s", s.Name)
+	t.Result = result
+	t.WarnEach("not saved: %s", r.Missing)
+	t.WarnEach("left out: %s", r.LeftOut)
+	if r.Damage {
+		return damageBeside(report, s)
+	}
+	for _, w := range r.Warnings {
+		t.Warn("%s", w)
+	}
+	return missingFiles(s, int64(len(r.Missing)))
+}
+
+// damageBeside is the problem of a storage with damage.
+func damageBeside(report *agent.BackupReport, s snapshot) error {
+	r := report.Saved
+	problem := &remedy.Error{
+		Kind:   remedy.Damage,
+		Effect: strings.Join(r.Warnings[:min(terminal.MaxShown, len(r.Warnings))], "\n"),
+		Fix: strings.Join(append(r.Fixes,
+			"holdfast verify --data all names what is damaged, and which snapshots need the damaged objects"), "\n"),
+	}
+	switch {
+	case r.KeysGone:
+		problem.What = fmt.Sprintf("nobody can restore anything: no key object is left in the storage; "+
+			"snapshot %s is stored, but useless without a key", s.ID)
+	case len(r.Missing) > 0:
+		problem.What = fmt.Sprintf("snapshot %s is saved, without %s, and damage was found in the storage", s.ID,
+			units.Count(len(r.Missing), "file"))
+	default:
+		problem.What = fmt.Sprintf("snapshot %s is saved completely, and damage was found in the storage", s.ID)
+	}
+	return problem
+}
+
+// missingFiles is the problem of a snapshot without n files, or nil.
+func missingFiles(s snapshot, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	fix := "put the files back, if you have them elsewhere; or let Holdfast's user read them; " +
+		"or take them out of the extra paths; then run it again"
+	if n > s.Parts[manifest.Media].Files {
+		fix = "is the disk of the media directory mounted? is storage-local-base-path right, or, for a bucket, " +
+			"storage-s3-bucket and storage-s3-key-prefix? " +
+			"correct that and run it again; if the files are lost, put them back from an earlier snapshot"
+	}
+	return &remedy.Error{Kind: remedy.Incomplete,
+		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", s.ID, units.Count(n, "file")),
+		Effect: "a restore brings back everything else", Fix: fix}
+}
+
+func growth(bytes int64) string {
+	switch {
+	case bytes == 0:
+		return "the same size"
+	case bytes < 0:
+		return units.Size(-bytes) + " smaller"
+	}
+	return units.Size(bytes) + " larger"
+}

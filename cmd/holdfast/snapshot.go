@@ -1,0 +1,61 @@
+package main
+
+import (
+	"time"
+
+	"holdfast/internal/units"
+	"holdfast/manifest"
+)
+
+// snapshot is the output's view of a snapshot.
+type snapshot struct {
+	ID         string                           `json:"id"`
+	Name       string                           `json:"name"` // what --expect-head takes whole
+	Sequence   int64                            `json:"sequence"`
+	Instance   string                           `json:"instance"`
+	Time       time.Time                        `json:"time"`
+	Finished   time.Time                        `json:"finished"`
+	Engine     string                           `json:"engine,omitempty"`
+	GoToSocial string                           `json:"gotosocial,omitempty"`
+	Migration  string                           `json:"migration,omitempty"`
+	Accounts   int64                            `json:"accounts,omitempty"`
+	Statuses   int64                            `json:"statuses,omitempty"`
+	Parts      map[manifest.Part]manifest.Total `json:"parts"`
+	Stored     int64                            `json:"stored"`
+	Read       int64                            `json:"read"`
+	Missing    int64                            `json:"missing"`
+}
+
+func newSnapshot(r *manifest.Record) snapshot {
+	f := r.Facts
+	return snapshot{
+		ID: r.ID(), Name: r.Name().Hex(), Sequence: r.Sequence, Instance: r.Instance,
+		Time: r.Time, Finished: r.Finished,
+		Engine: f.Engine, GoToSocial: f.GoToSocial, Migration: f.Migration, Accounts: f.Accounts, Statuses: f.Statuses,
+		Parts: r.Parts, Stored: r.Stored, Read: r.Read, Missing: r.Missing,
+	}
+}
+
+// bytes is the number of bytes that a full restore writes.
+func (s snapshot) bytes() int64 {
+	var n int64
+	for _, total := range s.Parts {
+		n += total.Bytes
+	}
+	return n
+}
+
+// describe sums up an instance: "sqlite, GoToSocial 0.20.1, 3 local accounts".
+func describe(f manifest.Facts) string {
+	text := f.Engine
+	if f.GoToSocial != "" {
+		text += ", GoToSocial " + f.GoToSocial
+	}
+	if f.Accounts > 0 {
+		text += ", " + units.Count(f.Accounts, "local account")
+	}
+	if f.Statuses > 0 {
+		text += ", " + units.Count(f.Statuses, "local post")
+	}
+	return text
+}

@@ -1,0 +1,36 @@
+package terminal
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Names in a bucket and names of files may try to steer the terminal, or to forge
+// a line of Holdfast's own. Everything from outside is escaped before printing.
+
+// Quote returns a name unchanged if all of it is printable, else as a quoted string.
+func Quote(name string) string {
+	printable := !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+	if utf8.ValidString(name) && printable {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+// Escape escapes whatever does not print, except line ends.
+func Escape(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r == '\n' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// EscapeLine escapes whatever does not print, line ends too.
+func EscapeLine(text string) string { return strings.ReplaceAll(Escape(text), "\n", `\n`) }

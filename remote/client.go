@@ -1,0 +1,116 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// client sends S3 requests for one bucket, without retries. A client avoids
+// multipart uploads and trailing checksums: servers other than AWS differ in
+// both.
+type client struct {
+	core      minio.Core
+	transport *http.Transport
+	url       *url.URL      // of endpoint, bucket and prefix, for messages
+	name      string        // of the bucket
+	prefix    string        // of every key
+	noTLS     string        // advice for an endpoint without TLS
+	patience  time.Duration // see Config; for callers who retry
+}
+
+// newClient returns a client for the host of u, with TLS if the scheme is s3.
+func newClient(u *url.URL, name, prefix string, o minio.Options) (*client, error) {
+	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix}
+	o.Secure = u.Scheme == "s3"
+	o.Transport = listings{c.transport}
+	o.MaxRetries = 1 // callers retry
+	m, err := minio.New(u.Host, &o)
+	if err != nil {
+		return nil, err
+	}
+	c.core.Client = m
+	return c, nil
+}
+
+// String returns the URL, without secrets.
+func (c *client) String() string { return c.url.String() }
+
+// Close closes idle connections.
+func (c *client) Close() error {
+	c.transport.CloseIdleConnections()
+	return nil
+}
+
+// put stores an object in one request. The server refuses bytes with another
+// SHA-256 than sha256, in hexadecimal.
+func (c *client) put(ctx context.Context, name string, body io.ReaderAt, size int64, sha256, contentType string) error {
+	lent := &loan{body: io.NewSectionReader(body, 0, size), left: size}
+	_, err := c.core.PutObject(ctx, c.name, c.prefix+name, lent, size, "", sha256,
+		minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true})
+	if bodyErr := lent.end(); bodyErr != nil {
+		return fmt.Errorf("put %s: read body: %w", name, bodyErr)
+	}
+	return c.fail(ctx, "put", name, err)
+}
+
+// get streams an object from byte from on. Size counts the bytes of the stream.
+func (c *client) get(ctx context.Context, name string, from int64) (io.ReadCloser, Object, error) {
+	fail := func(err error) error { return c.fail(ctx, "get", name, err) }
+	var o minio.GetObjectOptions
+	if from > 0 {
+		if err := o.SetRange(from, 0); err != nil {
+			return nil, Object{}, fail(err)
+		}
+	}
+	body, info, _, err := c.core.GetObject(ctx, c.name, c.prefix+name, o)
+	if err != nil {
+		return nil, Object{}, fail(err)
+	}
+	if info.Size < 0 { // without a length, a cut looks like the end
+		body.Close()
+		return nil, Object{}, fmt.Errorf("get %s: %w: answer without a Content-Length", name, ErrUnreachable)
+	}
+	return stream{explained(body, fail), body}, Object{name, info.Size, info.LastModified, info.ETag}, nil
+}
+
+// list yields the objects whose names start with prefix and come after the name
+// after. after may be "".
+func (c *client) list(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		owner := false
+		o := minio.ListObjectsOptions{Prefix: c.prefix + prefix, Recursive: true, MaxKeys: 1000, FetchOwner: &owner}
+		if after != "" {
+			o.StartAfter = c.prefix + after
+		}
+		for info := range c.core.ListObjectsIter(ctx, c.name, o) {
+			if info.Err != nil {
+				yield(Object{}, c.fail(ctx, "list", prefix, info.Err))
+				return
+			}
+			if !yield(Object{strings.TrimPrefix(info.Key, c.prefix), info.Size, info.LastModified, info.ETag}, nil) {
+				return
+			}
+		}
+		// A listing of minio-go ends without an error when the context ends.
+		if ctx.Err() != nil {
+			yield(Object{}, c.fail(ctx, "list", prefix, ctx.Err()))
+		}
+	}
+}
+
+// stat returns an object without the bytes.
+func (c *client) stat(ctx context.Context, name string) (Object, error) {
+	info, err := c.core.StatObject(ctx, c.name, c.prefix+name, minio.StatObjectOptions{})
+	if err != nil {
+		return Object{}, c.fail(ctx, "stat", name, err)
+	}
+	return Object{name, info.Size, info.LastModified, info.ETag}, nil
+}

@@ -1,0 +1,257 @@
+package remote
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestDirectoryWrittenByRootBelongsToItsUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65533); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(t, dir).Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"packs", "tmp", name("x")} {
+		info, err := os.Stat(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65533 {
+			t.Errorf("%s belongs to %d:%d", file, owner.Uid, owner.Gid)
+		}
+	}
+}
+
+func TestUnmountedDirectoryRefusesEveryCall(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "disk", "remote")
+	empty := t.TempDir()
+	for _, dir := range []string{missing, empty} {
+		s := open(t, dir)
+		err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1)
+		if !errors.Is(err, ErrNotMounted) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Put = %v, want ErrNotMounted", err)
+		}
+		for _, err := range s.List(t.Context(), "") {
+			if !errors.Is(err, ErrNotMounted) || !errors.Is(err, ErrUnreachable) {
+				t.Errorf("List = %v, want ErrNotMounted", err)
+			}
+		}
+	}
+	s := open(t, missing)
+	_, getErr := s.Get(t.Context(), name("x"))
+	var listErr error
+	for _, err := range s.List(t.Context(), "") {
+		listErr = err
+	}
+	deleteErr := s.(Pruner).Delete(t.Context(), name("x"))
+	for verb, err := range map[string]error{"Get": getErr, "List": listErr, "Delete": deleteErr} {
+		if !errors.Is(err, ErrUnreachable) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s = %v, want ErrUnreachable", verb, err)
+		}
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("the folder was made")
+	}
+	if entries, _ := os.ReadDir(empty); len(entries) != 0 {
+		t.Errorf("the mount point now holds %v", entries)
+	}
+	if _, err := Create(t.Context(), missing, Config{}); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("Create below a missing folder = %v, want ErrUnreachable", err)
+	}
+}
+
+func TestCreateMakesTheDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "remote")
+	for range 2 {
+		s, err := Create(t.Context(), dir, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]fs.FileMode{"": 0o700, "packs": 0o700, "tmp": 0o700, name("x"): 0o600} {
+		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("mode of %q = %v (%v), want %v", file, info.Mode(), err, want)
+		}
+	}
+}
+
+// A copy made with other tools has no tmp/.
+func TestDirectoryCopiedWithoutTmpWorks(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "packs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, dir).Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDirectoryKeepsAnObjectOfRightSizeAndReplacesOthers(t *testing.T) {
+	dir := t.TempDir()
+	s := create(t, dir)
+	file := filepath.Join(dir, name("whole"))
+	put := func(before string) string {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Put(t.Context(), name("whole"), strings.NewReader("whole"), 5); err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(after)
+	}
+	if got := put("WHOLE"); got != "WHOLE" {
+		t.Errorf("an object of the right size was rewritten: %q", got)
+	}
+	if got := put("who"); got != "whole" {
+		t.Errorf("a cut object was kept: %q", got)
+	}
+}
+
+func TestDirectoryNeverListsUnfinishedAndSweepsStaleObjects(t *testing.T) {
+	dir := t.TempDir()
+	s := create(t, dir)
+	stale, fresh := filepath.Join(dir, "tmp", "stale"), filepath.Join(dir, "tmp", "fresh")
+	for _, file := range []string{stale, fresh} {
+		if err := os.WriteFile(file, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-25 * time.Hour)
+	if err := os.Chtimes(stale, old, old); err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{"", "tmp", "tmp/"} {
+		for object, err := range s.List(t.Context(), prefix) {
+			t.Errorf("List(%q) yields %v, %v", prefix, object, err)
+		}
+	}
+	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "tmp"))
+	if err != nil || len(entries) != 1 || entries[0].Name() != "fresh" {
+		t.Errorf("tmp holds %v (%v), want the fresh one only", entries, err)
+	}
+}
+
+func TestDirectoryFailedPutLeavesNoFile(t *testing.T) {
+	dir := t.TempDir()
+	s := create(t, dir)
+	if err := s.Put(t.Context(), name("x"), strings.NewReader("y"), 1); err == nil {
+		t.Error("other bytes were taken")
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(entries) != 0 {
+		t.Errorf("tmp holds %v (%v)", entries, err)
+	}
+}
+
+func TestDirectoryDoesNotFollowLinksOut(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	s := create(t, dir)
+	if err := os.Symlink(outside, filepath.Join(dir, "packs")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err == nil {
+		t.Error("Put wrote outside the root")
+	}
+	if entries, _ := os.ReadDir(outside); len(entries) != 0 {
+		t.Errorf("outside now holds %v", entries)
+	}
+}
+
+func TestDirectoryErrorsHaveCauses(t *testing.T) {
+	d := &directory{path: "/srv/backup"}
+	for errno, want := range map[syscall.Errno]error{
+		syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull,
+		syscall.EACCES: ErrRights, syscall.EPERM: ErrCredentials, syscall.EROFS: ErrReadOnly,
+		syscall.EIO: ErrUnreachable, syscall.ESTALE: ErrUnreachable, syscall.ENOENT: fs.ErrNotExist,
+	} {
+		err := d.fail("put", "packs/1", &fs.PathError{Op: "write", Path: "tmp/1", Err: errno})
+		if !errors.Is(err, want) || !errors.Is(err, errno) {
+			t.Errorf("%v = %v, want %v", errno, err, want)
+		}
+	}
+}
+
+func TestDirectoryOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("mount a small disk: %v: %s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("umount", dir).Run() })
+	s := create(t, dir)
+	data := strings.Repeat("x", 2<<20)
+	if err := s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))); !errors.Is(err, ErrFull) {
+		t.Errorf("Put = %v, want ErrFull", err)
+	}
+	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
+		t.Errorf("the failed Put kept its space: %v", err)
+	}
+}
+
+func BenchmarkDirectoryPut(b *testing.B) { benchmarkPut(b, create(b, b.TempDir())) }
+
+// benchmarkPut deletes each pack: a Put of a stored pack would write nothing.
+func benchmarkPut(b *testing.B, s Store) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	name := name(string(data))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if err := s.Put(b.Context(), name, bytes.NewReader(data), int64(len(data))); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.(Pruner).Delete(b.Context(), name); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func name(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return "packs/" + hex.EncodeToString(sum[:])
+}
+
+func open(t testing.TB, url string) Store {
+	t.Helper()
+	s, err := Open(t.Context(), url, Config{AccessKey: "access", SecretKey: "hunter2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func create(t testing.TB, url string) Store {
+	t.Helper()
+	s, err := Create(t.Context(), url, Config{AccessKey: "access", SecretKey: "hunter2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

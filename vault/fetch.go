@@ -1,0 +1,226 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"holdfast/manifest"
+	"holdfast/pack"
+	"holdfast/remote"
+)
+
+// fetchTries is the number of times that an object is read if its stream breaks.
+const fetchTries = 4
+
+// fetch reads an object, again from its start if the stream breaks:
+//
+//	f := repo.fetch(object)
+//	for f.next(ctx) {
+//		f.done(use(f))
+//	}
+//	err := f.end(ctx)
+//
+// An object that does not exist is [ErrDamage]. So is an object that the remote
+// can't read while it reads others, as after rot on the server's disk.
+type fetch struct {
+	repo   *Repository
+	object string
+	tries  int
+	over   bool // no other try helps
+	err    error
+
+	body   io.ReadCloser
+	broken error // why the stream of this try broke
+}
+
+func (r *Repository) fetch(object string) *fetch { return &fetch{repo: r, object: object} }
+
+// next opens the object for another try. Before a second try, next waits. next
+// returns false once a try was successful, or no other try helps.
+func (f *fetch) next(ctx context.Context) bool {
+	if f.over || f.tries == fetchTries || ctx.Err() != nil && f.tries > 0 {
+		return false
+	}
+	if f.tries > 0 {
+		select {
+		case <-time.After(time.Second << f.tries):
+		case <-ctx.Done():
+			f.err = ctx.Err()
+			return false
+		}
+	}
+	f.tries++
+	body, err := f.repo.store.Get(ctx, f.object)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.err = fmt.Errorf("the object is gone: %w: %w", ErrDamage, err)
+		return false
+	case err != nil:
+		f.err = &storageError{err: err}
+		return false
+	}
+	f.body, f.broken = body, nil
+	return true
+}
+
+// Read reads the object's bytes.
+func (f *fetch) Read(p []byte) (int, error) {
+	n, err := f.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.broken = err
+	}
+	return n, err
+}
+
+// done ends a try. err is the result of reading.
+func (f *fetch) done(err error) {
+	f.body.Close()
+	if f.err, f.over = err, true; f.broken != nil {
+		f.err, f.over = &storageError{err: f.broken, stream: true}, false
+	}
+}
+
+// end returns the result of the last try.
+func (f *fetch) end(ctx context.Context) error {
+	if failed := (*storageError)(nil); ctx.Err() == nil && errors.As(f.err, &failed) && f.repo.readsOthers(ctx, f.object) {
+		f.err = &unreadableError{failed}
+	}
+	if f.err != nil {
+		return fmt.Errorf("read %s: %w", f.object, f.err)
+	}
+	return nil
+}
+
+// storageError is a failure of the storage, and not of the reader.
+type storageError struct {
+	err    error
+	stream bool // the stream broke: another try may help
+}
+
+func (e *storageError) Error() string {
+	if e.stream {
+		return "the stream broke: " + e.err.Error()
+	}
+	return e.err.Error()
+}
+
+func (e *storageError) Unwrap() error { return e.err }
+
+// unreadableError says why the remote can't read an object, while it reads
+// others. The error unwraps to [ErrDamage] alone: neither the network nor the
+// credentials are at fault.
+type unreadableError struct{ cause error }
+
+func (e *unreadableError) Error() string {
+	return "can't be read, while others can: " + e.cause.Error()
+}
+
+func (e *unreadableError) Unwrap() error { return ErrDamage }
+
+// readsOthers reports whether the remote reads any object other than one.
+func (r *Repository) readsOthers(ctx context.Context, than string) bool {
+	// If the remote does not answer at all, this fails once, and not for each
+	// candidate.
+	for _, err := range r.store.List(ctx, "keys/") {
+		if err != nil {
+			return false
+		}
+	}
+	const enough = 3
+	tried := 0
+	for name := range r.objects {
+		// Small objects: packs are large, and there always is a record.
+		if name == than || strings.HasPrefix(name, "packs/") || remote.CheckName(name) != nil {
+			continue
+		}
+		if r.readByte(ctx, name) == nil {
+			return true
+		}
+		if tried++; tried == enough {
+			return false
+		}
+	}
+	return false
+}
+
+// readByte reads the first byte of an object.
+func (r *Repository) readByte(ctx context.Context, object string) error {
+	body, err := r.store.Get(ctx, object)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.ReadFull(body, make([]byte, 1))
+	return err
+}
+
+// get reads a whole object of at most limit bytes, and checks that the bytes hash
+// to the object's name.
+func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
+	var text bytes.Buffer
+	f := r.fetch(object)
+	for f.next(ctx) {
+		text.Reset()
+		n, err := io.Copy(&text, io.LimitReader(f, limit+1))
+		_, want, _ := strings.Cut(object, "/")
+		if err == nil && (n > limit || manifest.Hash(sha256.Sum256(text.Bytes())).Hex() != want) {
+			err = fmt.Errorf("its bytes don't hash to its name: %w", ErrDamage)
+		}
+		f.done(err)
+	}
+	if err := f.end(ctx); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
+}
+
+// packFetch is a fetch of a pack: next also opens the reader, and done checks that
+// the pack was whole.
+type packFetch struct {
+	*fetch
+	pack   manifest.Pack
+	snap   *Snapshot
+	reader *pack.Reader
+}
+
+// fetchPack reads the bytes of a pack through reader.
+func (s *Snapshot) fetchPack(number uint32, reader *pack.Reader) (*packFetch, error) {
+	p, ok := s.packs[number]
+	if !ok {
+		return nil, fmt.Errorf("read pack %d: the record does not name it: %w", number, ErrDamage)
+	}
+	return &packFetch{s.repo.fetch(p.Object()), p, s, reader}, nil
+}
+
+func (f *packFetch) next(ctx context.Context) bool {
+	for f.fetch.next(ctx) {
+		err := f.reader.Open(f.fetch, f.pack.Name, f.pack.Size, f.snap.opener)
+		if err == nil {
+			return true
+		}
+		f.fail(err)
+	}
+	return false
+}
+
+func (f *packFetch) done(err error) {
+	if err == nil {
+		err = f.reader.Close()
+	}
+	f.fail(err)
+}
+
+// fail ends a try. A pack that breaks its format is damaged.
+func (f *packFetch) fail(err error) {
+	if errors.Is(err, pack.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", ErrDamage, err)
+	}
+	f.fetch.done(err)
+}

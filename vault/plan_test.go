@@ -1,0 +1,82 @@
+package vault
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+func TestPlanOfAnotherVersionIsReplaced(t *testing.T) {
+	for _, spoil := range []string{"PRAGMA user_version=3", "PRAGMA user_version=0", "DROP TABLE journal; PRAGMA user_version=3"} {
+		dir := t.TempDir()
+		p, err := openPlan(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.save(journal{State: complete}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.db.Exec(spoil); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.close(); err != nil {
+			t.Fatal(err)
+		}
+		if p, err = openPlan(dir); err != nil {
+			t.Errorf("%s: %v", spoil, err)
+			continue
+		}
+		if j, err := p.journal(); j.State != unplanned || err != nil {
+			t.Errorf("%s: %+v, %v", spoil, j, err)
+		}
+		p.close()
+	}
+}
+
+// fullDisk is a disk of 1 MiB with little room left.
+func fullDisk(t *testing.T, room int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("mount a small disk: %v: %s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("umount", dir).Run() })
+	if err := os.WriteFile(filepath.Join(dir, "others"), make([]byte, 1<<20-room), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// If the room ends within SQLite, SQLite has its own words for it.
+func TestPlanOnAFullDiskIsENOSPC(t *testing.T) {
+	for room := 8 << 10; room <= 64<<10; room += 8 << 10 {
+		if p, err := openPlan(fullDisk(t, room)); err == nil {
+			p.close()
+			t.Errorf("a plan was made in %d bytes", room)
+		} else if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%d bytes: %v", room, err)
+		}
+	}
+}
+
+func TestPlanThatOutgrowsTheDiskIsENOSPC(t *testing.T) {
+	p, err := openPlan(fullDisk(t, 256<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	w, err := p.begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; err == nil && i < 1<<20; i++ {
+		err = w.addPiece(uint32(i), piece{length: 1})
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
+	w.rollback()
+}

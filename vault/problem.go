@@ -1,0 +1,134 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"holdfast/manifest"
+)
+
+// Problem is damage to one object, and the way to mend it.
+type Problem struct {
+	Object string // "packs/…"
+	What   string
+	Hurts  []string // IDs of the snapshots that need the object, newest first
+	Fix    string
+}
+
+// damage is what verify notes about an object.
+type damage struct {
+	what       string
+	unreadable bool // the remote lists the object and does not give its bytes
+	remembered bool // a record at the end of the log, by the memory of this host
+	expected   bool // a record at the end of the log, by the caller
+}
+
+// damageKind is a kind of damage.
+type damageKind int
+
+const (
+	packDamage       damageKind = iota
+	keyDamage                   // other key objects are whole
+	lastKeyDamage               // no key object is whole
+	recordDamage                // of a kept record
+	rememberedEnd               // a record that this host knew at the end of the log is gone
+	expectedEnd                 // a record that the caller expected at the end of the log is gone
+	unreadableRecord            // no record mentions the object
+	strangeRecord               // an object that is no record of the repository
+)
+
+// advice says how to mend each kind of damage.
+var advice = map[damageKind]string{
+	packDamage: "copy the object back from a mirror; or delete it, if it is there, and run holdfast backup, " +
+		"which then stores again what the instance still has",
+	keyDamage: ownKeysFix + "; else copy the object back from a mirror: without it its owner can't restore, " +
+		"only those of the other key objects can",
+	lastKeyDamage: ownKeysFix + "; else " + keysGoneFix,
+	recordDamage:  "copy the object back from a mirror; other snapshots are not affected",
+	rememberedEnd: "ask the storage's provider who deleted objects; holdfast backup puts the record back if its packs are " +
+		"still there; the snapshots that are listed can be restored",
+	expectedEnd: "look into the provider's log for who deleted or replaced objects; the snapshots that are listed can be restored",
+	unreadableRecord: "copy the object back from a mirror; if there is none, delete the object: it may be the newest snapshot, " +
+		"and holdfast backup does not continue beside it",
+	strangeRecord: "no snapshot of this repository needs the object: find out who put it there, then delete it",
+}
+
+// unreadableFix comes before the advice about an object that the remote lists and
+// does not give.
+const unreadableFix = "see why the storage can't read it (its log, its disk, the file's owner); if it is lost, "
+
+// kind returns the kind of damage to an object.
+func (v *verify) kind(object string, d damage) damageKind {
+	kind, hex, _ := strings.Cut(object, "/")
+	switch {
+	case d.remembered:
+		return rememberedEnd
+	case d.expected:
+		return expectedEnd
+	case kind == "packs":
+		return packDamage
+	case kind == "keys" && v.report.KeysGone:
+		return lastKeyDamage
+	case kind == "keys":
+		return keyDamage
+	case slices.ContainsFunc(v.repo.log.Kept(), func(name manifest.Hash) bool { return name.Hex() == hex }):
+		return recordDamage
+	case d.unreadable:
+		return unreadableRecord
+	}
+	return strangeRecord
+}
+
+// explain fills the report's problems.
+func (v *verify) explain(ctx context.Context) error {
+	if len(v.damage) == 0 {
+		return nil
+	}
+	hurts, err := v.hurts(ctx)
+	if err != nil {
+		return err
+	}
+	v.report.KeysGone = !slices.ContainsFunc(v.repo.log.Keys(), func(k manifest.Key) bool { return v.damage[k.Object()].what == "" })
+	for object, d := range v.damage {
+		kind := v.kind(object, d)
+		p := Problem{Object: object, What: d.what, Hurts: hurts[object], Fix: advice[kind]}
+		if kind == recordDamage || kind == rememberedEnd {
+			_, hex, _ := strings.Cut(object, "/")
+			p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])
+		}
+		if d.unreadable {
+			p.Fix = unreadableFix + p.Fix
+		}
+		v.report.Problems = append(v.report.Problems, p)
+	}
+	slices.SortFunc(v.report.Problems, func(a, b Problem) int { return strings.Compare(a.Object, b.Object) })
+	return nil
+}
+
+// hurts returns, for each damaged object, the IDs of the snapshots that need it,
+// newest first.
+func (v *verify) hurts(ctx context.Context) (map[string][]string, error) {
+	hurts := map[string][]string{}
+	for _, rec := range v.records {
+		whole, err := v.repo.Load(ctx, rec)
+		if errors.Is(err, ErrDamage) {
+			continue // the record went away since the LIST: the next run reports it
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range rec.Keys {
+			hurts[k.Object()] = append(hurts[k.Object()], rec.ID())
+		}
+		for _, packs := range whole.Packs {
+			for _, p := range packs {
+				if v.damage[p.Object()].what != "" {
+					hurts[p.Object()] = append(hurts[p.Object()], rec.ID())
+				}
+			}
+		}
+	}
+	return hurts, nil
+}

@@ -1,0 +1,225 @@
+package vault
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/disk"
+)
+
+// The staging folder lies in the target folder: a rename moves a staged file to
+// its final name. No file of an instance has the name of the staging folder.
+const (
+	stagingName = ".holdfast-restore"
+	treeName    = stagingName + "/tree"
+)
+
+// staging is the folder in which a restore prepares its files, locked for this
+// process. The folder holds the plan and a tree of files.
+type staging struct {
+	dir    string
+	target *os.Root // the folder that is restored into
+	lock   *os.File
+	tree   *os.Root
+	plan   *plan
+}
+
+// openStaging makes or finds the staging folder in dir, and returns what an earlier
+// run left there. The journal is zero if there is nothing to continue.
+func openStaging(dir string, want purpose) (s *staging, j journal, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, j, err
+	}
+	s = &staging{dir: dir}
+	if s.target, err = os.OpenRoot(dir); err != nil {
+		return nil, j, err
+	}
+	if j, err = s.open(want); err != nil {
+		s.close()
+		return nil, j, err
+	}
+	return s, j, nil
+}
+
+func (s *staging) open(want purpose) (j journal, err error) {
+	stranger, staged, err := s.inspect()
+	if err != nil {
+		return j, err
+	}
+	if stranger != "" && !staged {
+		return j, s.refuse("the folder is not empty (" + stranger + " is there); choose a folder that is empty or does not exist")
+	}
+	if err := s.target.MkdirAll(treeName, 0o700); err != nil {
+		return j, err
+	}
+	if s.lock, err = s.target.Open(stagingName); err != nil {
+		return j, err
+	}
+	if err := disk.Lock(s.lock); errors.Is(err, disk.ErrLocked) {
+		return j, fmt.Errorf("into %q: %w", s.dir, ErrBusy)
+	} else if err != nil {
+		return j, err
+	}
+	if s.tree, err = s.target.OpenRoot(treeName); err != nil {
+		return j, err
+	}
+	if s.plan, err = openPlan(filepath.Join(s.dir, stagingName)); err != nil {
+		if !staged { // leave nothing behind
+			err = errors.Join(err, s.target.RemoveAll(stagingName))
+		}
+		return j, err
+	}
+	if j, err = s.plan.journal(); err != nil {
+		return j, err
+	}
+	return j, s.check(stranger != "", j, want)
+}
+
+// inspect looks for a staging folder, and for any other entry of the target.
+func (s *staging) inspect() (stranger string, staged bool, err error) {
+	entries, err := fs.ReadDir(s.target.FS(), ".")
+	if err != nil {
+		return "", false, err
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case stagingName:
+			if staged = true; !e.IsDir() {
+				return "", false, s.refuse(stagingName + " is not a folder")
+			}
+		case "lost+found": // every new ext4 file system has one
+		default:
+			stranger = cmp.Or(stranger, e.Name())
+		}
+	}
+	return stranger, staged, nil
+}
+
+// check refuses to continue what this restore did not begin. If there is nothing
+// to continue, check empties the tree.
+func (s *staging) check(strangers bool, j journal, want purpose) error {
+	left, err := fs.ReadDir(s.tree.FS(), ".")
+	if err != nil {
+		return err
+	}
+	begun := j.State != unplanned
+	for _, c := range []struct {
+		when bool
+		why  string
+	}{
+		{!begun && strangers && len(left) > 0,
+			"another version of Holdfast left a restore unfinished there; choose another folder, or delete the folder"},
+		{begun && !j.Purpose.same(want),
+			"a restore of " + j.Purpose.String() + " was left unfinished there; finish that one, choose another folder, or delete the folder"},
+		{j.State != complete && strangers,
+			"the folder is not empty; choose a folder that is empty or does not exist"},
+	} {
+		if !c.when {
+			continue
+		}
+		err := s.refuse(c.why)
+		if !begun && len(left) == 0 {
+			// A finished restore was killed while it removed its staging folder.
+			err = errors.Join(s.remove(), err)
+		}
+		return err
+	}
+	if begun {
+		return nil
+	}
+	return s.empty()
+}
+
+func (s *staging) refuse(why string) error {
+	return fmt.Errorf("into %q: %s: %w", s.dir, why, ErrRefused)
+}
+
+// empty removes all files of the tree.
+func (s *staging) empty() error {
+	entries, err := fs.ReadDir(s.tree.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := s.tree.RemoveAll(e.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sync makes all files of the target durable.
+func (s *staging) sync() error {
+	d, err := s.target.Open(".")
+	if err != nil {
+		return fmt.Errorf("sync restored files: %w", err)
+	}
+	defer d.Close()
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return fmt.Errorf("sync restored files: %w", err)
+	}
+	return nil
+}
+
+// publish gives the files of the tree their final names, and removes the staging
+// folder. publish may be repeated after an interruption.
+func (s *staging) publish() error {
+	entries, err := fs.ReadDir(s.tree.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := s.target.Lstat(e.Name()); err == nil {
+			return s.refuse(fmt.Sprintf("%q appeared there during the restore", e.Name()))
+		}
+		if err := s.target.Rename(treeName+"/"+e.Name(), e.Name()); err != nil {
+			return err
+		}
+	}
+	if err := s.sync(); err != nil {
+		return err
+	}
+	return s.remove()
+}
+
+// remove removes the staging folder, the plan last: after a kill, the next run
+// still finds the journal.
+func (s *staging) remove() error {
+	if err := s.target.RemoveAll(treeName); err != nil {
+		return fmt.Errorf("remove staging folder: %w", err)
+	}
+	if err := s.plan.close(); err != nil {
+		return fmt.Errorf("close plan: %w", err)
+	}
+	s.plan = nil
+	if err := s.target.RemoveAll(stagingName); err != nil {
+		return fmt.Errorf("remove staging folder: %w", err)
+	}
+	return nil
+}
+
+// close releases the folder, the lock last.
+func (s *staging) close() {
+	if s.plan != nil {
+		s.plan.close()
+	}
+	if s.tree != nil {
+		s.tree.Close()
+	}
+	if s.lock != nil {
+		s.lock.Close()
+	}
+	s.target.Close()
+}
+
+// same reports whether two restores have one purpose.
+func (p purpose) same(other purpose) bool {
+	return p.Snapshot == other.Snapshot && slices.Equal(p.Parts, other.Parts) && slices.Equal(p.Paths, other.Paths)
+}

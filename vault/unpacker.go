@@ -1,0 +1,130 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"holdfast/pack"
+)
+
+// unpacker writes the bytes of packs to the files that they belong to. Each worker
+// owns an unpacker.
+type unpacker struct {
+	r      *restore
+	reader *pack.Reader
+	window []byte
+	open   map[int64]*os.File    // by file number
+	files  map[int64]plannedFile // of the current pack
+}
+
+// maxOpen limits the files that an unpacker holds open.
+const maxOpen = 32
+
+func newUnpacker(r *restore) (*unpacker, error) {
+	reader, err := pack.NewReader()
+	if err != nil {
+		return nil, err
+	}
+	return &unpacker{r: r, reader: reader, window: make([]byte, pack.FrameSize), open: map[int64]*os.File{}}, nil
+}
+
+func (u *unpacker) close() {
+	for id, f := range u.open {
+		f.Close()
+		delete(u.open, id)
+	}
+}
+
+// unpack fetches a pack and writes its pieces.
+func (u *unpacker) unpack(ctx context.Context, number uint32) error {
+	pieces, files, err := u.r.plan.pieces(number)
+	if err != nil {
+		return err
+	}
+	u.files = files
+	f, err := u.r.snap.fetchPack(number, u.reader)
+	if err != nil {
+		return err
+	}
+	for f.next(ctx) {
+		f.done(u.write(pieces))
+	}
+	return f.end(ctx)
+}
+
+// write reads the pack window by window, and writes the share of each piece that
+// lies in the window. Pieces are sorted by offset and may overlap: a chunk may
+// belong to several files.
+func (u *unpacker) write(pieces []piece) error {
+	var at int64
+	var current []piece // begun and not ended
+	for len(pieces) > 0 || len(current) > 0 {
+		if len(current) == 0 && pieces[0].offset > at {
+			if err := u.reader.Skip(pieces[0].offset - at); err != nil {
+				return err
+			}
+			at = pieces[0].offset
+		}
+		for len(pieces) > 0 && pieces[0].offset < at+int64(len(u.window)) {
+			current, pieces = append(current, pieces[0]), pieces[1:]
+		}
+		var end int64
+		for _, p := range current {
+			end = max(end, p.offset+p.length)
+		}
+		window := u.window[:min(int64(len(u.window)), end-at)]
+		if err := u.reader.ReadFull(window); err != nil {
+			return err
+		}
+		rest := current[:0]
+		for _, p := range current {
+			if err := u.writePiece(p, window, at); err != nil {
+				return fmt.Errorf("restore %q: %w", u.files[p.file].path, err)
+			}
+			if p.offset+p.length > at+int64(len(window)) {
+				rest = append(rest, p)
+			}
+		}
+		current = rest
+		at += int64(len(window))
+	}
+	return nil
+}
+
+// writePiece writes the piece's share of the window that begins at the pack's byte
+// at. With the last byte of a file of a single piece, the file is complete.
+func (u *unpacker) writePiece(p piece, window []byte, at int64) error {
+	from, to := max(p.offset, at), min(p.offset+p.length, at+int64(len(window)))
+	planned := u.files[p.file]
+	f, err := u.file(p.file, planned.path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(window[from-at:to-at], p.at+from-p.offset); err != nil {
+		return err
+	}
+	u.r.cfg.Progress.did(0, to-from)
+	if to < p.offset+p.length || !planned.single {
+		return nil
+	}
+	delete(u.open, p.file)
+	u.r.cfg.Progress.did(1, 0)
+	return u.r.complete(f, planned)
+}
+
+// file returns an open file of the staging folder.
+func (u *unpacker) file(id int64, path string) (*os.File, error) {
+	if f := u.open[id]; f != nil {
+		return f, nil
+	}
+	if len(u.open) >= maxOpen {
+		u.close()
+	}
+	f, err := createIn(u.r.tree, path)
+	if err != nil {
+		return nil, err
+	}
+	u.open[id] = f
+	return f, nil
+}
