@@ -16,7 +16,8 @@ func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
 	path := filepath.Join(dir, "sqlite.db")
 	db := openSQL(t, path)
 	defer db.Close()
-	for _, statement := range []string{"PRAGMA wal_autocheckpoint = 0", "CREATE TABLE precious (n)", "INSERT INTO precious VALUES (7)"} {
+	for _, statement := range []string{"PRAGMA wal_autocheckpoint = 0", "CREATE TABLE precious (n)",
+		"INSERT INTO precious VALUES (7)"} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +26,8 @@ func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rebuild.Rebuild{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir(), Replace: true, Verbatim: true}
+	r := &rebuild.Rebuild{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir(),
+		Replace: true, Verbatim: true}
 	if err := os.WriteFile(filepath.Join(r.From, "sqlite.db"), []byte("restored"), 0o600); err != nil {
 		t.Fatal(err)
 	}

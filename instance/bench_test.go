@@ -17,7 +17,8 @@ func BenchmarkOpenDatabase(b *testing.B) {
 	if dir == "" {
 		dir = small(b, "WAL")
 		db := openSQL(b, filepath.Join(dir, "sqlite.db"))
-		if _, err := db.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<16000) INSERT INTO debit SELECT i, randomblob(3900) FROM n"); err != nil {
+		if _, err := db.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<16000) INSERT " +
+			"INTO debit SELECT i, randomblob(3900) FROM n"); err != nil {
 			b.Fatal(err)
 		}
 		db.Close()

@@ -134,8 +134,10 @@ func inBucket(t testing.TB) (dir string) {
 	if err := os.RemoveAll(filepath.Join(dir, "storage")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\nstorage-backend: s3\n"+
-		"storage-s3-endpoint: s3.example.org\nstorage-s3-bucket: media\nstorage-s3-access-key: a\nstorage-s3-secret-key: s\n")
+	write(t, dir, "config.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: "+
+		"sqlite.db\nstorage-backend: s3\n"+
+		"storage-s3-endpoint: s3.example.org\nstorage-s3-bucket: media\nstorage-s3-access-key: "+
+		"a\nstorage-s3-secret-key: s\n")
 	return dir
 }
 
@@ -151,7 +153,8 @@ func TestMediaInABucketAreThoseThatRowsName(t *testing.T) {
 		}
 		keys = append(keys, key)
 		f, err := i.Stat(t.Context(), manifest.Media, key)
-		if err != nil || f.Size != int64(len("bytes of "+key)) || f.Mode != 0o644 || !f.Modified.Equal(noon) || f.ETag != b.objects[key].etag {
+		if err != nil || f.Size != int64(len("bytes of "+key)) || f.Mode != 0o644 || !f.Modified.Equal(noon) ||
+			f.ETag != b.objects[key].etag {
 			t.Errorf("%s: %+v, %v", key, f, err)
 		}
 		r, err := i.Open(t.Context(), manifest.Media, key)
@@ -220,7 +223,8 @@ func TestStatOfABucketIsTrueInAnyOrder(t *testing.T) {
 		for _, key := range asked {
 			f, err := i.Stat(t.Context(), manifest.Media, key)
 			o, ok := b.objects[key]
-			if ok != (err == nil) || !ok && !errors.Is(err, fs.ErrNotExist) || f.ETag != o.etag || f.Size != int64(len(o.data)) {
+			if ok != (err == nil) || !ok && !errors.Is(err, fs.ErrNotExist) || f.ETag != o.etag ||
+				f.Size != int64(len(o.data)) {
 				t.Fatalf("seed %d: %s is %+v, %v", seed, key, f, err)
 			}
 		}
@@ -236,7 +240,8 @@ func TestListingIsNewerThanTheView(t *testing.T) {
 	}
 	b.set(localMedia[1], "other bytes")
 	begin(t, i)
-	if f, err := i.Stat(t.Context(), manifest.Media, localMedia[1]); err != nil || f.ETag != b.objects[localMedia[1]].etag {
+	if f, err := i.Stat(t.Context(), manifest.Media, localMedia[1]); err != nil ||
+		f.ETag != b.objects[localMedia[1]].etag {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
@@ -273,7 +278,8 @@ func TestUnusableBucketSettingsNameTheSetting(t *testing.T) {
 		}
 		_, err = instance.Open(c, instance.Options{Bucket: newBucket()})
 		var p *remedy.Error
-		if !errors.As(err, &p) || !strings.Contains(p.What, key) || p.Fix == "" || strings.Contains(p.What+p.Fix, "geheim") {
+		if !errors.As(err, &p) || !strings.Contains(p.What, key) || p.Fix == "" ||
+			strings.Contains(p.What+p.Fix, "geheim") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
@@ -316,7 +322,8 @@ func TestFillingBringsWhatIsNotThere(t *testing.T) {
 	if f.Files.Load() != 5 || f.Put.Load() != 5 || f.Bytes.Load() != 10 {
 		t.Errorf("%d files, %d put, %d bytes", f.Files.Load(), f.Put.Load(), f.Bytes.Load())
 	}
-	for name, want := range map[string]string{"a/x.PNG": "image/png", "a/y.webp": "image/webp", "a.mp4": "video/mp4", "a-b": "application/octet-stream"} {
+	for name, want := range map[string]string{"a/x.PNG": "image/png", "a/y.webp": "image/webp", "a.mp4": "video/mp4",
+		"a-b": "application/octet-stream"} {
 		if got := b.objects[name].contentType; got != want {
 			t.Errorf("%s is served as %s, want %s", name, got, want)
 		}
@@ -347,7 +354,8 @@ func TestFillingRefusesABucketThatHoldsMore(t *testing.T) {
 		f := media.Filling{From: restored(t, files), To: b}
 		err := f.Start(t.Context())
 		var p *remedy.Error
-		if !errors.As(err, &p) || p.Kind != remedy.Refused || !strings.Contains(p.What, foreign) || p.Fix == "" || b.puts != 0 {
+		if !errors.As(err, &p) || p.Kind != remedy.Refused || !strings.Contains(p.What, foreign) || p.Fix == "" ||
+			b.puts != 0 {
 			t.Errorf("%s: %v, %d puts", foreign, err, b.puts)
 		}
 		if err := f.Resume(t.Context()); err != nil {

@@ -20,17 +20,23 @@ func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
 		key, value       string
 		origin           gotosocial.OriginKind
 	}{
-		{"default", "c.yaml", "host: a.example", nil, "storage-local-base-path", "/gotosocial/storage", gotosocial.FromDefault},
+		{"default", "c.yaml", "host: a.example", nil, "storage-local-base-path", "/gotosocial/storage",
+			gotosocial.FromDefault},
 		{"yaml", "c.yaml", "host: a.example", nil, "host", "a.example", gotosocial.FromFile},
 		{"json", "c.json", `{"host": "a.example", "port": 8080}`, nil, "port", "8080", gotosocial.FromFile},
 		{"capitals", "c.yml", "Host: a.example", nil, "host", "a.example", gotosocial.FromFile},
-		{"environment over file", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE=sqlite"}, "db-type", "sqlite", gotosocial.FromEnvironment},
-		{"empty variable is none", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE="}, "db-type", "postgres", gotosocial.FromFile},
-		{"other variables", "c.yaml", "", []string{"DB_TYPE=sqlite", "GTS_", "PATH"}, "db-type", "", gotosocial.FromDefault},
+		{"environment over file", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE=sqlite"}, "db-type", "sqlite",
+			gotosocial.FromEnvironment},
+		{"empty variable is none", "c.yaml", "db-type: postgres", []string{"GTS_DB_TYPE="}, "db-type", "postgres",
+			gotosocial.FromFile},
+		{"other variables", "c.yaml", "", []string{"DB_TYPE=sqlite", "GTS_", "PATH"}, "db-type", "",
+			gotosocial.FromDefault},
 		{"environment alone", "", "", []string{"GTS_HOST=a.example"}, "host", "a.example", gotosocial.FromEnvironment},
 		{"nested is ignored", "c.yaml", "db: {type: sqlite}", nil, "db-type", "", gotosocial.FromDefault},
-		{"nested groups are flattened", "c.yaml", "advanced: {rate-limit: {requests: 5}}", nil, "advanced-rate-limit-requests", "5", gotosocial.FromFile},
-		{"toml", "c.toml", "host = 'a.example'\n[advanced.rate-limit]\nrequests = 5", nil, "advanced-rate-limit-requests", "5", gotosocial.FromFile},
+		{"nested groups are flattened", "c.yaml", "advanced: {rate-limit: {requests: 5}}", nil,
+			"advanced-rate-limit-requests", "5", gotosocial.FromFile},
+		{"toml", "c.toml", "host = 'a.example'\n[advanced.rate-limit]\nrequests = 5", nil,
+			"advanced-rate-limit-requests", "5", gotosocial.FromFile},
 		{"toml's capitals", "c.TOML", "Host = 'a.example'", nil, "host", "a.example", gotosocial.FromFile},
 		{"toml's lists", "c.toml", "trusted-proxies = ['a', 'b']", nil, "trusted-proxies", "a,b", gotosocial.FromFile},
 		{"lists", "c.yaml", "trusted-proxies: [a, b]", nil, "trusted-proxies", "a,b", gotosocial.FromFile},
@@ -80,7 +86,8 @@ func TestPathsAreTheServers(t *testing.T) {
 }
 
 func TestSecretsAreMarked(t *testing.T) {
-	c, err := gotosocial.Load("", []string{"GTS_SMTP_PASSWORD=x", "GTS_OIDC_CLIENT_SECRET=x", "GTS_STORAGE_S3_ACCESS_KEY=x", "GTS_DB_POSTGRES_CONNECTION_STRING=x"})
+	c, err := gotosocial.Load("", []string{"GTS_SMTP_PASSWORD=x", "GTS_OIDC_CLIENT_SECRET=x",
+		"GTS_STORAGE_S3_ACCESS_KEY=x", "GTS_DB_POSTGRES_CONNECTION_STRING=x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,15 +104,19 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 		unsupported            bool
 	}{
 		{"no host", "config.yaml", "db-type: sqlite", "sets no host", false},
-		{"host of another domain", "config.yaml", "host: a.example\naccount-domain: b.example", "no subdomain", false},
-		{"host of two lines", "config.yaml", "host: \"a.example\\nb\"\ndb-type: sqlite", "is no domain", false},
+		{"host of another domain", "config.yaml", "host: a.example\naccount-domain: b.example", "not a subdomain",
+			false},
+		{"host of two lines", "config.yaml", "host: \"a.example\\nb\"\ndb-type: sqlite", "is not a domain", false},
 		{"no engine", "config.yaml", "host: a.example", "sets no db-type", false},
 		{"no address", "config.yaml", "host: a.example\ndb-type: sqlite", "names no file", false},
-		{"in memory", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: ':memory:'", "names no file", false},
-		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3", "storage-s3-endpoint is not set", false},
+		{"in memory", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: ':memory:'", "names no file",
+			false},
+		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3",
+			"storage-s3-endpoint is not set", false},
 		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "no database", false},
-		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .", "is not a regular file", false},
-		{"unknown ending", "config.txt", "host: a", `ends in ".txt"`, false},
+		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .",
+			"is not a regular file", false},
+		{"unknown ending", "config.txt", "host: a", `unknown extension ".txt"`, false},
 		{"too large", "config.yaml", "#" + strings.Repeat("x", 1<<20), "larger than", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,7 +146,8 @@ func TestMissingConfigurationIsNotExist(t *testing.T) {
 func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
 	dir := t.TempDir()
 	for _, text := range []string{
-		"host: a\nsmtp-password: geheim\n  db-type: sqlite\n", "smtp-password: \"geheim\nhost: a\n", "a: *geheim\n", "- geheim\n", "geheim: 1\ngeheim: 2\n",
+		"host: a\nsmtp-password: geheim\n  db-type: sqlite\n", "smtp-password: \"geheim\nhost: a\n", "a: " +
+			"*geheim\n", "- geheim\n", "geheim: 1\ngeheim: 2\n",
 	} {
 		write(t, dir, "config.yaml", text)
 		_, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
@@ -150,10 +162,12 @@ func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
 // says where each setting is from, and what it refuses it doesn't quote.
 func FuzzConfig(f *testing.F) {
 	const secret = "hunter2geheim"
-	for _, text := range []string{"host: a\n", "{}", "a: [1, {b: c}]", "media: {x: {y: z}}", "&a a: *a", "? [a]: b", "- a", "advanced: {1: 2}", "\xff", "a: !!binary x", "0: 1", "<<: {a: b}"} {
+	for _, text := range []string{"host: a\n", "{}", "a: [1, {b: c}]", "media: {x: {y: z}}", "&a a: *a", "? [a]: b",
+		"- a", "advanced: {1: 2}", "\xff", "a: !!binary x", "0: 1", "<<: {a: b}"} {
 		f.Add(text, uint(0))
 	}
-	for text, at := range map[string]uint{"a: *": 4, "a: !!bool ": 10, "- ": 2, ": 1": 0, "a: \"\n": 4, "%YAML \n---\na: 1": 6, "a: 1\n b: ": 9, "a: [1": 4, "a: '": 4, "@": 0} {
+	for text, at := range map[string]uint{"a: *": 4, "a: !!bool ": 10, "- ": 2, ": 1": 0, "a: \"\n": 4,
+		"%YAML \n---\na: 1": 6, "a: 1\n b: ": 9, "a: [1": 4, "a: '": 4, "@": 0} {
 		f.Add(text, at)
 	}
 	f.Add("a = \nb = 1", uint(4))

@@ -99,7 +99,8 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 				t.Errorf("journal mode %s became %d/%d", journal, b[18], b[19])
 			}
 			db := stored(t, b)
-			if got := query[string](t, db, "SELECT group_concat(id) FROM media_attachments WHERE cached"); got != "01M,01N" {
+			if got := query[string](t, db, "SELECT group_concat(id) FROM media_attachments WHERE "+
+				"cached"); got != "01M,01N" {
 				t.Errorf("media cached: %s", got)
 			}
 			if got := query[string](t, db, "SELECT group_concat(id) FROM emojis WHERE cached"); got != "01E" {
@@ -142,7 +143,8 @@ func TestDamageIsFound(t *testing.T) {
 	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], rebuild.DamageNote) {
 		t.Errorf("%q, %v", notes, err)
 	}
-	if after := hashes(t, filepath.Join(root.Name(), "sqlite.db")); before != after || len(entries(t, root.Name())) != 3 {
+	if after := hashes(t, filepath.Join(root.Name(), "sqlite.db")); before != after ||
+		len(entries(t, root.Name())) != 3 {
 		t.Errorf("%v, the file is %s, was %s", entries(t, root.Name()), after, before)
 	}
 }
@@ -155,7 +157,8 @@ func TestPartsAloneNeedNothingElse(t *testing.T) {
 		}
 		defer root.Close()
 		s := vault.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
-		if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil || len(entries(t, root.Name())) > 0 {
+		if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil ||
+			len(entries(t, root.Name())) > 0 {
 			t.Errorf("%s: %v, %v", part, err, entries(t, root.Name()))
 		}
 	}
@@ -171,16 +174,19 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	}
 	defer root.Close()
 	write(t, root.Name(), "sqlite.db/pages", "a folder")
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil || errors.As(err, &damage) {
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil ||
+		errors.As(err, &damage) {
 		t.Errorf("unreadable: %v", err)
 	}
 
 	// Writing the journal finds no room.
 	root = staged(t, "DELETE")
-	if err := unix.Mknod(filepath.Join(root.Name(), "sqlite.db-journal"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 7))); err != nil {
+	if err := unix.Mknod(filepath.Join(root.Name(), "sqlite.db-journal"), unix.S_IFCHR|0o666,
+		int(unix.Mkdev(1, 7))); err != nil {
 		t.Skipf("no device that is full: %v", err)
 	}
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &damage) {
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err,
+		syscall.ENOSPC) || errors.As(err, &damage) {
 		t.Errorf("full disk: %v", err)
 	}
 }
@@ -191,14 +197,16 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 	defer db.Close()
 	for _, q := range []string{
 		"PRAGMA writable_schema=ON",
-		"UPDATE sqlite_schema SET sql='CREATE INDEX accounts_domain_idx ON accounts (username)' WHERE name='accounts_domain_idx'",
+		"UPDATE sqlite_schema SET sql='CREATE INDEX accounts_domain_idx ON accounts (username)' WHERE " +
+			"name='accounts_domain_idx'",
 	} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var damage *remedy.DamageError
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) || !strings.Contains(err.Error(), "accounts_domain_idx") {
+	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) ||
+		!strings.Contains(err.Error(), "accounts_domain_idx") {
 		t.Errorf("%v", err)
 	}
 }
@@ -262,35 +270,47 @@ func runEnv(t *testing.T, files map[string]string) string {
 }
 
 func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
-	const unit = "[Service]\nEnvironmentFile=/etc/gts.env\nExecStart=/g/gotosocial --config-path /etc/b.yaml server start\n"
-	const file, noFile = `#   gotosocial --config-path "/target/files/etc/%" server start`, "#   gotosocial server start"
+	const unit = "[Service]\nEnvironmentFile=/etc/gts.env\nExecStart=/g/gotosocial --config-path /etc/b.yaml server " +
+		"start\n"
+	const file, noFile = `#   gotosocial --config-path "/target/files/etc/%" server start`, "#   gotosocial server " +
+		"start"
 	named := func(name string) string { return `#   "/target/files/etc/` + name + `"` }
 	for _, c := range []struct {
 		name      string
 		files     map[string]string
 		want, not []string
 	}{
-		{"environment file alone", map[string]string{"etc/gts.env": "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\nGTS_SMTP_PASSWORD=geheim", "etc/other.env": "GTS_HOST=b.example"},
+		{"environment file alone",
+			map[string]string{"etc/gts.env": "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\nGTS_SMTP_PASSWORD=geheim", "etc/other.env": "GTS_HOST=b.example"},
 			[]string{noFile, named("gts.env"), `GTS_ACCOUNT_DOMAIN="example.org"`}, []string{named("other.env")}},
-		{"container's", map[string]string{"etc/gts.env": "GTS_HOST=social.example.org # ours\n"}, []string{noFile, named("gts.env")}, nil},
+		{"container's", map[string]string{"etc/gts.env": "GTS_HOST=social.example.org # ours\n"},
+			[]string{noFile, named("gts.env")}, nil},
 		{"unit alone", map[string]string{"etc/gts.service": "[Service]\nWorkingDirectory=/srv\nExecStart=/g/gotosocial server start --host social.example.org --tls-certificate-key key.pem", "srv/key.pem": "key"},
 			[]string{noFile, named("gts.service"), `GTS_TLS_CERTIFICATE_KEY="/target/files/srv/key.pem"`}, nil},
-		{"file without a host", map[string]string{"etc/a.yaml": "db-type: sqlite\naccount-domain: example.org", "etc/c.yml": "services: {}", "etc/gts.d/1.conf": "[Service]\nEnvironment=GTS_HOST=social.example.org"},
-			[]string{strings.Replace(file, "%", "a.yaml", 1), named("gts.d/1.conf"), `GTS_ACCOUNT_DOMAIN="example.org"`}, []string{named("c.yml")}},
-		{"the unit's of several", map[string]string{"etc/a.yaml": "host: social.example.org", "etc/b.yaml": "host: social.example.org", "etc/gts.service": unit},
+		{"file without a host", map[string]string{"etc/a.yaml": "db-type: sqlite\naccount-domain: example.org",
+			"etc/c.yml": "services: {}", "etc/gts.d/1.conf": "[Service]\nEnvironment=GTS_HOST=social.example.org"},
+			[]string{strings.Replace(file, "%", "a.yaml", 1), named("gts.d/1.conf"),
+				`GTS_ACCOUNT_DOMAIN="example.org"`}, []string{named("c.yml")}},
+		{"the unit's of several", map[string]string{"etc/a.yaml": "host: social.example.org",
+			"etc/b.yaml": "host: social.example.org", "etc/gts.service": unit},
 			[]string{strings.Replace(file, "%", "b.yaml", 1), named("gts.service")}, []string{named("a.yaml")}},
-		{"toml", map[string]string{"etc/a.toml": "host = 'social.example.org'\naccount-domain = 'example.org'"}, []string{strings.Replace(file, "%", "a.toml", 1), `GTS_ACCOUNT_DOMAIN="example.org"`}, nil},
+		{"toml", map[string]string{"etc/a.toml": "host = 'social.example.org'\naccount-domain = 'example.org'"},
+			[]string{strings.Replace(file, "%", "a.toml", 1), `GTS_ACCOUNT_DOMAIN="example.org"`}, nil},
 		{"links", map[string]string{
-			"etc/a.yaml": "-> /srv/gts.yaml", "srv/gts.yaml": "host: social.example.org\ntls-certificate-chain: /le/live/chain.pem\nweb-asset-base-dir: now/assets",
+			"etc/a.yaml": "-> /srv/gts.yaml", "srv/gts.yaml": "host: social.example.org\ntls-certificate-chain: " +
+				"/le/live/chain.pem\nweb-asset-base-dir: now/assets",
 			"le/live/chain.pem": "-> ../archive/chain1.pem", "le/archive/chain1.pem": "chain",
 			"etc/now": "-> /srv/v5", "srv/v5/assets/own.css": "css", "srv/gts.env": "GTS_HOST=social.example.org", "etc/gts.env": "-> ../srv/gts.env",
 		}, []string{
 			`#   gotosocial --config-path "/target/files/srv/gts.yaml" server start`, `#   "/target/files/srv/gts.env"`,
 			`GTS_TLS_CERTIFICATE_CHAIN="/target/files/le/archive/chain1.pem"`, `GTS_WEB_ASSET_BASE_DIR="/target/files/srv/v5/assets"`,
 		}, []string{named("gts.env"), `# Other configurations of this domain were restored. If the server's own is among them,`}},
-		{"the unit's of several, by a link", map[string]string{"etc/b.yaml": "-> ../b/b.yaml", "b/b.yaml": "host: social.example.org", "etc/a.yaml": "host: social.example.org", "etc/gts.service": unit},
+		{"the unit's of several, by a link", map[string]string{"etc/b.yaml": "-> ../b/b.yaml",
+			"b/b.yaml": "host: social.example.org", "etc/a.yaml": "host: social.example.org", "etc/gts.service": unit},
 			[]string{`#   gotosocial --config-path "/target/files/b/b.yaml" server start`}, []string{named("a.yaml")}},
-		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"}, []string{"# No configuration file was restored: set all else as it was before the first start,"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
+		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"},
+			[]string{"# No configuration file was restored: set all else as it was before the first " +
+				"start,"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := runEnv(t, c.files)
@@ -307,7 +327,8 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 // A unit of a snapshot is read, never followed to files of this machine.
 func TestRunEnvReadsNothingBeyondTheRestoredFiles(t *testing.T) {
 	secret := machine(t, map[string]string{"own.env": "GTS_ACCOUNT_DOMAIN=geheim"}) + "/own.env"
-	got := runEnv(t, map[string]string{"etc/gts.service": "[Service]\nEnvironmentFile=" + secret + "\nEnvironment=GTS_HOST=social.example.org"})
+	got := runEnv(t, map[string]string{"etc/gts.service": "[Service]\nEnvironmentFile=" + secret +
+		"\nEnvironment=GTS_HOST=social.example.org"})
 	if strings.Contains(got, "geheim") || !strings.Contains(got, "gts.service") {
 		t.Errorf("%s", got)
 	}
@@ -333,7 +354,8 @@ func TestRunEnvRunsNothingThatASnapshotSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	sh := exec.Command("sh", "-c", `set -a; . "$0"; printf %s "$GTS_ACCOUNT_DOMAIN"`, filepath.Join(root.Name(), "run.env"))
+	sh := exec.Command("sh", "-c", `set -a; . "$0"; printf %s "$GTS_ACCOUNT_DOMAIN"`,
+		filepath.Join(root.Name(), "run.env"))
 	sh.Dir = dir
 	if out, err := sh.CombinedOutput(); err != nil || string(out) != attack || len(entries(t, dir)) > 0 {
 		env, _ := root.ReadFile("run.env")
@@ -358,8 +380,10 @@ func TestShellReadsRunEnv(t *testing.T) {
 	if err != nil || string(want) != string(got) {
 		t.Errorf("%v, got\n%s", err, got)
 	}
-	out, err := exec.Command("sh", "-c", `set -a; . "$0"; env | grep ^GTS_ | sort`, filepath.Join(root.Name(), "run.env")).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "GTS_DB_ADDRESS=/srv/new $place/sqlite.db\n") || !strings.Contains(string(out), "GTS_ACCOUNT_DOMAIN=example.org\n") {
+	out, err := exec.Command("sh", "-c", `set -a; . "$0"; env | grep ^GTS_ | sort`,
+		filepath.Join(root.Name(), "run.env")).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "GTS_DB_ADDRESS=/srv/new $place/sqlite.db\n") ||
+		!strings.Contains(string(out), "GTS_ACCOUNT_DOMAIN=example.org\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

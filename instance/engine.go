@@ -14,27 +14,27 @@ import (
 	"holdfast/vault"
 )
 
-// database is the instance's database, of either engine.
+// database is the live database of an instance.
 type database interface {
-	// Begin opens one consistent view. domain is the name of the instance's own
-	// account.
+	// Begin opens a consistent view for a backup. The instance's own account is named
+	// like the domain.
 	Begin(ctx context.Context, domain string) (vault.View, error)
 
-	// Tables opens the tables at one moment, for a domain as Begin has it.
+	// Tables opens the tables at one moment. The caller closes the tables.
 	Tables(ctx context.Context, domain string) (gotosocial.Tables, error)
 
-	// EachLocalMedia tells the storage keys of local media, in a transaction of its
-	// own.
+	// EachLocalMedia calls key with the storage keys of local media, in a transaction
+	// of its own.
 	EachLocalMedia(ctx context.Context, key func(string)) error
 
-	// Holds reports whether a file is the live database's own.
+	// Holds reports whether a file belongs to the database.
 	Holds(fs.FileInfo) bool
 
-	// File is the path of the database's file, "" where a server has it.
+	// File returns the path of the database, or "" if a server owns the files.
 	File() string
 }
 
-// openDatabase finds the database, of either engine.
+// openDatabase returns the database of the configured engine.
 func openDatabase(c *gotosocial.Config) (database, error) {
 	if c.Engine() == gotosocial.Postgres {
 		return postgres.Open(c)
@@ -42,38 +42,38 @@ func openDatabase(c *gotosocial.Config) (database, error) {
 	return sqlite.Open(c)
 }
 
-// store is where the instance keeps its media: a folder or a bucket. Keys are
-// paths of a listing.
+// store is the media of an instance. Keys are paths of a listing.
 type store interface {
-	// Stat describes a file by size, mode, time and, where it has one, ETag.
+	// Stat returns the size, mode, time and, if known, ETag of a file.
 	Stat(ctx context.Context, key string) (manifest.File, error)
 
-	// Open reads a file.
+	// Open opens a file. The caller closes the file.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
-	// Reachable reports whether any media can be read. It is called before each
-	// view of the database, too: what is remembered of the media is forgotten.
+	// Reachable returns an error if no media can be read. Reachable is called before
+	// each view of the database, and drops what the store remembers of the media.
 	Reachable(ctx context.Context) error
 
-	// Folder is the folder of the media, "" where they are in a bucket.
+	// Folder returns the folder of the media, or "" if the media are in a bucket.
 	Folder() string
 
 	Close() error
 }
 
-// openStore finds the media. b is their bucket, or nil.
-func openStore(c *gotosocial.Config, b media.Client) (store, error) {
+// openStore returns the configured storage. The client is nil unless the media are
+// in a bucket.
+func openStore(c *gotosocial.Config, client media.Client) (store, error) {
 	if !c.InBucket() {
 		return media.OpenFolder(c)
 	}
-	if b == nil {
-		return nil, errors.New("open instance: its media are in a bucket, and none was given")
+	if client == nil {
+		return nil, errors.New("open instance: its media are in a bucket, but the caller gave no client")
 	}
-	return media.NewBucket(b), nil
+	return media.NewBucket(client), nil
 }
 
-// OpenTables opens the tables of the live database at one moment. The media are
-// not needed.
+// OpenTables opens the tables of the live database at one moment. OpenTables needs no
+// media. The caller closes the tables.
 func OpenTables(ctx context.Context, c *gotosocial.Config) (gotosocial.Tables, error) {
 	if err := c.Check(); err != nil {
 		return nil, err

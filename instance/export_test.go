@@ -156,7 +156,8 @@ func TestExportEqualsGoToSocialsOnPostgres(t *testing.T) {
 }
 
 func pgSettings(s *postgrestest.Server, database string) string {
-	return fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\n", s.Port, postgrestest.Owner, s.Password, database)
+	return fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\n", s.Port,
+		postgrestest.Owner, s.Password, database)
 }
 
 // oddNote is text that a format could spoil.
@@ -165,23 +166,37 @@ const oddNote = "tab\tnewline\nback\\slash \\N \\. \\x41 \r\x01 <b>&\u2028 end"
 // people is a sample with what the sample itself leaves empty.
 func people(t testing.TB) (dir string) {
 	t.Helper()
-	inst, err := sample.Make(filepath.Join(t.TempDir(), "instance"), sample.Config{Statuses: 10, Media: 1, Accounts: 40})
+	inst, err := sample.Make(filepath.Join(t.TempDir(), "instance"), sample.Config{Statuses: 10, Media: 1,
+		Accounts: 40})
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := openSQL(t, inst.Database())
 	defer db.Close()
 	some := "(SELECT id FROM accounts WHERE domain IS %sNULL ORDER BY id LIMIT 1 OFFSET %d)"
-	local, remote := func(n int) string { return fmt.Sprintf(some, "", n) }, func(n int) string { return fmt.Sprintf(some, "NOT ", n) }
-	const stranger = "(SELECT id FROM accounts WHERE domain IS NOT NULL AND id NOT IN (SELECT target_account_id FROM follows) ORDER BY id DESC LIMIT 1)"
+	local, remote := func(n int) string {
+		return fmt.Sprintf(some, "",
+			n)
+	}, func(n int) string { return fmt.Sprintf(some, "NOT ", n) }
+	const stranger = "(SELECT id FROM accounts WHERE domain IS NOT NULL AND id NOT IN (SELECT target_account_id " +
+		"FROM follows) ORDER BY id DESC LIMIT 1)"
 	for _, q := range []string{
 		"UPDATE accounts SET note = ?1, suspended_at = NULL WHERE id = " + local(1),
-		"UPDATE accounts SET suspended_at = '2026-01-02 03:04:05.1+00:00', suspension_origin = id WHERE id IN (" + remote(30) + ", " + remote(31) + ")",
-		"INSERT INTO blocks (id, uri, account_id, target_account_id) VALUES ('01B', 'https://a/1', " + local(1) + ", " + remote(5) + "), ('01C', 'https://a/2', " + remote(6) + ", " + local(2) + "), ('01D', 'https://a/3', " + remote(7) + ", " + remote(8) + ")",
-		"INSERT INTO follows (id, created_at, uri, account_id, target_account_id) VALUES ('01F', '2026-01-02 03:04:05', 'https://a/4', " + local(1) + ", " + local(2) + "), ('01G', '2026-01-02 03:04:05', 'https://a/5', " + remote(9) + ", " + local(2) + "), ('01H', '2026-01-02 03:04:05', 'https://a/8', " + stranger + ", " + stranger + ")",
-		"INSERT INTO follow_requests (id, created_at, uri, account_id, target_account_id) VALUES ('01Q', '2026-01-02 03:04:05', 'https://a/6', " + remote(10) + ", " + local(1) + ")",
-		"INSERT INTO domain_blocks (id, created_at, domain, created_by_account_id, private_comment) VALUES ('01X', '2026-01-02 03:04:05.25+00:00', 'evil.test', " + local(1) + ", ?1)",
-		"UPDATE users SET last_emailed_at = '0001-01-01 00:00:00+00:00', locale = 'de', reset_password_sent_at = '2026-01-02 03:04:05.123456+00:00' WHERE account_id = " + local(1),
+		"UPDATE accounts SET suspended_at = '2026-01-02 03:04:05.1+00:00', suspension_origin = id WHERE id IN (" +
+			remote(30) + ", " + remote(31) + ")",
+		"INSERT INTO blocks (id, uri, account_id, target_account_id) VALUES ('01B', 'https://a/1', " + local(1) +
+			", " + remote(5) + "), ('01C', 'https://a/2', " + remote(6) + ", " + local(2) +
+			"), ('01D', 'https://a/3', " + remote(7) + ", " + remote(8) + ")",
+		"INSERT INTO follows (id, created_at, uri, account_id, target_account_id) VALUES ('01F', '2026-01-02 " +
+			"03:04:05', 'https://a/4', " + local(1) + ", " + local(2) +
+			"), ('01G', '2026-01-02 03:04:05', 'https://a/5', " + remote(9) + ", " + local(2) +
+			"), ('01H', '2026-01-02 03:04:05', 'https://a/8', " + stranger + ", " + stranger + ")",
+		"INSERT INTO follow_requests (id, created_at, uri, account_id, target_account_id) VALUES ('01Q', " +
+			"'2026-01-02 03:04:05', 'https://a/6', " + remote(10) + ", " + local(1) + ")",
+		"INSERT INTO domain_blocks (id, created_at, domain, created_by_account_id, private_comment) VALUES ('01X', " +
+			"'2026-01-02 03:04:05.25+00:00', 'evil.test', " + local(1) + ", ?1)",
+		"UPDATE users SET last_emailed_at = '0001-01-01 00:00:00+00:00', locale = 'de', reset_password_sent_at = " +
+			"'2026-01-02 03:04:05.123456+00:00' WHERE account_id = " + local(1),
 		"UPDATE instances SET terms = ?1, reputation = -3",
 	} {
 		args := []any{oddNote}
@@ -240,7 +255,8 @@ func TestExportedKeysAreTheDatabasesOwn(t *testing.T) {
 		}
 		found++
 		private := parsePEM(t, l.PrivateKey, x509.ParsePKCS1PrivateKey)
-		if private.N.String() != digits("private_key", "N") || private.D.String() != digits("private_key", "D") || len(digits("private_key", "N")) < 600 {
+		if private.N.String() != digits("private_key", "N") || private.D.String() != digits("private_key", "D") ||
+			len(digits("private_key", "N")) < 600 {
 			t.Errorf("%s: another private key", l.Username)
 		}
 	}
@@ -291,7 +307,8 @@ func TestExportHoldsWhatIsTiedToLocalAccounts(t *testing.T) {
 			t.Errorf("%s of %s has to do with nobody here", l.Username, l.Domain)
 		}
 	}
-	for id, want := range map[string]bool{"01B": true, "01C": true, "01D": false, "01F": true, "01G": true, "01H": false, "01Q": true, "01X": true} {
+	for id, want := range map[string]bool{"01B": true, "01C": true, "01D": false, "01F": true, "01G": true,
+		"01H": false, "01Q": true, "01X": true} {
 		if written[id] != want {
 			t.Errorf("%s is written: %v", id, written[id])
 		}
@@ -331,7 +348,8 @@ func onPostgres(t testing.TB, s *postgrestest.Server, sqlite, database string) (
 	conn := s.Connect(t, postgrestest.Owner, database)
 	db := openSQL(t, filepath.Join(sqlite, "sqlite.db"))
 	defer db.Close()
-	for _, table := range []string{"accounts", "blocks", "follows", "follow_requests", "domain_blocks", "users", "instances"} {
+	for _, table := range []string{"accounts", "blocks", "follows", "follow_requests", "domain_blocks", "users",
+		"instances"} {
 		rows, err := db.Query("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)
@@ -402,8 +420,10 @@ func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
 	db := openSQL(t, filepath.Join(dir, "sqlite.db"))
 	defer db.Close()
 	for _, q := range []string{
-		"ALTER TABLE accounts ADD COLUMN brand_new TEXT DEFAULT 'x'", "ALTER TABLE accounts DROP COLUMN note_raw", "ALTER TABLE accounts DROP COLUMN silenced_at",
-		"ALTER TABLE users DROP COLUMN reason", "ALTER TABLE domain_blocks DROP COLUMN subscription_id", "ALTER TABLE domain_blocks DROP COLUMN obfuscate",
+		"ALTER TABLE accounts ADD COLUMN brand_new TEXT DEFAULT 'x'", "ALTER TABLE accounts DROP COLUMN " +
+			"note_raw", "ALTER TABLE accounts DROP COLUMN silenced_at",
+		"ALTER TABLE users DROP COLUMN reason", "ALTER TABLE domain_blocks DROP COLUMN subscription_id", "ALTER " +
+			"TABLE domain_blocks DROP COLUMN obfuscate",
 	} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
@@ -418,7 +438,8 @@ func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
 	}
 	_, err = exportLive(t, dir)
 	var p *remedy.Error
-	if !errors.As(err, &p) || !strings.Contains(err.Error(), "no table follow_requests") || !strings.Contains(p.Fix, "admin export") {
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "no table follow_requests") ||
+		!strings.Contains(p.Fix, "admin export") {
 		t.Errorf("%v", err)
 	}
 }
@@ -429,12 +450,14 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pair rsa.PrivateKey
-	if err := json.Unmarshal([]byte(query[string](t, stored(t, whole), "SELECT private_key FROM accounts WHERE username='ada'")), &pair); err != nil {
+	if err := json.Unmarshal([]byte(query[string](t, stored(t, whole),
+		"SELECT private_key FROM accounts WHERE username='ada'")), &pair); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ set, want string }{
-		"a float":       {"private_key = replace(private_key, '" + pair.N.String() + "', '1.8e617')", "private key"},
-		"a digit":       {"private_key = replace(private_key, '" + pair.D.String() + "', '" + pair.D.String()[1:] + "')", "private key"},
+		"a float": {"private_key = replace(private_key, '" + pair.N.String() + "', '1.8e617')", "private key"},
+		"a digit": {"private_key = replace(private_key, '" + pair.D.String() + "', '" + pair.D.String()[1:] +
+			"')", "private key"},
 		"an exponent":   {"private_key = replace(private_key, '65537', '65539')", "private key"},
 		"no prime":      {"private_key = replace(private_key, '\"Primes\"', '\"Prime\"')", "private key"},
 		"null prime":    {"private_key = json_set(private_key, '$.Primes', json('[null,null]'))", "private key"},
@@ -459,10 +482,12 @@ func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
 			}
 			_, err := export.WriteSnapshot(t.Context(), broken, io.Discard)
 			var p *remedy.Error
-			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "@ada") || !strings.Contains(p.Fix, "earlier snapshot") {
+			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), "@ada") || !strings.Contains(p.Fix, "earlier snapshot") {
 				t.Errorf("%v", err)
 			}
-			if err != nil && (regexp.MustCompile(`\d{40}`).MatchString(err.Error()) || strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), "secret")) {
+			if err != nil && (regexp.MustCompile(`\d{40}`).MatchString(err.Error()) ||
+				strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), "secret")) {
 				t.Errorf("the value shows: %v", err)
 			}
 		})
@@ -477,9 +502,12 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 	before = must1(t, before, err)
 	db := openSQL(t, filepath.Join(dir, "sqlite.db"))
 	defer db.Close()
-	const remote, follow = "(SELECT id FROM accounts WHERE suspended_at IS NOT NULL ORDER BY id LIMIT 1)", "(SELECT id FROM follows WHERE uri='https://a/5')"
-	broken := []string{query[string](t, db, "SELECT id FROM accounts WHERE id="+remote), query[string](t, db, "SELECT id FROM follows WHERE id="+follow)}
-	for _, q := range []string{"UPDATE accounts SET public_key = '{\"N\":0,\"E\":3}' WHERE id=" + remote, "UPDATE follows SET created_at = 'secret' WHERE id=" + follow} {
+	const remote, follow = "(SELECT id FROM accounts WHERE suspended_at IS NOT NULL ORDER BY id LIMIT 1)", "(SELECT " +
+		"id FROM follows WHERE uri='https://a/5')"
+	broken := []string{query[string](t, db, "SELECT id FROM accounts WHERE id="+remote),
+		query[string](t, db, "SELECT id FROM follows WHERE id="+follow)}
+	for _, q := range []string{"UPDATE accounts SET public_key = '{\"N\":0,\"E\":3}' WHERE id=" + remote,
+		"UPDATE follows SET created_at = 'secret' WHERE id=" + follow} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
@@ -496,20 +524,25 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 	}
 	var got bytes.Buffer
 	done, err := writeExport(t, c, &got)
-	if err != nil || got.String() != want.String() || done.Entries != int64(strings.Count(want.String(), "\n")) || strings.Count(before, "\n")-strings.Count(want.String(), "\n") != 2 {
+	if err != nil || got.String() != want.String() || done.Entries != int64(strings.Count(want.String(), "\n")) ||
+		strings.Count(before, "\n")-strings.Count(want.String(), "\n") != 2 {
 		t.Errorf("%v\n%s\nwant\n%s", err, &got, &want)
 	}
 	said := strings.Join(done.LeftOut, "\n")
-	if len(done.LeftOut) != 2 || !strings.Contains(said, broken[0]+"): column public_key: its public key is no RSA key") || !strings.Contains(said, "follow "+broken[1]+": column created_at") || strings.Contains(said, "secret") {
+	if len(done.LeftOut) != 2 || !strings.Contains(said, broken[0]+"): column public_key: the public key is not an "+
+		"RSA key") || !strings.Contains(said, "follow "+broken[1]+": column created_at") ||
+		strings.Contains(said, "secret") {
 		t.Errorf("left out: %s", said)
 	}
 }
 
 func TestExportKnowsWhoseSchemaItIs(t *testing.T) {
 	file := func(name string) manifest.File { return manifest.File{Part: manifest.Database, Path: name} }
-	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"), file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}
+	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"),
+		file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}
 	got, err := export.Paths(listed(files))
-	if want := []string{"database/restore.sql", "database/a%2Eb.accounts.copy", "database/a%2Eb.users.copy"}; err != nil || !slices.Equal(got, want) {
+	if want := []string{"database/restore.sql", "database/a%2Eb.accounts.copy",
+		"database/a%2Eb.users.copy"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, wrong := range [][]manifest.File{{}, append(files, file("other.bun_migrations.copy"))} {
@@ -525,13 +558,15 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", pgPeople)
-	written := []string{`plain`, ``, `\\N`, `a\tb\nc\\d\re\bf\fg\vh`, `\101\x41\x4a\12z\1012`, `\xg\q`, `ä\303\244`, `\x4`, `\18\x5ag`}
+	written := []string{`plain`, ``, `\\N`, `a\tb\nc\\d\re\bf\fg\vh`, `\101\x41\x4a\12z\1012`, `\xg\q`, `ä\303\244`,
+		`\x4`, `\18\x5ag`}
 	var in strings.Builder
 	for i, text := range written {
 		fmt.Fprintf(&in, "01%c\t2026-01-02 03:04:05+09\thost%d\t%s\turi%d\n", 'A'+i, i, text, i)
 	}
 	conn := s.Connect(t, postgrestest.Owner, "gotosocial")
-	if _, err := conn.PgConn().CopyFrom(t.Context(), strings.NewReader(in.String()), "COPY instances (id, created_at, domain, terms, uri) FROM STDIN"); err != nil {
+	if _, err := conn.PgConn().CopyFrom(t.Context(), strings.NewReader(in.String()),
+		"COPY instances (id, created_at, domain, terms, uri) FROM STDIN"); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := conn.Query(t.Context(), "SELECT terms FROM instances ORDER BY id")
@@ -548,11 +583,13 @@ func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	account := stored(t, whole)
-	private, public := query[string](t, account, "SELECT private_key FROM accounts WHERE username='ada'"), query[string](t, account, "SELECT public_key FROM accounts WHERE username='ada'")
+	private, public := query[string](t, account, "SELECT private_key FROM accounts WHERE "+
+		"username='ada'"), query[string](t, account, "SELECT public_key FROM accounts WHERE username='ada'")
 	script := "-- a comment\n\\set ON_ERROR_STOP on\n"
 	for name, c := range map[string]struct{ columns, rows string }{
-		"instances":       {`"id", "created_at", "domain", "terms", "uri"`, in.String()},
-		"accounts":        {`"id", "private_key", "username", "domain", "public_key", "suspended_at"`, "01Z\t" + private + "\tada\t\\N\t" + public + "\t\\N\n"},
+		"instances": {`"id", "created_at", "domain", "terms", "uri"`, in.String()},
+		"accounts": {`"id", "private_key", "username", "domain", "public_key", "suspended_at"`, "01Z\t" +
+			private + "\tada\t\\N\t" + public + "\t\\N\n"},
 		"follows":         {`"id", "account_id", "target_account_id"`, ""},
 		"follow_requests": {`"id", "account_id", "target_account_id"`, ""},
 		"blocks":          {`"id", "account_id", "target_account_id"`, ""},

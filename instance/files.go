@@ -17,21 +17,22 @@ import (
 	"holdfast/remedy"
 )
 
-// Files yields the files part in path order: the configuration, the systemd unit
-// with its drop-ins, environment files, certificates, the web folders that the
-// configuration names, and the extra paths. The web folders are kept whole: what
-// of them GoToSocial's release brought only the release could tell. A symbolic
-// link is one, and the file that it leads to comes with it; so does a folder
-// where the link is named outright, not where it is met within a folder. There a
-// link of another user than root brings no file but his own. No path lies below a
-// link's. Empty folders, pipes and sockets are passed over.
+// Files yields the files part in path order: the configuration, the systemd unit with
+// its drop-ins, environment files, certificates, the configured web folders, and the
+// extra paths. The web folders come whole, with the files of GoToSocial's release.
+// Empty folders, pipes and sockets are left out.
 //
-// A file that no snapshot can hold comes with the reason as its error, and its
-// path may be none of a listing. The reason is errors.ErrUnsupported for what a
-// link leads to and nothing saves. An error without a path ends the list.
+// A symbolic link comes as a link, together with the file that the link leads to. A
+// configured link to a folder also brings the folder; a link inside a folder does
+// not. A link inside a folder that belongs to another user than root brings only
+// files of that user. No path lies below the path of a link.
+//
+// A file that no snapshot can hold comes with an error, and its path may be no valid
+// path of a listing. The error is errors.ErrUnsupported if a link leads to something
+// that the snapshot leaves out. An error without a path ends the list.
 func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
-		g := &gathering{Instance: i, all: map[string]found{}, walked: map[string]bool{}, led: map[string]leftOut{}}
+		g := &gathering{Instance: i, all: map[string]entry{}, walked: map[string]bool{}, led: map[string]leftOut{}}
 		for _, path := range i.roots() {
 			if err := g.gather(ctx, path); err != nil {
 				yield(manifest.File{}, err)
@@ -48,12 +49,12 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	}
 }
 
-// Around is the folder of the files part that path is or lies in, also where
-// links lead there; "" where it lies in none. What Holdfast itself writes must
-// not: each backup would store the ones before it.
+// Around returns the folder of the files part that contains the path, also through
+// links, or "". Holdfast must not write to such a folder: each backup would store the
+// backups before it.
 func (i *Instance) Around(path string) string {
 	real, err := filepath.EvalSymlinks(path)
-	for errors.Is(err, fs.ErrNotExist) { // it is made later
+	for errors.Is(err, fs.ErrNotExist) { // the path may appear later
 		path = filepath.Dir(path)
 		real, err = filepath.EvalSymlinks(path)
 	}
@@ -77,14 +78,14 @@ func (i *Instance) Around(path string) string {
 	}
 }
 
-// roots are the files and folders of the files part that exist. The extra
-// paths are asked for, so they stay even where they don't.
+// roots returns the files and folders of the files part that exist, and all extra
+// paths: a missing extra path is worth an error.
 func (i *Instance) roots() []string {
 	c := i.config
 	roots := append([]string{
 		c.File,
 		c.Absolute(c.Get("letsencrypt-cert-dir")),
-		// The default's place, seen from where the storage is.
+		// The default folder, relative to the storage.
 		c.Absolute(filepath.Join(c.Get("storage-local-base-path"), "certs")),
 		c.Absolute(c.Get("tls-certificate-chain")),
 		c.Absolute(c.Get("tls-certificate-key")),
@@ -95,7 +96,7 @@ func (i *Instance) roots() []string {
 		info, err := os.Stat(path)
 		// A masked unit is a link to /dev/null.
 		masked := err == nil && !info.IsDir() && !info.Mode().IsRegular()
-		if errors.Is(err, fs.ErrNotExist) { // a link to it may be
+		if errors.Is(err, fs.ErrNotExist) { // a link without a target exists
 			_, err = os.Lstat(path)
 		}
 		return path == "" || masked || errors.Is(err, fs.ErrNotExist)
@@ -103,28 +104,30 @@ func (i *Instance) roots() []string {
 	return append(roots, i.options.Extra...)
 }
 
-// listed is an absolute path as the listing has it.
+// listed returns an absolute path in the form of the listing.
 func listed(path string) string { return strings.TrimPrefix(filepath.Clean(path), "/") }
 
 func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return &remedy.Error{Kind: remedy.Source, What: "can't read " + path, Err: err, Fix: "run Holdfast as root, or let its user read the file"}
+		return &remedy.Error{Kind: remedy.Source, What: "can't read " + path, Err: err,
+			Fix: "run Holdfast as root, or let its user read the file"}
 	case errors.Is(err, fs.ErrNotExist):
-		return &remedy.Error{Kind: remedy.Source, What: "no " + path, Err: err, Fix: "correct the extra paths of Holdfast's configuration"}
+		return &remedy.Error{Kind: remedy.Source, What: "no " + path, Err: err,
+			Fix: "correct the extra paths of Holdfast's configuration"}
 	}
 	return err
 }
 
-// ownerName is "USER:GROUP", by number where there is no name, or one that the
-// listing can't hold.
-func ownerName(uid, gid uint32) string {
+// userAndGroup returns "USER:GROUP". A number takes the place of an unknown name, and
+// of a name that the listing can't hold.
+func userAndGroup(uid, gid uint32) string {
 	u, g := strconv.Itoa(int(uid)), strconv.Itoa(int(gid))
-	if known, err := user.LookupId(u); err == nil && manifest.ValidUser(known.Username+":"+g) {
-		u = known.Username
+	if found, err := user.LookupId(u); err == nil && manifest.ValidUser(found.Username+":"+g) {
+		u = found.Username
 	}
-	if known, err := user.LookupGroupId(g); err == nil && manifest.ValidUser(u+":"+known.Name) {
-		g = known.Name
+	if found, err := user.LookupGroupId(g); err == nil && manifest.ValidUser(u+":"+found.Name) {
+		g = found.Name
 	}
 	return u + ":" + g
 }

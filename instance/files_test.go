@@ -74,7 +74,8 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: "+other+"/live.pem\n")
 
-	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir + "/gotosocial.service"}, instance.Options{
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir +
+		"/gotosocial.service"}, instance.Options{
 		// The whole folder: neither the live database nor media come with it.
 		Extra: []string{other + "/extra", dir, dir + "/config.yaml"},
 	})
@@ -84,7 +85,8 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	for _, p := range []string{
 		dir + "/config.yaml", dir + "/gotosocial.service", dir + "/gotosocial.service.d/override.conf",
 		dir + "/storage/certs/social.example.org", dir + "/web/assets/themes/own.css", dir + "/web/template/index.tmpl",
-		other + "/archive/key1.pem", other + "/extra/dbalso", other + "/extra/link", other + "/extra/loop", other + "/extra/notes",
+		other + "/archive/key1.pem", other + "/extra/dbalso", other + "/extra/link", other + "/extra/loop", other +
+			"/extra/notes",
 		other + "/extra/socket", other + "/live.pem",
 	} {
 		want = append(want, p[1:])
@@ -95,7 +97,8 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 	for path, f := range byPath {
 		if f.Link != "" {
-			if text, err := os.Readlink("/" + path); text != string(f.Link) || err != nil || f.Size != 0 || f.Mode != 0o777 || f.Modified.IsZero() || !strings.Contains(f.User, ":") {
+			if text, err := os.Readlink("/" + path); text != string(f.Link) || err != nil || f.Size != 0 ||
+				f.Mode != 0o777 || f.Modified.IsZero() || !strings.Contains(f.User, ":") {
 				t.Errorf("%+v, %q, %v", f, text, err)
 			}
 			continue
@@ -106,7 +109,8 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 		}
 		b, err := io.ReadAll(r)
 		r.Close()
-		if err != nil || int64(len(b)) != f.Size || f.Mode != 0o644 || f.Modified.IsZero() || !strings.Contains(f.User, ":") {
+		if err != nil || int64(len(b)) != f.Size || f.Mode != 0o644 || f.Modified.IsZero() ||
+			!strings.Contains(f.User, ":") {
 			t.Errorf("%+v, %d bytes, %v", f, len(b), err)
 		}
 	}
@@ -223,7 +227,8 @@ func TestUnreadableFolderCostsItsFilesAndNoOthers(t *testing.T) {
 	out := reader(dir + "/extra")
 	for _, line := range []string{
 		"missing /DIR/extra/closed: can't read /DIR/extra/closed: open /DIR/extra/closed: permission denied",
-		"missing /DIR/extra/listed/key: can't read /DIR/extra/listed/key: stat /DIR/extra/listed/key: permission denied",
+		"missing /DIR/extra/listed/key: can't read /DIR/extra/listed/key: stat /DIR/extra/listed/key: permission " +
+			"denied",
 		"file /DIR/extra/open/key",
 		"file /DIR/config.yaml",
 	} {
@@ -284,7 +289,8 @@ func TestUnitOfAnotherInstanceIsNoFile(t *testing.T) {
 		"[Service]\nExecStart=/usr/bin/docker start gotosocial":                                true,
 	} {
 		write(t, dir, "etc/systemd/system/gotosocial.service", text)
-		paths, _ := files(t, openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir}, instance.Options{}))
+		paths, _ := files(t, openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir},
+			instance.Options{}))
 		if slices.Contains(paths, unit[1:]) != saved {
 			t.Errorf("%s: %q", text, paths)
 		}

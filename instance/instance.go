@@ -1,6 +1,6 @@
-// Package instance is a GoToSocial instance on this machine as the source of a
-// backup: its database, its media in a folder or a bucket, its other files. Nothing
-// here changes a byte of the instance.
+// Package instance is the GoToSocial instance of this machine as the source of a
+// backup: its database, its media in a folder or bucket, and its other files.
+// Reading an instance changes none of its bytes.
 package instance
 
 import (
@@ -23,8 +23,8 @@ import (
 	"holdfast/vault"
 )
 
-// Instance is an instance on this machine. Its methods may be called
-// concurrently.
+// Instance is an instance on this machine: a [vault.DatabaseSource] and
+// [vault.FileSource]. Several goroutines may call its methods.
 type Instance struct {
 	config  *gotosocial.Config
 	options Options
@@ -32,24 +32,25 @@ type Instance struct {
 	media   store
 }
 
-// Options add to GoToSocial's own configuration. The zero value is right for an
-// ordinary installation.
+// Options extend GoToSocial's own configuration. The zero value suits an ordinary
+// installation.
 type Options struct {
 	Extra  []string     // more files and folders for the files part, absolute
 	Binary string       // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
-	Bucket media.Client // of the media, where storage-backend is s3; closed with the instance
+	Bucket media.Client // reaches the media if storage-backend is s3; closed with the instance
 }
 
-// Open checks the configuration and that database and media directory are
-// there. It opens no connection yet, and no other Instance of this process may
-// have one to the same database: another user than its owner reads its header.
+// Open checks the configuration, and that the database and the media folder exist.
+// Open makes no connection. No other Instance of this process may have a connection
+// to the same SQLite database: Open may read the file's header.
 func Open(c *gotosocial.Config, o Options) (*Instance, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	for _, path := range o.Extra {
 		if !filepath.IsAbs(path) {
-			return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("extra path %q is relative", path), Fix: "write it from the root: /" + path}
+			return nil, &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("extra path %q is relative", path),
+				Fix: "write the path from the root: /" + path}
 		}
 	}
 	i := &Instance{config: c, options: o}
@@ -63,14 +64,14 @@ func Open(c *gotosocial.Config, o Options) (*Instance, error) {
 	return i, nil
 }
 
-// Close lets go of the media.
+// Close closes the media.
 func (i *Instance) Close() error { return i.media.Close() }
 
-// Config is the configuration that the instance was opened with.
+// Config returns the configuration of the instance.
 func (i *Instance) Config() *gotosocial.Config { return i.config }
 
-// Begin opens one consistent view of the database, unless the media can't be
-// read at all.
+// Begin opens a consistent view of the database. If no media can be read, Begin
+// returns an error.
 func (i *Instance) Begin(ctx context.Context) (vault.View, error) {
 	if err := i.media.Reachable(ctx); err != nil {
 		return nil, err
@@ -79,38 +80,40 @@ func (i *Instance) Begin(ctx context.Context) (vault.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return known{v, i.Version(ctx), i.user(), cmp.Or(strings.ToLower(i.config.Get("account-domain")), i.Domain())}, nil
+	return completeView{v, i.Version(ctx), i.user(), cmp.Or(strings.ToLower(i.config.Get("account-domain")),
+		i.Domain())}, nil
 }
 
-// known is a view that knows what no database tells.
-type known struct {
+// completeView is a view with the facts that no database holds.
+type completeView struct {
 	vault.View
 	version, user, accountDomain string
 }
 
-func (v known) Facts() manifest.Facts {
+// Facts describes the instance for the snapshot's record.
+func (v completeView) Facts() manifest.Facts {
 	facts := v.View.Facts()
 	facts.GoToSocial, facts.User, facts.AccountDomain = v.version, v.user, v.accountDomain
 	return facts
 }
 
-// user is who owns what the server writes, the media or the SQLite database:
-// "USER:GROUP", or "" where nothing tells.
+// user returns "USER:GROUP" of the media folder or else of the SQLite database, which
+// belong to the server. Without either user returns "".
 func (i *Instance) user() string {
 	info, err := os.Stat(cmp.Or(i.media.Folder(), i.db.File(), i.config.Storage()))
 	if err != nil {
 		return ""
 	}
 	s := info.Sys().(*syscall.Stat_t)
-	return ownerName(s.Uid, s.Gid)
+	return userAndGroup(s.Uid, s.Gid)
 }
 
-// Domain is the instance's host.
+// Domain returns the domain of the instance.
 func (i *Instance) Domain() string { return i.config.Domain() }
 
-// Stat describes a file of the media or files part by size, mode, time and ETag.
-// One that isn't there is fs.ErrNotExist; what is no regular file is an error too.
-// Of media in a bucket it takes the least requests if it is asked in byte order.
+// Stat returns the size, mode, time and, if known, ETag of a file of the media or files
+// part. A missing file is fs.ErrNotExist. Anything but a regular file is an error.
+// For media in a bucket, calls in byte order cost the fewest requests.
 func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error) {
 	if err := check(ctx, path); err != nil {
 		return manifest.File{}, err
@@ -128,7 +131,7 @@ func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (m
 	return manifest.File{}, noFiles(part)
 }
 
-// Open reads a file of the media or files part.
+// Open opens a file of the media or files part. The caller closes the file.
 func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
 	if err := check(ctx, path); err != nil {
 		return nil, err
@@ -137,7 +140,7 @@ func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (i
 	case manifest.Media:
 		return i.media.Open(ctx, path)
 	case manifest.Files:
-		// Not opened before it is known not to be the database.
+		// The check comes first: the live database must not be opened here.
 		if _, err := i.statFile("/" + path); err != nil {
 			return nil, unreadable("/"+path, err)
 		}
@@ -150,22 +153,21 @@ func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (i
 	return nil, noFiles(part)
 }
 
-// Reachable reports whether media can be read at all. A [Problem] says what to do
-// about it.
+// Reachable returns an error if no media can be read.
 func (i *Instance) Reachable(ctx context.Context) error { return i.media.Reachable(ctx) }
 
-func noFiles(part manifest.Part) error { return fmt.Errorf("part %q has no files on disk", part) }
+func noFiles(part manifest.Part) error { return fmt.Errorf("part %q has no files", part) }
 
 func check(ctx context.Context, path string) error {
 	if !manifest.ValidPath(path) {
-		return fmt.Errorf("%q is no path of a listing", path)
+		return fmt.Errorf("%q is not a path of a listing", path)
 	}
 	return ctx.Err()
 }
 
-// statFile describes a file outside of the media directory. The database is
-// none, by whatever name: closing it here would drop the locks that SQLite
-// holds on it for this process.
+// statFile describes a file of the files part. It refuses the live database under
+// every name: closing the database here would drop the locks that SQLite holds for
+// this process.
 func (i *Instance) statFile(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -179,8 +181,7 @@ func (i *Instance) statFile(path string) (fs.FileInfo, error) {
 
 var errDatabase = errors.New("the live database belongs to the database part")
 
-// Named reports which of the media paths a local row of the live database
-// still names.
+// Named reports which of the media paths a local row of the live database names.
 func (i *Instance) Named(ctx context.Context, paths []string) (map[string]bool, error) {
 	named := make(map[string]bool, len(paths))
 	if len(paths) == 0 {
@@ -190,7 +191,7 @@ func (i *Instance) Named(ctx context.Context, paths []string) (map[string]bool, 
 	for _, path := range paths {
 		asked[path] = true
 	}
-	// No index leads from a path to its row, so one pass answers for all.
+	// The database has no index of paths, so one query answers for all paths.
 	err := i.db.EachLocalMedia(ctx, func(key string) {
 		if asked[key] {
 			named[key] = true

@@ -12,31 +12,32 @@ import (
 	"strings"
 	"syscall"
 
+	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
 
-// gathering is the files part while it is put together.
+// gathering collects the files part.
 type gathering struct {
 	*Instance
-	all    map[string]found   // by path of the listing
-	walked map[string]bool    // folders that were looked through
-	led    map[string]leftOut // what links lead to and they don't bring, and why
+	all    map[string]entry   // by path of the listing
+	walked map[string]bool    // folders that were searched
+	led    map[string]leftOut // the targets of links that are left out, and why
 }
 
-// found is a file, or what keeps it from being saved.
-type found struct {
+// entry is a file or link, or the error that keeps it out of the snapshot.
+type entry struct {
 	file  manifest.File
-	leads string // of a link: the path that it leads to, on this side of a container
+	leads string // for a link: its target's path outside of the container
 	err   error
 }
 
-// gather adds the files at root and below. What is gone by its turn is left out.
+// gather adds the files at root and below. Files that disappear meanwhile are left out.
 func (g *gathering) gather(ctx context.Context, root string) error {
 	end, info, err := g.follow(filepath.Clean(root), anywhere)
 	switch {
 	case end != filepath.Clean(root) && dangles(err) && !slices.Contains(g.options.Extra, root):
-		return nil // the link is saved, and nobody asked for more
+		return nil // the snapshot has the link, and no setting names its target
 	case err == nil && info.IsDir():
 		return g.walk(ctx, end)
 	}
@@ -44,8 +45,8 @@ func (g *gathering) gather(ctx context.Context, root string) error {
 	return nil
 }
 
-// walk adds the files of a folder. A link to a file brings that; one to a folder
-// is not gone into.
+// walk adds the files of a folder. A link to a file brings the file; walk does not
+// follow a link to a folder.
 func (g *gathering) walk(ctx context.Context, top string) error {
 	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		if err := ctx.Err(); err != nil {
@@ -63,9 +64,9 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 		case errors.Is(err, errDatabase), errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
-			// A folder that can't be looked into counts as a file that doesn't open.
+			// An unreadable folder counts as an unreadable file.
 		case entry.IsDir() && g.isMedia(info):
-			// Media are the media part's; only certificates lie there too.
+			// The media are the media part. Only certificates lie there too.
 			return fs.SkipDir
 		case entry.IsDir():
 			if manifest.ValidPath(listed(path)) {
@@ -82,7 +83,7 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 	})
 }
 
-// isMedia reports whether a folder is the one of the media.
+// isMedia reports whether a folder is the media folder.
 func (g *gathering) isMedia(folder fs.FileInfo) bool {
 	path := g.media.Folder()
 	if path == "" {
@@ -92,52 +93,56 @@ func (g *gathering) isMedia(folder fs.FileInfo) bool {
 	return err == nil && os.SameFile(info, folder)
 }
 
-// met adds a link within a folder, and the file that it leads to. Who may write
-// into a folder of the server must not make root save any file of the machine, and
-// a restore put it over a new machine's.
+// met adds a link inside a folder, and the file that the link leads to. A user who
+// may write to the folder must not make root save all files of the machine, which a
+// restore would then put on a new machine.
 func (g *gathering) met(link string) {
 	end, info, err := g.follow(link, toTheirOwn)
 	switch {
 	case dangles(err):
 	case errors.Is(err, errOthers):
-		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user, is not saved, and can be an extra path of its own", link, end))
+		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user and is left out; an "+
+			"extra path can add it", link, end))
 	case err != nil, info.Mode().IsRegular():
 		g.file(end, info, err)
 	case info.IsDir() && !g.isMedia(info):
-		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is not saved and can be an extra path of its own", link, end))
+		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is left out; an extra path can add "+
+			"it", link, end))
 	}
 }
 
-var errOthers = errors.New("the link leads to what belongs to another user")
+var errOthers = errors.New("the target of the link belongs to another user")
 
-// anywhere is for links that were asked for.
+// anywhere lets configured links lead to every file.
 func anywhere(link, to fs.FileInfo) bool { return true }
 
-// toTheirOwn lets root's links lead anywhere, those of others to what is theirs.
+// toTheirOwn lets links of root lead to every file, and the links of another user to
+// the files of that user.
 func toTheirOwn(link, to fs.FileInfo) bool {
-	owner := link.Sys().(*syscall.Stat_t).Uid
-	return owner == 0 || owner == to.Sys().(*syscall.Stat_t).Uid
+	user := disk.FileUser(link)
+	return user == 0 || user == disk.FileUser(to)
 }
 
-// dangles reports whether a link leads to nothing.
+// dangles reports whether a link has no target.
 func dangles(err error) bool {
-	return slices.ContainsFunc([]error{fs.ErrNotExist, syscall.ENOTDIR, syscall.ELOOP, manifest.ErrLoop}, func(nothing error) bool { return errors.Is(err, nothing) })
+	return slices.ContainsFunc([]error{fs.ErrNotExist, syscall.ENOTDIR, syscall.ELOOP, manifest.ErrLoop},
+		func(nothing error) bool { return errors.Is(err, nothing) })
 }
 
-// file adds a file, unless it is the live database's own.
+// file adds a file, unless the file belongs to the live database.
 func (g *gathering) file(path string, info fs.FileInfo, err error) {
 	if err != nil || !g.db.Holds(info) {
 		g.add(path, info, "", err)
 	}
 }
 
-// follow adds the link at path, if one is there, and those that it leads to, and
-// returns where they end, with what is there.
+// follow adds the link at path and all links that follow, and returns the path and
+// description of the last target. If path is no link, follow adds nothing.
 //
-// A folder on the way may be a link, too. A snapshot has a folder in its place,
-// unless it is saved as a link: so every path leads to its file on a machine that
-// has no such link. A link that would then lead elsewhere counts as the file that
-// it leads to. A link that may not lead on ends it with errOthers.
+// A folder on the way may be a link too. The snapshot has a real folder in its
+// place, unless the snapshot also has the link. Therefore every path leads to its
+// file on a machine without such links. A link that would then lead elsewhere counts
+// as its target. A link that may not lead to its target ends with errOthers.
 func (g *gathering) follow(path string, may func(link, to fs.FileInfo) bool) (end string, info fs.FileInfo, err error) {
 	for range manifest.MaxFollowed {
 		if info, err = os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -173,8 +178,8 @@ func (g *gathering) follow(path string, may func(link, to fs.FileInfo) bool) (en
 	return path, nil, manifest.ErrLoop
 }
 
-// leads is the path that a link's text names. In a folder of a container it names
-// one of that container.
+// leads returns the path that the text of a link names. In a folder of a container
+// the text names a path of the container.
 func (g *gathering) leads(link, text string) string {
 	switch {
 	case !filepath.IsAbs(text):
@@ -185,13 +190,13 @@ func (g *gathering) leads(link, text string) string {
 	return filepath.Clean(text)
 }
 
-// asItSays reports whether a link leads where its text does if no folder is a
-// link.
+// asItSays reports whether a link still leads to its target if every folder on the
+// way is real.
 func asItSays(link, text, next string) bool {
 	if !filepath.IsAbs(text) {
 		text = filepath.Dir(link) + "/" + text
 	} else if filepath.Clean(text) != next {
-		return true // of a container, which has other folders
+		return true // a path of a container has other folders
 	}
 	there, err := os.Lstat(strings.TrimRight(text, "/"))
 	if err != nil {
@@ -201,7 +206,7 @@ func asItSays(link, text, next string) bool {
 	return err == nil && os.SameFile(there, named)
 }
 
-// place moves what lies below a link to where that leads.
+// place moves the entries below a link to the link's target.
 func (g *gathering) place() {
 	for moved := true; moved; {
 		moved = false
@@ -214,7 +219,7 @@ func (g *gathering) place() {
 			}
 			moved = true
 			delete(g.all, name)
-			// A file that is there already was found by that path, too.
+			// If another path led to the file before, that entry stays.
 			if _, known := g.all[to]; !known && err == nil {
 				f.file.Path = to
 				g.all[to] = f
@@ -223,7 +228,7 @@ func (g *gathering) place() {
 	}
 }
 
-// resolve is where a path of the listing leads by the links that are saved.
+// resolve returns where a path of the listing leads through the saved links.
 func (g *gathering) resolve(name string) (string, error) {
 	return manifest.Resolve(name, func(path string) (manifest.Link, bool) {
 		f := g.all[path]
@@ -231,7 +236,7 @@ func (g *gathering) resolve(name string) (string, error) {
 	})
 }
 
-// nameLed adds what links lead to and that nothing saves.
+// nameLed adds the targets of links that no other entry saves.
 func (g *gathering) nameLed() {
 	saved := map[string]bool{}
 	for folder := range g.walked {
@@ -242,36 +247,40 @@ func (g *gathering) nameLed() {
 	for end, why := range g.led {
 		real, err := g.resolve(listed(end))
 		if _, known := g.all[real]; err == nil && !known && !saved[real] {
-			// The slash keeps it apart from all files, and the root from no path.
-			g.all[real+"/"] = found{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
+			// The slash keeps the path apart from those of files, and the root from "".
+			g.all[real+"/"] = entry{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
 		}
 	}
 }
 
-// leftOut is why what a link leads to is not saved. It is an [errors.ErrUnsupported].
+// leftOut tells why a snapshot leaves out the target of a link. It is an
+// [errors.ErrUnsupported].
 type leftOut string
 
 func (e leftOut) Error() string        { return string(e) }
 func (e leftOut) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// add adds a file or link, or why it can't be saved.
+// add adds a file or link, or the error that keeps it out of the snapshot.
 func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err error) {
 	f := manifest.File{Part: manifest.Files, Path: listed(path), Link: link}
 	switch {
 	case !manifest.ValidPath(f.Path):
-		err = &remedy.Error{Kind: remedy.Setting, What: "a line break, or what is no UTF-8, in its name", Fix: "rename it"}
+		err = &remedy.Error{Kind: remedy.Setting, What: "its name has a line break or is not valid UTF-8",
+			Fix: "rename the file"}
 	case err != nil:
 		err = unreadable(path, err)
 	case link == "" && !info.Mode().IsRegular():
-		err = &remedy.Error{Kind: remedy.Setting, What: path + " is not a regular file", Fix: "leave it out of the extra paths"}
+		err = &remedy.Error{Kind: remedy.Setting, What: path + " is not a regular file",
+			Fix: "leave it out of the extra paths"}
 	case link != "" && !link.Valid():
-		err = &remedy.Error{Kind: remedy.Setting, What: "a line break, or what is no UTF-8, in where the link leads", Fix: "make the link anew"}
+		err = &remedy.Error{Kind: remedy.Setting, What: "the target of the link has a line break or is not valid " +
+			"UTF-8", Fix: "make the link again"}
 	default:
 		s := info.Sys().(*syscall.Stat_t)
-		f.Mode, f.Modified, f.User = manifest.Mode(info.Mode().Perm()), info.ModTime(), ownerName(s.Uid, s.Gid)
+		f.Mode, f.Modified, f.User = manifest.Mode(info.Mode().Perm()), info.ModTime(), userAndGroup(s.Uid, s.Gid)
 		if link == "" {
 			f.Size = info.Size()
 		}
 	}
-	g.all[f.Path] = found{file: f, err: err}
+	g.all[f.Path] = entry{file: f, err: err}
 }

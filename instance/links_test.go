@@ -110,7 +110,8 @@ func TestFileThatAConfiguredLinkLeadsToComesWithIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", fmt.Sprintf("%stls-certificate-chain: %s/live/d/fullchain.pem\ntls-certificate-key: %s/key.pem\n", text, le, le))
+	write(t, dir, "config.yaml", fmt.Sprintf("%stls-certificate-chain: "+
+		"%s/live/d/fullchain.pem\ntls-certificate-key: %s/key.pem\n", text, le, le))
 	same(t, below(t, openInstance(t, dir, instance.Options{}), le), map[string]string{
 		"live/d/fullchain.pem":     "-> ../../archive/d/fullchain2.pem",
 		"archive/d/fullchain2.pem": "chain",
@@ -126,10 +127,11 @@ func TestEnabledSitesBringTheSites(t *testing.T) {
 	write(t, nginx, "sites-available/gotosocial", "server {}")
 	write(t, nginx, "sites-available/other", "server {}")
 	link(t, nginx, map[string]string{"sites-enabled/gotosocial": nginx + "/sites-available/gotosocial"})
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{nginx + "/sites-enabled"}}), nginx), map[string]string{
-		"sites-enabled/gotosocial":   "-> " + nginx + "/sites-available/gotosocial",
-		"sites-available/gotosocial": "server {}",
-	})
+	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{nginx + "/sites-enabled"}}), nginx),
+		map[string]string{
+			"sites-enabled/gotosocial":   "-> " + nginx + "/sites-available/gotosocial",
+			"sites-available/gotosocial": "server {}",
+		})
 }
 
 func TestLinksThatLeadToNoFileAreSavedAndFoldersNamed(t *testing.T) {
@@ -156,9 +158,12 @@ func TestLinksThatLeadToNoFileAreSavedAndFoldersNamed(t *testing.T) {
 	})
 	i := openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other + "/outright", other + "/again/"}})
 	same(t, below(t, i, other), map[string]string{
-		"in/folder": "-> ../elsewhere", "in/deep": "-> ../elsewhere/deep/", "in/own": "-> sub", "in/self": "-> .", "in/nothing": "-> gone", "in/all": "-> /",
-		"in/beyond": "-> sub/file/more", "in/round": "-> round", "in/about": "-> round/about", "in/null": "-> /dev/null",
-		"in/storage": "-> " + dir + "/storage", "in/database": "-> " + dir + "/sqlite.db", "in/outright": "-> ../outright",
+		"in/folder": "-> ../elsewhere", "in/deep": "-> ../elsewhere/deep/", "in/own": "-> sub", "in/self": "-> " +
+			".", "in/nothing": "-> gone", "in/all": "-> /",
+		"in/beyond": "-> sub/file/more", "in/round": "-> round", "in/about": "-> round/about", "in/null": "-> " +
+			"/dev/null",
+		"in/storage": "-> " + dir + "/storage", "in/database": "-> " + dir +
+			"/sqlite.db", "in/outright": "-> ../outright",
 		"in/sub/file": "text", "outright/file": "text",
 		// A link that is named outright brings its folder.
 		"again": "-> named", "named": "-> elsewhere/deep", "elsewhere/deep/file": "text",
@@ -166,7 +171,8 @@ func TestLinksThatLeadToNoFileAreSavedAndFoldersNamed(t *testing.T) {
 	bad := unsaved(t, i)
 	for link, to := range map[string]string{other + "/in/folder": other + "/elsewhere", other + "/in/all": "/"} {
 		err := bad["/"+to[1:]+"/"]
-		if len(bad) != 2 || !errors.Is(err, errors.ErrUnsupported) || !strings.HasPrefix(err.Error(), link+" is a link to the folder "+to+", ") {
+		if len(bad) != 2 || !errors.Is(err, errors.ErrUnsupported) || !strings.HasPrefix(err.Error(),
+			link+" is a link to the folder "+to+", ") {
 			t.Errorf("%s: %v", link, bad)
 		}
 	}
@@ -182,7 +188,8 @@ func TestLinkOfAnotherUserBringsNothingButHisOwn(t *testing.T) {
 	write(t, other, "etc/site", "site")
 	write(t, other, "theirs/file", "file")
 	link(t, other, map[string]string{
-		"etc/mtab": "hostname", "in/hostname": "../etc/hostname", "in/mtab": other + "/etc/mtab", "in/sub/root's": "../../etc/site", "in/own": "../theirs/file",
+		"etc/mtab": "hostname", "in/hostname": "../etc/hostname", "in/mtab": other +
+			"/etc/mtab", "in/sub/root's": "../../etc/site", "in/own": "../theirs/file",
 		"theirs/way": "../etc", "in/way": "../theirs/way/../etc/hostname",
 	})
 	for _, name := range []string{"theirs/file", "theirs/way", "in/hostname", "in/mtab", "in/own", "in/way"} {
@@ -191,7 +198,8 @@ func TestLinkOfAnotherUserBringsNothingButHisOwn(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"in/hostname": "-> ../etc/hostname", "in/mtab": "-> " + other + "/etc/mtab", "in/sub/root's": "-> ../../etc/site", "in/own": "-> ../theirs/file",
+		"in/hostname": "-> ../etc/hostname", "in/mtab": "-> " + other +
+			"/etc/mtab", "in/sub/root's": "-> ../../etc/site", "in/own": "-> ../theirs/file",
 		"etc/site": "site", "theirs/file": "file",
 	}
 	i := openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}})
@@ -199,7 +207,8 @@ func TestLinkOfAnotherUserBringsNothingButHisOwn(t *testing.T) {
 	same(t, got, want)
 	bad := unsaved(t, i)
 	for _, name := range []string{"/etc/mtab/", "/etc/hostname/"} {
-		if err := bad[other+name]; !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "another user") {
+		if err := bad[other+name]; !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(),
+			"another user") {
 			t.Errorf("%s: %v", name, bad)
 		}
 	}
@@ -217,7 +226,8 @@ func TestExtraPathThatLeadsToNothingIsMissing(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	link(t, other, map[string]string{"letsencrypt": "mnt/le", "round": "round"})
 	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/letsencrypt", other + "/round"}}))
-	if !errors.Is(bad[other+"/mnt/le"], fs.ErrNotExist) || !errors.Is(bad[other+"/round"], manifest.ErrLoop) || len(bad) != 2 {
+	if !errors.Is(bad[other+"/mnt/le"], fs.ErrNotExist) || !errors.Is(bad[other+"/round"], manifest.ErrLoop) ||
+		len(bad) != 2 {
 		t.Errorf("%v", bad)
 	}
 }
@@ -241,7 +251,8 @@ func TestFileBelowALinkThatIsSavedIsSavedWhereThatLeads(t *testing.T) {
 	write(t, other, "v5/own.css", "css")
 	write(t, other, "v5/other.css", "css")
 	link(t, other, map[string]string{"in/current": "../v5"})
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other + "/in/current/own.css"}}), other),
+	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other +
+		"/in/current/own.css"}}), other),
 		map[string]string{"in/current": "-> ../v5", "v5/own.css": "css"})
 }
 
@@ -256,15 +267,18 @@ func TestFolderOnTheWayMayBeALink(t *testing.T) {
 		"disk/data/web/own.css":    "../../shared.css", // not where it leads from srv/web
 		"disk/data/web/index.html": "index.tmpl",
 	})
-	want := map[string]string{"srv/web/index.tmpl": "template", "srv/web/own.css": "css", "srv/web/index.html": "-> index.tmpl"}
+	want := map[string]string{"srv/web/index.tmpl": "template", "srv/web/own.css": "css",
+		"srv/web/index.html": "-> index.tmpl"}
 	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/srv/web"}}), other), want)
 
 	// Where the link itself is saved, it leads there.
 	want = map[string]string{
-		"srv": "-> disk/data", "disk/data/web/index.tmpl": "template", "disk/data/web/own.css": "-> ../../shared.css", "disk/shared.css": "css",
+		"srv": "-> disk/data", "disk/data/web/index.tmpl": "template", "disk/data/web/own.css": "-> " +
+			"../../shared.css", "disk/shared.css": "css",
 		"disk/data/web/index.html": "-> index.tmpl",
 	}
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/srv/web/index.tmpl", other}}), other), want)
+	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/srv/web/index.tmpl", other}}),
+		other), want)
 }
 
 func TestLinkInAContainersFolderLeadsWhereTheContainerSeesIt(t *testing.T) {
@@ -276,8 +290,10 @@ func TestLinkInAContainersFolderLeadsWhereTheContainerSeesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: /certs/live/key.pem\n")
-	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", Paths: map[string]string{"/certs": here}}, instance.Options{})
-	same(t, below(t, i, here), map[string]string{"live/key.pem": "-> /certs/archive/key1.pem", "archive/key1.pem": "key"})
+	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", Paths: map[string]string{"/certs": here}},
+		instance.Options{})
+	same(t, below(t, i, here), map[string]string{"live/key.pem": "-> /certs/archive/key1.pem",
+		"archive/key1.pem": "key"})
 }
 
 // The server finds by the link what a relative path starts at.
@@ -314,7 +330,8 @@ func TestEveryFileIsFoundAgainHoweverLinksLead(t *testing.T) {
 			case 1:
 				os.Mkdir(at, 0o755)
 			case 2, 3:
-				os.Symlink([]string{any(), "../" + any(), top + "/" + any(), "../../" + any() + "/..", "."}[r.IntN(5)], at)
+				os.Symlink([]string{any(), "../" + any(), top + "/" + any(), "../../" + any() + "/..",
+					"."}[r.IntN(5)], at)
 			}
 		}
 		var roots []string
@@ -344,7 +361,11 @@ func TestEveryFileIsFoundAgainHoweverLinksLead(t *testing.T) {
 			if err != nil {
 				return
 			}
-			end, err := manifest.Resolve(name[1:], func(p string) (manifest.Link, bool) { l, ok := links[p]; return l, ok })
+			end, err := manifest.Resolve(name[1:], func(p string) (manifest.Link, bool) {
+				l,
+					ok := links[p]
+				return l, ok
+			})
 			if got, ok := files[end]; err != nil || !ok || got != string(text) {
 				t.Errorf("seed %d: of %q, %s leads to %q, %q, %v; want %q", seed, roots, name, end, got, err, text)
 			}

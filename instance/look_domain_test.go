@@ -18,12 +18,14 @@ func TestServerThatGivesNoAnswerIsNoneThatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for status, lives := range map[int]bool{200: true, 302: true, 401: true, 403: true, 429: true, 502: true, 503: true, 404: false, 410: false} {
+	for status, lives := range map[int]bool{200: true, 302: true, 401: true, 403: true, 429: true, 502: true,
+		503: true, 404: false, 410: false} {
 		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", r.URL.Path) // round in a circle
 			w.WriteHeader(status)
 		}))
-		r := &rebuild.Rebuild{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"), Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir()}
+		r := &rebuild.Rebuild{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"),
+			Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir()}
 		if f := r.Look(t.Context(), nil, false)[0]; f.What != "domain" || f.Refused != lives {
 			t.Errorf("status %d: %+v", status, f)
 		}

@@ -19,14 +19,18 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	restored := t.TempDir()
-	write(t, restored, "files/etc/gts/config.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: /nowhere/sqlite.db\n")
-	write(t, restored, "files/etc/systemd/system/gts.service", "[Service]\nUser=gts\nExecStart="+dir+"/gotosocial-custom --config-path /etc/gts/config.yaml server start\n")
+	write(t, restored, "files/etc/gts/config.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: "+
+		"/nowhere/sqlite.db\n")
+	write(t, restored, "files/etc/systemd/system/gts.service",
+		"[Service]\nUser=gts\nExecStart="+dir+"/gotosocial-custom --config-path /etc/gts/config.yaml server start\n")
 	c, err := gotosocial.RestoredConfig(os.DirFS(restored), "social.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rebuild.Rebuild{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite, GoToSocial: "0.20.0"}, From: restored}
-	if f := refused(r.Look(t.Context(), nil, true)); f.What != "GoToSocial" || !strings.Contains(f.Detail, "0.19.1 is installed") {
+	r := &rebuild.Rebuild{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite,
+		GoToSocial: "0.20.0"}, From: restored}
+	if f := refused(r.Look(t.Context(), nil, true)); f.What != "GoToSocial" || !strings.Contains(f.Detail,
+		"0.19.1 is installed") {
 		t.Errorf("%+v", f)
 	}
 }

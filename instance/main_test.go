@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 // serve commits to the database as fast as it can, each transaction to two
 // tables, until it is killed or its input ends. It prints a line for every 50.
 func serve(path string) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+	db, err := sql.Open("sqlite",
+		"file:"+path+"?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 	must(err)
 	db.SetMaxOpenConns(1)
 	stop := make(chan struct{})
@@ -174,7 +175,8 @@ var localMedia = []string{
 func small(t testing.TB, journal string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	write(t, dir, "config.yaml", "host: social.example.org\naccount-domain: example.org\ndb-type: sqlite\ndb-address: sqlite.db\nstorage-local-base-path: storage\ndb-sqlite-journal-mode: "+journal+"\n")
+	write(t, dir, "config.yaml", "host: social.example.org\naccount-domain: example.org\ndb-type: "+
+		"sqlite\ndb-address: sqlite.db\nstorage-local-base-path: storage\ndb-sqlite-journal-mode: "+journal+"\n")
 	for _, key := range localMedia {
 		write(t, dir, "storage/"+key, "bytes of "+key)
 	}

@@ -23,7 +23,8 @@ func connects(t *testing.T, settings, what, fix string) {
 			t.Fatal(err)
 		}
 		defer v.Close()
-		if all := readAll(t, v); !strings.Contains(all["pre-data.sql"], "CREATE TABLE") || strings.Count(all["public.no_key.copy"], "\n") != 1000 {
+		if all := readAll(t, v); !strings.Contains(all["pre-data.sql"], "CREATE TABLE") ||
+			strings.Count(all["public.no_key.copy"], "\n") != 1000 {
 			t.Errorf("read %s", all["pre-data.sql"])
 		}
 		return
@@ -42,12 +43,15 @@ func TestTLSIsWhatTheSettingsSay(t *testing.T) {
 	pgInstance(t, s, "gotosocial")
 	plain := pgSettings(s, "gotosocial")
 	text := func(settings string) string {
-		return fmt.Sprintf("db-postgres-connection-string: %q\n", fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=%s dbname=gotosocial %s", s.Port, postgrestest.Owner, s.Password, settings))
+		return fmt.Sprintf("db-postgres-connection-string: %q\n", fmt.Sprintf("host=127.0.0.1 port=%d user=%s "+
+			"password=%s dbname=gotosocial %s", s.Port, postgrestest.Owner, s.Password, settings))
 	}
-	for name, settings := range map[string]string{"default": plain, "prefer": text("sslmode=prefer"), "allow": text("sslmode=allow")} {
+	for name, settings := range map[string]string{"default": plain, "prefer": text("sslmode=prefer"),
+		"allow": text("sslmode=allow")} {
 		t.Run("without TLS/"+name, func(t *testing.T) { connects(t, settings, "", "") })
 	}
-	for name, settings := range map[string]string{"enable": plain + "db-tls-mode: enable\n", "require": text("sslmode=require")} {
+	for name, settings := range map[string]string{"enable": plain + "db-tls-mode: enable\n",
+		"require": text("sslmode=require")} {
 		t.Run("without TLS/"+name, func(t *testing.T) { connects(t, settings, "refused TLS", "db-tls-mode") })
 	}
 	ca := s.ServeTLS(t)
@@ -55,12 +59,14 @@ func TestTLSIsWhatTheSettingsSay(t *testing.T) {
 	const untrusted, authority = "the server's certificate is not trusted", "db-tls-ca-cert"
 	localhost := strings.Replace(plain, "127.0.0.1", "localhost", 1)
 	for name, c := range map[string]struct{ settings, what, fix string }{
-		"disable":                    {plain, "refused user", "db-tls-mode to enable"},
-		"enable":                     {plain + "db-tls-mode: enable\n", "", ""},
-		"require":                    {plain + "db-tls-mode: require\n", untrusted, authority},
-		"require, its authority":     {plain + "db-tls-mode: require\ndb-tls-ca-cert: " + ca + "\n", "", ""},
-		"require, another authority": {plain + "db-tls-mode: require\ndb-tls-ca-cert: " + otherCA + "\n", untrusted, authority},
-		"require, another name":      {localhost + "db-tls-mode: require\ndb-tls-ca-cert: " + ca + "\n", untrusted, "db-address"},
+		"disable":                {plain, "refused user", "db-tls-mode to enable"},
+		"enable":                 {plain + "db-tls-mode: enable\n", "", ""},
+		"require":                {plain + "db-tls-mode: require\n", untrusted, authority},
+		"require, its authority": {plain + "db-tls-mode: require\ndb-tls-ca-cert: " + ca + "\n", "", ""},
+		"require, another authority": {plain + "db-tls-mode: require\ndb-tls-ca-cert: " + otherCA + "\n", untrusted,
+			authority},
+		"require, another name": {localhost + "db-tls-mode: require\ndb-tls-ca-cert: " + ca + "\n", untrusted,
+			"db-address"},
 		"enable, another name":       {localhost + "db-tls-mode: enable\n", "", ""},
 		"no authority":               {plain + "db-tls-mode: enable\n" + "db-tls-ca-cert: /nowhere\n", "", ""}, // enable asks nobody
 		"sslmode disable":            {text("sslmode=disable"), "refused user", "db-tls-mode to enable"},
@@ -95,20 +101,29 @@ func TestOneOfSeveralServersIsRead(t *testing.T) {
 	readOnly("on")
 	dir := t.TempDir()
 	write(t, dir, "passwords", fmt.Sprintf("127.0.0.1:%d:gotosocial:gotosocial:%s\n", s.Port, s.Password))
-	write(t, dir, "services", fmt.Sprintf("[theirs]\nhost=127.0.0.1\nport=%d\nuser=gotosocial\ndbname=gotosocial\nsslmode=disable\n", s.Port))
+	write(t, dir, "services",
+		fmt.Sprintf("[theirs]\nhost=127.0.0.1\nport=%d\nuser=gotosocial\ndbname=gotosocial\nsslmode=disable\n", s.Port))
 	for name, text := range map[string]string{
-		"the first is not there":  fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:1,127.0.0.1:%d/gotosocial?sslmode=prefer", s.Password, s.Port),
-		"the first is read-only":  fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write&connect_timeout=20", s.Password, other.Port, s.Port),
-		"the first is no socket":  fmt.Sprintf("host='/nowhere, localhost' port=%d user=gotosocial password=%s dbname=gotosocial sslmode=disable", s.Port, s.Password),
-		"settings of the session": fmt.Sprintf("host=localhost port=%d user=gotosocial password=%s dbname=gotosocial options='-c statement_timeout=1h -c search_path=public' sslmode=disable", s.Port, s.Password),
-		"a service":               fmt.Sprintf("service=theirs servicefile=%s passfile=%s", filepath.Join(dir, "services"), filepath.Join(dir, "passwords")),
+		"the first is not there": fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:1,127.0.0.1:%d/gotosocial?sslmode=prefer", s.Password, s.Port),
+		"the first is read-only": fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write&connect_timeout=20", s.Password, other.Port, s.Port),
+		"the first is no socket": fmt.Sprintf("host='/nowhere, localhost' port=%d user=gotosocial password=%s "+
+			"dbname=gotosocial sslmode=disable", s.Port, s.Password),
+		"settings of the session": fmt.Sprintf("host=localhost port=%d user=gotosocial password=%s "+
+			"dbname=gotosocial options='-c statement_timeout=1h -c search_path=public' "+
+			"sslmode=disable", s.Port, s.Password),
+		"a service": fmt.Sprintf("service=theirs servicefile=%s passfile=%s",
+			filepath.Join(dir, "services"), filepath.Join(dir, "passwords")),
 	} {
 		text = strings.ReplaceAll(text, ", ", ",")
-		t.Run(name, func(t *testing.T) { connects(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text), "", "") })
+		t.Run(name, func(t *testing.T) {
+			connects(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text), "",
+				"")
+		})
 	}
 	// One that comes back in the middle of the night is not asked.
 	text := fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write", s.Password, other.Port, s.Port)
-	v := begin(t, openInstance(t, pgConfig(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text)), instance.Options{}))
+	v := begin(t, openInstance(t, pgConfig(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text)),
+		instance.Options{}))
 	readOnly("off")
 	readAll(t, v)
 }
@@ -137,7 +152,8 @@ func TestSocketForPgDumpIsNoBurden(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", long)
 	var p *remedy.Error
-	if r, err := v.OpenDatabase(t.Context(), "pre-data.sql"); !errors.As(err, &p) || !strings.Contains(p.Fix, "TMPDIR") {
+	if r, err := v.OpenDatabase(t.Context(), "pre-data.sql"); !errors.As(err, &p) ||
+		!strings.Contains(p.Fix, "TMPDIR") {
 		t.Errorf("%v, %v", r, err)
 	}
 	if left := entries(t, long); len(left) > 0 {

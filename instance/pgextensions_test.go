@@ -19,7 +19,8 @@ import (
 func restoredExtensions(t testing.TB, s *postgrestest.Server, database string) (names string) {
 	t.Helper()
 	conn := s.Connect(t, "postgres", database)
-	if err := conn.QueryRow(t.Context(), `SELECT string_agg(extname, ' ' ORDER BY extname COLLATE "C") FROM pg_extension`).Scan(&names); err != nil {
+	if err := conn.QueryRow(t.Context(),
+		`SELECT string_agg(extname, ' ' ORDER BY extname COLLATE "C") FROM pg_extension`).Scan(&names); err != nil {
 		t.Fatal(err)
 	}
 	conn.Close(t.Context())
@@ -41,7 +42,8 @@ func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
+		Run: "aaaa", Verbatim: true}
 	notes, err := r.Database(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -66,10 +68,12 @@ func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
 	i := openInstance(t, dir, instance.Options{})
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
+		Run: "aaaa", Verbatim: true}
 	_, err := r.Database(t.Context())
 	var p *remedy.Error
-	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") || !strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") ||
+		!strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
 		t.Fatalf("%v\nfix: %+v", err, p)
 	}
 	// A server without the extension.
@@ -79,7 +83,8 @@ func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, from, "database/pre-data.sql", strings.ReplaceAll(string(text), "bloom", "blossom"))
-	if _, err := r.Database(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(), "lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
+	if _, err := r.Database(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(),
+		"lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
 		t.Errorf("%v\nfix: %+v", err, p)
 	}
 	write(t, from, "database/pre-data.sql", string(text))

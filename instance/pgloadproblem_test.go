@@ -32,7 +32,8 @@ func lost(t *testing.T, s *postgrestest.Server) *rebuild.Rebuild {
 		t.Fatal(err)
 	}
 	// Nobody answers at that domain.
-	return &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
+	return &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres},
+		Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
 }
 
 // fails wants the load to fail with words for it.
@@ -50,11 +51,12 @@ func TestLoadThatMayNotMakeADatabaseSaysWhoMay(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial NOCREATEDB")
-	fails(t, r, "may not make a database", "as root on the machine")
+	fails(t, r, "may not make a database", "as root on PostgreSQL's machine")
 	// One in the way that is another's can't be renamed, and the plan says so.
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial CREATEDB")
 	s.Exec(t, "postgres", "CREATE DATABASE gotosocial")
-	if f := refused(r.Look(t.Context(), nil, false)); !strings.Contains(f.Detail, "another user's") || !strings.Contains(f.Fix, `OWNER TO "gotosocial"`) {
+	if f := refused(r.Look(t.Context(), nil, false)); !strings.Contains(f.Detail, "does not belong to") ||
+		!strings.Contains(f.Fix, `OWNER TO "gotosocial"`) {
 		t.Errorf("%+v", f)
 	}
 }
@@ -86,7 +88,8 @@ func TestLoadOntoAFullDiskSaysSo(t *testing.T) {
 		}
 	}
 	s.Exec(t, "postgres", "CREATE TABLESPACE small LOCATION '"+small+"'")
-	s.Exec(t, "postgres", "GRANT CREATE ON TABLESPACE small TO gotosocial; ALTER ROLE gotosocial SET default_tablespace = small")
+	s.Exec(t, "postgres", "GRANT CREATE ON TABLESPACE small TO gotosocial; ALTER ROLE gotosocial SET "+
+		"default_tablespace = small")
 	write(t, r.From, "database/public.no_key.copy", strings.Repeat(strings.Repeat("x", 999)+"\t1\n", 8000))
 	if err := fails(t, r, "disk of PostgreSQL is full", "make room"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v", err)
@@ -113,7 +116,8 @@ func TestLoadThatLosesTheServerSaysSo(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		s.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast'")
+		s.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "+
+			"'holdfast'")
 		rows.WriteString("row\t1\n")
 		rows.Close()
 	}()
@@ -152,7 +156,8 @@ func TestAnotherRestoreAtTheDatabaseIsToldApart(t *testing.T) {
 		}
 		defer watch.Close(context.Background())
 		for waiting := false; !waiting && err == nil; {
-			err = watch.QueryRow(context.Background(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)").Scan(&waiting)
+			err = watch.QueryRow(context.Background(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = "+
+				"'advisory' AND NOT granted)").Scan(&waiting)
 		}
 		other.Exec(context.Background(), "SELECT pg_advisory_unlock_all()")
 	}()
@@ -171,7 +176,8 @@ func TestEmptyDatabaseInTheWayIsRenamedAndMayGo(t *testing.T) {
 	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial_before_that")
 	rest := strings.Join(r.Rest(t.Context()), "\n")
 	var name string
-	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT datname FROM pg_database WHERE datname LIKE 'gotosocial_before_2%'").Scan(&name); err != nil {
+	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
+		"SELECT datname FROM pg_database WHERE datname LIKE 'gotosocial_before_2%'").Scan(&name); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -189,13 +195,17 @@ func TestEmptyDatabaseInTheWayIsRenamedAndMayGo(t *testing.T) {
 func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; CREATE TABLE emojis (other int); SET search_path = elsewhere;"+postgrestest.Schema)
-	i := openInstance(t, pgConfig(t, "db-postgres-connection-string: "+s.URL(postgrestest.Owner, "gotosocial")+"&search_path=elsewhere\n"), instance.Options{})
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; CREATE TABLE emojis (other int); SET "+
+		"search_path = elsewhere;"+postgrestest.Schema)
+	i := openInstance(t, pgConfig(t, "db-postgres-connection-string: "+s.URL(postgrestest.Owner,
+		"gotosocial")+"&search_path=elsewhere\n"), instance.Options{})
 	v := begin(t, i)
 	facts := v.Facts()
 	from := restoredFolder(t, v)
 	cached := func(database string) (ids string) {
-		err := s.Connect(t, "postgres", database).QueryRow(t.Context(), "SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM elsewhere.media_attachments WHERE cached UNION SELECT id FROM elsewhere.emojis WHERE cached) x").Scan(&ids)
+		err := s.Connect(t, "postgres", database).QueryRow(t.Context(),
+			"SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM elsewhere.media_attachments WHERE cached "+
+				"UNION SELECT id FROM elsewhere.emojis WHERE cached) x").Scan(&ids)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +217,8 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	restored := vault.Restored{Domain: "social.example.org", Facts: facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	restored := vault.Restored{Domain: "social.example.org", Facts: facts,
+		Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
 	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}

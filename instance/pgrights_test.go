@@ -23,18 +23,26 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 	pgInstance(t, s, "gotosocial")
 	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE reader LOGIN PASSWORD '%s'", s.Password))
 	dir := pgConfig(t, strings.Replace(pgSettings(s, "gotosocial"), "db-user: gotosocial", "db-user: reader", 1))
-	const all = "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO reader;"
+	const all = "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; " +
+		"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO reader;"
 	for _, c := range []struct{ do, what, fix string }{
-		{"REVOKE ALL ON SCHEMA public FROM PUBLIC", "may not read schema public", "GRANT pg_read_all_data TO \"reader\""},
-		{all + "REVOKE SELECT ON no_key, \"Odd.Näme/%\" FROM reader", `may not read table public."Odd.Näme/%", table public.no_key: permission denied`, "GoToSocial's own"},
-		{all + "REVOKE SELECT ON SEQUENCE unused FROM reader", "may not read sequence public.unused", "GRANT pg_read_all_data"},
-		{all + "CREATE TABLE parted (a int) PARTITION BY LIST (a)", "may not read table public.parted", "GRANT pg_read_all_data"},
+		{"REVOKE ALL ON SCHEMA public FROM PUBLIC", "may not read schema public",
+			"GRANT pg_read_all_data TO \"reader\""},
+		{all + "REVOKE SELECT ON no_key, \"Odd.Näme/%\" FROM reader",
+			`may not read table public."Odd.Näme/%", table public.no_key: permission denied`, "GoToSocial's own"},
+		{all + "REVOKE SELECT ON SEQUENCE unused FROM reader", "may not read sequence public.unused",
+			"GRANT pg_read_all_data"},
+		{all + "CREATE TABLE parted (a int) PARTITION BY LIST (a)", "may not read table public.parted",
+			"GRANT pg_read_all_data"},
 		{all + "CREATE SCHEMA other CREATE TABLE x (a int)", "may not read schema other", "GRANT pg_read_all_data"},
-		{"DROP SCHEMA other CASCADE; ALTER TABLE no_key ENABLE ROW LEVEL SECURITY", "may not read every row of table public.no_key: row level security", "BYPASSRLS"},
-		{"DO $$ BEGIN FOR n IN 1..9 LOOP EXECUTE 'CREATE TABLE many' || n || ' ()'; END LOOP; END $$", "table public.many5 and 4 more", "GRANT pg_read_all_data"},
+		{"DROP SCHEMA other CASCADE; ALTER TABLE no_key ENABLE ROW LEVEL SECURITY",
+			"may not read every row of table public.no_key: row level security", "BYPASSRLS"},
+		{"DO $$ BEGIN FOR n IN 1..9 LOOP EXECUTE 'CREATE TABLE many' || n || ' ()'; END LOOP; END $$",
+			"table public.many5 and 4 more", "GRANT pg_read_all_data"},
 		// What an extension brings is not read.
 		{"" + all + "ALTER ROLE reader BYPASSRLS; CREATE EXTENSION pg_stat_statements", "", ""},
-		{"REVOKE ALL ON SCHEMA public FROM reader; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM reader; REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM reader; GRANT pg_read_all_data TO reader", "", ""},
+		{"REVOKE ALL ON SCHEMA public FROM reader; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM reader; REVOKE " +
+			"ALL ON ALL SEQUENCES IN SCHEMA public FROM reader; GRANT pg_read_all_data TO reader", "", ""},
 	} {
 		if c.what == "" && strings.Contains(c.do, "pg_read_all_data") && !s.Has(t, "pg_read_all_data") {
 			continue // PostgreSQL 13
@@ -76,17 +84,20 @@ func TestNameThatAScriptCantHoldIsRefused(t *testing.T) {
 func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 	s := postgrestest.Start(t)
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS "+
+		"(parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa", Verbatim: true}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
+		Run: "aaaa", Verbatim: true}
 	if _, err := r.Database(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var own, all int
 	conn := s.Connect(t, "postgres", "gotosocial")
 	defer conn.Close(t.Context())
-	if err := conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM ONLY parent), (SELECT count(*) FROM parent)").Scan(&own, &all); err != nil || own != 1 || all != 100 {
+	if err := conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM ONLY parent), (SELECT count(*) FROM "+
+		"parent)").Scan(&own, &all); err != nil || own != 1 || all != 100 {
 		t.Errorf("%d of %d rows, %v", own, all, err)
 	}
 }
@@ -96,7 +107,8 @@ func TestSequencesComeBackAsTheyStand(t *testing.T) {
 	dir := pgInstance(t, s, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SEQUENCE waiting; SELECT setval('waiting', 7, false)")
 	text, err := readFile(t.Context(), begin(t, openInstance(t, dir, instance.Options{})), "sequences.sql")
-	want := "SELECT pg_catalog.setval('public.bun_migrations_id_seq', 2, 't');\nSELECT pg_catalog.setval('public.unused', 1, 'f');\nSELECT pg_catalog.setval('public.waiting', 7, 'f');\n"
+	want := "SELECT pg_catalog.setval('public.bun_migrations_id_seq', 2, 't');\nSELECT " +
+		"pg_catalog.setval('public.unused', 1, 'f');\nSELECT pg_catalog.setval('public.waiting', 7, 'f');\n"
 	if err != nil || text != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, text, want)
 	}
@@ -119,7 +131,8 @@ func TestEncodingOfTheRoleIsNoMatter(t *testing.T) {
 	s := postgrestest.Start(t)
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	want := restoredFolder(t, begin(t, i))
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "ALTER ROLE CURRENT_USER SET client_encoding = 'latin1'; COMMENT ON TABLE accounts IS 'людí'")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "ALTER ROLE CURRENT_USER SET client_encoding = 'latin1'; COMMENT "+
+		"ON TABLE accounts IS 'людí'")
 	got := restoredFolder(t, begin(t, i))
 	schema := func(folder, name string) string {
 		text, err := os.ReadFile(filepath.Join(folder, "database", name))

@@ -19,7 +19,8 @@ func local(t *testing.T) (s *postgrestest.Server, log func() string) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	s = postgrestest.Start(t, "unix_socket_directories=/tmp", "logging_collector=on", "log_statement=all", "log_min_duration_statement=0")
+	s = postgrestest.Start(t, "unix_socket_directories=/tmp", "logging_collector=on", "log_statement=all",
+		"log_min_duration_statement=0")
 	return s, func() string {
 		files, err := filepath.Glob(filepath.Join(s.Data, "log", "*"))
 		if err != nil || len(files) == 0 {
@@ -40,7 +41,8 @@ func local(t *testing.T) (s *postgrestest.Server, log func() string) {
 // as gives a rebuild's configuration another user.
 func as(t *testing.T, r *rebuild.Rebuild, s *postgrestest.Server, user, password string) {
 	t.Helper()
-	dir := pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %q\n", s.Port, user, password))
+	dir := pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %q\n", s.Port,
+		user, password))
 	var err error
 	if r.Config, err = gotosocial.Load(filepath.Join(dir, "config.yaml"), nil); err == nil {
 		err = os.RemoveAll(r.Config.Storage())
@@ -72,12 +74,15 @@ func TestUserOfPostgresIsMadeAndItsPasswordStaysSecret(t *testing.T) {
 		if err != nil || !strings.Contains(strings.Join(notes, "\n"), "user fresh: made") {
 			t.Fatalf("%v, %q", err, notes)
 		}
-		if said := log(); strings.Contains(said, "secret") || strings.Contains(said, "gehe") || !strings.Contains(said, "SCRAM-SHA-256$") {
+		if said := log(); strings.Contains(said, "secret") || strings.Contains(said, "gehe") ||
+			!strings.Contains(said, "SCRAM-SHA-256$") {
 			t.Error("the server's log has the password, or no verifier")
 		}
 	}
 	var rights bool
-	err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = 'fresh'").Scan(&rights)
+	err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
+		"SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles WHERE "+
+			"rolname = 'fresh'").Scan(&rights)
 	if err != nil || rights {
 		t.Errorf("it has rights: %v, %v", rights, err)
 	}
@@ -91,7 +96,8 @@ func TestWrongPasswordIsSeenInThePlan(t *testing.T) {
 	}
 	as(t, r, s, postgrestest.Owner, "hunter2")
 	f := refused(r.Look(t.Context(), nil, false))
-	if f.What != "database" || !strings.Contains(f.Detail, "password") || !strings.Contains(f.Fix, `\password`) || strings.Contains(f.Detail+f.Fix, "hunter2") {
+	if f.What != "database" || !strings.Contains(f.Detail, "password") || !strings.Contains(f.Fix, `\password`) ||
+		strings.Contains(f.Detail+f.Fix, "hunter2") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -102,7 +108,8 @@ func TestUserOfPostgresThatIsMissingIsNamed(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	as(t, r, s, "fresh", "hunter2")
-	if f := refused(r.Look(t.Context(), nil, false)); !strings.Contains(f.Fix, "createuser") || strings.Contains(f.Detail+f.Fix, "hunter2") {
+	if f := refused(r.Look(t.Context(), nil, false)); !strings.Contains(f.Fix, "createuser") ||
+		strings.Contains(f.Detail+f.Fix, "hunter2") {
 		t.Errorf("%+v", f)
 	}
 }

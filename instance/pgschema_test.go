@@ -27,7 +27,8 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		t.Fatal("PostgreSQL cuts the name")
 	}
 	s.NewDatabase(t, database)
-	s.ExecAs(t, postgrestest.Owner, database, "CREATE SCHEMA "+schema+"; SET search_path = "+schema+";"+postgrestest.Schema)
+	s.ExecAs(t, postgrestest.Owner, database, "CREATE SCHEMA "+schema+"; SET search_path = "+
+		""+schema+";"+postgrestest.Schema)
 	text := s.URL(postgrestest.Owner, database) + "&search_path=" + url.PathEscape(schema)
 	i := openInstance(t, pgConfig(t, "db-postgres-connection-string: '"+text+"'\n"), instance.Options{})
 	want := sortedLines(dump(t, s, database))
@@ -46,14 +47,17 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	restored := vault.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: gotosocial.Postgres}, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	restored := vault.Restored{Domain: "social.example.org", Facts: manifest.Facts{Engine: gotosocial.Postgres},
+		Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
 	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
 		t.Fatal(err)
 	}
-	for name, runs := range map[string][][]string{"one": {{"--file=restore.sql", "--file=after-restore.sql"}}, "two": {{"--file=restore.sql"}, {"--file=after-restore.sql"}}} {
+	for name, runs := range map[string][][]string{"one": {{"--file=restore.sql", "--file=after-restore.sql"}},
+		"two": {{"--file=restore.sql"}, {"--file=after-restore.sql"}}} {
 		s.NewDatabase(t, name)
 		for _, files := range runs {
-			cmd := exec.Command(filepath.Join(s.Bin, "psql"), append([]string{"--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", s.URL(postgrestest.Owner, name)}, files...)...)
+			cmd := exec.Command(filepath.Join(s.Bin, "psql"), append([]string{"--no-psqlrc", "--quiet",
+				"--set=ON_ERROR_STOP=1", s.URL(postgrestest.Owner, name)}, files...)...)
 			cmd.Dir = filepath.Join(from, "database")
 			if out, err := cmd.CombinedOutput(); err != nil || bytes.Contains(out, []byte("WARNING")) {
 				t.Fatalf("%v: %v\n%s", files, err, out)
@@ -70,7 +74,8 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		if err := os.CopyFS(again, os.DirFS(from)); err != nil {
 			t.Fatal(err)
 		}
-		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: again, Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
+		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: again,
+			Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
 		if _, err := r.Database(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +88,8 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		}
 	}
 	var n int
-	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname LIKE '%_before_%'").Scan(&n); err != nil || n != 1 {
+	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
+		"SELECT count(*) FROM pg_database WHERE datname LIKE '%_before_%'").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d databases aside, %v", n, err)
 	}
 }
@@ -93,7 +99,8 @@ func cached(t *testing.T, s *postgrestest.Server, database, schema string) (ids 
 	t.Helper()
 	conn := s.Connect(t, "postgres", database)
 	defer conn.Close(t.Context())
-	query := fmt.Sprintf("SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM %[1]s.media_attachments WHERE cached UNION SELECT id FROM %[1]s.emojis WHERE cached) x", schema)
+	query := fmt.Sprintf("SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM %[1]s.media_attachments WHERE "+
+		"cached UNION SELECT id FROM %[1]s.emojis WHERE cached) x", schema)
 	if err := conn.QueryRow(t.Context(), query).Scan(&ids); err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +112,10 @@ func TestTablesElsewhereAreExported(t *testing.T) {
 	dir := onPostgres(t, s, people(t), "gotosocial")
 	want, err := exportLive(t, dir)
 	want = must1(t, want, err)
-	s.Exec(t, "gotosocial", "ALTER SCHEMA public RENAME TO \"El Se\"; CREATE SCHEMA public; CREATE TABLE accounts (id int); GRANT ALL ON ALL TABLES IN SCHEMA public TO gotosocial; GRANT ALL ON SCHEMA public TO gotosocial")
-	dir = pgConfig(t, "db-postgres-connection-string: '"+s.URL(postgrestest.Owner, "gotosocial")+"&search_path="+url.PathEscape(`"El Se"`)+"'\n")
+	s.Exec(t, "gotosocial", "ALTER SCHEMA public RENAME TO \"El Se\"; CREATE SCHEMA public; CREATE TABLE accounts "+
+		"(id int); GRANT ALL ON ALL TABLES IN SCHEMA public TO gotosocial; GRANT ALL ON SCHEMA public TO gotosocial")
+	dir = pgConfig(t, "db-postgres-connection-string: '"+s.URL(postgrestest.Owner,
+		"gotosocial")+"&search_path="+url.PathEscape(`"El Se"`)+"'\n")
 	live, err := exportLive(t, dir)
 	if must1(t, live, err) != want {
 		t.Errorf("exported\n%s\nwant\n%s", live, want)

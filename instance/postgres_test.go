@@ -29,14 +29,16 @@ func pgInstance(t testing.TB, s *postgrestest.Server, database string) (dir stri
 	t.Helper()
 	s.NewDatabase(t, database)
 	s.ExecAs(t, postgrestest.Owner, database, postgrestest.Schema)
-	return pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: %s\n", s.Port, postgrestest.Owner, s.Password, database))
+	return pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %s\ndb-database: "+
+		"%s\n", s.Port, postgrestest.Owner, s.Password, database))
 }
 
 // pgConfig is a folder with a configuration and the local media.
 func pgConfig(t testing.TB, settings string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	write(t, dir, "config.yaml", "host: social.example.org\naccount-domain: example.org\ndb-type: postgres\nstorage-local-base-path: storage\n"+settings)
+	write(t, dir, "config.yaml", "host: social.example.org\naccount-domain: example.org\ndb-type: "+
+		"postgres\nstorage-local-base-path: storage\n"+settings)
 	for _, key := range localMedia {
 		write(t, dir, "storage/"+key, "bytes of "+key)
 	}
@@ -49,7 +51,8 @@ func readAll(t testing.TB, v vault.View) map[string]string {
 	all := map[string]string{}
 	last := ""
 	for _, f := range v.Database() {
-		if f.Path <= last || f.Part != manifest.Database || f.PageSize != 0 || !manifest.ValidPath(f.Path) || strings.Contains(f.Path, "/") {
+		if f.Path <= last || f.Part != manifest.Database || f.PageSize != 0 || !manifest.ValidPath(f.Path) ||
+			strings.Contains(f.Path, "/") {
 			t.Errorf("%+v after %q", f, last)
 		}
 		last = f.Path
@@ -74,7 +77,8 @@ func readFile(ctx context.Context, v vault.View, path string) (string, error) {
 // dump is a database as pg_dump tells it, for comparisons.
 func dump(t testing.TB, s *postgrestest.Server, database string) string {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(s.Bin, "pg_dump"), "--restrict-key=x", "--no-owner", "--no-privileges", s.URL("postgres", database))
+	cmd := exec.Command(filepath.Join(s.Bin, "pg_dump"), "--restrict-key=x", "--no-owner", "--no-privileges",
+		s.URL("postgres", database))
 	var problem bytes.Buffer
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
@@ -88,7 +92,8 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: owner(t, dir), AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
+	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: owner(t, dir),
+		AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := v.Facts(); got != want || got.Server == "" {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}
@@ -152,7 +157,8 @@ func TestPostgresPrintsTheSameEveryNight(t *testing.T) {
 	// Where the rows lie does not matter, for those that have a key.
 	s.Exec(t, "gotosocial", "UPDATE statuses SET local = NOT local; UPDATE statuses SET local = NOT local")
 	again("updates")
-	s.Exec(t, "gotosocial", "ALTER DATABASE gotosocial SET datestyle = 'German'; ALTER DATABASE gotosocial SET timezone = 'Asia/Tokyo'; ALTER DATABASE gotosocial SET bytea_output = 'escape'")
+	s.Exec(t, "gotosocial", "ALTER DATABASE gotosocial SET datestyle = 'German'; ALTER DATABASE gotosocial SET "+
+		"timezone = 'Asia/Tokyo'; ALTER DATABASE gotosocial SET bytea_output = 'escape'")
 	again("other settings")
 }
 
@@ -161,7 +167,8 @@ func TestPostgresViewIsOneMoment(t *testing.T) {
 	dir := pgInstance(t, s, "gotosocial")
 	i := openInstance(t, dir, instance.Options{})
 	v := begin(t, i)
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "DELETE FROM media_attachments; DELETE FROM no_key; INSERT INTO emojis VALUES ('01G', NULL, NULL, 'x', 'y', true)")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "DELETE FROM media_attachments; DELETE FROM no_key; INSERT INTO "+
+		"emojis VALUES ('01G', NULL, NULL, 'x', 'y', true)")
 	all := readAll(t, v)
 	if n := strings.Count(all["public.no_key.copy"], "\n"); n != 1000 {
 		t.Errorf("%d rows, want those of the moment", n)
@@ -194,12 +201,14 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 		"TLS without TLS":  {"db-port", "db-tls-mode: require\ndb-port", "can't be reached", "db-tls-mode"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := openInstance(t, pgConfig(t, strings.Replace(settings, c.old, c.new, 1)), instance.Options{}).Begin(t.Context())
+			_, err := openInstance(t, pgConfig(t, strings.Replace(settings, c.old, c.new, 1)),
+				instance.Options{}).Begin(t.Context())
 			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
 				t.Errorf("%v\nfix: %+v", err, p)
 			}
-			if err != nil && (strings.Contains(err.Error(), s.Password) || strings.Contains(err.Error(), "wrong-password")) {
+			if err != nil && (strings.Contains(err.Error(), s.Password) || strings.Contains(err.Error(),
+				"wrong-password")) {
 				t.Errorf("the password shows: %v", err)
 			}
 		})
@@ -209,7 +218,8 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM generate_series(1, 100000) i")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM "+
+		"generate_series(1, 100000) i")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	r, err := v.OpenDatabase(t.Context(), "public.no_key.copy")
 	if err != nil {
@@ -248,7 +258,8 @@ func TestTableThatVanishesIsToldApart(t *testing.T) {
 		begun <- err
 	}()
 	for watch, waiting := s.Connect(t, "postgres", "gotosocial"), false; !waiting; {
-		err := watch.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' AND wait_event_type = 'Lock')").Scan(&waiting)
+		err := watch.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = "+
+			"'holdfast' AND wait_event_type = 'Lock')").Scan(&waiting)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +268,8 @@ func TestTableThatVanishesIsToldApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p *remedy.Error
-	if err := <-begun; !errors.As(err, &p) || !strings.Contains(err.Error(), "lost a table") || !strings.Contains(p.Fix, "migrations") {
+	if err := <-begun; !errors.As(err, &p) || !strings.Contains(err.Error(), "lost a table") ||
+		!strings.Contains(p.Fix, "migrations") {
 		t.Errorf("%v", err)
 	}
 }
@@ -265,7 +277,8 @@ func TestTableThatVanishesIsToldApart(t *testing.T) {
 func TestCancelledCopyEnds(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM generate_series(1, 100000) i")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM "+
+		"generate_series(1, 100000) i")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	ctx, cancel := context.WithCancel(t.Context())
 	r, err := v.OpenDatabase(ctx, "public.no_key.copy")
@@ -286,8 +299,10 @@ func TestSocketAsksWhoConnects(t *testing.T) {
 	s := postgrestest.Start(t)
 	pgInstance(t, s, "gotosocial")
 	// Root connects as the system's user of that name, and pg_dump too.
-	dir := pgConfig(t, fmt.Sprintf("db-address: %s\ndb-port: %d\ndb-user: postgres\ndb-database: gotosocial\n", s.Sockets, s.Port))
-	if all := readAll(t, begin(t, openInstance(t, dir, instance.Options{}))); !strings.Contains(all["pre-data.sql"], "CREATE TABLE public.accounts") {
+	dir := pgConfig(t, fmt.Sprintf("db-address: %s\ndb-port: %d\ndb-user: postgres\ndb-database: gotosocial\n",
+		s.Sockets, s.Port))
+	if all := readAll(t, begin(t, openInstance(t, dir, instance.Options{}))); !strings.Contains(all["pre-data.sql"],
+		"CREATE TABLE public.accounts") {
 		t.Errorf("%s", all["pre-data.sql"])
 	}
 	if os.Geteuid() != 0 {
@@ -298,8 +313,10 @@ func TestSocketAsksWhoConnects(t *testing.T) {
 func TestConnectionStringMakesTheRestVoid(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; SET search_path = elsewhere;"+postgrestest.Schema)
-	dir := pgConfig(t, fmt.Sprintf("db-address: nowhere.invalid\ndb-user: nobody\ndb-postgres-connection-string: %q\n", s.URL(postgrestest.Owner, "gotosocial")+"&search_path=elsewhere"))
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; SET search_path = "+
+		"elsewhere;"+postgrestest.Schema)
+	dir := pgConfig(t, fmt.Sprintf("db-address: nowhere.invalid\ndb-user: nobody\ndb-postgres-connection-string: "+
+		"%q\n", s.URL(postgrestest.Owner, "gotosocial")+"&search_path=elsewhere"))
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	if got := v.Facts().Accounts; got != 2 {
 		t.Errorf("%d accounts", got)
@@ -348,13 +365,15 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	rebuild := func(from, snapshot string, replace bool) error {
-		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: snapshot, Replace: replace, Verbatim: true}
+		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
+			Run: snapshot, Replace: replace, Verbatim: true}
 		_, err := r.Database(t.Context())
 		return err
 	}
 	// One that is there is never dropped.
 	var p *remedy.Error
-	if err := rebuild(from, "aaaa", false); !errors.As(err, &p) || !strings.Contains(err.Error(), "exists") || !strings.Contains(p.Fix, "--replace") {
+	if err := rebuild(from, "aaaa", false); !errors.As(err, &p) || !strings.Contains(err.Error(), "exists") ||
+		!strings.Contains(p.Fix, "--replace") {
 		t.Errorf("%v", err)
 	}
 	if err := rebuild(from, "aaaa", true); err != nil {
@@ -364,7 +383,8 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 		t.Errorf("loaded\n%s\nwant\n%s", got, want)
 	}
 	databases := func() (n int) {
-		if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname LIKE 'gotosocial%'").Scan(&n); err != nil {
+		if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
+			"SELECT count(*) FROM pg_database WHERE datname LIKE 'gotosocial%'").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -385,12 +405,14 @@ func TestDamagedRowsAreNotLoaded(t *testing.T) {
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	write(t, from, "database/public.no_key.copy", "row 1\tx\n")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from, Run: "aaaa"}
+	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
+		Run: "aaaa"}
 	if _, err := r.Database(t.Context()); err == nil || strings.Contains(err.Error(), "row 1") {
 		t.Errorf("%v", err)
 	}
 	var there bool
-	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'gotosocial')").Scan(&there); err != nil || there {
+	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
+		"SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'gotosocial')").Scan(&there); err != nil || there {
 		t.Errorf("it has its name: %v, %v", there, err)
 	}
 	// What the failed try left is no hindrance.

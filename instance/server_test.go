@@ -34,7 +34,8 @@ func machine(t testing.TB, files map[string]string) (root string) {
 // service is a machine with a unit whose [Service] section is text.
 func service(t testing.TB, text string) (unit string) {
 	t.Helper()
-	return machine(t, map[string]string{"etc/systemd/system/gotosocial.service": "[Service]\n" + text}) + "/etc/systemd/system/gotosocial.service"
+	return machine(t, map[string]string{"etc/systemd/system/gotosocial.service": "[Service]\n" + text}) +
+		"/etc/systemd/system/gotosocial.service"
 }
 
 func config(t testing.TB, s gotosocial.Server) *gotosocial.Config {
@@ -64,25 +65,37 @@ func TestUnitsAreReadAsSystemdReadsThem(t *testing.T) {
 		want       map[string]string
 		warns      bool
 	}{
-		{"words", `Environment="GTS_A=1 2" GTS_B=3	'GTS_C=4 "5"'`, map[string]string{"a": "1 2", "b": "3", "c": `4 "5"`}, false},
-		{"quotes within", `Environment=GTS_A='one' GTS_B="x"y GTS_C=a'b'c GTS_D=a"b c"d`, map[string]string{"a": "one", "b": "xy", "c": "abc", "d": "ab cd"}, false},
+		{"words", `Environment="GTS_A=1 2" GTS_B=3	'GTS_C=4 "5"'`, map[string]string{"a": "1 2", "b": "3",
+			"c": `4 "5"`}, false},
+		{"quotes within", `Environment=GTS_A='one' GTS_B="x"y GTS_C=a'b'c GTS_D=a"b c"d`,
+			map[string]string{"a": "one", "b": "xy", "c": "abc", "d": "ab cd"}, false},
 		{"escapes", `Environment=GTS_A=\"q\" GTS_B="a\"b" GTS_C='a\'b' GTS_D=a\sb\\ GTS_E=\u00e4\x41\102 'GTS_F=x\ty'`, map[string]string{"a": `"q"`, "b": `a"b`, "c": "a'b", "d": `a b\`, "e": "äAB", "f": "x\ty"}, false},
 		{"unknown escape ends the line", `Environment=GTS_A=1 GTS_B=a\qb GTS_C=2`, map[string]string{"a": "1"}, true},
 		{"open quote ends the line", `Environment=GTS_A=1 "GTS_B=2`, map[string]string{"a": "1"}, true},
 		{"no assignment", `Environment=GTS_A=1 GTS_B "GTS C=2" 2GTS=1`, map[string]string{"a": "1"}, false},
-		{"no expansion", `Environment=GTS_A=$HOME GTS_B=${GTS_A}`, map[string]string{"a": "$HOME", "b": "${GTS_A}"}, false},
-		{"the last one counts", "Environment=GTS_A=1\nEnvironment=GTS_A=2 GTS_B=1", map[string]string{"a": "2", "b": "1"}, false},
-		{"an empty line resets", "Environment=GTS_A=1\nEnvironment=\nEnvironment=GTS_B=1", map[string]string{"b": "1"}, false},
-		{"lines joined over comments", "Environment=GTS_A=1 \\\n# GTS_X=1 \\\n; GTS_Y=1\n GTS_B=2\n# GTS_Z=1 \\\nEnvironment=GTS_C=3", map[string]string{"a": "1", "b": "2", "c": "3"}, false},
-		{"the join is a blank", "Environment=\"GTS_A=a\\\n  b\" GTS_B=c\\\nd", map[string]string{"a": "a   b", "b": "c"}, false},
-		{"an empty line ends a join", "Environment=GTS_A=1 \\\n\nEnvironment=GTS_B=1", map[string]string{"a": "1", "b": "1"}, false},
+		{"no expansion", `Environment=GTS_A=$HOME GTS_B=${GTS_A}`, map[string]string{"a": "$HOME", "b": "${GTS_A}"},
+			false},
+		{"the last one counts", "Environment=GTS_A=1\nEnvironment=GTS_A=2 GTS_B=1",
+			map[string]string{"a": "2", "b": "1"}, false},
+		{"an empty line resets", "Environment=GTS_A=1\nEnvironment=\nEnvironment=GTS_B=1",
+			map[string]string{"b": "1"}, false},
+		{"lines joined over comments", "Environment=GTS_A=1 \\\n# GTS_X=1 \\\n; GTS_Y=1\n GTS_B=2\n# GTS_Z=1 " +
+			"\\\nEnvironment=GTS_C=3", map[string]string{"a": "1", "b": "2", "c": "3"}, false},
+		{"the join is a blank", "Environment=\"GTS_A=a\\\n  b\" GTS_B=c\\\nd", map[string]string{"a": "a   b",
+			"b": "c"}, false},
+		{"an empty line ends a join", "Environment=GTS_A=1 \\\n\nEnvironment=GTS_B=1",
+			map[string]string{"a": "1", "b": "1"}, false},
 		{"nothing joined at the end", `Environment=GTS_A=1\`, map[string]string{"a": "1"}, false},
 		{"blanks", "  Environment =  GTS_A=1\tGTS_B=2  ", map[string]string{"a": "1", "b": "2"}, false},
 		{"Windows", "Environment=GTS_A=1\r\nEnvironment=GTS_B=2\r\n", map[string]string{"a": "1", "b": "2"}, false},
-		{"junk and other sections", "junk\nEnvironment=GTS_A=1\n[Unit]\nEnvironment=GTS_B=1\n[X-Service]\nEnvironment=GTS_C=1\n[Service]\nEnvironment=GTS_D=1", map[string]string{"a": "1", "d": "1"}, false},
-		{"specifiers", "Environment=GTS_A=50%% GTS_B=%n-%N-%p-%i-%h-%t-%S-%u GTS_C=1% \"GTS_D=% %-\"", map[string]string{"d": "% %-", "a": "50%", "b": "gotosocial.service-gotosocial-gotosocial--/root-/run-/var/lib-root", "c": "1%"}, false},
+		{"junk and other sections",
+			"junk\nEnvironment=GTS_A=1\n[Unit]\nEnvironment=GTS_B=1\n[X-Service]\nEnvironment=GTS_C=1\n[Service]\nEnvironment=GTS_D=1", map[string]string{"a": "1", "d": "1"}, false},
+		{"specifiers", "Environment=GTS_A=50%% GTS_B=%n-%N-%p-%i-%h-%t-%S-%u GTS_C=1% \"GTS_D=% %-\"",
+			map[string]string{"d": "% %-", "a": "50%",
+				"b": "gotosocial.service-gotosocial-gotosocial--/root-/run-/var/lib-root", "c": "1%"}, false},
 		{"unknown specifier", "Environment=GTS_A=%b GTS_B=1", map[string]string{"b": "1"}, true},
-		{"unset", "Environment=GTS_A=1 GTS_B=2 GTS_C=3\nUnsetEnvironment=GTS_A GTS_B=x GTS_C=3", map[string]string{"b": "2"}, false},
+		{"unset", "Environment=GTS_A=1 GTS_B=2 GTS_C=3\nUnsetEnvironment=GTS_A GTS_B=x GTS_C=3",
+			map[string]string{"b": "2"}, false},
 		{"passed on", "PassEnvironment=GTS_DB_PASSWORD", map[string]string{}, true},
 		{"empty variable is none", "Environment=GTS_A=", map[string]string{}, false},
 	} {
@@ -104,21 +117,34 @@ func TestFlagsOfTheCommandLineCount(t *testing.T) {
 		name, text string
 		want       map[string]string
 	}{
-		{"both forms", "ExecStart=/g/gotosocial --host a.example --db-type=sqlite server start", map[string]string{"host": "a.example", "db-type": "sqlite"}},
+		{"both forms", "ExecStart=/g/gotosocial --host a.example --db-type=sqlite server start",
+			map[string]string{"host": "a.example", "db-type": "sqlite"}},
 		{"quoted", `ExecStart=-/g/gotosocial --host "a b"c --x='y z' '--q=1 2' a\sb`, nil},
-		{"quotes group", `ExecStart=@"/g/gotosocial" other --a="x y" 'server' start --b=e"f g"h --c=a\qb`, map[string]string{"a": "x y", "b": "ef gh", "c": `a\qb`}},
-		{"several commands", `ExecStart=/bin/echo a \; b; ; /g/gotosocial server start --a=1`, map[string]string{"a": "1"}},
-		{"reset", "ExecStart=/g/gotosocial server start --a=1\nExecStart=\nExecStart=/g/gotosocial server start --b=1", map[string]string{"b": "1"}},
+		{"quotes group", `ExecStart=@"/g/gotosocial" other --a="x y" 'server' start --b=e"f g"h --c=a\qb`,
+			map[string]string{"a": "x y", "b": "ef gh", "c": `a\qb`}},
+		{"several commands", `ExecStart=/bin/echo a \; b; ; /g/gotosocial server start --a=1`,
+			map[string]string{"a": "1"}},
+		{"reset", "ExecStart=/g/gotosocial server start --a=1\nExecStart=\nExecStart=/g/gotosocial server start " +
+			"--b=1", map[string]string{"b": "1"}},
 		{"open quote", `ExecStart=/g/gotosocial server start --a="1`, nil},
-		{"specifiers", `ExecStart=/g/gotosocial server start --a=%n --b=%%n --c=50%`, map[string]string{"a": "gotosocial.service", "b": "%n", "c": "50%"}},
-		{"booleans", "ExecStart=/g/gotosocial --letsencrypt-enabled server --syslog-enabled=false start --oidc-enabled --metrics-enabled", map[string]string{"letsencrypt-enabled": "true", "syslog-enabled": "false", "oidc-enabled": "true", "metrics-enabled": "true"}},
-		{"values like verbs", "ExecStart=/g/gotosocial --db-user server --db-password --x server start", map[string]string{"db-user": "server", "db-password": "--x"}},
+		{"specifiers", `ExecStart=/g/gotosocial server start --a=%n --b=%%n --c=50%`,
+			map[string]string{"a": "gotosocial.service", "b": "%n", "c": "50%"}},
+		{"booleans", "ExecStart=/g/gotosocial --letsencrypt-enabled server --syslog-enabled=false start " +
+			"--oidc-enabled --metrics-enabled", map[string]string{"letsencrypt-enabled": "true",
+			"syslog-enabled": "false", "oidc-enabled": "true", "metrics-enabled": "true"}},
+		{"values like verbs", "ExecStart=/g/gotosocial --db-user server --db-password --x server start",
+			map[string]string{"db-user": "server", "db-password": "--x"}},
 		{"empty counts", "ExecStart=/g/gotosocial server start --db-database=", map[string]string{"db-database": ""}},
-		{"the last one counts", "ExecStart=/g/gotosocial server start --port 1 --port 2", map[string]string{"port": "2"}},
-		{"variables", "Environment=\"A=x y\" B='two words'\nExecStart=/g/gotosocial server start --a ${A} --b=${B}$$ $A", nil},
-		{"variable within", "Environment=\"A=x y\"\nExecStart=/g/gotosocial server start --a ${A} --b=<${A}>$$", map[string]string{"a": "x y", "b": "<x y>$"}},
-		{"variable of words", "Environment=\"A=--a '1 2' server\"\nExecStart=/g/gotosocial $A start", map[string]string{"a": "1 2"}},
-		{"variables left alone", "ExecStart=:/g/gotosocial server start --a ${A} --b $A", map[string]string{"a": "${A}", "b": "$A"}},
+		{"the last one counts", "ExecStart=/g/gotosocial server start --port 1 --port 2",
+			map[string]string{"port": "2"}},
+		{"variables", "Environment=\"A=x y\" B='two words'\nExecStart=/g/gotosocial server start --a ${A} " +
+			"--b=${B}$$ $A", nil},
+		{"variable within", "Environment=\"A=x y\"\nExecStart=/g/gotosocial server start --a ${A} --b=<${A}>$$",
+			map[string]string{"a": "x y", "b": "<x y>$"}},
+		{"variable of words", "Environment=\"A=--a '1 2' server\"\nExecStart=/g/gotosocial $A start",
+			map[string]string{"a": "1 2"}},
+		{"variables left alone", "ExecStart=:/g/gotosocial server start --a ${A} --b $A",
+			map[string]string{"a": "${A}", "b": "$A"}},
 		{"another verb", "ExecStart=/g/gotosocial --a=1 admin media list-attachments", nil},
 		{"another program", "ExecStart=/g/mastodon --a=1 server start", nil},
 	} {
@@ -193,14 +219,16 @@ func TestContainersEnvironmentIsReadAsComposeReadsIt(t *testing.T) {
 // A piece of a password that looks like a variable is neither printed nor lost
 // without a word.
 func TestDollarThatComposeWouldTakeIsToldWithoutTheSecret(t *testing.T) {
-	root := machine(t, map[string]string{"own.env": "GTS_DB_PASSWORD=pa$geheim", "wrong.env": "GTS_DB_PASSWORD=\"geheim\n", "odd.env": "GTS_A=1\nge heim*=1"})
+	root := machine(t, map[string]string{"own.env": "GTS_DB_PASSWORD=pa$geheim",
+		"wrong.env": "GTS_DB_PASSWORD=\"geheim\n", "odd.env": "GTS_A=1\nge heim*=1"})
 	var printed strings.Builder
 	logrus.SetOutput(&printed)
 	c, err := gotosocial.Server{EnvFile: root + "/own.env"}.Config()
 	if printed.Len() > 0 {
 		t.Error(printed.String())
 	}
-	if err != nil || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "$$") || strings.Contains(c.Warnings[0], "geheim") {
+	if err != nil || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "$$") ||
+		strings.Contains(c.Warnings[0], "geheim") {
 		t.Errorf("%v, %q", err, c.Warnings)
 	}
 	for _, name := range []string{"wrong.env", "odd.env"} {
@@ -242,7 +270,8 @@ func TestEachOriginIsStrongerThanTheOneBefore(t *testing.T) {
 
 func TestDropInsCountInTheirOrder(t *testing.T) {
 	root := machine(t, map[string]string{
-		"usr/lib/systemd/system/gts-my@.service":               "[Service]\n" + start + "Environment=GTS_A=%i GTS_B=1 GTS_C=1",
+		"usr/lib/systemd/system/gts-my@.service": "[Service]\n" + start +
+			"Environment=GTS_A=%i GTS_B=1 GTS_C=1",
 		"usr/lib/systemd/system/gts-my@.service.d/20.conf":     "[Service]\nEnvironment=GTS_B=hidden",
 		"etc/systemd/system/gts-my@.service.d/20.conf":         "[Service]\nEnvironment=GTS_B=20",
 		"etc/systemd/system/gts-my@x.service.d/10.conf":        "[Service]\nEnvironment=GTS_B=10 GTS_D=10",
@@ -271,15 +300,19 @@ func TestRelativePathsStartWhereTheServerDoes(t *testing.T) {
 		{"specifier", "WorkingDirectory=-%S/gts\n" + start, gotosocial.Server{}, "/var/lib/gts/sqlite.db"},
 		{"home", "User=root\nWorkingDirectory=~\n" + start, gotosocial.Server{}, "/root/sqlite.db"},
 		{"systemd's default", start, gotosocial.Server{}, "/sqlite.db"},
-		{"a person knows better", "WorkingDirectory=/srv/gts\n" + start, gotosocial.Server{WorkingDir: "/opt"}, "/opt/sqlite.db"},
+		{"a person knows better", "WorkingDirectory=/srv/gts\n" + start, gotosocial.Server{WorkingDir: "/opt"},
+			"/opt/sqlite.db"},
 		{"file alone", "", gotosocial.Server{}, "FILE/sqlite.db"},
 		{"file with what can't be known", "WorkingDirectory=/x/%b\n" + start, gotosocial.Server{}, "FILE/sqlite.db"},
 		{"file of a container", "", gotosocial.Server{EnvFile: "FILE/own.env"}, "FILE/sqlite.db"},
-		{"mapped", "", gotosocial.Server{WorkingDir: "/gotosocial/data", Paths: map[string]string{"/gotosocial/": "/a", "/gotosocial/data": "/b", "/gotosocial/da": "/c", "/": "/d"}}, "/b/sqlite.db"},
+		{"mapped", "", gotosocial.Server{WorkingDir: "/gotosocial/data",
+			Paths: map[string]string{"/gotosocial/": "/a", "/gotosocial/data": "/b", "/gotosocial/da": "/c",
+				"/": "/d"}}, "/b/sqlite.db"},
 		{"mapped root", "", gotosocial.Server{WorkingDir: "/x", Paths: map[string]string{"/": "/d"}}, "/d/x/sqlite.db"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			file := machine(t, map[string]string{"config.yaml": "db-address: sqlite.db", "own.env": "GTS_HOST=a.example"})
+			file := machine(t, map[string]string{"config.yaml": "db-address: sqlite.db",
+				"own.env": "GTS_HOST=a.example"})
 			c.server.File = file + "/config.yaml"
 			c.server.Root = file
 			c.server.EnvFile = strings.Replace(c.server.EnvFile, "FILE", file, 1)
@@ -302,7 +335,8 @@ func TestContainersPathsLeadHere(t *testing.T) {
 		"data/storage/certs": "",
 		"certs/key.pem":      "key",
 	})
-	s := gotosocial.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data", "/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
+	s := gotosocial.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data",
+		"/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
 	c := config(t, s)
 	if c.Database() != root+"/data/sqlite.db" || c.Storage() != root+"/data/storage" || c.File != root+"/etc/gts.yaml" {
 		t.Errorf("%s, %s, %s", c.Database(), c.Storage(), c.File)
@@ -317,15 +351,19 @@ func TestContainersPathsLeadHere(t *testing.T) {
 
 func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
 	files := map[string]string{
-		"etc/gts/config.yaml":                      "host: a.example",
-		"etc/other/config.yaml":                    "host: b.example",
-		"etc/systemd/system/prune.service":         "[Service]\nExecStart=/g/gotosocial --config-path ROOT/etc/gts/config.yaml admin media prune all",
-		"usr/lib/systemd/system/one.service":       "[Service]\nWorkingDirectory=ROOT/etc\nExecStart=/g/gotosocial --config-path gts/config.yaml server start",
-		"etc/systemd/system/two.service":           "[Service]\nEnvironment=GTS_CONFIG_PATH=ROOT/etc/other/config.yaml\nExecStart=/g/gotosocial-0.20 server start",
-		"usr/lib/systemd/system/hidden.service":    "[Service]\nExecStart=/g/gotosocial --config-path ROOT/etc/gts/config.yaml server start",
-		"etc/systemd/system/hidden.service":        "[Service]\nExecStart=/bin/true",
-		"usr/lib/systemd/system/gts@.service":      "[Service]\nExecStart=/g/gotosocial --config-path ROOT/etc/%i.yaml server start",
-		"etc/three.yaml":                           "host: c.example",
+		"etc/gts/config.yaml":   "host: a.example",
+		"etc/other/config.yaml": "host: b.example",
+		"etc/systemd/system/prune.service": "[Service]\nExecStart=/g/gotosocial --config-path " +
+			"ROOT/etc/gts/config.yaml admin media prune all",
+		"usr/lib/systemd/system/one.service": "[Service]\nWorkingDirectory=ROOT/etc\nExecStart=/g/gotosocial " +
+			"--config-path gts/config.yaml server start",
+		"etc/systemd/system/two.service": "[Service]\nEnvironment=GTS_CONFIG_PATH=ROOT/etc/other/config.yaml\nExecStart=/g/gotosocial-0.20 server start",
+		"usr/lib/systemd/system/hidden.service": "[Service]\nExecStart=/g/gotosocial --config-path " +
+			"ROOT/etc/gts/config.yaml server start",
+		"etc/systemd/system/hidden.service": "[Service]\nExecStart=/bin/true",
+		"usr/lib/systemd/system/gts@.service": "[Service]\nExecStart=/g/gotosocial --config-path " +
+			"ROOT/etc/%i.yaml server start",
+		"etc/three.yaml": "host: c.example",
 		"etc/systemd/system/x.wants/gts@a.service": "",
 	}
 	root := machine(t, files)
@@ -349,11 +387,13 @@ func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
 	for _, f := range gotosocial.Find(root) {
 		units = append(units, strings.TrimPrefix(f.Unit, root))
 	}
-	if want := []string{"/etc/systemd/system/gts@a.service", "/etc/systemd/system/two.service", "/usr/lib/systemd/system/one.service"}; !slices.Equal(units, want) {
+	if want := []string{"/etc/systemd/system/gts@a.service", "/etc/systemd/system/two.service",
+		"/usr/lib/systemd/system/one.service"}; !slices.Equal(units, want) {
 		t.Errorf("%q", units)
 	}
 
-	write(t, root, "etc/systemd/system/again.service", "[Service]\nExecStart=/g/gotosocial --config-path "+root+"/etc/gts/config.yaml server start")
+	write(t, root, "etc/systemd/system/again.service", "[Service]\nExecStart=/g/gotosocial --config-path "+
+		""+root+"/etc/gts/config.yaml server start")
 	_, err := gotosocial.Server{File: root + "/etc/gts/config.yaml", Root: root}.Config()
 	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(p.What, "again.service") || !strings.Contains(p.What, "one.service") {
@@ -366,7 +406,8 @@ func TestFilesInUsualPlacesAreFoundOnce(t *testing.T) {
 	if err := os.Symlink("opt/gotosocial", root+"/gotosocial"); err != nil {
 		t.Fatal(err)
 	}
-	if found := gotosocial.Find(root); len(found) != 1 || found[0].File != root+"/gotosocial/config.yaml" || !strings.Contains(found[0].How, found[0].File) {
+	if found := gotosocial.Find(root); len(found) != 1 || found[0].File != root+"/gotosocial/config.yaml" ||
+		!strings.Contains(found[0].How, found[0].File) {
 		t.Errorf("%+v", found)
 	}
 }
@@ -374,7 +415,8 @@ func TestFilesInUsualPlacesAreFoundOnce(t *testing.T) {
 func TestWhatTheServiceSaysIsInTheFilesPart(t *testing.T) {
 	dir := small(t, "WAL")
 	for name, text := range map[string]string{
-		"etc/systemd/system/gts@.service":           "[Service]\nWorkingDirectory=" + dir + "\nEnvironmentFile=" + dir + "/e/*.env\nExecStart=" + dir + "/bin/gotosocial --config-path config.yaml server start",
+		"etc/systemd/system/gts@.service": "[Service]\nWorkingDirectory=" + dir + "\nEnvironmentFile=" +
+			dir + "/e/*.env\nExecStart=" + dir + "/bin/gotosocial --config-path config.yaml server start",
 		"etc/systemd/system/gts@a.service.d/1.conf": "[Service]\nUser=x",
 		"e/own.env":      "GTS_SMTP_PASSWORD=geheim",
 		"bin/gotosocial": "#!/bin/sh\necho gotosocial version 0.20.3",
@@ -387,7 +429,8 @@ func TestWhatTheServiceSaysIsInTheFilesPart(t *testing.T) {
 	belongToNobody(t, dir)
 	i := openServer(t, gotosocial.Server{Unit: "gts@a", Root: dir}, instance.Options{})
 	paths, _ := files(t, i)
-	for _, name := range []string{"/config.yaml", "/e/own.env", "/etc/systemd/system/gts@.service", "/etc/systemd/system/gts@a.service.d/1.conf"} {
+	for _, name := range []string{"/config.yaml", "/e/own.env", "/etc/systemd/system/gts@.service",
+		"/etc/systemd/system/gts@a.service.d/1.conf"} {
 		if !slices.Contains(paths, dir[1:]+name) {
 			t.Errorf("no %s among %q", name, paths)
 		}
@@ -401,20 +444,27 @@ func TestWhatTheServiceSaysIsInTheFilesPart(t *testing.T) {
 }
 
 func TestWarningsNameSettingsAndNeverTheirValues(t *testing.T) {
-	root := machine(t, map[string]string{"a.yaml": "host: a.example", "b.yaml": "host: b.example", "own.env": "GTS_PORT=1"})
+	root := machine(t, map[string]string{"a.yaml": "host: a.example", "b.yaml": "host: b.example",
+		"own.env": "GTS_PORT=1"})
 	env := []string{"GTS_SMTP_PASSWORD=geheim", "GTS_PORT=1", "PATH=geheim"}
 	for _, c := range []struct {
 		name   string
 		server gotosocial.Server
 		want   []string
 	}{
-		{"own environment alone", gotosocial.Server{Environment: env, File: root + "/a.yaml"}, []string{"GTS_PORT, GTS_SMTP_PASSWORD of Holdfast's own environment will be in no snapshot"}},
-		{"own environment ignored", gotosocial.Server{Environment: env, EnvFile: root + "/own.env"}, []string{"GTS_SMTP_PASSWORD of Holdfast's own environment doesn't count"}},
-		{"another file", gotosocial.Server{File: root + "/a.yaml", Unit: service(t, "ExecStart=/g/gotosocial server start --config-path "+root+"/b.yaml")}, []string{"b.yaml"}},
-		{"no server", gotosocial.Server{Unit: service(t, "Environment=GTS_PORT=1\nExecStart=/usr/bin/docker run geheim")}, []string{"doesn't run gotosocial"}},
+		{"own environment alone", gotosocial.Server{Environment: env, File: root + "/a.yaml"},
+			[]string{"no snapshot will have GTS_PORT, GTS_SMTP_PASSWORD of Holdfast's own environment"}},
+		{"own environment ignored", gotosocial.Server{Environment: env, EnvFile: root + "/own.env"},
+			[]string{"GTS_SMTP_PASSWORD of Holdfast's own environment has no effect"}},
+		{"another file", gotosocial.Server{File: root + "/a.yaml", Unit: service(t,
+			"ExecStart=/g/gotosocial server start --config-path "+root+"/b.yaml")}, []string{"b.yaml"}},
+		{"no server", gotosocial.Server{Unit: service(t, "Environment=GTS_PORT=1\nExecStart=/usr/bin/docker run "+
+			"geheim")}, []string{"doesn't run gotosocial"}},
 		{"root folder", gotosocial.Server{Unit: service(t, start+"RootDirectory=/srv")}, []string{"instance.paths"}},
-		{"odd lines", gotosocial.Server{Unit: service(t, start+"Environment=GTS_A=\"geheim\nEnvironment=GTS_B=%bgeheim\nWorkingDirectory=~\nUser=no-such-user")}, []string{"quote", "%b", "home folder"}},
-		{"unknown variable", gotosocial.Server{Unit: service(t, "ExecStart=/g/gotosocial server start --a ${NONE}")}, []string{"sets no NONE"}},
+		{"odd lines", gotosocial.Server{Unit: service(t,
+			start+"Environment=GTS_A=\"geheim\nEnvironment=GTS_B=%bgeheim\nWorkingDirectory=~\nUser=no-such-user")}, []string{"quote", "%b", "home folder"}},
+		{"unknown variable", gotosocial.Server{Unit: service(t, "ExecStart=/g/gotosocial server start --a ${NONE}")},
+			[]string{"does not set NONE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.server.Root = root
@@ -447,15 +497,19 @@ func TestServicesThatCantBeReadNameTheFix(t *testing.T) {
 		{"no unit of that name", gotosocial.Server{Unit: "gone"}, "/etc/systemd/system/gone.service", true},
 		{"masked", gotosocial.Server{Unit: masked}, "is masked", false},
 		{"folder", gotosocial.Server{Unit: root}, "is not a regular file", false},
-		{"no environment file of the unit", gotosocial.Server{Unit: service(t, start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
-		{"no environment file of the container", gotosocial.Server{EnvFile: root + "/gone.env"}, "no environment file", true},
-		{"no configuration file of the unit", gotosocial.Server{Unit: service(t, "ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},
+		{"no environment file of the unit", gotosocial.Server{Unit: service(t,
+			start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
+		{"no environment file of the container", gotosocial.Server{EnvFile: root + "/gone.env"},
+			"no environment file", true},
+		{"no configuration file of the unit", gotosocial.Server{Unit: service(t,
+			"ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.server.Root = root
 			_, err := c.server.Config()
 			var p *remedy.Error
-			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) || errors.Is(err, fs.ErrNotExist) != c.notExist {
+			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) ||
+				errors.Is(err, fs.ErrNotExist) != c.notExist {
 				t.Errorf("%v", err)
 			}
 		})
@@ -468,8 +522,10 @@ func TestServicesThatCantBeReadNameTheFix(t *testing.T) {
 func FuzzService(f *testing.F) {
 	const secret = "hunter2geheim"
 	for _, text := range []string{
-		"Environment=\"GTS_A=%n\" GTS_B='x\\", "ExecStart=@-/g/gotosocial a $X ${Y} --host x server start ; x", "EnvironmentFile=-/x*[\nWorkingDirectory=~\nUser=",
-		"GTS_A=\"x\\\"\n", "GTS_A=a\\\nb # c", "GTS_A=${B:-${C}}", "GTS_A: 'x'", "export A", "\\", "[", "=", "Environment=\\x0\\u12\\777", "%", "$",
+		"Environment=\"GTS_A=%n\" GTS_B='x\\", "ExecStart=@-/g/gotosocial a $X ${Y} --host x server start ; " +
+			"x", "EnvironmentFile=-/x*[\nWorkingDirectory=~\nUser=",
+		"GTS_A=\"x\\\"\n", "GTS_A=a\\\nb # c", "GTS_A=${B:-${C}}", "GTS_A: 'x'", "export " +
+			"A", "\\", "[", "=", "Environment=\\x0\\u12\\777", "%", "$",
 	} {
 		f.Add(text, uint(3))
 	}
@@ -478,7 +534,8 @@ func FuzzService(f *testing.F) {
 		at %= uint(len(text)) + 1
 		text = text[:at] + secret + text[at:]
 		unit, env := filepath.Join(dir, "gts.service"), filepath.Join(dir, "own.env")
-		if err := cmp.Or(os.WriteFile(unit, []byte("[Service]\nEnvironmentFile="+env+"\n"+text), 0o600), os.WriteFile(env, []byte(text), 0o600)); err != nil {
+		if err := cmp.Or(os.WriteFile(unit, []byte("[Service]\nEnvironmentFile="+env+"\n"+text), 0o600),
+			os.WriteFile(env, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range []gotosocial.Server{{Unit: unit, Root: dir}, {EnvFile: env}} {

@@ -12,26 +12,28 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// Version asks GoToSocial's binary; "" where there is none or it doesn't say.
+// Version asks GoToSocial's binary for its version. Without an answer Version
+// returns "".
 func (i *Instance) Version(ctx context.Context) string {
 	version, err := i.AskVersion(ctx)
 	if err != nil {
-		return "" // a backup is worth more than this
+		return "" // a backup matters more than the version
 	}
 	return version
 }
 
-// AskVersion is Version, and says why there is none.
+// AskVersion is [Instance.Version] with an error.
 func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	binary := i.binary()
 	if binary == "" {
-		return "", errors.New("no gotosocial is found; instance.binary names it")
+		return "", errors.New("found no gotosocial; name the binary by instance.binary")
 	}
 	var as *syscall.Credential
 	if os.Geteuid() == 0 {
 		var ok bool
-		if as, ok = i.owner(binary); !ok {
-			return "", fmt.Errorf("%s is not run as root: the database has to belong to the server's own user, the program to that one or root", binary)
+		if as, ok = i.runAs(binary); !ok {
+			return "", fmt.Errorf("Holdfast does not run %s as root: the database must belong to the server's own "+
+				"user, and the binary to that user or root", binary)
 		}
 	}
 	return gotosocial.AskVersion(ctx, binary, as)
@@ -39,12 +41,11 @@ func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 
 func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.Program()) }
 
-// owner is the owner of the database, or of the media directory where that is no
-// file, who may run the binary: root must not run a file that the server's user
-// may have written. That user can also put a link to anybody's file in the
-// database's place, so root is never the one, and the binary is the owner's own
-// or root's.
-func (i *Instance) owner(binary string) (user *syscall.Credential, ok bool) {
+// runAs returns the Unix user that may run the binary: the user of the SQLite
+// database, else of the media folder. Root is refused: the server's user may have
+// written the binary, or have put a link to a file of root in the database's place.
+// The binary must belong to that user or to root.
+func (i *Instance) runAs(binary string) (user *syscall.Credential, ok bool) {
 	info, err := os.Stat(cmp.Or(i.db.File(), i.config.Storage()))
 	if err != nil {
 		return nil, false

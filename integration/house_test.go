@@ -35,7 +35,8 @@ var below = map[string][]string{
 
 	"instance/export":          {"instance/sqlite", "instance/postgres", "vault"},
 	"instance/sqlite":          {"instance/gotosocial", "vault"},
-	"instance/postgres":        {"instance/postgres/client", "vault"},
+	"instance/postgres":        {"instance/postgres/client", "instance/postgres/peer", "vault"},
+	"instance/postgres/peer":   {},
 	"instance/postgres/client": {"instance/gotosocial"},
 	"instance/media":           {"instance/gotosocial", "remote"},
 	"instance/gotosocial":      {"instance/systemd", "manifest"},

@@ -12,7 +12,8 @@ func printed(v *string) string {
 	if v == nil {
 		return `\N`
 	}
-	return strings.NewReplacer(`\`, `\\`, "\b", `\b`, "\f", `\f`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\v", `\v`).Replace(*v)
+	return strings.NewReplacer(`\`, `\\`, "\b", `\b`, "\f", `\f`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\v",
+		`\v`).Replace(*v)
 }
 
 func FuzzCopiedValuesComeBack(f *testing.F) {
@@ -68,7 +69,8 @@ func TestBrokenRowsAreNamed(t *testing.T) {
 			}
 		})
 	}
-	if err := eachCopied(io.MultiReader(strings.NewReader("a\n"), broken{}), 1, func([][]byte) error { return nil }); !errors.Is(err, io.ErrClosedPipe) {
+	if err := eachCopied(io.MultiReader(strings.NewReader("a\n"), broken{}), 1,
+		func([][]byte) error { return nil }); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("a disk that fails: %v", err)
 	}
 }

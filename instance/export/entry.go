@@ -145,7 +145,8 @@ func (r row) name() string {
 	if r.entry != accounts {
 		return r.entry.kind + " " + id
 	}
-	return fmt.Sprintf("account @%s (%s)", strings.TrimSuffix(remedy.Printable(r.text("username"))+"@"+remedy.Printable(r.text("domain")), "@"), id)
+	return fmt.Sprintf("account @%s (%s)",
+		strings.TrimSuffix(remedy.Printable(r.text("username"))+"@"+remedy.Printable(r.text("domain")), "@"), id)
 }
 
 // line returns the row in JSON, byte for byte as GoToSocial's own export.

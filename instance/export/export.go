@@ -58,7 +58,8 @@ func (e *export) run(ctx context.Context) error {
 		return err
 	}
 	if len(local) == 0 {
-		return &remedy.Error{Kind: remedy.Setting, What: "the database has no local account, not even the instance's own", Fix: "if the instance is new, start GoToSocial once; else this is another database"}
+		return &remedy.Error{Kind: remedy.Setting, What: "the database has no local account, not even the " +
+			"instance's own", Fix: "if the instance is new, start GoToSocial once; else this is another database"}
 	}
 	e.done.Accounts = int64(len(local))
 	for _, of := range []*entry{blocks, follows, followRequests} {
@@ -121,7 +122,8 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 	if where != "" {
 		query += " WHERE " + where
 	}
-	return e.tables.Each(ctx, query+" ORDER BY "+e.tables.Order(), args, func(values []*string) error { return use(row{of, values}) })
+	return e.tables.Each(ctx, query+" ORDER BY "+e.tables.Order(), args,
+		func(values []*string) error { return use(row{of, values}) })
 }
 
 // write writes a row as a line, unless the export has the row already. An export is
@@ -137,7 +139,8 @@ func (e *export) write(r row) error {
 	switch {
 	case err == nil:
 	case r.entry == accounts && r.text("domain") == "":
-		return &remedy.Error{Kind: remedy.Source, What: "export " + r.name(), Err: err, Fix: "export an earlier snapshot: holdfast list, then holdfast export SNAP --identity FILE"}
+		return &remedy.Error{Kind: remedy.Source, What: "export " + r.name(), Err: err,
+			Fix: "export an earlier snapshot: holdfast list, then holdfast export SNAP --identity FILE"}
 	default:
 		e.done.LeftOut = append(e.done.LeftOut, fmt.Sprintf("%s: %v", r.name(), err))
 		return nil

@@ -57,18 +57,22 @@ func (e *entry) file() string { return "." + e.table + ".copy" }
 func findSchema(names []string) (string, error) {
 	var schemas []string
 	for _, name := range names {
-		if schema, ok := strings.CutSuffix(name, accounts.file()); ok && slices.Contains(names, schema+".bun_migrations.copy") {
+		if schema, ok := strings.CutSuffix(name, accounts.file()); ok && slices.Contains(names,
+			schema+".bun_migrations.copy") {
 			schemas = append(schemas, schema)
 		}
 	}
 	switch len(schemas) {
 	case 0:
-		return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds no table of accounts", Fix: "holdfast ls SNAP database shows what it holds; choose another snapshot"}
+		return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds no table of accounts",
+			Fix: "holdfast ls SNAP database shows what it holds; choose another snapshot"}
 	case 1:
 		return schemas[0], nil
 	}
-	return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds GoToSocial's tables in several schemas: " + strings.Join(schemas, ", "),
-		Fix: "restore the snapshot with --to DIR, load it by psql, and run gotosocial admin export over the right schema"}
+	return "", &remedy.Error{Kind: remedy.Setting, What: "the snapshot holds GoToSocial's tables in several " +
+		"schemas: " + strings.Join(schemas, ", "),
+		Fix: "restore the snapshot with --to DIR, load it by psql, and run gotosocial admin export over the right " +
+			"schema"}
 }
 
 // Bare is a [vault.Target] for the files of the database part, under their own names

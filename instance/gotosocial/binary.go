@@ -13,7 +13,8 @@ import (
 	"holdfast/disk"
 )
 
-// AskVersion asks a binary, as another user where this is root.
+// AskVersion asks a binary for its version. If root runs Holdfast, the binary runs as
+// the other user.
 func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -29,13 +30,13 @@ func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (str
 	}
 	found := version.FindString(string(out.Text))
 	if found == "" {
-		return "", fmt.Errorf("%s --version says none", binary)
+		return "", fmt.Errorf("%s --version prints no version", binary)
 	}
 	return found, nil
 }
 
-// Program is GoToSocial's binary: the one that the unit runs, else the one on
-// PATH, else the one in the server's working directory. "" is none.
+// Program returns the path of GoToSocial's binary: that of the unit, else that on
+// PATH, else that in the server's working directory, else "".
 func (c *Config) Program() string {
 	if filepath.IsAbs(c.Binary) && disk.IsRegular(c.Binary) {
 		return c.Binary
@@ -50,7 +51,7 @@ func (c *Config) Program() string {
 	return path
 }
 
-// Head keeps the beginning of what is written to it.
+// Head keeps the first Left bytes that are written, and drops all others.
 type Head struct {
 	Text []byte
 	Left int
@@ -62,6 +63,5 @@ func (h *Head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// version is the first thing that looks like one: "gotosocial version
-// 0.20.0-rc1 (…)".
+// version matches the version in "gotosocial version 0.20.0-rc1 (…)".
 var version = regexp.MustCompile(`\b\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)

@@ -1,5 +1,5 @@
-// Package gotosocial knows GoToSocial: its configuration, how a server is run and
-// found on this machine, its program, and what its database holds.
+// Package gotosocial holds the facts about GoToSocial: its configuration, how a
+// server runs on this machine, its program, its key pairs, and its database.
 package gotosocial
 
 import (
@@ -19,36 +19,39 @@ import (
 	"holdfast/remedy"
 )
 
-// Config is GoToSocial's configuration as its server sees it: defaults, the
-// file over them, the server's environment over both, the flags of its command
-// line over all. Server.Config gathers that, Load what needs no service.
+// Config is GoToSocial's configuration as the server sees it. The file overrides the
+// defaults, the environment overrides the file, and the flags of the command line
+// override all. [Server.Config] reads the configuration of a service, [Load] a file
+// and an environment.
 type Config struct {
-	File string // the configuration file; "" where the environment is all there is
-	// WorkingDir is the server's working directory, which relative paths are
-	// relative to.
+	File string // the configuration file; "" if all settings come from elsewhere
+	// WorkingDir is the server's working directory. Relative paths start there.
 	WorkingDir string
-	Unit       string // the systemd unit that runs the server, "" where none is known
+	Unit       string // the systemd unit that runs the server, or ""
 	Binary     string // the program that the unit runs, or ""
-	// Warnings say what of all this may not be as the server sees it.
+	// Warnings tell where the server may see another configuration.
 	Warnings []string
 
 	UnitUser     string // "USER:GROUP" of a restored unit; either may be missing
 	settings     map[string]Setting
 	ServiceFiles []string          // the files of the service: unit, drop-ins, environment files
-	paths        map[string]string // where the server's paths are here
+	paths        map[string]string // from folders of the container to folders of this machine
 }
 
-// Setting is one value and where it comes from.
+// Setting is a value and its origin.
 type Setting struct {
 	Key    string // as in the file: "db-address"
-	Value  string // lists joined by commas
+	Value  string // a list is joined by commas
 	Origin Origin
 }
 
-// Origin is where a setting comes from.
+// Origin tells where a setting comes from.
 type Origin struct {
-	Kind  OriginKind
-	Place string // the file that sets it, of a service its unit, drop-in or environment file; "" for a default and for Holdfast's own environment
+	Kind OriginKind
+	// Place is the file that holds the setting: the configuration file, a unit, a
+	// drop-in or an environment file. A default and a variable of Holdfast's own
+	// environment have no place.
+	Place string
 }
 
 // The engines, as records name them.
@@ -57,10 +60,10 @@ const (
 	Postgres = "postgres"
 )
 
-// OriginKind is the kind of place that a setting comes from.
+// OriginKind is the kind of an origin.
 type OriginKind string
 
-// The kinds, each stronger than the one before it.
+// The kinds. Each kind overrides the kinds before.
 const (
 	FromDefault     OriginKind = "default"
 	FromFile        OriginKind = "file"
@@ -68,7 +71,7 @@ const (
 	FromFlag        OriginKind = "flag"
 )
 
-// From names the very file, variable or flag that the value comes from.
+// From names the file, variable or flag that holds the value.
 func (s Setting) From() string {
 	variable := "GTS_" + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
 	switch o := s.Origin; {
@@ -84,7 +87,7 @@ func (s Setting) From() string {
 	return string(s.Origin.Kind)
 }
 
-// Secret reports whether the value must not be shown.
+// Secret reports whether nobody may see the value.
 func (s Setting) Secret() bool {
 	for _, word := range []string{"password", "secret", "access-key", "connection-string", "token"} {
 		if strings.Contains(s.Key, word) {
@@ -94,7 +97,7 @@ func (s Setting) Secret() bool {
 	return false
 }
 
-// defaults are those of the settings that are read here: GoToSocial's
+// defaults are the defaults of the settings that Holdfast reads, as in GoToSocial's
 // internal/config/defaults.go.
 var defaults = map[string]string{
 	"account-domain":           "",
@@ -119,8 +122,8 @@ var defaults = map[string]string{
 	"web-template-base-dir":    "./web/template/",
 }
 
-// Load reads the configuration file, unless file is "", and the GTS_ variables
-// of env, which has the form of os.Environ.
+// Load reads a configuration file, unless file is "", and the GTS_ variables of env.
+// The form of env is that of [os.Environ].
 func Load(file string, env []string) (*Config, error) {
 	return Server{File: file, Environment: env, alone: true}.Config()
 }
@@ -147,28 +150,30 @@ func (c *Config) setFlags(flags []flag) {
 	}
 }
 
-// readFile reads the configuration file. GoToSocial goes by its ending, too.
+// readFile reads the configuration file. As in GoToSocial, the extension of the file
+// decides its form.
 func (c *Config) readFile() error {
 	ext := strings.ToLower(filepath.Ext(c.File))
 	if decoders[ext] == nil {
 		return &remedy.Error{
 			Kind: remedy.Setting,
-			What: fmt.Sprintf("%s: its name ends in %q", c.File, ext),
+			What: fmt.Sprintf("%s: unknown extension %q", c.File, ext),
 			Fix:  "name GoToSocial's configuration file: .yaml, .yml, .json or .toml",
 		}
 	}
-	text, err := systemd.ReadSettings(c.File, "configuration file", "name the file that the server gets by --config-path")
+	text, err := systemd.ReadSettings(c.File, "configuration file", "name the file of the server's --config-path")
 	if err != nil {
 		return err
 	}
 	if err := c.parse(ext, text); err != nil {
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s this is no %s that GoToSocial reads", c.File, place(err), strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s not valid %s", c.File, place(err),
+			strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
 	}
 	return nil
 }
 
-// decoders are the forms of a configuration file, by its ending. JSON is a part
-// of YAML.
+// decoders are the forms of a configuration file by the extension. JSON is a part of
+// YAML.
 var decoders = map[string]func([]byte, *map[string]any) error{
 	".yaml": decodeYAML, ".yml": decodeYAML, ".json": decodeYAML,
 	".toml": func(text []byte, tree *map[string]any) error { return toml.Unmarshal(text, tree) },
@@ -176,7 +181,7 @@ var decoders = map[string]func([]byte, *map[string]any) error{
 
 func decodeYAML(text []byte, tree *map[string]any) error { return yaml.Unmarshal(text, tree) }
 
-// parse reads the text of a configuration file with that ending.
+// parse reads the text of a configuration file with the extension.
 func (c *Config) parse(ext, text string) error {
 	var tree map[string]any
 	if err := decoders[ext]([]byte(text), &tree); err != nil {
@@ -193,8 +198,8 @@ func (c *Config) parse(ext, text string) error {
 	return nil
 }
 
-// place is where a file is wrong, as "LINE:COLUMN:" if that is known. The error's
-// own words quote the lines around, and there are secrets in them.
+// place returns the place of a syntax error as "LINE:COLUMN:", or "". The text of the
+// error is unfit: it quotes lines, which may hold secrets.
 func place(err error) string {
 	if wrong := (*toml.DecodeError)(nil); errors.As(err, &wrong) {
 		line, column := wrong.Position()
@@ -208,8 +213,8 @@ func place(err error) string {
 	return fmt.Sprintf("%d:%d:", at.Line, at.Column)
 }
 
-// setNested flattens the four groups that GoToSocial flattens. Any other
-// nested key it ignores without a word, and so do we.
+// setNested flattens the four groups that GoToSocial flattens. Like GoToSocial,
+// setNested ignores all other nested keys.
 func (c *Config) setNested(group string, nested map[string]any) {
 	switch group {
 	case "cache", "http-client", "media", "advanced":
@@ -248,47 +253,51 @@ func plain(value any) string {
 	return fmt.Sprint(value)
 }
 
-// Settings are all known settings, by key.
+// Settings returns all settings in the order of their keys.
 func (c *Config) Settings() []Setting {
 	return slices.SortedFunc(maps.Values(c.settings), func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// Get is a setting's value, "" where nothing sets it.
+// Get returns the value of a setting, or "".
 func (c *Config) Get(key string) string { return c.settings[key].Value }
 
-// Domain is the host: the name that other servers know the instance by.
+// Domain returns the domain by which other servers know the instance: the setting
+// host.
 func (c *Config) Domain() string { return strings.ToLower(c.Get("host")) }
 
-// Engine is the kind of the database: SQLite or Postgres where it is a known one.
+// Engine returns the engine of the database: SQLite, Postgres, or an unknown value.
 func (c *Config) Engine() string { return strings.ToLower(c.Get("db-type")) }
 
-// Database is the absolute path of the SQLite file.
+// Database returns the absolute path of the SQLite database.
 func (c *Config) Database() string {
 	address := strings.TrimPrefix(c.Get("db-address"), "file:")
 	address, _, _ = strings.Cut(address, "?")
 	return c.Absolute(address)
 }
 
-// Storage is the absolute path of the media directory.
+// Storage returns the absolute path of the media folder.
 func (c *Config) Storage() string { return c.Absolute(c.Get("storage-local-base-path")) }
 
-// InBucket reports whether the media are in a bucket, not in a directory.
+// InBucket reports whether the media are in a bucket, not in a folder.
 func (c *Config) InBucket() bool { return c.Get("storage-backend") == "s3" }
 
-// relative says how to mend a path that leads nowhere.
+// relative returns the fix for a path that does not exist.
 func (c *Config) relative(key string) string {
-	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s (instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
+	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s "+
+		"(instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
 }
 
-// PathError is an error of opening what a setting names.
+// PathError explains an error of opening the file or folder that a setting names.
 func (c *Config) PathError(what, key string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return &remedy.Error{Kind: remedy.Source, What: "can't read the " + what, Err: err, Fix: "run Holdfast as root or as the user who owns it"}
+		return &remedy.Error{Kind: remedy.Source, What: "can't read the " + what, Err: err,
+			Fix: "run Holdfast as root or as its user"}
 	}
 	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: c.relative(key)}
 }
 
-// Absolute is path as the server resolves it, and where that is here; "" stays "".
+// Absolute returns the path on this machine for a path of the configuration. For ""
+// Absolute returns "".
 func (c *Config) Absolute(path string) string {
 	if path == "" {
 		return ""
@@ -299,8 +308,8 @@ func (c *Config) Absolute(path string) string {
 	return c.Here(path)
 }
 
-// Here is the server's absolute path as it is on this side of its container:
-// what the longest mapped folder above it says.
+// Here returns the path on this machine for an absolute path of the server. The
+// longest folder in [Server.Paths] above the path decides.
 func (c *Config) Here(path string) string {
 	path = filepath.Clean(path)
 	for folder := path; ; folder = filepath.Dir(folder) {
@@ -313,7 +322,8 @@ func (c *Config) Here(path string) string {
 	}
 }
 
-// InContainer reports whether a path on this side lies in a folder of the container.
+// InContainer reports whether a path on this machine lies in a folder of the
+// container.
 func (c *Config) InContainer(path string) bool {
 	for _, ours := range c.paths {
 		if below, err := filepath.Rel(ours, path); err == nil && filepath.IsLocal(below) {
@@ -323,54 +333,64 @@ func (c *Config) InContainer(path string) bool {
 	return false
 }
 
-// Check finds what is missing, contradictory or beyond this version.
+// Check returns an error if a setting is missing, contradictory or unsupported.
 func (c *Config) Check() error {
-	const nested = "keys stand at the top level of the file: GoToSocial ignores nested ones"
+	const nested = "write keys at the top level of the file: GoToSocial ignores nested keys"
 	host, account := c.Domain(), strings.ToLower(c.Get("account-domain"))
 	switch {
 	case host == "":
-		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no host", Fix: "set host in the file, or GTS_HOST; " + nested}
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no host",
+			Fix: "set host in the file, or GTS_HOST; " + nested}
 	case host != remedy.Printable(host):
-		// Records refuse it, and that would be after the upload.
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is no domain", host), Fix: "correct host"}
+		// A record would refuse the domain, but only after the upload.
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is not a domain", host),
+			Fix: "correct host"}
 	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is no subdomain of account-domain %q", host, account),
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is not a subdomain of account-domain "+
+			"%q", host, account),
 			Fix: "give Holdfast the configuration that the server runs with"}
 	}
 	switch engine := c.Engine(); engine {
 	case SQLite:
 		if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
-			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-address %q names no file", address), Fix: "set db-address to the database file"}
+			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-address %q names no file", address),
+				Fix: "set db-address to the database file"}
 		}
 	case Postgres:
 	case "":
-		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type", Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type",
+			Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
 	default:
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-type %q is neither sqlite nor postgres", engine), Fix: "correct db-type"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-type %q is neither sqlite nor postgres",
+			engine), Fix: "correct db-type"}
 	}
 	switch backend := c.Get("storage-backend"); backend {
 	case "local":
 		if c.Get("storage-local-base-path") == "" {
-			return &remedy.Error{Kind: remedy.Setting, What: "storage-local-base-path is empty", Fix: "set it to the media directory"}
+			return &remedy.Error{Kind: remedy.Setting, What: "storage-local-base-path is empty",
+				Fix: "set storage-local-base-path to the media folder"}
 		}
 		return nil
 	case "s3":
 		return c.CheckBucket()
 	default:
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend), Fix: "correct storage-backend"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-backend %q is neither local nor s3",
+			backend), Fix: "correct storage-backend"}
 	}
 }
 
-// CheckBucket finds what is missing of the settings of a bucket.
+// CheckBucket returns an error if a setting of the bucket is missing or wrong.
 func (c *Config) CheckBucket() error {
-	for _, key := range []string{"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key", "storage-s3-secret-key"} {
+	for _, key := range []string{"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key",
+		"storage-s3-secret-key"} {
 		if c.Get(key) == "" {
-			return &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, and " + key + " is not set",
-				Fix: "set it in GoToSocial's file, or GTS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))}
+			return &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, but " + key + " is not set",
+				Fix: "set the key in GoToSocial's file, or GTS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))}
 		}
 	}
 	if _, err := strconv.ParseBool(c.Get("storage-s3-use-ssl")); err != nil {
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor "+
+			"false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
 	}
 	return nil
 }

@@ -7,16 +7,15 @@ import (
 	"math/big"
 )
 
-// What may be wrong with a key. The words of the libraries stay away: they
-// quote what they could not read.
+// The faults of a key. The errors of the libraries are dropped: they quote the key.
 var (
-	errPrivate   = errors.New("its private key is no sound RSA key")
-	errPublic    = errors.New("its public key is no RSA key")
-	errOtherPair = errors.New("its private and public key belong to different pairs")
+	errPrivate   = errors.New("the private key is not a valid RSA key")
+	errPublic    = errors.New("the public key is not an RSA key")
+	errOtherPair = errors.New("private and public key belong to different pairs")
 )
 
-// CheckKeyPair wants the key pair of a local account, as GoToSocial stores it, to
-// be sound and to be one.
+// CheckKeyPair checks the key pair of a local account, in the form in which GoToSocial
+// stores keys.
 func CheckKeyPair(private, public string) error {
 	pair, err := ParsePrivateKey(private)
 	if err != nil {
@@ -32,15 +31,15 @@ func CheckKeyPair(private, public string) error {
 	return nil
 }
 
-// storedKey is the part of a key that the rest can be computed from, as
-// GoToSocial stores it: rsa.PrivateKey in JSON. Its numbers have 600 digits:
-// big.Int reads every one of them, a float would keep 16.
+// storedKey is a key as GoToSocial stores it: rsa.PrivateKey in JSON, without the
+// values that follow from the others. The numbers have 600 digits.
 type storedKey struct {
 	N, D   *big.Int
 	E      int
 	Primes []*big.Int
 }
 
+// ParsePrivateKey parses a private key as GoToSocial stores it.
 func ParsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	var s storedKey
 	if json.Unmarshal([]byte(text), &s) != nil || !positive(append(s.Primes, s.N, s.D)...) {
@@ -54,6 +53,7 @@ func ParsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
+// ParsePublicKey parses a public key as GoToSocial stores it.
 func ParsePublicKey(text string) (*rsa.PublicKey, error) {
 	var s storedKey
 	if json.Unmarshal([]byte(text), &s) != nil || !positive(s.N) || s.E < 2 {

@@ -1,8 +1,8 @@
 package gotosocial
 
-// LocalMedia are the storage keys of local media, as `gotosocial admin media
-// list-attachments --local-only` and `list-emojis --local-only` select them. Both
-// engines read it.
+// LocalMedia is the SQL that selects the storage keys of local media, as do
+// `gotosocial admin media list-attachments --local-only` and `list-emojis
+// --local-only`. Both engines understand the SQL.
 const LocalMedia = `
 	SELECT file_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND file_path<>'' UNION
 	SELECT thumbnail_path FROM media_attachments WHERE COALESCE(remote_url,'')='' AND thumbnail_path<>'' UNION

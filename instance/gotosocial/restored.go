@@ -13,26 +13,26 @@ import (
 	"holdfast/manifest"
 )
 
-// RestoredFolder is a folder with the files of a snapshot below files/.
+// RestoredFolder is a folder that a restore made. The files part lies below files/.
 type RestoredFolder struct {
-	Path  string // its final, absolute path
+	Path  string // the final, absolute path
 	Files fs.FS  // the folder as it is now
 }
 
-// Remains are what a restore brought of a domain's configuration.
+// Remains is the restored configuration of a domain.
 type Remains struct {
-	// Config is as its server had it: File is where that will lie, WorkingDir
-	// where relative paths led. nil where nothing of the domain was found.
+	// Config is the configuration of the old server, or nil. File is the restored file;
+	// WorkingDir is the old server's.
 	Config *Config
-	// Others are more configuration files of the domain, where nothing tells which
-	// one the server used.
+	// Others are further configuration files of the domain. No unit tells which file
+	// the server used.
 	Others []string
-	// Environment are files that set the server's variables or flags.
+	// Environment are the restored files that set variables or flags of the server.
 	Environment []string
 }
 
-// Remains looks through the restored files for the configuration of the
-// domain. The unit that names the configuration file decides between several.
+// Remains searches the restored files for the configuration of the domain. If a unit
+// names one of several configuration files, that file counts.
 func (d RestoredFolder) Remains(domain string) (found Remains) {
 	files, linked, run := d.gather(domain)
 	for _, s := range run {
@@ -56,7 +56,7 @@ func (d RestoredFolder) Remains(domain string) (found Remains) {
 	if named := d.named(files, all.configFile()); named >= 0 {
 		files = files[named : named+1]
 	}
-	if len(files) > 1 { // one that links lead to goes by their names
+	if len(files) > 1 { // the target of a link counts under the names of its links
 		files = slices.DeleteFunc(files, func(c *Config) bool { return linked[c.File] })
 	}
 	found.Config = newConfig()
@@ -76,7 +76,7 @@ func (d RestoredFolder) Remains(domain string) (found Remains) {
 	return found
 }
 
-// named is the index of the configuration file that the server is given, or -1.
+// named returns the index of the configuration file that a unit names, or -1.
 func (d RestoredFolder) named(files []*Config, path string) int {
 	exact := slices.IndexFunc(files, func(c *Config) bool { return c.File == filepath.Join(d.Path, "files", path) })
 	if at := d.Find(path); exact < 0 && at != "" {
@@ -85,9 +85,9 @@ func (d RestoredFolder) named(files []*Config, path string) int {
 	return exact
 }
 
-// Find is where a file of the machine lies in a restored folder, every link
-// on the way to it followed within that: links are of the snapshot, and may lead
-// to what this machine has there. "" where nothing is.
+// Find returns the path within the folder of a file of the old machine, or "". Find
+// follows links within the folder only: a link of the snapshot must never lead to a
+// file of this machine.
 func (d RestoredFolder) Find(name string) string {
 	end, err := manifest.Resolve(name, func(name string) (manifest.Link, bool) {
 		text, err := fs.ReadLink(d.Files, path.Join("files", name))
@@ -100,15 +100,15 @@ func (d RestoredFolder) Find(name string) string {
 	return place
 }
 
-// Here is the path of a restored file without links on the way.
+// Here returns the path of a restored file without links on the way.
 func (d RestoredFolder) Here(file string) string {
 	return filepath.Join(d.Path, d.Find(strings.TrimPrefix(file, filepath.Join(d.Path, "files"))))
 }
 
-// gather reads the restored files that may be of the domain: configuration
-// files, which may leave the host to the environment, and what sets that. linked
-// are those of them that links lead to. The path of each service is where its one
-// file lies in the folder.
+// gather reads the restored files that may belong to the domain: configuration files,
+// which may leave the domain to the environment, and files that set variables or
+// flags. linked holds the configuration files that are targets of links. The path of
+// each service is the path of its file in the folder.
 func (d RestoredFolder) gather(domain string) (files []*Config, linked map[string]bool, run []*service) {
 	linked = map[string]bool{}
 	seen := map[string]bool{}
@@ -117,7 +117,8 @@ func (d RestoredFolder) gather(domain string) (files []*Config, linked map[strin
 			return nil
 		}
 		place := d.Find(strings.TrimPrefix(name, "files"))
-		if info, err := fs.Lstat(d.Files, place); err != nil || !info.Mode().IsRegular() || info.Size() > systemd.MaxSettings {
+		if info, err := fs.Lstat(d.Files, place); err != nil || !info.Mode().IsRegular() ||
+			info.Size() > systemd.MaxSettings {
 			return nil
 		}
 		text, err := fs.ReadFile(d.Files, place)
@@ -126,7 +127,8 @@ func (d RestoredFolder) gather(domain string) (files []*Config, linked map[strin
 		}
 		ext := path.Ext(name)
 		if decoders[ext] == nil {
-			if s := restoredService(name, string(text)); s != nil && !seen[place] && (s.set("host") == "" || strings.ToLower(s.set("host")) == domain) {
+			if s := restoredService(name, string(text)); s != nil && !seen[place] &&
+				(s.set("host") == "" || strings.ToLower(s.set("host")) == domain) {
 				seen[place] = true
 				s.unit.Path = place
 				run = append(run, s)
@@ -147,7 +149,7 @@ func (d RestoredFolder) gather(domain string) (files []*Config, linked map[strin
 	return files, linked, run
 }
 
-// ofGoToSocial reports whether the file sets anything that is read here.
+// ofGoToSocial reports whether the file has a setting that Holdfast reads.
 func (c *Config) ofGoToSocial() bool {
 	for key := range defaults {
 		if c.settings[key].Origin.Kind == FromFile {
@@ -157,21 +159,22 @@ func (c *Config) ofGoToSocial() bool {
 	return false
 }
 
-// restoredService is what a restored file says of a server: a unit, a drop-in, or
-// an environment file. nil where it says nothing.
+// restoredService reads how a restored unit, drop-in or environment file runs a
+// server. Any other file returns nil.
 func restoredService(name, text string) *service {
 	s := &service{unit: &systemd.Unit{Path: name, Fragment: name}}
 	if ext := path.Ext(name); ext == ".service" || ext == ".conf" {
-		// Environment files are looked at where they were restored, never where
-		// they would be on this machine.
-		s.unit.Settings = slices.DeleteFunc(systemd.ParseUnit(text, name), func(line systemd.Setting) bool { return line.Key == "EnvironmentFile" })
+		// The restored environment files count, never the files of this machine.
+		s.unit.Settings = slices.DeleteFunc(systemd.ParseUnit(text, name),
+			func(line systemd.Setting) bool { return line.Key == "EnvironmentFile" })
 		s = runs(s.unit)
 		if s.binary == "" && s.unit.Last("WorkingDirectory") == "" {
 			s.workingDir = ""
 		}
 	} else if strings.Contains(text, "GTS_") {
 		s.vars = systemd.ParseEnvironment(text, name)
-		if container, _, err := containerVariables(text, name); err == nil && lastVariable(s.vars, "host") != lastVariable(container, "host") {
+		if container, _, err := containerVariables(text, name); err == nil && lastVariable(s.vars,
+			"host") != lastVariable(container, "host") {
 			s.vars = container
 		}
 	}
@@ -182,22 +185,23 @@ func restoredService(name, text string) *service {
 	return s
 }
 
-// RestoredConfig is GoToSocial's configuration out of a restored folder, with the
-// places that everything had.
+// RestoredConfig returns GoToSocial's configuration from a restored folder. Its paths
+// are those of the old machine.
 func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
 	found := RestoredFolder{"/", folder}.Remains(domain)
 	switch {
 	case found.Config == nil:
 		return nil, fmt.Errorf("the snapshot has no configuration of %s", domain)
 	case len(found.Others) > 0:
-		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain, found.Config.File, strings.Join(found.Others, ", "))
+		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain,
+			found.Config.File, strings.Join(found.Others, ", "))
 	}
 	found.Config.File = strings.TrimPrefix(found.Config.File, "/files")
 	return found.Config, nil
 }
 
-// RunsAs is "USER:GROUP" that the restored unit runs the server as, "USER:" where
-// the group is the user's own, "" where it says nothing.
+// RunsAs returns "USER:GROUP" of the restored unit, "USER:" for the user's own group,
+// or "" without a user.
 func (c *Config) RunsAs() string {
 	user, group, _ := strings.Cut(c.UnitUser, ":")
 	if user == "" && group == "" {
@@ -206,6 +210,6 @@ func (c *Config) RunsAs() string {
 	return cmp.Or(user, "root") + ":" + group
 }
 
-// RunLike takes over what only a unit says, out of the restored configuration: who
-// runs the server, and which program that is.
+// RunLike takes the user and the program of the server from the restored
+// configuration, where they come from a unit.
 func (c *Config) RunLike(restored *Config) { c.Binary, c.UnitUser = restored.Binary, restored.UnitUser }

@@ -13,27 +13,27 @@ import (
 	"holdfast/remedy"
 )
 
-// Server says how the instance's server is run, as far as a person has to: its
-// zero value looks for a systemd unit that runs one.
+// Server tells how the instance's server runs. The zero Server searches for a systemd
+// unit that runs a server.
 type Server struct {
-	File       string // its configuration file; default: the one that unit or environment names
-	WorkingDir string // default: its unit's, else the folder of File, else that of GoToSocial's container image
-	Unit       string // its systemd unit, by path or name; default: the one that runs a server with File
-	EnvFile    string // the environment file of its container, read as docker compose does
-	// Environment is Holdfast's own, in the form of os.Environ. It stands for the
-	// server's where neither a unit nor EnvFile says what that is.
+	File       string // the configuration file; default: as in unit or environment
+	WorkingDir string // default: the unit's, else the folder of File, else that of the container image
+	Unit       string // the systemd unit, by path or name; default: the unit that runs a server with File
+	EnvFile    string // the environment file of the container, in the form of docker compose
+	// Environment is Holdfast's own environment, in the form of [os.Environ]. Without
+	// a unit and an EnvFile it takes the place of the server's environment.
 	Environment []string
-	Paths       map[string]string // where absolute paths of its container are here
-	Root        string            // under which units are looked for; default: /
+	Paths       map[string]string // from absolute folders of the container to folders of this machine
+	Root        string            // the root folder of the units; default: /
 
-	alone bool // there is no unit, and none is looked for
+	alone bool // there is no unit, and no search for a unit
 }
 
 // imageDir is the working directory of GoToSocial's container image.
 const imageDir = "/gotosocial"
 
-// Config reads the configuration as that server sees it. No error and no warning
-// quotes a value.
+// Config reads the configuration as the server sees it. Errors and warnings quote no
+// value.
 func (s Server) Config() (*Config, error) {
 	run, err := s.service()
 	if err != nil {
@@ -43,7 +43,7 @@ func (s Server) Config() (*Config, error) {
 	c.Unit, c.Binary, c.Warnings = run.unit.Path, run.binary, run.warnings
 	c.ServiceFiles = append(slices.Clone(run.unit.Files), run.envFiles...)
 	if c.Unit == "" && !s.alone {
-		// It runs no server that is known of, but maybe what starts its container.
+		// The unit may start the server's container.
 		usual := filepath.Join("/", s.Root, "etc/systemd/system/gotosocial.service")
 		another := func(run *service) bool { return run.unit.Path == usual && run.configFile() != "" }
 		if !slices.ContainsFunc(services(s.Root), another) {
@@ -76,18 +76,19 @@ func (s Server) Config() (*Config, error) {
 	return c, nil
 }
 
-// chooseFile takes the configuration file that the server is given, unless a
-// person named one.
+// chooseFile takes the configuration file of the service, unless a person named a
+// file.
 func (c *Config) chooseFile(run *service) {
 	named := c.Absolute(run.set("config-path"))
 	if c.File == "" {
 		c.File = named
 	} else if named != "" && !same(c.File, named) {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("the server is started with %s, Holdfast reads %s: correct instance.gotosocial, or leave it out", named, c.File))
+		c.Warnings = append(c.Warnings, fmt.Sprintf("the server reads %s, but Holdfast reads %s: correct or remove "+
+			"instance.gotosocial", named, c.File))
 	}
 }
 
-// warnUnsaved names the settings that only Holdfast's own environment has: a
+// warnUnsaved names the settings that come only from Holdfast's own environment. A
 // restore would not bring them back.
 func (c *Config) warnUnsaved() {
 	var names []string
@@ -98,11 +99,13 @@ func (c *Config) warnUnsaved() {
 		}
 	}
 	if len(names) > 0 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%s of Holdfast's own environment will be in no snapshot: name the file that sets them as instance.env_file, or keep a copy with the recovery kit", strings.Join(names, ", ")))
+		c.Warnings = append(c.Warnings, fmt.Sprintf("no snapshot will have %s of Holdfast's own environment: name "+
+			"the file that sets them by instance.env_file, or keep a copy with the recovery kit", strings.Join(names,
+			", ")))
 	}
 }
 
-// service is how the server is run; its unit has no path where none is known.
+// service returns how the server runs. The unit has no path if no unit is known.
 func (s Server) service() (*service, error) {
 	run, err := s.unitService()
 	if err != nil {
@@ -116,7 +119,8 @@ func (s Server) service() (*service, error) {
 	case run.err != nil:
 		return nil, run.err
 	case run.binary == "":
-		run.warnings = append(run.warnings, fmt.Sprintf("%s doesn't run gotosocial server start itself: flags are not seen", run.unit.Path))
+		run.warnings = append(run.warnings, fmt.Sprintf("%s doesn't run gotosocial server start itself: Holdfast "+
+			"does not see the flags", run.unit.Path))
 		run.workingDir = ""
 	}
 	if s.EnvFile != "" {
@@ -128,8 +132,7 @@ func (s Server) service() (*service, error) {
 	return run, nil
 }
 
-// unitService is the unit that runs the server, nil where none is named and none
-// is found.
+// unitService returns the unit that runs the server, or nil without a unit.
 func (s Server) unitService() (*service, error) {
 	if s.Unit != "" {
 		u, err := systemd.ReadUnit(s.Unit, s.Root)
@@ -138,7 +141,11 @@ func (s Server) unitService() (*service, error) {
 		}
 		return runs(u), nil
 	}
-	own := slices.ContainsFunc(ownVariables(s.Environment), func(v systemd.Variable) bool { _, ok := settingKey(v); return ok })
+	own := slices.ContainsFunc(ownVariables(s.Environment), func(v systemd.Variable) bool {
+		_,
+			ok := settingKey(v)
+		return ok
+	})
 	if s.alone || s.EnvFile != "" || own && s.File == "" {
 		return nil, nil
 	}
@@ -156,7 +163,8 @@ func (s Server) unitService() (*service, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, &remedy.Error{Kind: remedy.Setting, What: "several units run a GoToSocial server: " + strings.Join(paths, ", "), Fix: "name the instance's one: instance.unit, or --unit where init is at work"}
+	return nil, &remedy.Error{Kind: remedy.Setting, What: "several units run a GoToSocial server: " +
+		strings.Join(paths, ", "), Fix: "name the unit of the instance by instance.unit, or init --unit"}
 }
 
 func (s *service) readContainerFile(path string) error {
@@ -175,8 +183,7 @@ func (s *service) readContainerFile(path string) error {
 	return nil
 }
 
-// warnIgnored names the variables of Holdfast's own environment that the server
-// doesn't have.
+// warnIgnored names the variables of Holdfast's own environment that the server lacks.
 func (s *service) warnIgnored(own []string, place string) {
 	var names []string
 	for _, v := range ownVariables(own) {
@@ -185,11 +192,12 @@ func (s *service) warnIgnored(own []string, place string) {
 		}
 	}
 	if len(names) > 0 {
-		s.warnings = append(s.warnings, fmt.Sprintf("%s of Holdfast's own environment doesn't count: the server's is that of %s", strings.Join(names, ", "), place))
+		s.warnings = append(s.warnings, fmt.Sprintf("%s of Holdfast's own environment has no effect: the server's "+
+			"environment is that of %s", strings.Join(names, ", "), place))
 	}
 }
 
-// same reports whether two paths lead to one file.
+// same reports whether two paths lead to the same file.
 func same(a, b string) bool {
 	first, err1 := os.Stat(a)
 	second, err2 := os.Stat(b)
@@ -202,23 +210,26 @@ func same(a, b string) bool {
 // Found is a server on this machine.
 type Found struct {
 	Server
-	How string // what it was found by, for a person
+	How string // tells a person how Holdfast found the server
 }
 
-// Find looks for the servers on this machine: systemd units that run one, else
-// configuration files in the usual places.
+// Find searches for the servers of this machine: systemd units that run a server, or
+// else configuration files in the usual places.
 func Find(root string) (found []Found) {
 	for _, run := range services(root) {
-		found = append(found, Found{Server{Unit: run.unit.Path, Root: root}, "the systemd unit " + run.unit.Path + " runs it"})
+		found = append(found, Found{Server{Unit: run.unit.Path, Root: root}, "the systemd unit " + run.unit.Path +
+			" runs it"})
 	}
 	if len(found) > 0 {
 		return found
 	}
-	for _, dir := range []string{"gotosocial", "etc/gotosocial", "opt/gotosocial", "srv/gotosocial", "var/lib/gotosocial"} {
+	for _, dir := range []string{"gotosocial", "etc/gotosocial", "opt/gotosocial", "srv/gotosocial",
+		"var/lib/gotosocial"} {
 		file := filepath.Join("/", root, dir, "config.yaml")
 		known := slices.ContainsFunc(found, func(f Found) bool { return same(f.File, file) })
 		if disk.IsRegular(file) && !known {
-			found = append(found, Found{Server{File: file, Root: root}, "its configuration " + file + " lies in a usual place; no systemd unit runs it"})
+			found = append(found, Found{Server{File: file, Root: root}, "its configuration " + file +
+				" lies in a usual place; no systemd unit runs a server"})
 		}
 	}
 	return found

@@ -10,16 +10,16 @@ import (
 	"holdfast/instance/systemd"
 )
 
-// service is what a unit says of the server that it runs.
+// service is how a unit runs a server.
 type service struct {
 	unit       *systemd.Unit
-	vars       []systemd.Variable // later ones win
+	vars       []systemd.Variable // later variables override earlier ones
 	envFiles   []string
-	binary     string // "" unless it runs a GoToSocial server
+	binary     string // "" unless the unit runs a GoToSocial server
 	flags      []flag
 	workingDir string
 	warnings   []string
-	err        error // why its environment isn't known
+	err        error // why the environment is unknown
 }
 
 // flag is a flag of the server's command line.
@@ -28,7 +28,7 @@ type flag struct {
 	place      string // the file with the ExecStart= line
 }
 
-// runs reads what a unit says.
+// runs reads how a unit runs a server.
 func runs(u *systemd.Unit) *service {
 	s := &service{unit: u}
 	s.readEnvironment()
@@ -39,21 +39,22 @@ func runs(u *systemd.Unit) *service {
 		s.warn("WorkingDirectory", u.Path, err)
 	}
 	if u.Last("RootDirectory") != "" || u.Last("RootImage") != "" {
-		s.warnings = append(s.warnings, u.Path+" gives the server a root folder of its own: name its paths, as they are here, in instance.paths")
+		s.warnings = append(s.warnings, u.Path+" gives the server a root folder of its own: map its paths to this "+
+			"machine by instance.paths")
 	}
 	return s
 }
 
-// warn says that a line doesn't count. Lines may hold secrets: it quotes none.
+// warn tells that a line has no effect. Warnings quote no line: it may hold secrets.
 func (s *service) warn(key, file string, err error) {
-	s.warnings = append(s.warnings, fmt.Sprintf("%s= in %s doesn't count, or not all of it: %v", key, file, err))
+	s.warnings = append(s.warnings, fmt.Sprintf("Holdfast ignores %s= in %s, or a part of it: %v", key, file, err))
 }
 
-// readEnvironment gathers Environment=, then EnvironmentFile=, which is the
-// stronger (systemd.exec(5)).
+// readEnvironment reads Environment=, then EnvironmentFile=, which overrides
+// Environment= (systemd.exec(5)).
 func (s *service) readEnvironment() {
 	for _, line := range s.unit.List("Environment") {
-		words, err := systemd.SplitWords(line.Value, false)
+		words, err := systemd.SplitWords(line.Value)
 		if err != nil {
 			s.warn(line.Key, line.File, err)
 		}
@@ -74,19 +75,20 @@ func (s *service) readEnvironment() {
 	}
 	for _, line := range s.unit.List("PassEnvironment") {
 		if strings.Contains(line.Value, "GTS_") {
-			s.warnings = append(s.warnings, fmt.Sprintf("%s hands on variables of systemd's own environment (PassEnvironment=), which can't be seen here: set them by EnvironmentFile=", line.File))
+			s.warnings = append(s.warnings, fmt.Sprintf("%s passes on variables of systemd's own environment "+
+				"(PassEnvironment=), which Holdfast does not see: set them by EnvironmentFile=", line.File))
 		}
 	}
 	for _, line := range s.unit.List("UnsetEnvironment") {
-		words, _ := systemd.SplitWords(line.Value, false)
+		words, _ := systemd.SplitWords(line.Value)
 		s.vars = slices.DeleteFunc(s.vars, func(v systemd.Variable) bool {
 			return slices.Contains(words, v.Name) || slices.Contains(words, v.Name+"="+v.Value)
 		})
 	}
 }
 
-// readEnvironmentFile reads the files that a pattern names, in their order. Only
-// a leading "-" allows that there is none.
+// readEnvironmentFile reads the files of a pattern in their order. Without a leading
+// "-" a missing file is an error.
 func (s *service) readEnvironmentFile(line systemd.Setting) error {
 	pattern, optional := strings.CutPrefix(line.Value, "-")
 	pattern, err := s.unit.Expand(pattern)
@@ -99,10 +101,11 @@ func (s *service) readEnvironmentFile(line systemd.Setting) error {
 		return nil
 	}
 	if len(files) == 0 {
-		files = []string{pattern} // the system's own words say why
+		files = []string{pattern} // opening the file fails with the system's error
 	}
 	for _, file := range files {
-		text, err := systemd.ReadSettings(file, "environment file of "+s.unit.Path, "correct EnvironmentFile= in "+line.File)
+		text, err := systemd.ReadSettings(file, "environment file of "+s.unit.Path,
+			"correct EnvironmentFile= in "+line.File)
 		if err != nil {
 			return err
 		}
@@ -128,7 +131,8 @@ func (s *service) readCommand() {
 	}
 }
 
-// takeCommand reports whether the words run a GoToSocial server.
+// takeCommand reports whether the words run a GoToSocial server, and reads the flags
+// of the server.
 func (s *service) takeCommand(words []string, file string) bool {
 	if len(words) == 0 {
 		return false
@@ -141,7 +145,7 @@ func (s *service) takeCommand(words []string, file string) bool {
 	}
 	args := words[1:]
 	if strings.Contains(prefix, "@") && len(args) > 0 {
-		args = args[1:] // its name for itself
+		args = args[1:] // argv[0]
 	}
 	for i, arg := range args {
 		if args[i], err = s.unit.Expand(arg); err != nil {
@@ -167,9 +171,9 @@ var (
 	innerVariable = regexp.MustCompile(`\$\$|\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 )
 
-// substitute puts variables into a command line (systemd.service(5), "Command
-// Lines"): $NAME that is a word becomes the words of its value, ${NAME} its very
-// value, $$ a dollar.
+// substitute replaces the variables of a command line (systemd.service(5), "Command
+// Lines"). A word $NAME becomes the words of the value, ${NAME} becomes the value, and
+// $$ becomes a dollar.
 func (s *service) substitute(args []string, file string) (words []string) {
 	for _, arg := range args {
 		if !wholeVariable.MatchString(arg) {
@@ -181,7 +185,7 @@ func (s *service) substitute(args []string, file string) (words []string) {
 			}))
 			continue
 		}
-		split, err := systemd.SplitWords(s.variable(arg[1:], file), true)
+		split, err := systemd.SplitArguments(s.variable(arg[1:], file))
 		if err != nil {
 			s.warn("ExecStart", file, fmt.Errorf("%s: %w", arg, err))
 		}
@@ -190,7 +194,7 @@ func (s *service) substitute(args []string, file string) (words []string) {
 	return words
 }
 
-// variable is the value that the command line finds.
+// variable returns the value of a variable in the command line.
 func (s *service) variable(name, file string) string {
 	for _, v := range slices.Backward(s.vars) {
 		if v.Name == name {
@@ -200,13 +204,13 @@ func (s *service) variable(name, file string) string {
 	if name == "USER" || name == "LOGNAME" {
 		return s.unit.User()
 	}
-	s.warn("ExecStart", file, fmt.Errorf("the unit sets no %s, taken as empty", name))
+	s.warn("ExecStart", file, fmt.Errorf("the unit does not set %s", name))
 	return ""
 }
 
-// parseFlags reads GoToSocial's command line, and reports whether it starts a
-// server. Which flags are boolean isn't known for good: none of those that are
-// read here is, and any other is one where no value follows it.
+// parseFlags parses GoToSocial's command line. starts tells whether the command starts
+// a server. The flags that Holdfast reads have values. Any other flag counts as
+// boolean if no value follows.
 func parseFlags(args []string) (flags []flag, starts bool) {
 	verb := []string{"server", "start"}
 	for i := 0; i < len(args); i++ {
@@ -223,7 +227,8 @@ func parseFlags(args []string) (flags []flag, starts bool) {
 		taken := read || key == "config-path" || strings.HasPrefix(key, "db-")
 		switch {
 		case hasValue:
-		case i+1 < len(args) && (taken || !strings.HasPrefix(args[i+1], "--") && (len(verb) == 0 || args[i+1] != verb[0])):
+		case i+1 < len(args) && (taken || !strings.HasPrefix(args[i+1], "--") &&
+			(len(verb) == 0 || args[i+1] != verb[0])):
 			i++
 			value = args[i]
 		default:
@@ -234,7 +239,7 @@ func parseFlags(args []string) (flags []flag, starts bool) {
 	return flags, len(verb) == 0
 }
 
-// set is the value of a flag or, weaker, of the variable that mirrors it.
+// set returns the value of a flag, or else of the variable of the same setting.
 func (s *service) set(key string) string {
 	for _, f := range slices.Backward(s.flags) {
 		if f.key == key {
@@ -253,7 +258,7 @@ func lastVariable(vars []systemd.Variable, key string) string {
 	return ""
 }
 
-// configFile is the configuration file that the server is given, as it sees it.
+// configFile returns the path of the configuration file, as the server sees it.
 func (s *service) configFile() string {
 	path := s.set("config-path")
 	if path == "" || filepath.IsAbs(path) {
@@ -262,19 +267,20 @@ func (s *service) configFile() string {
 	return filepath.Join(s.workingDir, path)
 }
 
-// services are the units of this machine that run a GoToSocial server, by path.
+// services returns the units below the root that run a GoToSocial server, in the
+// order of their paths.
 func services(root string) (found []*service) {
 	seen := map[string]bool{}
 	for _, path := range systemd.ServicePaths(root) {
 		u, err := systemd.ReadUnit(path, root)
 		if err != nil {
-			continue // not to be read by this user, or masked
+			continue // unreadable for this user, or masked
 		}
 		s := runs(u)
 		if s.binary == "" {
 			continue
 		}
-		// Another name for the same unit is none of its own.
+		// A unit may have several names.
 		target, err := filepath.EvalSymlinks(u.Fragment)
 		_, instance, _ := strings.Cut(u.Name(), "@")
 		if id := target + "@" + instance; err == nil && !seen[id] {

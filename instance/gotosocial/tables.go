@@ -6,18 +6,18 @@ import (
 	"holdfast/remedy"
 )
 
-// Tables are those of a GoToSocial database at one moment, for one query at a
-// time. The engines agree on the SQL that is used with them.
+// Tables reads the tables of a GoToSocial database at one moment. Only one query may
+// run at a time. Callers use SQL that both engines understand.
 type Tables interface {
-	// Columns are the names of a table's columns; none where there is no table.
+	// Columns returns the columns of a table. A table that does not exist has none.
 	Columns(ctx context.Context, table string) ([]string, error)
 
-	// Each calls row with every row of a query, its columns as the engine prints
-	// them, nil for NULL. Arguments are $1, $2.
+	// Each calls row for every row of a query, with the values as the engine prints
+	// them. NULL is nil. The arguments replace $1, $2. An error of row ends the query.
 	Each(ctx context.Context, query string, args []string, row func([]*string) error) error
 
-	// Order is what rows are ordered by, so that the same database gives the
-	// same bytes: ByRow or ByID.
+	// Order returns the column that orders rows: ByRow or ByID. The same database has
+	// the same order every time.
 	Order() string
 
 	Close() error
@@ -28,11 +28,11 @@ var RequiredTables = []string{"bun_migrations", "accounts", "media_attachments",
 
 // The orders of rows.
 const (
-	ByRow = "rowid" // the order in GoToSocial's own SQLite file, and so that of its own export
-	ByID  = "id"    // an order that VACUUM and updates don't change, and a snapshot's rows can be brought into
+	ByRow = "rowid" // the order of a SQLite file, and of GoToSocial's own export
+	ByID  = "id"    // an order that updates and VACUUM do not change
 )
 
-// Text is a value, "" for NULL.
+// Text returns a value, or "" for NULL.
 func Text(v *string) string {
 	if v == nil {
 		return ""
@@ -40,7 +40,7 @@ func Text(v *string) string {
 	return *v
 }
 
-// Damaged is what is wrong with a database.
+// Damaged returns the error of a damaged database.
 func Damaged(findings ...string) *remedy.DamageError {
 	return &remedy.DamageError{What: "the database is damaged", Findings: findings}
 }

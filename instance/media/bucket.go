@@ -129,7 +129,10 @@ func (p *page) before(key string) bool {
 }
 
 func (p *page) find(key string) (o remote.Object, found bool) {
-	i, found := slices.BinarySearchFunc(p.objects, key, func(o remote.Object, key string) int { return strings.Compare(o.Name, key) })
+	i, found := slices.BinarySearchFunc(p.objects, key, func(o remote.Object,
+		key string) int {
+		return strings.Compare(o.Name, key)
+	})
 	if found {
 		o = p.objects[i]
 	}

@@ -30,12 +30,14 @@ func OpenClient(c *gotosocial.Config, patience time.Duration) (Client, error) {
 		return nil, err
 	}
 	b, err := remote.OpenBucket(remote.BucketConfig{
-		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"), Prefix: c.Get("storage-s3-key-prefix"),
+		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"),
+		Prefix:    c.Get("storage-s3-key-prefix"),
 		AccessKey: c.Get("storage-s3-access-key"), SecretKey: c.Get("storage-s3-secret-key"),
 		Region: c.Get("storage-s3-region"), Plain: !tls, Lookup: c.Get("storage-s3-bucket-lookup"),
 	}, patience)
 	if err != nil {
-		return nil, &remedy.Error{Kind: remedy.Source, What: "GoToSocial's bucket", Err: err, Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
+		return nil, &remedy.Error{Kind: remedy.Source, What: "GoToSocial's bucket", Err: err,
+			Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
 	}
 	return client{b}, nil
 }
@@ -99,13 +101,16 @@ func (b client) explain(err error) error {
 	p := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("GoToSocial's bucket, %s", b), Err: err}
 	switch {
 	case errors.Is(err, remote.ErrCredentials):
-		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and make sure that the key may list the bucket"
+		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and make " +
+			"sure that the key may list the bucket"
 	case errors.Is(err, remote.ErrUnreachable):
-		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, or find out why the server does not answer; then run the command again"
+		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, or find out why " +
+			"the server does not answer; then run the command again"
 	case errors.Is(err, remote.ErrFull):
 		p.Fix = "make room there or raise the quota, then run the command again: uploaded files are kept"
 	default:
-		p.Fix = "correct storage-s3-bucket, storage-s3-endpoint, storage-s3-region and storage-s3-bucket-lookup in GoToSocial's configuration"
+		p.Fix = "correct storage-s3-bucket, storage-s3-endpoint, storage-s3-region and storage-s3-bucket-lookup in " +
+			"GoToSocial's configuration"
 	}
 	return p
 }

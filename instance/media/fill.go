@@ -45,8 +45,10 @@ func (f *Filling) Start(ctx context.Context) error {
 		if !f.has(o.Name) {
 			return &remedy.Error{
 				Kind: remedy.Refused,
-				What: fmt.Sprintf("GoToSocial's bucket holds objects that are not part of this restore, such as %q", o.Name),
-				Fix:  "name an empty bucket or another storage-s3-key-prefix in GoToSocial's configuration, or empty the bucket",
+				What: fmt.Sprintf("GoToSocial's bucket holds objects that are not part of this restore, such as %q",
+					o.Name),
+				Fix: "name an empty bucket or another storage-s3-key-prefix in GoToSocial's configuration, or " +
+					"empty the bucket",
 			}
 		}
 	}

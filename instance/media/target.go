@@ -38,7 +38,8 @@ func (t *FolderTarget) Look(_ context.Context, work string, _ *disk.Mover) (deta
 	}
 	for _, e := range entries {
 		if e.Name() != "lost+found" && filepath.Join(t.path, e.Name()) != work {
-			return "", &remedy.Error{Kind: remedy.Refused, What: t.path + " is not empty: " + e.Name() + " is there", Fix: "move away what is in it"}
+			return "", &remedy.Error{Kind: remedy.Refused, What: t.path + " is not empty: " + e.Name() + " is there",
+				Fix: "move away what is in it"}
 		}
 	}
 	return t.path, nil
@@ -118,7 +119,8 @@ func (t *BucketTarget) Look(ctx context.Context, _ string, m *disk.Mover) (detai
 		if m.Replace {
 			return detail + " is not empty; what is there stays", nil
 		}
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is not empty: %q is there", detail, o.Name),
+		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is not empty: %q is there", detail,
+			o.Name),
 			Fix: "--replace lets what is there stay, beside what is restored; or name another storage-s3-key-prefix"}
 	}
 	return detail, nil
@@ -144,7 +146,8 @@ func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"), t.name)}, os.RemoveAll(from)
+	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"),
+		t.name)}, os.RemoveAll(from)
 }
 
 // Find returns fs.ErrNotExist if the bucket lacks an object.

@@ -17,7 +17,8 @@ import (
 func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (aside string, err error) {
 	name := d.config.Database
 	var may bool
-	err = admin.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1`, name).Scan(&may)
+	err = admin.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1`,
+		name).Scan(&may)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
@@ -30,12 +31,14 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 		return "", err
 	case !empty && !replace:
 		return "", &remedy.Error{
-			Kind: remedy.Refused, What: fmt.Sprintf("%s exists", d), Fix: "--replace renames it aside; nothing is ever dropped",
+			Kind: remedy.Refused, What: fmt.Sprintf("%s exists", d), Fix: "--replace renames it aside; nothing is " +
+				"ever dropped",
 		}
 	case !may:
 		return "", &remedy.Error{
 			Kind: remedy.Refused, What: fmt.Sprintf("%s exists and does not belong to %q", d, d.config.User),
-			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s; then the restore can rename the database aside",
+			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s; then the restore can rename "+
+				"the database aside",
 				quoteName(name), quoteName(d.config.User)),
 		}
 	}
@@ -49,7 +52,8 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 	}
 	if others > 0 {
 		return "", &remedy.Error{
-			Kind: remedy.Refused, What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others, "connection")), Fix: fixInUse,
+			Kind: remedy.Refused, What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others,
+				"connection")), Fix: fixInUse,
 		}
 	}
 	return asidePrefix(name) + time.Now().UTC().Format("20060102_150405"), nil
@@ -78,9 +82,11 @@ func (d *Database) listAside(ctx context.Context) (rest []string) {
 	for _, name := range names {
 		drop := "DROP DATABASE " + quoteName(name)
 		if empty, err := isEmpty(ctx, admin, name); err == nil && empty {
-			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is now called %s, and you can drop it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is now called %s, and "+
+				"you can drop it: %s", name, drop))
 		} else {
-			rest = append(rest, fmt.Sprintf("the database that was there before is now called %s; once you miss nothing in it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the database that was there before is now called %s; once you miss "+
+				"nothing in it: %s", name, drop))
 		}
 	}
 	return rest

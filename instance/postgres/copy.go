@@ -129,7 +129,8 @@ func (r *copied) next() error {
 		// COPY 123
 		_, count, _ := strings.Cut(string(m.CommandTag), " ")
 		if rows, err := strconv.ParseInt(count, 10, 64); err != nil || rows != r.lines {
-			return fmt.Errorf("read table %s: the server reports %q after %d rows", r.table.name(), m.CommandTag, r.lines)
+			return fmt.Errorf("read table %s: the server reports %q after %d rows", r.table.name(), m.CommandTag,
+				r.lines)
 		}
 	case *pgproto3.ErrorResponse:
 		return r.explain(pgconn.ErrorResponseToPgError(m))

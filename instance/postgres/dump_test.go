@@ -17,7 +17,8 @@ func TestOnlyABackupNeedsPgDump(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", postgrestest.Schema)
-	c, err := gotosocial.Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" + s.URL(postgrestest.Owner, "gotosocial")})
+	c, err := gotosocial.Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" +
+		s.URL(postgrestest.Owner, "gotosocial")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,13 +31,15 @@ func TestOnlyABackupNeedsPgDump(t *testing.T) {
 	client.Folders = nil
 	defer func() { client.Folders = folders }()
 	// It is missed at once, before anything was read.
-	if _, err := p.Begin(t.Context(), "social.example.org"); err == nil || !strings.Contains(err.Error(), "there is no pg_dump") {
+	if _, err := p.Begin(t.Context(), "social.example.org"); err == nil || !strings.Contains(err.Error(),
+		"there is no pg_dump") {
 		t.Errorf("a backup begins: %v", err)
 	}
 	n := 0
 	all, err := p.Tables(t.Context(), "social.example.org")
 	if err == nil {
-		err = errors.Join(all.Each(t.Context(), gotosocial.LocalMedia, nil, func([]*string) error { n++; return nil }), all.Close())
+		err = errors.Join(all.Each(t.Context(), gotosocial.LocalMedia, nil,
+			func([]*string) error { n++; return nil }), all.Close())
 	}
 	if err != nil || n != len(postgrestest.LocalMedia) {
 		t.Errorf("an export reads %d keys, %v", n, err)
@@ -58,7 +61,8 @@ func TestMissingPostgresIsToldWithTheCommandThatInstallsIt(t *testing.T) {
 	}
 	var refused *remedy.Error
 	_, err = target.Look(t.Context(), manifest.Facts{Server: "15.18"}, &disk.Mover{})
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "not installed here") || !strings.Contains(refused.Fix, "apt install postgresql") || !strings.Contains(refused.Fix, "15.18") {
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "not installed here") ||
+		!strings.Contains(refused.Fix, "apt install postgresql") || !strings.Contains(refused.Fix, "15.18") {
 		t.Errorf("%v, %+v", err, refused)
 	}
 }

@@ -33,7 +33,8 @@ func (d *Database) explain(err error) error {
 		d.explainCode(what, server)
 	case untrusted(err):
 		what.What += ": the server's certificate is not trusted"
-		what.Fix = "name the authority that signed the certificate by db-tls-ca-cert, and by db-address a name in the certificate; " +
+		what.Fix = "name the authority that signed the certificate by db-tls-ca-cert, and by db-address a name in " +
+			"the certificate; " +
 			"in a connection string by sslrootcert and host"
 	case errors.As(err, &connect):
 		what.What += " can't be reached"

@@ -39,7 +39,8 @@ func (d *Database) explainLoad(err error) error {
 const (
 	wentAway    = " went away during the restore"
 	fixWentAway = "find out from PostgreSQL's log why PostgreSQL stopped, or check the network"
-	fixDamage   = "restore an earlier snapshot; or restore this one into a folder by --to, and load database/restore.sql there by psql, "
+	fixDamage   = "restore an earlier snapshot; or restore this one into a folder by --to, and load " +
+		"database/restore.sql there by psql, "
 )
 
 // explainLoadCode explains an error code. The codes are in appendix A of
@@ -90,9 +91,12 @@ func (d *Database) explainSchema(err error) error {
 	switch server.Code {
 	case "42501":
 		return &remedy.Error{
-			Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs", d.config.User), Err: err,
-			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run the restore again, then ALTER ROLE %[1]s NOSUPERUSER; "+
-				"do so only for a snapshot of your own server: its content can then do anything there", quoteName(d.config.User)),
+			Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs",
+				d.config.User), Err: err,
+			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run the restore again, then "+
+				"ALTER ROLE %[1]s NOSUPERUSER; "+
+				"do so only for a snapshot of your own server: its content can then do anything "+
+				"there", quoteName(d.config.User)),
 		}
 	case "58P01", "0A000":
 		return &remedy.Error{

@@ -30,7 +30,8 @@ func listExtensions(ctx context.Context, conn *pgx.Conn) ([]extension, error) {
 			SELECT oid, 'pg_extension'::regclass::oid, oid FROM pg_extension
 			UNION
 			SELECT ext, d.classid, d.objid FROM part
-				JOIN pg_depend d ON d.refclassid = part.classid AND d.refobjid = part.objid AND d.deptype IN ('e', 'i', 'a')
+				JOIN pg_depend d ON d.refclassid = part.classid AND d.refobjid = part.objid
+				AND d.deptype IN ('e', 'i', 'a')
 		), needed (ext) AS (
 			SELECT oid FROM pg_extension WHERE oid < $1
 			UNION
@@ -76,7 +77,8 @@ func extensionScript(all []extension) string {
 	var b strings.Builder
 	for _, e := range all {
 		if !e.needed {
-			fmt.Fprintf(&b, "CREATE EXTENSION IF NOT EXISTS %s WITH SCHEMA %s CASCADE;\n", quoteName(e.name), quoteName(e.schema))
+			fmt.Fprintf(&b, "CREATE EXTENSION IF NOT EXISTS %s WITH SCHEMA %s CASCADE;\n", quoteName(e.name),
+				quoteName(e.schema))
 		}
 	}
 	return b.String()

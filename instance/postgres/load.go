@@ -134,7 +134,8 @@ func (l *load) create(ctx context.Context, admin *pgx.Conn, exists bool) error {
 			return err
 		}
 	}
-	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING 'UTF8'",
+	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING "+
+		"'UTF8'",
 		name, quoteName(l.db.config.User)))
 	return err
 }
@@ -226,7 +227,8 @@ func (l *load) copy(ctx context.Context, temp *Database, line copyLine) (int64, 
 		return 0, err
 	}
 	if tag.RowsAffected() != lines.n {
-		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows", line.file, lines.n, tag.RowsAffected()))
+		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows", line.file, lines.n,
+			tag.RowsAffected()))
 	}
 	return lines.n, execute(ctx, conn, "COMMIT")
 }

@@ -25,7 +25,8 @@ func (d *Database) lock(ctx context.Context, admin *pgx.Conn) error {
 	if err := admin.QueryRow(ctx, `SELECT pg_try_advisory_lock(`+key+`)`, name).Scan(&free); err != nil || free {
 		return err
 	}
-	slog.WarnContext(ctx, "wait for another restore of the database, or for PostgreSQL to notice the end of a killed restore",
+	slog.WarnContext(ctx, "wait for another restore of the database, or for PostgreSQL to notice the end of a "+
+		"killed restore",
 		"database", name, "at_most", patience)
 	if err := execute(ctx, admin, "SET lock_timeout = '"+patience+"'"); err != nil {
 		return err
@@ -34,7 +35,8 @@ func (d *Database) lock(ctx context.Context, admin *pgx.Conn) error {
 	if server := (*pgconn.PgError)(nil); !errors.As(err, &server) || server.Code != "55P03" {
 		return errors.Join(err, execute(ctx, admin, "SET lock_timeout = DEFAULT"))
 	}
-	held := &remedy.Error{Kind: remedy.Busy, What: fmt.Sprintf("another restore is at work at %s", d), Fix: "wait until the other restore ends"}
+	held := &remedy.Error{Kind: remedy.Busy, What: fmt.Sprintf("another restore is at work at %s", d),
+		Fix: "wait until the other restore ends"}
 	var pid int
 	err = admin.QueryRow(ctx, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -66,7 +66,8 @@ func scramVerifier(password string) (string, error) {
 	}
 	stored := sha256.Sum256(sign("Client Key"))
 	encode := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, encode(salt), encode(stored[:]), encode(sign("Server Key"))), nil
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, encode(salt), encode(stored[:]),
+		encode(sign("Server Key"))), nil
 }
 
 // logIn checks GoToSocial's user and password. The server checks them before it
@@ -83,12 +84,15 @@ func (d *Database) logIn(ctx context.Context) error {
 	if !errors.As(err, &server) || !strings.HasPrefix(server.Code, "28") {
 		return nil // the server accepted the user
 	}
-	refused := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", d.config.User), Err: server}
+	refused := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", d.config.User),
+		Err: server}
 	if server.Code == "28P01" {
-		refused.Fix = fmt.Sprintf(`give the user the password of GoToSocial's configuration: sudo -u postgres psql -c '\password %s'; `+
+		refused.Fix = fmt.Sprintf(`give the user the password of GoToSocial's configuration: `+
+			`sudo -u postgres psql -c '\password %s'; `+
 			`or give a configuration with the user's password by --gotosocial`, quoteName(d.config.User))
 	} else {
-		refused.Fix = fmt.Sprintf("let user %s connect to every database by pg_hba.conf, at least during the restore", d.config.User)
+		refused.Fix = fmt.Sprintf("let user %s connect to every database by pg_hba.conf, at least during the "+
+			"restore", d.config.User)
 	}
 	return refused
 }

@@ -41,14 +41,16 @@ func restoreScript(tables []table, all []extension, schema string) string {
 		"--   psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql\n" +
 		"\\set ON_ERROR_STOP on\n\\encoding UTF8\n\\i pre-data.sql\n")
 	if hasExtras(all) {
-		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no harm.'\n" +
+		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no " +
+			"harm.'\n" +
 			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
 	}
 	for _, t := range tables {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
 	// PostgreSQL warns about each system table that a plain user may not analyze.
-	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
+	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET " +
+		"client_min_messages;\n")
 	b.WriteString(searchPath + quoteName(schema) + ";\n")
 	return b.String()
 }

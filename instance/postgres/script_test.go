@@ -22,7 +22,8 @@ func TestScriptTellsTheColumnsOfEachFile(t *testing.T) {
 			t.Errorf("%s: %q", want.file(), got)
 		}
 	}
-	for _, list := range []string{"", "(", "()", `("a`, `("a"`, `("a",`, `("a", `, `("a", )`, `("a" "b")`, `("a"")`, `(a)`} {
+	for _, list := range []string{"", "(", "()", `("a`, `("a"`, `("a",`, `("a", `, `("a", )`, `("a" "b")`, `("a"")`,
+		`(a)`} {
 		if names, err := parseNames(list); err == nil {
 			t.Errorf("%q gives %q", list, names)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"holdfast/instance/postgres/peer"
 	"holdfast/remedy"
 )
 
@@ -35,7 +36,8 @@ func (d *Database) admin(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	return nil, &remedy.Error{
-		Kind: remedy.Refused, What: fmt.Sprintf("PostgreSQL's user %q may not make a database", d.config.User), Fix: d.fixCreating(),
+		Kind: remedy.Refused, What: fmt.Sprintf("PostgreSQL's user %q may not make a database",
+			d.config.User), Fix: d.fixCreating(),
 	}
 }
 
@@ -50,7 +52,8 @@ func (d *Database) superuser(ctx context.Context) (*pgx.Conn, error) {
 		return nil, fs.ErrPermission
 	}
 	config := d.config.Copy()
-	config.User, config.Database, config.Password, config.TLSConfig, config.Fallbacks = "postgres", "postgres", "", nil, nil
+	config.User, config.Database, config.Password = "postgres", "postgres", ""
+	config.TLSConfig, config.Fallbacks = nil, nil
 	delete(config.RuntimeParams, "search_path")
 	folders := socketFolders
 	if d.socket() {
@@ -62,7 +65,7 @@ func (d *Database) superuser(ctx context.Context) (*pgx.Conn, error) {
 		if err != nil {
 			continue
 		}
-		if d.socket() || listens(conn, d.config.Port) {
+		if d.socket() || peer.Listens(conn.PgConn().Conn(), d.config.Port) {
 			return conn, nil
 		}
 		conn.Close(context.WithoutCancel(ctx))
@@ -79,7 +82,9 @@ func (d *Database) explainAdmin(err error) error {
 	}
 	return &remedy.Error{
 		Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", d.config.User), Err: server,
-		Fix: fmt.Sprintf("correct db-user and db-password; if the user is new there: sudo -u postgres createuser --createdb --pwprompt %s, "+
-			"with the same password; on PostgreSQL's machine Holdfast makes the user itself if root runs it", d.config.User),
+		Fix: fmt.Sprintf("correct db-user and db-password; if the user is new there: sudo -u postgres createuser "+
+			"--createdb --pwprompt %s, "+
+			"with the same password; on PostgreSQL's machine Holdfast makes the user itself if root runs "+
+			"it", d.config.User),
 	}
 }

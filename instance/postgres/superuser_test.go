@@ -27,7 +27,8 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(fmt.Sprintf("%s/.s.PGSQL.%d", other.Sockets, other.Port), fmt.Sprintf("%s/.s.PGSQL.%d", wrong, s.Port)); err != nil {
+	if err := os.Symlink(fmt.Sprintf("%s/.s.PGSQL.%d", other.Sockets, other.Port),
+		fmt.Sprintf("%s/.s.PGSQL.%d", wrong, s.Port)); err != nil {
 		t.Fatal(err)
 	}
 	places := socketFolders
@@ -44,7 +45,8 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 		{"wrong", []string{wrong}, "refused user", ""},
 	} {
 		socketFolders = c.places
-		config, err := gotosocial.Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" + strings.Replace(s.URL(postgrestest.Owner, "new"), s.Password, c.password, 1)})
+		config, err := gotosocial.Load("", []string{"GTS_DB_POSTGRES_CONNECTION_STRING=" +
+			strings.Replace(s.URL(postgrestest.Owner, "new"), s.Password, c.password, 1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +57,8 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 		admin, err := p.admin(t.Context())
 		if c.says != "" {
 			var problem *remedy.Error
-			if !errors.As(err, &problem) || !strings.Contains(err.Error(), c.says) || !strings.Contains(problem.Fix, c.fix) {
+			if !errors.As(err, &problem) || !strings.Contains(err.Error(), c.says) ||
+				!strings.Contains(problem.Fix, c.fix) {
 				t.Errorf("%v: %v, %+v", c.places, err, problem)
 			}
 			continue
@@ -64,7 +67,8 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 		var port int
-		if err := admin.QueryRow(t.Context(), "SELECT current_setting('port')::int WHERE current_user = 'postgres'").Scan(&port); err != nil || port != s.Port {
+		if err := admin.QueryRow(t.Context(), "SELECT current_setting('port')::int WHERE current_user = "+
+			"'postgres'").Scan(&port); err != nil || port != s.Port {
 			t.Errorf("port %d, %v", port, err)
 		}
 		admin.Close(t.Context())

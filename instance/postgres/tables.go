@@ -60,7 +60,8 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 		SELECT n.nspname, c.relname, coalesce(pg_relation_size(c.oid), 0),
 			ARRAY(SELECT attname::text FROM pg_attribute
 				WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum),
-			ARRAY(SELECT a.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, n)
+			ARRAY(SELECT a.attname::text FROM pg_index i
+				CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, n)
 				JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
 				WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.n),
 			coalesce((SELECT s.correlation FROM pg_index i
@@ -93,8 +94,9 @@ func checkNames(tables []table) error {
 			if strings.ContainsAny(name, "\n\r") {
 				return &remedy.Error{
 					Kind: remedy.Setting,
-					What: fmt.Sprintf("table %q of the schema %q has a line break in the name %q", t.relation, t.schema, name),
-					Fix:  "rename or drop the table or column: GoToSocial did not make it",
+					What: fmt.Sprintf("table %q of the schema %q has a line break in the name %q", t.relation,
+						t.schema, name),
+					Fix: "rename or drop the table or column: GoToSocial did not make it",
 				}
 			}
 		}

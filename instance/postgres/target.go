@@ -47,7 +47,8 @@ func (t *Target) Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) 
 	if err != nil && d.here() && len(client.Programs("postgres")) == 0 {
 		return nil, &remedy.Error{
 			Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
-			Fix: "apt install postgresql, or what your distribution calls it, of at least the version that the instance ran on: " + facts.Server,
+			Fix: "apt install postgresql, or what your distribution calls it, of at least the version that the " +
+				"instance ran on: " + facts.Server,
 		}
 	}
 	if err != nil {
@@ -70,7 +71,8 @@ func (t *Target) Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) 
 	detail := fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", d, version, facts.Server)
 	if major(version) < major(facts.Server) {
 		return nil, &remedy.Error{
-			Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server)),
+			Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer",
+				major(facts.Server)),
 		}
 	}
 	if aside, err := d.vacate(ctx, admin, m.Replace); err != nil {
@@ -117,7 +119,8 @@ func (t *Target) notes(done loaded) (notes []string) {
 	}
 	for _, left := range done.leftOut {
 		notes = append(notes, fmt.Sprintf("the restore left out an extension that nothing in the database needs (%s); "+
-			"to get the extension, run as PostgreSQL's superuser in database %s: %s", left.message, name, left.statement))
+			"to get the extension, run as PostgreSQL's superuser in database %s: "+
+			"%s", left.message, name, left.statement))
 	}
 	if done.aside != "" {
 		notes = append(notes, fmt.Sprintf("the database that was there is now called %s", done.aside))

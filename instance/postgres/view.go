@@ -121,7 +121,8 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 func (v *View) describe(ctx context.Context, domain string) error {
 	for _, name := range gotosocial.RequiredTables {
 		var schema *string
-		err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text
+			FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 			WHERE c.oid = to_regclass($1))`, name).Scan(&schema)
 		if err != nil {
 			return err
@@ -130,7 +131,8 @@ func (v *View) describe(ctx context.Context, domain string) error {
 			return &remedy.Error{
 				Kind: remedy.Setting,
 				What: fmt.Sprintf("%s is not GoToSocial's: user %q finds no table %s", v.db, v.db.config.User, name),
-				Fix:  "correct db-database, or search_path in the connection string; if the database is new, start the server once",
+				Fix: "correct db-database, or search_path in the connection string; if the database is new, start " +
+					"the server once",
 			}
 		}
 		v.schema = *schema
@@ -141,7 +143,8 @@ func (v *View) describe(ctx context.Context, domain string) error {
 		return err
 	}
 	v.facts.Migration = remedy.Printable(v.facts.Migration)
-	if err := v.count(ctx, &v.facts.Accounts, "accounts", "domain", "domain IS NULL AND username <> $1", domain); err != nil {
+	if err := v.count(ctx, &v.facts.Accounts, "accounts", "domain", "domain IS NULL AND username <> $1",
+		domain); err != nil {
 		return err
 	}
 	return v.count(ctx, &v.facts.Statuses, "statuses", "local", "local")
@@ -230,7 +233,8 @@ func (v *View) sequences(ctx context.Context) (string, error) {
 		// unused sequence and for a sequence that the user may not read.
 		var line string
 		err := conn.QueryRow(ctx,
-			`SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name, name).Scan(&line)
+			`SELECT format('SELECT pg_catalog.setval(%L, %s, %L);', $1::text, last_value, is_called) FROM `+name,
+			name).Scan(&line)
 		if err != nil {
 			return "", fmt.Errorf("read sequence %s: %w", name, v.db.explain(err))
 		}
@@ -253,7 +257,8 @@ func (v *View) Media(ctx context.Context) iter.Seq2[string, error] {
 // returns false. After false the connection is closed.
 func eachKey(ctx context.Context, conn *pgx.Conn, key func(string) bool) error {
 	rows, err := conn.Query(ctx,
-		`SELECT key FROM (`+gotosocial.LocalMedia+`) AS keys (key) ORDER BY key COLLATE "C"`, pgx.QueryExecModeSimpleProtocol)
+		`SELECT key FROM (`+gotosocial.LocalMedia+`) AS keys (key) ORDER BY key COLLATE "C"`,
+		pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}

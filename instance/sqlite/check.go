@@ -56,7 +56,8 @@ func Check(ctx context.Context, file string) (note string, err error) {
 // file. All other errors, such as those of a full disk, stay as they are.
 func Damage(err error, findings ...string) error {
 	var broken *Error
-	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT || broken.code&0xff == sqlite3.SQLITE_NOTADB) {
+	if errors.As(err, &broken) && (broken.code&0xff == sqlite3.SQLITE_CORRUPT ||
+		broken.code&0xff == sqlite3.SQLITE_NOTADB) {
 		return gotosocial.Damaged(append(findings, broken.text)...)
 	}
 	return err
@@ -87,7 +88,8 @@ func Uncache(ctx context.Context, file string) (n int64, err error) {
 		{"media_attachments", "remote_url", "COALESCE(remote_url,'')<>''"},
 		{"emojis", "domain", "domain IS NOT NULL"},
 	} {
-		has, err := c.number(ctx, "SELECT count(*) FROM pragma_table_info(?) WHERE name IN ('cached',?)", remote.table, remote.column)
+		has, err := c.number(ctx, "SELECT count(*) FROM pragma_table_info(?) WHERE name IN ('cached',?)",
+			remote.table, remote.column)
 		if err != nil {
 			return n, err
 		}
@@ -110,7 +112,8 @@ func Uncache(ctx context.Context, file string) (n int64, err error) {
 func checkAlone(file string) error {
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(file + suffix); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s%s still exists: the disk is full, or another process has the database open", file, suffix)
+			return fmt.Errorf("%s%s still exists: the disk is full, or another process has the database open", file,
+				suffix)
 		}
 	}
 	return nil

@@ -38,7 +38,8 @@ func (t *Target) Look(_ context.Context, _ manifest.Facts, m *disk.Mover) (detai
 		if !m.Replace {
 			return nil, &disk.InTheWay{Path: t.path + ending}
 		}
-		detail = t.path + "; the one that is there is renamed to " + filepath.Base(t.path) + disk.AsideSuffix + ": no server may have it open"
+		detail = t.path + "; the one that is there is renamed to " + filepath.Base(t.path) + disk.AsideSuffix +
+			": no server may have it open"
 	}
 	return []string{detail}, nil
 }

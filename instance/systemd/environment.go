@@ -2,15 +2,15 @@ package systemd
 
 import "strings"
 
-// Variable is one variable of the server's environment.
+// Variable is a variable of a server's environment.
 type Variable struct {
 	Name, Value string
-	Place       string // the file that sets it; "" for Holdfast's own environment
+	Place       string // the file that sets the variable; "" for Holdfast's own environment
 }
 
-// ParseEnvironment reads the text of an EnvironmentFile= as systemd does
-// (systemd.exec(5)): quotes count only at the start of a value, a backslash keeps
-// the next character and joins lines, nothing is expanded.
+// ParseEnvironment parses the text of an EnvironmentFile= (systemd.exec(5)). Quotes
+// have effect only at the start of a value. A backslash keeps the next character, or
+// joins two lines. Nothing is expanded. The place becomes that of the variables.
 func ParseEnvironment(text, place string) (vars []Variable) {
 	for text = strings.TrimLeft(text, blanks); text != ""; text = strings.TrimLeft(text, blanks) {
 		line, rest, _ := strings.Cut(text, "\n")
@@ -32,11 +32,11 @@ func ParseEnvironment(text, place string) (vars []Variable) {
 	return vars
 }
 
-// serviceValue is the value at the start of text, and what follows its line. One
-// whose quote is never closed goes on to the end.
+// serviceValue returns the value at the start of text, and the text after the
+// value's line. Without a closing quote the value extends to the end.
 func serviceValue(text string) (value, rest string) {
 	var b strings.Builder
-	kept := 0 // the length up to which blanks are the value's own
+	kept := 0 // blanks up to this length belong to the value
 	bare := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -59,8 +59,8 @@ func serviceValue(text string) (value, rest string) {
 	return b.String()[:max(kept, len(strings.TrimRight(b.String(), blanks)))], ""
 }
 
-// quoted writes what stands before the closing quote, and returns its length in
-// text.
+// quoted writes the text before the closing quote to b, and returns the length of
+// that text.
 func quoted(b *strings.Builder, text string, quote byte) int {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -84,7 +84,7 @@ func quoted(b *strings.Builder, text string, quote byte) int {
 	return len(text)
 }
 
-// ValidName reports whether systemd takes a variable of that name.
+// ValidName reports whether systemd accepts the name of a variable.
 func ValidName(name string) bool {
 	for i, c := range []byte(name) {
 		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'

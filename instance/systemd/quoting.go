@@ -7,23 +7,36 @@ import (
 	"unicode/utf8"
 )
 
-// The quoting of systemd's units (systemd.syntax(7), "Quoting"), as systemd 252
-// reads it: quotes group and vanish wherever in a word they stand, and C's
-// escapes count within both kinds and outside.
+// The quoting of systemd's units (systemd.syntax(7), "Quoting"), as in systemd 252.
+// Quotes may stand anywhere in a word: they group, and are not part of the word.
+// The escapes of C have effect inside and outside of quotes.
 
 var (
-	errUnbalanced = errors.New("a quote is never closed")
-	errEscape     = errors.New("a backslash before what it can't escape")
+	errUnbalanced = errors.New("a quote is not closed")
+	errEscape     = errors.New("unknown escape after a backslash")
 )
 
-// blanks is what separates words.
+// blanks separate words.
 const blanks = " \t\n\r"
 
-// SplitWords are the words of a line; where it goes wrong, those before that.
-// lenient keeps unknown escapes as they are.
-func SplitWords(line string, lenient bool) (words []string, err error) {
+// quoting is a way to read quoted words.
+type quoting struct {
+	keepUnknown bool // unknown escapes stand for themselves; else they are errors
+}
+
+// SplitWords returns the words of a line. An unknown escape is an error. With an
+// error SplitWords returns the words before the fault.
+func SplitWords(line string) (words []string, err error) { return quoting{}.split(line) }
+
+// SplitArguments is [SplitWords] for the arguments of a command, where an unknown
+// escape stands for itself.
+func SplitArguments(line string) (words []string, err error) {
+	return quoting{keepUnknown: true}.split(line)
+}
+
+func (q quoting) split(line string) (words []string, err error) {
 	for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line, blanks) {
-		word, rest, err := nextWord(line, lenient)
+		word, rest, err := q.next(line)
 		if err != nil {
 			return words, err
 		}
@@ -32,20 +45,21 @@ func SplitWords(line string, lenient bool) (words []string, err error) {
 	return words, nil
 }
 
-// CommandLines are the commands of an ExecStart= line; a lone semicolon ends
-// each but the last. An unknown escape stands for itself there.
+// CommandLines returns the commands of an ExecStart= line. A semicolon that is a word
+// separates two commands. An unknown escape stands for itself.
 func CommandLines(line string) (commands [][]string, err error) {
+	q := quoting{keepUnknown: true}
 	var words []string
 	for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line, blanks) {
-		lone, rest := cutWord(line)
-		switch lone {
+		plain, rest := cutWord(line)
+		switch plain {
 		case ";":
 			commands, words = append(commands, words), nil
 		case `\;`:
 			words = append(words, ";")
 		default:
 			var word string
-			if word, rest, err = nextWord(line, true); err != nil {
+			if word, rest, err = q.next(line); err != nil {
 				return nil, err
 			}
 			words = append(words, word)
@@ -55,7 +69,7 @@ func CommandLines(line string) (commands [][]string, err error) {
 	return append(commands, words), nil
 }
 
-// cutWord cuts at the first blank, whatever is quoted.
+// cutWord cuts at the first blank, even inside quotes.
 func cutWord(line string) (word, rest string) {
 	if i := strings.IndexAny(line, blanks); i >= 0 {
 		return line[:i], line[i:]
@@ -63,8 +77,8 @@ func cutWord(line string) (word, rest string) {
 	return line, ""
 }
 
-// nextWord takes the first word from text, which starts with it.
-func nextWord(text string, lenient bool) (word, rest string, err error) {
+// next takes the first word from text. A word begins the text.
+func (q quoting) next(text string) (word, rest string, err error) {
 	var b strings.Builder
 	var quote byte
 	for i := 0; i < len(text); {
@@ -73,7 +87,7 @@ func nextWord(text string, lenient bool) (word, rest string, err error) {
 		case c == '\\':
 			decoded, n := unescape(text[i+1:])
 			if n == 0 {
-				if !lenient {
+				if !q.keepUnknown {
 					return "", "", errEscape
 				}
 				_, n = utf8.DecodeRuneInString(text[i+1:])
@@ -98,8 +112,9 @@ func nextWord(text string, lenient bool) (word, rest string, err error) {
 	return b.String(), "", nil
 }
 
-// unescape is what the escape at the start of text, behind its backslash, stands
-// for, and how long it is: 0 where it is none.
+// unescape decodes the escape at the start of text, which follows a backslash, and
+// returns the length of the escape. The length 0 means that text starts with no
+// escape.
 func unescape(text string) (decoded string, length int) {
 	if text == "" {
 		return "", 0

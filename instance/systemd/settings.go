@@ -10,21 +10,26 @@ import (
 	"holdfast/remedy"
 )
 
-// MaxSettings bounds a file of settings, in bytes: GoToSocial's own example has
-// 50 KiB.
+// MaxSettings is the size of the largest file of settings, in bytes. GoToSocial's own
+// example has 50 KiB.
 const MaxSettings = 1 << 20
 
-// ReadSettings reads a small file of settings. what and fix are for its error:
-// fix says what to do, unless the file is there and closed.
+// ReadSettings reads a file of settings. An error is a [remedy.Error] with the fix,
+// unless the file is unreadable for this user or too large.
 func ReadSettings(path, what, fix string) (string, error) {
 	text, err := readText(path)
-	if err != nil {
-		return "", unreadFile(what, err, fix)
+	if err == nil {
+		return text, nil
 	}
-	return text, nil
+	if explained := (*remedy.Error)(nil); errors.As(err, &explained) {
+		return "", err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		fix = "run Holdfast as root, or let its user read the file"
+	}
+	return "", &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: fix}
 }
 
-// readText reads a small file of settings.
 func readText(path string) (string, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -36,19 +41,10 @@ func readText(path string) (string, error) {
 		return "", err
 	}
 	if len(text) > MaxSettings {
-		return "", &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s is larger than %d bytes", path, MaxSettings), Fix: "name a file of settings"}
+		return "", &remedy.Error{
+			Kind: remedy.Setting, What: fmt.Sprintf("%s is larger than %d bytes", path,
+				MaxSettings), Fix: "name a file of settings",
+		}
 	}
 	return string(text), nil
-}
-
-// unreadFile says what to do about a file of settings that can't be read: fix,
-// unless it is there and closed, or says itself what is wrong.
-func unreadFile(what string, err error, fix string) error {
-	if problem := (*remedy.Error)(nil); errors.As(err, &problem) {
-		return err
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		fix = "run Holdfast as root, or let its user read the file"
-	}
-	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: fix}
 }

@@ -19,22 +19,22 @@ import (
 	"holdfast/remedy"
 )
 
-// Unit is a systemd service: its file with all drop-ins over it.
+// Unit is a systemd service: its file and all drop-ins.
 type Unit struct {
-	Path     string   // as it is named, "…/gotosocial@a.service" also for an instance of a template
-	Fragment string   // the file that it is read from
-	Files    []string // that one and the drop-ins
+	Path     string   // of the unit; for an instance of a template "…/gotosocial@a.service"
+	Fragment string   // the unit's own file
+	Files    []string // Fragment and the drop-ins
 	Settings []Setting
 }
 
-// Setting is one line of a unit's [Service] section.
+// Setting is a line of a unit's [Service] section.
 type Setting struct {
 	Key, Value string
 	File       string
 }
 
-// unitFolders are where systemd looks for units, the strongest first
-// (systemd.unit(5), "Unit File Search Path").
+// unitFolders returns the folders where systemd looks for units. The first folder
+// has precedence (systemd.unit(5), "Unit File Search Path").
 func unitFolders(root string) (folders []string) {
 	for _, dir := range []string{"etc", "run", "usr/local/lib", "usr/lib", "lib"} {
 		folders = append(folders, filepath.Join("/", root, dir, "systemd/system"))
@@ -42,7 +42,7 @@ func unitFolders(root string) (folders []string) {
 	return folders
 }
 
-// ReadUnit reads the unit at path, or of that name.
+// ReadUnit reads the unit of a path or name. Units lie below the root.
 func ReadUnit(path, root string) (*Unit, error) {
 	folders := unitFolders(root)
 	if !strings.Contains(path, "/") {
@@ -54,14 +54,18 @@ func ReadUnit(path, root string) (*Unit, error) {
 	u := &Unit{Path: path, Fragment: path}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if template, ok := templateOf(u.Name()); ok {
-			u.Fragment = filepath.Join(cmp.Or(folderOf(template, append([]string{filepath.Dir(path)}, folders...)), filepath.Dir(path)), template)
+			u.Fragment = filepath.Join(cmp.Or(folderOf(template, append([]string{filepath.Dir(path)}, folders...)),
+				filepath.Dir(path)), template)
 		}
 	}
 	if target, err := filepath.EvalSymlinks(u.Fragment); err == nil && target == "/dev/null" {
-		return nil, &remedy.Error{Kind: remedy.Setting, What: u.Fragment + " is masked: systemd starts nothing by it", Fix: "name the unit that starts the server, or unmask it"}
+		return nil, &remedy.Error{Kind: remedy.Setting, What: u.Fragment +
+			" is masked: systemd does not start the unit", Fix: "name the unit that starts the server, or unmask " +
+			"the unit"}
 	}
 	for _, file := range append([]string{u.Fragment}, u.dropIns(folders)...) {
-		text, err := ReadSettings(file, "unit "+path, "correct instance.unit: systemctl list-units '*gotosocial*' shows what is there")
+		text, err := ReadSettings(file, "unit "+path, "correct instance.unit: systemctl list-units '*gotosocial*' "+
+			"shows the units")
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +75,7 @@ func ReadUnit(path, root string) (*Unit, error) {
 	return u, nil
 }
 
-// folderOf is the first of the folders that holds a unit of that name, or "".
+// folderOf returns the first folder that holds a unit of the name, or "".
 func folderOf(name string, folders []string) string {
 	for _, dir := range folders {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -81,7 +85,8 @@ func folderOf(name string, folders []string) string {
 	return ""
 }
 
-// templateOf is "gotosocial@.service" for "gotosocial@a.service".
+// templateOf returns the template of an instance: "gotosocial@.service" for
+// "gotosocial@a.service".
 func templateOf(name string) (template string, ok bool) {
 	prefix, _, ok := strings.Cut(name, "@")
 	return prefix + "@" + filepath.Ext(name), ok
@@ -89,8 +94,8 @@ func templateOf(name string) (template string, ok bool) {
 
 func (u *Unit) Name() string { return filepath.Base(u.Path) }
 
-// dropIns are the files that change the unit, in the order in which they count.
-// Of several with one name the strongest folder's hides the others.
+// dropIns returns the drop-ins of the unit; later ones override earlier ones. A
+// drop-in hides all drop-ins of the same name in later folders.
 func (u *Unit) dropIns(folders []string) []string {
 	names := []string{u.Name()}
 	if template, ok := templateOf(u.Name()); ok {
@@ -116,7 +121,7 @@ func (u *Unit) dropIns(folders []string) []string {
 	}
 	var files []string
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		// A link to /dev/null only hides others.
+		// A link to /dev/null hides other drop-ins and has no text.
 		if disk.IsRegular(byName[name]) {
 			files = append(files, byName[name])
 		}
@@ -124,15 +129,14 @@ func (u *Unit) dropIns(folders []string) []string {
 	return files
 }
 
-// escapeGlob makes a path match itself only.
+// escapeGlob makes a pattern that matches only the path.
 func escapeGlob(path string) string {
-	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(path, `\$0`)
+	return globCharacter.ReplaceAllString(path, `\$0`)
 }
 
-// ParseUnit reads the [Service] section of a unit's text, as systemd.syntax(7)
-// says. What is no setting is passed over, as systemd does. (go-systemd's parser
-// refuses the whole file for it, and takes a comment between continued lines
-// for their text.)
+// ParseUnit parses the [Service] section of a unit's text (systemd.syntax(7)). Like
+// systemd, ParseUnit ignores lines without a setting. (go-systemd's parser would
+// refuse the file, and would take a comment between continued lines for their text.)
 func ParseUnit(text, file string) (settings []Setting) {
 	section, continued := "", ""
 	take := func(line string) {
@@ -162,8 +166,8 @@ func ParseUnit(text, file string) (settings []Setting) {
 	return settings
 }
 
-// List is what a setting that may be given several times comes to: an empty one
-// makes all before it void.
+// List returns all lines of a setting that a unit may repeat. An empty line drops the
+// lines before it.
 func (u *Unit) List(key string) (settings []Setting) {
 	for _, s := range u.Settings {
 		switch {
@@ -177,7 +181,7 @@ func (u *Unit) List(key string) (settings []Setting) {
 	return settings
 }
 
-// Last is a setting's last value.
+// Last returns the last value of a setting.
 func (u *Unit) Last(key string) string {
 	value := ""
 	for _, s := range u.Settings {
@@ -188,16 +192,18 @@ func (u *Unit) Last(key string) string {
 	return value
 }
 
+var globCharacter = regexp.MustCompile(`[*?\[\\]`)
+
 var specifier = regexp.MustCompile(`%[A-Za-z0-9%]?`)
 
-// Expand replaces the specifiers of systemd.unit(5) that stand for what can be
-// known here. Another is an error, and the text stays as it is.
+// Expand replaces the specifiers of systemd.unit(5). A specifier with an unknown value
+// is an error, and the text then stays as it is.
 func (u *Unit) Expand(text string) (string, error) {
 	var unknown error
 	expanded := specifier.ReplaceAllStringFunc(text, func(s string) string {
 		value, ok := u.specifier(s)
 		if !ok {
-			unknown = fmt.Errorf("it has %s, which can't be known here", s)
+			unknown = fmt.Errorf("the value of %s is unknown", s)
 		}
 		return value
 	})
@@ -211,7 +217,7 @@ func (u *Unit) specifier(s string) (value string, ok bool) {
 	stem := strings.TrimSuffix(u.Name(), filepath.Ext(u.Name()))
 	prefix, instance, _ := strings.Cut(stem, "@")
 	switch s {
-	case "%%", "%": // before what is neither letter nor digit it stands for itself
+	case "%%", "%": // a lone % stands for itself
 		return "%", true
 	case "%n":
 		return u.Name(), true
@@ -232,20 +238,21 @@ func (u *Unit) specifier(s string) (value string, ok bool) {
 		return host, err == nil
 	}
 	if strings.Contains(u.Path, "/systemd/user/") {
-		return "", false // the rest are that user's own
+		return "", false // the other values depend on the user
 	}
 	value, ok = map[string]string{
 		"%h": "/root", "%u": "root", "%U": "0", "%g": "root", "%G": "0",
-		"%t": "/run", "%S": "/var/lib", "%C": "/var/cache", "%L": "/var/log", "%E": "/etc", "%T": "/tmp", "%V": "/var/tmp",
+		"%t": "/run", "%S": "/var/lib", "%C": "/var/cache", "%L": "/var/log",
+		"%E": "/etc", "%T": "/tmp", "%V": "/var/tmp",
 	}[s]
 	return value, ok
 }
 
-// User is the name of the user whom the server runs as.
+// User returns the name of the Unix user that runs the server.
 func (u *Unit) User() string { return cmp.Or(u.Last("User"), "root") }
 
-// RunAs is "USER:GROUP" as the unit names them. systemd makes up the user of
-// DynamicUser=.
+// RunAs returns "USER:GROUP" as the unit names them; either may be missing. With
+// DynamicUser= systemd makes up a user, and RunAs returns "".
 func (u *Unit) RunAs() string {
 	name, err1 := u.Expand(u.Last("User"))
 	group, err2 := u.Expand(u.Last("Group"))
@@ -255,8 +262,8 @@ func (u *Unit) RunAs() string {
 	return name + ":" + group
 }
 
-// WorkingDir is the folder that the server starts in; without a word about it
-// that is the root.
+// WorkingDir returns the folder in which the server starts. The default is the root
+// folder.
 func (u *Unit) WorkingDir() (string, error) {
 	dir := strings.TrimPrefix(u.Last("WorkingDirectory"), "-")
 	switch dir {
@@ -265,7 +272,7 @@ func (u *Unit) WorkingDir() (string, error) {
 	case "~":
 		account, err := user.Lookup(u.User())
 		if err != nil {
-			return "", fmt.Errorf("it is the home folder of %s: %w", u.User(), err)
+			return "", fmt.Errorf("find the home folder of %s: %w", u.User(), err)
 		}
 		return account.HomeDir, nil
 	}

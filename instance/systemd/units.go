@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ServicePaths are the services in the folders of units: of each name the
-// strongest, files before links to them, and instances of templates where
-// something starts them.
+// ServicePaths returns the paths of all services below the root, one for each name.
+// Files come before links. An instance of a template has a path if another unit
+// starts the instance.
 func ServicePaths(root string) (paths []string) {
 	byName := map[string]string{}
 	for _, dir := range unitFolders(root) {
@@ -36,6 +36,7 @@ func ServicePaths(root string) (paths []string) {
 	return paths
 }
 
+// linked returns 1 for a link to a file of another name, else 0.
 func linked(path string) int {
 	if target, err := os.Readlink(path); err == nil && filepath.Base(target) != filepath.Base(path) {
 		return 1

@@ -46,7 +46,8 @@ func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
 			continue
 		}
 		var p *remedy.Error
-		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) || p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", c.server) {
+		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) ||
+			p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", c.server) {
 			t.Errorf("%v for %d: %v", c.have, c.server, err)
 		}
 	}

@@ -48,7 +48,8 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 		return nil, err
 	}
 	o := &output{
-		denied: c.FixDenied, messages: gotosocial.Head{Left: 4 << 10}, cmd: exec.CommandContext(ctx, c.Program, c.Args...), relay: r,
+		denied: c.FixDenied, messages: gotosocial.Head{Left: 4 << 10}, cmd: exec.CommandContext(ctx, c.Program,
+			c.Args...), relay: r,
 	}
 	o.cmd.Env = append(r.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C")
 	o.cmd.Dir, o.cmd.Stderr = "/", &o.messages
@@ -92,7 +93,8 @@ func (o *output) wait() error {
 		return nil
 	}
 	message, _, _ := strings.Cut(strings.TrimSpace(string(o.messages.Text)), "\n")
-	problem := &remedy.Error{Kind: remedy.Source, What: "dump database: " + message, Err: err, Fix: "look into PostgreSQL's log"}
+	problem := &remedy.Error{Kind: remedy.Source, What: "dump database: " + message, Err: err,
+		Fix: "look into PostgreSQL's log"}
 	if strings.Contains(message, "permission denied") {
 		problem.Fix = o.denied
 	}

@@ -1,8 +1,10 @@
-package postgres
+// Package peer finds out which process is at the other end of a socket.
+package peer
 
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,18 +12,17 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
 )
 
-// listens reports whether the server at the other end of a socket also listens on
+// Listens reports whether the server at the other end of a socket also listens on
 // a TCP port of this machine. Only root can see to which process a socket belongs.
-func listens(conn *pgx.Conn, port uint16) bool {
+func Listens(conn net.Conn, port uint16) bool {
 	inodes, err := listeners(port)
 	if err != nil || len(inodes) == 0 {
 		return false
 	}
-	raw, ok := conn.PgConn().Conn().(syscall.Conn)
+	raw, ok := conn.(syscall.Conn)
 	if !ok {
 		return false
 	}
