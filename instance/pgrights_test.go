@@ -121,7 +121,7 @@ func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
 	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial")
 	s.Connect(t, postgrestest.Owner, "gotosocial") // for the length of the test
 	for _, f := range r.Inspect(t.Context(), nil, false) {
-		if f.Subject == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use, by 1 connection")) {
+		if f.Subject == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use by 1 connection")) {
 			t.Errorf("%+v", f)
 		}
 	}

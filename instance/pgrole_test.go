@@ -66,7 +66,7 @@ func TestUserOfPostgresIsMadeAndItsPasswordStaysSecret(t *testing.T) {
 		again := *r
 		again.Folder = from
 		plan := fmt.Sprint(again.Inspect(t.Context(), nil, false))
-		if !strings.Contains(plan, `no user "fresh": it is made`) {
+		if !strings.Contains(plan, `no user "fresh": the restore makes the user`) {
 			t.Errorf("the plan doesn't say it: %s", plan)
 		}
 		// The load logs in as that user, by its password.

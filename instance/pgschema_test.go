@@ -74,6 +74,11 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		if err := os.CopyFS(again, os.DirFS(from)); err != nil {
 			t.Fatal(err)
 		}
+		if verbatim { // a verbatim restore brings no such script
+			if err := os.Remove(filepath.Join(again, "database", "after-restore.sql")); err != nil {
+				t.Fatal(err)
+			}
+		}
 		r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: again,
 			RunID: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
 		if _, err := r.PutDatabase(t.Context()); err != nil {

@@ -309,7 +309,7 @@ func fixture(t *testing.T) string {
 
 func TestStrangeDatabasesAreRefusedWithTheFix(t *testing.T) {
 	for name, c := range map[string]struct{ setup, want string }{
-		"noise":           {"noise", "no SQLite database"},
+		"noise":           {"noise", "not an SQLite database"},
 		"other programme": {"DROP TABLE media_attachments", "not GoToSocial's: it has no table media_attachments"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -451,7 +451,7 @@ func TestWhoMayNotReadIsToldAsWhom(t *testing.T) {
 			t.Fatal(err)
 		}
 		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") ||
-			!strings.Contains(out, "fix: run Holdfast as root or as the user who owns it") {
+			!strings.Contains(out, "fix: run Holdfast as root or as its user") {
 			t.Errorf("%s: %s", name, out)
 		}
 	}
