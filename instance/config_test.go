@@ -63,7 +63,7 @@ func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
 	}
 }
 
-func TestPathsAreTheServers(t *testing.T) {
+func TestPathsAreThoseOfTheServer(t *testing.T) {
 	dir := t.TempDir()
 	for address, want := range map[string]string{
 		"sqlite.db":                      "/srv/sqlite.db",
@@ -143,7 +143,7 @@ func TestMissingConfigurationIsNotExist(t *testing.T) {
 	}
 }
 
-func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
+func TestSyntaxErrorQuotesNoLine(t *testing.T) {
 	dir := t.TempDir()
 	for _, text := range []string{
 		"host: a\nsmtp-password: geheim\n  db-type: sqlite\n", "smtp-password: \"geheim\nhost: a\n", "a: " +
