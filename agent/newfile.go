@@ -34,11 +34,11 @@ func CheckNew(paths ...string) error {
 }
 
 func refuseExisting(paths ...string) *remedy.Error {
-	verbs := "exists already, and is"
+	predicate := "exists already, and is"
 	if len(paths) > 1 {
-		verbs = "exist already, and are"
+		predicate = "exist already, and are"
 	}
 	return &remedy.Error{Kind: remedy.Refused,
-		What: fmt.Sprintf("%s %s never overwritten", strings.Join(paths, " and "), verbs),
+		What: fmt.Sprintf("%s %s never overwritten", strings.Join(paths, " and "), predicate),
 		Fix:  "use the file, name another, or move it away first"}
 }

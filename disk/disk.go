@@ -1,3 +1,3 @@
-// Package disk holds what is true of files on this machine, whoever uses them:
-// durable writes, locks, scratch files, free room, Unix users.
+// Package disk handles files on this machine: durable writes, locks, scratch files,
+// free room, Unix users, moves.
 package disk

@@ -177,8 +177,8 @@ func TestFolderThatOthersMayRenameIsUnguarded(t *testing.T) {
 	ok(t, os.Symlink("open/inner", link))
 	for _, path := range []string{inner, link} {
 		var unguarded *disk.Unguarded
-		if err := disk.CheckGuarded(path); !errors.As(err, &unguarded) || unguarded.Dir != filepath.Dir(inner) ||
-			unguarded.User != -1 {
+		err := disk.CheckGuarded(path)
+		if !errors.As(err, &unguarded) || unguarded.Dir != filepath.Dir(inner) || unguarded.User != -1 {
 			t.Errorf("CheckGuarded(%s): %v", path, err)
 		}
 	}

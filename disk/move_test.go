@@ -23,9 +23,12 @@ func TestFilesFromAnotherDiskAreWrittenThroughNoLink(t *testing.T) {
 	}
 	victim := filepath.Join(t.TempDir(), "victim")
 	places := []string{filepath.Join(dir, ".holdfast-unit"), filepath.Join(dir, ".holdfast-RUN")}
-	err = errors.Join(os.WriteFile(victim, []byte("precious"), 0o600), os.Symlink(victim, places[1]),
+	err = errors.Join(
+		os.WriteFile(victim, []byte("precious"), 0o600),
+		os.Symlink(victim, places[1]),
 		os.WriteFile(places[0], []byte("mine"), 0o600),
-		os.WriteFile(filepath.Join(from, "unit"), []byte("new"), 0o644))
+		os.WriteFile(filepath.Join(from, "unit"), []byte("new"), 0o644),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +36,8 @@ func TestFilesFromAnotherDiskAreWrittenThroughNoLink(t *testing.T) {
 	if err := m.Move(filepath.Join(from, "unit"), filepath.Join(dir, "unit"), ""); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{victim: "precious", places[0]: "mine",
-		filepath.Join(dir, "unit"): "new"} {
+	texts := map[string]string{victim: "precious", places[0]: "mine", filepath.Join(dir, "unit"): "new"}
+	for path, want := range texts {
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", path, got, err)
 		}

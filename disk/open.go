@@ -11,8 +11,8 @@ import (
 // readOnly does not wait for the other end of a pipe.
 const readOnly = os.O_RDONLY | unix.O_NONBLOCK
 
-// Open opens a regular file for reading. Anything else at path is an error: Open
-// never waits for a pipe and never reads a device.
+// Open opens a regular file for reading, and refuses pipes, devices and folders
+// without waiting.
 func Open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, readOnly, 0)
 	if err != nil {

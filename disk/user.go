@@ -62,8 +62,8 @@ func UserName(uid int) string {
 // FileUser returns the number of the Unix user that a file belongs to.
 func FileUser(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
 
-// Unguarded says how another user could put a folder of their own in the place
-// of Dir.
+// Unguarded reports a folder that another user can replace with a folder of their
+// own.
 type Unguarded struct {
 	Dir  string
 	User int         // the user that Dir belongs to, or -1 if the mode is at fault
@@ -77,10 +77,10 @@ func (e *Unguarded) Error() string {
 	return fmt.Sprintf("others may rename the files in %s (mode %04o, without a sticky bit)", e.Dir, e.Mode.Perm())
 }
 
-// CheckGuarded returns [Unguarded] unless only root and this user can put another
-// folder in the place of dir: they own each folder from dir up to the root, and a
-// folder that others may write to is sticky. The targets of symbolic links are
-// checked too.
+// CheckGuarded returns [Unguarded] unless only root and this user can replace dir with
+// another folder: each folder from dir up to the root belongs to root or this user,
+// and each folder that others may write to is sticky. CheckGuarded also checks the
+// targets of symbolic links.
 func CheckGuarded(dir string) error {
 	if _, err := os.Stat(dir); err != nil { // fails on links that form a loop
 		return err
@@ -118,7 +118,7 @@ func checkTarget(link string) error {
 	return CheckGuarded(target)
 }
 
-// othersMayRename reports whether users other than root and this one may rename
+// othersMayRename reports whether users besides root and the current one may rename
 // the entries of a folder.
 func othersMayRename(folder fs.FileInfo) bool {
 	stat := folder.Sys().(*syscall.Stat_t)

@@ -42,8 +42,8 @@ func Replace(path string, text []byte) error {
 	return SyncFolder(filepath.Dir(path))
 }
 
-// PartSuffix ends the name of the file that [Replace] writes first. A killed process
-// may leave such a file; the next Replace writes over it.
+// PartSuffix ends the name of the file that [Replace] writes first. If a killed
+// process leaves such a file, the next Replace writes over it.
 const PartSuffix = ".part"
 
 // SyncFolder makes new, renamed and deleted names in a folder durable.

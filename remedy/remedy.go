@@ -1,5 +1,5 @@
-// Package remedy has the errors that a person can act on: each says what
-// happened, what the effect is, and how to fix the cause.
+// Package remedy has the errors that a person can act on. Each error names the
+// trouble, the effect, and the fix.
 package remedy
 
 import (
@@ -11,7 +11,7 @@ import (
 // and often the fix.
 type Kind int
 
-// The kinds, from the outermost cause a person can act on.
+// The kinds of trouble.
 const (
 	Unexpected   Kind = iota
 	Setting           // a flag, a setting or a configuration file is wrong
@@ -31,13 +31,13 @@ const (
 // Error is trouble that a person can act on. The zero Kind is Unexpected.
 type Error struct {
 	Kind   Kind
-	What   string // what happened; may be empty if Err is set
-	Effect string // what the trouble means for the person; empty: nothing to add
-	Fix    string // what the person can do
+	What   string // the trouble; may be empty if Err is set
+	Effect string // the meaning for the person; empty: nothing to add
+	Fix    string // the way out
 	Err    error  // the cause, or nil
 }
 
-// Error returns What and the cause. It leaves out Effect and Fix.
+// Error returns What and the cause, without Effect and Fix.
 func (e *Error) Error() string {
 	switch {
 	case e.Err == nil:
@@ -64,7 +64,7 @@ func Is(err error, kind Kind) bool {
 // DamageError lists the damage that a check found, in bytes that Holdfast
 // restores or stores.
 type DamageError struct {
-	What     string   // what is damaged, such as "the database is damaged"
+	What     string   // such as "the database is damaged"
 	Findings []string // each piece of damage, in the words of the check
 	Lost     []string // files that can't be restored because of the damage
 	Database bool     // the database is among the lost files

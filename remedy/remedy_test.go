@@ -16,7 +16,10 @@ func TestErrorSaysWhatHappenedAndTheCause(t *testing.T) {
 	}{
 		{&remedy.Error{What: "no database", Fix: "correct db-address"}, "no database"},
 		{&remedy.Error{Err: fs.ErrNotExist}, "file does not exist"},
-		{&remedy.Error{What: "no database", Effect: "nothing was saved", Err: fs.ErrNotExist}, "no database: file does not exist"},
+		{
+			&remedy.Error{What: "no database", Effect: "nothing was saved", Err: fs.ErrNotExist},
+			"no database: file does not exist",
+		},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
@@ -45,7 +48,8 @@ func TestOutermostErrorDecidesTheKind(t *testing.T) {
 }
 
 func TestDamageErrorIsDamage(t *testing.T) {
-	err := fmt.Errorf("check: %w", &remedy.DamageError{What: "the database is damaged", Findings: []string{"row 1", "row 2"}})
+	damage := &remedy.DamageError{What: "the database is damaged", Findings: []string{"row 1", "row 2"}}
+	err := fmt.Errorf("check: %w", damage)
 	if !remedy.Is(err, remedy.Damage) || remedy.Is(err, remedy.Source) {
 		t.Error("not of kind Damage")
 	}

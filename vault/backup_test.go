@@ -44,7 +44,7 @@ func TestRestoreGivesTheInstanceBack(t *testing.T) {
 	}
 }
 
-func TestFilesThatBeginAlikeShareWhatIsAlike(t *testing.T) {
+func TestFilesWithEqualBeginningsShareChunks(t *testing.T) {
 	w := newWorld(t, newFake(1))
 	video := noise(1, 12<<20)
 	add := func(name string, length int, more ...byte) {
@@ -103,7 +103,7 @@ func TestEveryNightCanBeRestored(t *testing.T) {
 	}
 }
 
-func TestNothingChangedCostsThreeRequestsAndOneRecord(t *testing.T) {
+func TestUnchangedBackupTakesThreeRequestsAndStoresOneRecord(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	counted := remotetest.NewFaulty(w.store, nil)
@@ -136,7 +136,7 @@ func TestPacksNeverMixParts(t *testing.T) {
 	}
 }
 
-func TestMissingMediumIsNamedAndTheRestSaved(t *testing.T) {
+func TestMissingMediumIsNamedAndOtherMediaAreSaved(t *testing.T) {
 	w := newWorld(t, sample())
 	delete(w.src.media, "01A/attachment/original/M005.jpeg")
 	report := w.backup()
@@ -146,7 +146,7 @@ func TestMissingMediumIsNamedAndTheRestSaved(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestOneOddMediumDoesNotKeepTheRestFromBeingSaved(t *testing.T) {
+func TestUnreadableMediumDoesNotStopTheBackup(t *testing.T) {
 	f := sample()
 	w := newWorld(t, f)
 	f.broken = map[string]error{"01A/attachment/original/M004.jpeg": errors.New("input/output error")}
@@ -162,7 +162,7 @@ func TestOneOddMediumDoesNotKeepTheRestFromBeingSaved(t *testing.T) {
 	w.check("latest", f.image())
 }
 
-func TestMediaThatNobodyCanReadEndTheBackup(t *testing.T) {
+func TestUnreachableMediaEndTheBackup(t *testing.T) {
 	const path = "01A/attachment/original/M004.jpeg"
 	for name, fail := range map[string]func(*fake){
 		"open": func(f *fake) { f.broken = map[string]error{path: errors.New("no answer")} },
@@ -187,7 +187,7 @@ func TestMediaThatNobodyCanReadEndTheBackup(t *testing.T) {
 	}
 }
 
-func TestAnETagAloneMakesAFileAnother(t *testing.T) {
+func TestNewETagAloneMeansAChangedFile(t *testing.T) {
 	f := sample()
 	for path, e := range f.media {
 		e.etag = "first of " + path
@@ -219,7 +219,7 @@ func TestAnETagAloneMakesAFileAnother(t *testing.T) {
 	}
 }
 
-func TestIndexForgetsWhatTheInstanceForgot(t *testing.T) {
+func TestIndexForgetsDeletedFiles(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	for p := range w.src.rows {
@@ -246,7 +246,7 @@ func TestIndexForgetsWhatTheInstanceForgot(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestRottenSpoolFileIsNotSent(t *testing.T) {
+func TestDamagedSpoolFileIsNotSent(t *testing.T) {
 	w := newWorld(t, sample())
 	idx, _, err := index.Open(w.state)
 	if err != nil {
@@ -271,7 +271,7 @@ func TestRottenSpoolFileIsNotSent(t *testing.T) {
 	}
 }
 
-func TestMediumDeletedMeanwhileIsNotMissing(t *testing.T) {
+func TestMediumDeletedDuringTheBackupIsNotMissing(t *testing.T) {
 	w := newWorld(t, sample())
 	delete(w.src.media, "01A/attachment/original/M005.jpeg")
 	src := &deletedLater{w.src}
@@ -292,7 +292,7 @@ type deletedLater struct{ *fake }
 
 func (d *deletedLater) Named(context.Context, []string) (map[string]bool, error) { return nil, nil }
 
-func TestFullSpoolMakesPassesNotFailures(t *testing.T) {
+func TestFullSpoolEndsATransactionNotTheBackup(t *testing.T) {
 	f := newFake(0)
 	f.database = noise(1, 112<<20) // packs of 16 MiB each
 	w := newWorld(t, f)
@@ -328,7 +328,7 @@ func TestLostIndexCostsAnUploadNotASnapshot(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestPackGoneFromTheRemoteIsStoredAgain(t *testing.T) {
+func TestLostPackIsStoredAgain(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	for _, part := range []manifest.Part{manifest.Database, manifest.Media, manifest.Listing} {
@@ -348,7 +348,7 @@ func TestPackGoneFromTheRemoteIsStoredAgain(t *testing.T) {
 	}
 }
 
-func TestAnotherHostsRecordInBetweenIsBuiltUpon(t *testing.T) {
+func TestBackupContinuesARecordOfAnotherHost(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	other := *w
@@ -368,7 +368,7 @@ func TestAnotherHostsRecordInBetweenIsBuiltUpon(t *testing.T) {
 	w.check(theirs.ID(), w.src.image())
 }
 
-func TestForkIsToldAndJoined(t *testing.T) {
+func TestForkIsReportedAndJoined(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	other := *w
@@ -424,7 +424,7 @@ func TestForgedRecordDoesNotCount(t *testing.T) {
 	}
 }
 
-func TestPinnedToAnotherRootIsRefused(t *testing.T) {
+func TestOtherRepositoryThanThePinIsRefused(t *testing.T) {
 	w, other := newWorld(t, newFake(10)), newWorld(t, newFake(10))
 	_, err := vault.Open(t.Context(), w.store, other.host.Repository, nil)
 	if !errors.Is(err, vault.ErrOtherRoot) {
@@ -432,7 +432,7 @@ func TestPinnedToAnotherRootIsRefused(t *testing.T) {
 	}
 }
 
-func TestWrongIdentityIsToldApart(t *testing.T) {
+func TestWrongIdentityHasItsOwnError(t *testing.T) {
 	w, other := newWorld(t, newFake(10)), newWorld(t, newFake(10))
 	w.backup()
 	w.identity = other.identity

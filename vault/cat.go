@@ -13,9 +13,9 @@ import (
 	"holdfast/manifest"
 )
 
-// Cat writes the bytes of one file, "PART/PATH", to w. Cat fetches only the packs
-// that the file needs, and checks all bytes before it writes the first. Cat follows
-// links within the snapshot, never on this machine.
+// Cat writes the bytes of a single file, "PART/PATH", to w. Cat fetches only
+// the packs that the file needs, and checks all bytes before it writes the
+// first. Cat follows links within the snapshot, never on this machine.
 func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 	end, err := s.follow(ctx, name)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Snapshot) Cat(ctx context.Context, name string, w io.Writer) error {
 	return s.cat(ctx, name, w)
 }
 
-// cat writes the bytes of a file that is not a link.
+// cat writes the bytes of a file, but not of a link.
 func (s *Snapshot) cat(ctx context.Context, name string, w io.Writer) error {
 	var f *os.File
 	target := &single{name: name}
@@ -56,8 +56,7 @@ func (s *Snapshot) cat(ctx context.Context, name string, w io.Writer) error {
 	return nil
 }
 
-// follow returns the name of the file that a name leads to, along the links of the
-// snapshot.
+// follow returns the name of the file at the end of the snapshot's links.
 func (s *Snapshot) follow(ctx context.Context, name string) (string, error) {
 	within, inFiles := strings.CutPrefix(name, string(manifest.Files)+"/")
 	if !inFiles {
@@ -85,10 +84,10 @@ func (s *Snapshot) follow(ctx context.Context, name string) (string, error) {
 	return string(manifest.Files) + "/" + end, nil
 }
 
-// Lend restores files into a folder that only this user can enter, calls use with
-// the folder, and removes the folder, even after an error. If a file was missing
-// when the snapshot was made, the error is ErrNoFile. Folders that killed runs left
-// are removed first.
+// Lend restores files into a folder that only this user can enter, calls use
+// with the folder, and removes the folder, even after an error. Folders of
+// killed runs are removed first. If a file was missing when the snapshot was
+// made, the error is ErrNoFile.
 func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, use func(dir string) error) (err error) {
 	sweepPlaintext(s.temp)
 	dir, held, err := makePlaintext(s.temp)
@@ -102,12 +101,13 @@ func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, u
 		return err
 	}
 	if len(report.Missing) > 0 {
-		return fmt.Errorf("find %s in snapshot %s: it was missing from the instance when the snapshot was made: %w", report.Missing[0], s.Record.ID(), ErrNoFile)
+		return fmt.Errorf("find %s in snapshot %s: it was missing from the instance when the snapshot was made: %w",
+			report.Missing[0], s.Record.ID(), ErrNoFile)
 	}
 	return use(lent)
 }
 
-// single is a target for one file.
+// single is a target for a single file.
 type single struct {
 	name  string
 	below string // a file below name, if name is a folder

@@ -12,9 +12,9 @@ import (
 	"holdfast/manifest"
 )
 
-// catalog is what a snapshot consists of. The stages of a backup fill it one after
-// another, and the listing is written from it. Long lists lie in files of the
-// state folder: memory does not grow with the instance.
+// catalog lists the contents of a snapshot. The stages of a backup fill the
+// catalog in turn, and the listing is written from it. Long lists lie in files
+// of the state folder: memory does not grow with the instance.
 type catalog struct {
 	// Filled by database, anew in each transaction.
 	paged   []*pagedFile
@@ -26,8 +26,8 @@ type catalog struct {
 	// Filled by files.
 	files []string // paths
 
-	// Filled by files and media: paths that the source named and could not read.
-	// True: the file counts as missing.
+	// Filled by files and media: paths that the source named and could not
+	// read. True: the file counts as missing.
 	gone map[string]bool
 }
 
@@ -44,7 +44,7 @@ func (c *catalog) close() {
 	c.media.Close()
 }
 
-// reset forgets what an earlier transaction filled.
+// reset forgets the fields of an earlier transaction.
 func (c *catalog) reset() {
 	for _, p := range c.paged {
 		p.trail.Close()
@@ -55,14 +55,14 @@ func (c *catalog) reset() {
 	c.paged, c.streams, c.mediaN, c.invalid = nil, nil, 0, nil
 }
 
-// closeReaders closes what only the transaction needs.
+// closeReaders closes the readers of the transaction.
 func (c *catalog) closeReaders() {
 	for _, p := range c.paged {
 		p.closeReader()
 	}
 }
 
-// noteMedia notes the media that a view names.
+// noteMedia notes the media of a view.
 func (c *catalog) noteMedia(paths iter.Seq2[string, error]) error {
 	if _, err := c.media.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("note media: %w", err)

@@ -33,8 +33,8 @@ func (b *backup) commit(ctx context.Context) error {
 	return b.idx.Commit(b.snap)
 }
 
-// listAgain lists the remote and reads records that arrived since the run began.
-// If the run put nothing, the LIST of its beginning still holds.
+// listAgain lists the remote and reads the records of other hosts since the run
+// began. If the run put nothing, the first LIST still holds.
 func (b *backup) listAgain(ctx context.Context) error {
 	if b.report.Packs == 0 {
 		return nil
@@ -51,7 +51,7 @@ func (b *backup) listAgain(ctx context.Context) error {
 	return nil
 }
 
-// continueLog fills what ties the record to the log.
+// continueLog ties the record to the log.
 func (b *backup) continueLog() {
 	rec := b.rec
 	rec.Keys = b.repo.log.Keys()
@@ -67,9 +67,9 @@ func (b *backup) continueLog() {
 	rec.Kept = b.repo.log.Kept()
 }
 
-// checkListed checks that the last LIST shows what the record names. A missing
-// pack is an error: there would be no snapshot. A missing key object is damage
-// for the report.
+// checkListed compares the record with the last LIST. A missing pack is an
+// error: a snapshot needs all its packs. A missing key object is damage for the
+// report.
 func (b *backup) checkListed() error {
 	var gone []string
 	for _, k := range b.rec.Keys {
@@ -79,24 +79,26 @@ func (b *backup) checkListed() error {
 	}
 	switch b.report.KeysGone = len(gone) == len(b.rec.Keys); {
 	case b.report.KeysGone:
-		b.damage(keysGoneFix, "every key object is gone from the remote or has another size (%s): nobody can open this snapshot, "+
-			"or any other there", strings.Join(gone, ", "))
+		b.report.damaged(keysGoneFix,
+			"every key object is gone from the remote or has another size (%s): nobody can open this snapshot, "+
+				"or any other there", strings.Join(gone, ", "))
 	case len(gone) > 0:
-		b.damage("copy the key objects back from a mirror", "key objects that are gone from the remote or have another size: %s; "+
-			"their owners can't restore, only those of the others can", strings.Join(gone, ", "))
+		b.report.damaged("copy the key objects back from a mirror",
+			"key objects that are gone from the remote or have another size: %s; "+
+				"their owners can't restore, only those of the others can", strings.Join(gone, ", "))
 	}
 	for _, packs := range b.rec.Packs {
 		for _, p := range packs {
 			if o, ok := b.repo.objects[p.Object()]; !ok || o.Size != p.Size {
-				return fmt.Errorf("commit: %s was stored, and the remote does not list it at its size; nothing was recorded, "+
-					"run the backup again: %w", p.Object(), ErrDamage)
+				return fmt.Errorf("commit: %s was stored, and the remote does not list it at its size; "+
+					"nothing was recorded, run the backup again: %w", p.Object(), ErrDamage)
 			}
 		}
 	}
 	return nil
 }
 
-// putRecord stores the signed record, and checks that the remote lists it.
+// putRecord stores the signed record, and checks for it in a LIST.
 func (b *backup) putRecord(ctx context.Context, text []byte) error {
 	object := manifest.RecordObject(b.rec.Name())
 	if err := b.repo.store.Put(ctx, object, bytes.NewReader(text), int64(len(text))); err != nil {
@@ -111,7 +113,7 @@ func (b *backup) putRecord(ctx context.Context, text []byte) error {
 	return nil
 }
 
-// warnOfForks warns of records that appeared since the last LIST.
+// warnOfForks warns of records newer than the LIST before.
 func (b *backup) warnOfForks() {
 	for _, name := range b.repo.recordNames() {
 		if name != b.rec.Name() && b.repo.log.Record(name) == nil && b.repo.bad[name] == nil {

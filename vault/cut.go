@@ -10,8 +10,9 @@ import (
 	"holdfast/manifest"
 )
 
-// batch is a run of chunks, cut and hashed. A batch crosses from the goroutine
-// that cuts to the one that stores: one large step instead of many small ones.
+// batch is a run of chunks, cut and hashed. Batches cross from the goroutine of
+// cut to the goroutine of the packer: few large steps instead of many small
+// steps.
 type batch struct {
 	data []byte
 	ends []int // of the chunks in data
@@ -26,7 +27,8 @@ const (
 
 // cut fills free batches with chunks up to the end of the stream, or until stop
 // is closed, and sends them on. cut closes batches at the end.
-func cut(ctx context.Context, cutter *chunking.Cutter, largest int, free <-chan *batch, batches chan<- *batch, stop <-chan struct{}) error {
+func cut(ctx context.Context, cutter *chunking.Cutter, largest int,
+	free <-chan *batch, batches chan<- *batch, stop <-chan struct{}) error {
 	defer close(batches)
 	for {
 		var c *batch
@@ -52,8 +54,8 @@ func cut(ctx context.Context, cutter *chunking.Cutter, largest int, free <-chan 
 	}
 }
 
-// fill cuts chunks as long as another one surely fits. io.EOF is the end of the
-// stream.
+// fill cuts chunks while the batch surely has room for another. io.EOF is the
+// end of the stream.
 func (c *batch) fill(cutter *chunking.Cutter, largest int) error {
 	if c.data == nil { // most streams are short and need a single batch
 		c.data = make([]byte, 0, batchSize)
@@ -71,7 +73,7 @@ func (c *batch) fill(cutter *chunking.Cutter, largest int) error {
 	return nil
 }
 
-// chunks takes the chunks out of batches, one by one.
+// chunks takes the chunks out of batches.
 type chunks struct {
 	batches <-chan *batch
 	free    chan<- *batch
@@ -80,7 +82,7 @@ type chunks struct {
 }
 
 // next returns the next chunk and its ID. The bytes are valid until the next
-// call. ok is false at the end of the stream, also of one that broke.
+// call. ok is false at the end of a stream, also of a broken stream.
 func (c *chunks) next() (chunk []byte, id manifest.Hash, ok bool) {
 	for c.current == nil || c.i == len(c.current.ids) {
 		if c.current != nil {

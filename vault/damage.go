@@ -11,8 +11,8 @@ import (
 	"holdfast/manifest"
 )
 
-// DamageError lists what a restore could not bring back. It unwraps to
-// [ErrDamage].
+// DamageError lists the files that a restore could not bring back. Unwrap
+// returns [ErrDamage].
 type DamageError struct {
 	Problems []string // damaged objects, and what is wrong with each
 	Lost     []string // files that need them
@@ -20,15 +20,16 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("restore: damaged packs: %d; files that need them: %d; %s", len(e.Problems), len(e.Lost), strings.Join(e.Problems, "; "))
+	return fmt.Sprintf("restore: damaged packs: %d; files that need them: %d; %s",
+		len(e.Problems), len(e.Lost), strings.Join(e.Problems, "; "))
 }
 
 // Unwrap returns [ErrDamage].
 func (e *DamageError) Unwrap() error { return ErrDamage }
 
-// leaveOutDamaged removes the files that need damaged packs, if the configuration
-// says so. Otherwise, or if the database is among the files, the result is a
-// DamageError.
+// leaveOutDamaged removes the files that need damaged packs, if the
+// configuration asks for this. Otherwise, or if the database is damaged, the
+// result is a DamageError.
 func (r *restore) leaveOutDamaged() error {
 	r.journal.Lost = nil
 	if len(r.damaged) == 0 {
@@ -43,12 +44,14 @@ func (r *restore) leaveOutDamaged() error {
 		}
 	}
 	slices.Sort(problems)
-	database := slices.ContainsFunc(r.snap.Record.Packs[manifest.Database], func(p manifest.Pack) bool { return r.damaged[p.Number] != nil })
+	database := slices.ContainsFunc(r.snap.Record.Packs[manifest.Database], func(p manifest.Pack) bool {
+		return r.damaged[p.Number] != nil
+	})
 	if !r.cfg.Salvage || database {
 		return &DamageError{Problems: problems, Lost: slices.Sorted(maps.Keys(hurt)), Database: database}
 	}
-	// A later run may find a damaged pack whole. Then that run needs the other
-	// packs of these files, too.
+	// A later run may find a damaged pack whole. The run then needs all packs
+	// of these files.
 	for number := range r.damaged {
 		if err := r.plan.refetchWith(number); err != nil {
 			return err

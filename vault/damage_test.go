@@ -145,7 +145,7 @@ func (w *world) plant(name string, data []byte) {
 	w.store.(*remotetest.Memory).Plant(name, data)
 }
 
-func TestSalvageBringsBackWhatIsWhole(t *testing.T) {
+func TestSalvageRestoresWholeFiles(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	packs := rec.Packs[manifest.Media]
@@ -207,7 +207,7 @@ func (w *world) unreadable(cut int64, objects ...string) {
 	})
 }
 
-func TestUnreadableRecordKeepsNobodyFromTheOthers(t *testing.T) {
+func TestUnreadableRecordDoesNotHideOtherRecords(t *testing.T) {
 	for _, cut := range []int64{0, 100} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, sample())
@@ -235,7 +235,7 @@ func TestUnreadableRecordKeepsNobodyFromTheOthers(t *testing.T) {
 	}
 }
 
-func TestBackupDoesNotBuildBesideARecordItCantRead(t *testing.T) {
+func TestBackupRefusesToForkAnUnreadableRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sample())
 		w.backup()
@@ -251,7 +251,7 @@ func TestBackupDoesNotBuildBesideARecordItCantRead(t *testing.T) {
 	})
 }
 
-func TestStorageThatGoesAwayIsNotDamaged(t *testing.T) {
+func TestUnreachableRemoteIsNotDamage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sample())
 		w.backup()
@@ -279,7 +279,7 @@ func TestStorageThatGoesAwayIsNotDamaged(t *testing.T) {
 	})
 }
 
-func TestUnreadablePackIsNamedAndCostsOnlyItsFiles(t *testing.T) {
+func TestUnreadablePackIsNamedAndLosesOnlyItsFiles(t *testing.T) {
 	for _, cut := range []int64{0, 5_000} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, sample())

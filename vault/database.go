@@ -12,12 +12,12 @@ import (
 	"holdfast/manifest/index"
 )
 
-// database reads the database in one transaction and notes the media that its
-// rows name. whole is false if the spool got full: then the transaction ended
-// early, and database is to be called again. Packs of earlier transactions make
-// the next one shorter.
+// database reads the database in one transaction and notes the media of its
+// rows. A full spool ends the transaction early: then whole is false, and the
+// caller repeats the call. Packs of earlier transactions make the next
+// transaction shorter.
 //
-// The database comes before the media: by then a file that a row names is
+// The database comes before the media: by then the file of every row is
 // complete. Between Begin and Close nothing waits for the network.
 func (b *backup) database(ctx context.Context) (whole bool, err error) {
 	if b.report.Passes++; b.report.Passes > 1 {
@@ -50,7 +50,7 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	for range b.cfg.Workers {
 		g.Go(func() error {
-			p, err := b.newPacker(manifest.Database)
+			p, err := newPacker(b.ship, manifest.Database)
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 	return true, b.found.noteMedia(view.Media(ctx))
 }
 
-// openDatabase lists the files of the database and opens those of pages.
+// openDatabase lists the files of the database and opens the files of pages.
 func (b *backup) openDatabase(ctx context.Context, view View) error {
 	b.found.reset()
 	files := view.Database()
@@ -97,7 +97,7 @@ func (b *backup) openDatabase(ctx context.Context, view View) error {
 			continue
 		}
 		f.Modified = stamp(f.Modified)
-		paged, err := b.openPages(ctx, view, f)
+		paged, err := openPages(ctx, view, f, b.idx)
 		if err != nil {
 			return err
 		}

@@ -15,8 +15,8 @@ type Change struct {
 	PagesN int64          // of a file of pages: how many may differ
 }
 
-// Diff yields what changed from snapshot a to snapshot b, in path order. Diff
-// compares files of pages by where their pages lie.
+// Diff yields the changes from snapshot a to snapshot b, in path order. For
+// files of pages, Diff compares the places of the pages.
 func Diff(ctx context.Context, a, b *Snapshot) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		files := join(withPages(a.Lines(ctx)), withPages(b.Lines(ctx)), func(a, b mappedFile) int {
@@ -43,8 +43,7 @@ func Diff(ctx context.Context, a, b *Snapshot) iter.Seq2[Change, error] {
 	}
 }
 
-// mappedFile is a file with what Diff needs of its map lines: how many pages each
-// line moves.
+// mappedFile is a file and, for each map line, the number of pages.
 type mappedFile struct {
 	*manifest.File
 	lines map[mapKey]int64
@@ -57,8 +56,8 @@ type mapKey struct {
 	base    bool
 }
 
-// differs reports whether a file differs from its later form, and how many pages
-// may differ.
+// differs compares a file with its later form. pages is the number of pages
+// that may differ.
 func (a mappedFile) differs(b mappedFile) (pages int64, differ bool) {
 	if a.PageSize > 0 || b.PageSize > 0 {
 		for key, n := range b.lines {
@@ -83,13 +82,7 @@ func withPages(lines iter.Seq2[manifest.Line, error]) iter.Seq2[mappedFile, erro
 				yield(mappedFile{}, err)
 				return
 			case line.Map != nil:
-				var n int64
-				for _, r := range line.Map.Runs {
-					for i := 2; i < len(r.Steps); i += 3 {
-						n += int64(r.Steps[i])
-					}
-				}
-				last.lines[mapKey{line.Map.Segment, line.Map.Night, line.Map.Base}] = n
+				last.lines[mapKey{line.Map.Segment, line.Map.Night, line.Map.Base}] = pagesOf(line.Map)
 			case line.Extents != nil: // the file's sum tells
 			default:
 				if last.File != nil && !yield(last, nil) {
@@ -102,4 +95,14 @@ func withPages(lines iter.Seq2[manifest.Line, error]) iter.Seq2[mappedFile, erro
 			yield(last, nil)
 		}
 	}
+}
+
+// pagesOf returns the number of pages of a map line.
+func pagesOf(m *manifest.MapLine) (n int64) {
+	for _, r := range m.Runs {
+		for i := 2; i < len(r.Steps); i += 3 {
+			n += int64(r.Steps[i])
+		}
+	}
+	return n
 }

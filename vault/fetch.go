@@ -16,7 +16,7 @@ import (
 	"holdfast/remote"
 )
 
-// fetchTries is the number of times that an object is read if its stream breaks.
+// fetchTries limits the tries to read an object whose stream breaks.
 const fetchTries = 4
 
 // fetch reads an object, again from its start if the stream breaks:
@@ -43,7 +43,7 @@ type fetch struct {
 func (r *Repository) fetch(object string) *fetch { return &fetch{repo: r, object: object} }
 
 // next opens the object for another try. Before a second try, next waits. next
-// returns false once a try was successful, or no other try helps.
+// returns false after a successful try, and when another try can't help.
 func (f *fetch) next(ctx context.Context) bool {
 	if f.over || f.tries == fetchTries || ctx.Err() != nil && f.tries > 0 {
 		return false
@@ -89,7 +89,8 @@ func (f *fetch) done(err error) {
 
 // end returns the result of the last try.
 func (f *fetch) end(ctx context.Context) error {
-	if failed := (*storageError)(nil); ctx.Err() == nil && errors.As(f.err, &failed) && f.repo.readsOthers(ctx, f.object) {
+	failed := (*storageError)(nil)
+	if ctx.Err() == nil && errors.As(f.err, &failed) && f.repo.readsOthers(ctx, f.object) {
 		f.err = &unreadableError{failed}
 	}
 	if f.err != nil {
@@ -113,9 +114,9 @@ func (e *storageError) Error() string {
 
 func (e *storageError) Unwrap() error { return e.err }
 
-// unreadableError says why the remote can't read an object, while it reads
-// others. The error unwraps to [ErrDamage] alone: neither the network nor the
-// credentials are at fault.
+// unreadableError means that the remote can't read an object and reads others.
+// Unwrap returns [ErrDamage] alone: neither the network nor the credentials are
+// at fault.
 type unreadableError struct{ cause error }
 
 func (e *unreadableError) Error() string {
@@ -124,10 +125,9 @@ func (e *unreadableError) Error() string {
 
 func (e *unreadableError) Unwrap() error { return ErrDamage }
 
-// readsOthers reports whether the remote reads any object other than one.
+// readsOthers reports whether the remote reads any other object.
 func (r *Repository) readsOthers(ctx context.Context, than string) bool {
-	// If the remote does not answer at all, this fails once, and not for each
-	// candidate.
+	// A remote that does not answer fails here, and not for each candidate.
 	for _, err := range r.store.List(ctx, "keys/") {
 		if err != nil {
 			return false
@@ -136,7 +136,7 @@ func (r *Repository) readsOthers(ctx context.Context, than string) bool {
 	const enough = 3
 	tried := 0
 	for name := range r.objects {
-		// Small objects: packs are large, and there always is a record.
+		// Small objects only. Every repository has at least a record.
 		if name == than || strings.HasPrefix(name, "packs/") || remote.CheckName(name) != nil {
 			continue
 		}
@@ -161,8 +161,8 @@ func (r *Repository) readByte(ctx context.Context, object string) error {
 	return err
 }
 
-// get reads a whole object of at most limit bytes, and checks that the bytes hash
-// to the object's name.
+// get reads a whole object of at most limit bytes, and compares the hash of the
+// bytes with the object's name.
 func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
 	var text bytes.Buffer
 	f := r.fetch(object)
@@ -181,8 +181,8 @@ func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byt
 	return text.Bytes(), nil
 }
 
-// packFetch is a fetch of a pack: next also opens the reader, and done checks that
-// the pack was whole.
+// packFetch is a fetch of a pack. next also opens the reader, and done checks
+// the whole pack.
 type packFetch struct {
 	*fetch
 	pack   manifest.Pack

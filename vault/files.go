@@ -21,7 +21,7 @@ import (
 	"holdfast/manifest/index"
 )
 
-// listedFile is a file as the source describes it, or why the source can't.
+// listedFile is a file with the description, or the error, of the source.
 type listedFile struct {
 	manifest.File
 	err error
@@ -75,8 +75,8 @@ func (b *backup) listFiles(ctx context.Context) (all []listedFile, bytes int64, 
 	return all, bytes, nil
 }
 
-// media stores the media files that the view's rows name. A file that can't be
-// read does not keep the others from being saved.
+// media stores the media files of the view's rows. A file that can't be read
+// does not keep the other files from being saved.
 func (b *backup) media(ctx context.Context) error {
 	b.cfg.Progress.begin("media", b.found.mediaN, 0)
 	lost, err := b.saveFiles(ctx, manifest.Media, func(yield func(listedFile, error) bool) {
@@ -98,8 +98,8 @@ func (b *backup) media(ctx context.Context) error {
 	if len(lost) == 0 {
 		return nil
 	}
-	// If a file was deleted after the view began, its row is gone by now: such a
-	// file is not missing.
+	// The row of a file deleted since the view is gone by now. The file is not
+	// missing.
 	paths := slices.Sorted(maps.Keys(lost))
 	named, err := b.cfg.Database.Named(ctx, paths)
 	if err != nil {
@@ -114,8 +114,8 @@ func (b *backup) media(ctx context.Context) error {
 	return nil
 }
 
-// describeLost names a file that could not be saved. The reason follows, unless
-// the file does not exist.
+// describeLost names an unsaved file. The reason follows, unless the file does
+// not exist.
 func describeLost(path string, err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return path
@@ -123,8 +123,8 @@ func describeLost(path string, err error) string {
 	return fmt.Sprintf("%s (%v)", path, err)
 }
 
-// stamp returns a time in UTC, as a listing holds it. A time that JSON or 64 bits
-// of nanoseconds can't hold, of a broken clock, becomes 1970.
+// stamp returns a time in UTC, for a listing. A broken clock may give a time
+// beyond JSON or 64 bits of nanoseconds: stamp returns 1970 instead.
 func stamp(t time.Time) time.Time {
 	if year := t.Year(); year < 1700 || year > 2200 {
 		return time.Unix(0, 0).UTC()
@@ -132,9 +132,10 @@ func stamp(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// saveFiles stores those files that the index does not know as they are now, and
-// returns why files could not be read, by path. files is sorted by path.
-func (b *backup) saveFiles(ctx context.Context, part manifest.Part, files iter.Seq2[listedFile, error]) (lost map[string]error, err error) {
+// saveFiles stores the files that changed since the index last saw them. files
+// is sorted by path. lost has the error of each unreadable file, by path.
+func (b *backup) saveFiles(ctx context.Context, part manifest.Part, files iter.Seq2[listedFile, error]) (
+	lost map[string]error, err error) {
 	next, stop := iter.Pull2(join(files, b.idx.Files(part), func(f listedFile, row index.File) int {
 		return strings.Compare(f.Path, row.Path)
 	}))
@@ -143,7 +144,7 @@ func (b *backup) saveFiles(ctx context.Context, part manifest.Part, files iter.S
 	g, gctx := errgroup.WithContext(ctx)
 	for range b.cfg.Workers {
 		g.Go(func() error {
-			p, err := b.newPacker(part)
+			p, err := newPacker(b.ship, part)
 			if err != nil {
 				return err
 			}
@@ -155,7 +156,7 @@ func (b *backup) saveFiles(ctx context.Context, part manifest.Part, files iter.S
 				if f == nil {
 					return p.close(gctx)
 				}
-				if err := queue.done(gctx, f, p.file(gctx, f)); err != nil {
+				if err := queue.done(gctx, f, p.file(gctx, b.cfg.Files, f)); err != nil {
 					return err
 				}
 			}
@@ -175,8 +176,7 @@ type fileQueue struct {
 	lost map[string]error // why a file could not be read, by path
 }
 
-// next returns the next file that the index does not know as it is now, or nil at
-// the end.
+// next returns the next changed file, or nil at the end.
 func (q *fileQueue) next(ctx context.Context) (*manifest.File, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -189,7 +189,7 @@ func (q *fileQueue) next(ctx context.Context) (*manifest.File, error) {
 		case !more:
 			return nil, nil
 		case !pair.inA:
-			// The index knows a file that is gone.
+			// The file was deleted.
 		case pair.a.err != nil:
 			if err := q.lose(ctx, f.Path, pair.a.err); err != nil {
 				return nil, err
@@ -203,8 +203,8 @@ func (q *fileQueue) next(ctx context.Context) (*manifest.File, error) {
 	return nil, ctx.Err()
 }
 
-// done takes the result of reading a file. An error that concerns the file alone
-// is noted, and done returns nil.
+// done takes the result of reading a file. done notes an error of the file
+// alone, and returns nil.
 func (q *fileQueue) done(ctx context.Context, f *manifest.File, err error) error {
 	var source *sourceError
 	switch {
@@ -235,7 +235,7 @@ func (q *fileQueue) lose(ctx context.Context, path string, cause error) error {
 	return nil
 }
 
-// same reports whether a file is as it was when it was last read.
+// same reports whether a file is unchanged since it was last read.
 func same(row index.File, f manifest.File) bool {
 	if row.Size != f.Size || row.Modified != f.Modified.UnixNano() || row.Mode != uint32(f.Mode) {
 		return false
@@ -249,15 +249,15 @@ func same(row index.File, f manifest.File) bool {
 
 // file stores a file. If the file is at fault, the error is a sourceError.
 //
-// A file below chunking.Whole is one chunk; the chunks of a larger one end at
-// fixed places. A chunk's ID is the hash of the file up to the chunk's end: each
-// byte is hashed once, and files that begin alike share chunks.
-func (p *packer) file(ctx context.Context, f *manifest.File) error {
+// A file below chunking.Whole is a single chunk; the chunks of a larger file
+// end at fixed places. A chunk's ID is the hash of the file up to the chunk's
+// end: each byte is hashed once, and files with equal beginnings share chunks.
+func (p *packer) file(ctx context.Context, source FileSource, f *manifest.File) error {
 	stored := *f
 	if f.Link != "" { // a link has no bytes
 		return p.noteFile(stored, 0)
 	}
-	opened, err := p.b.cfg.Files.Open(ctx, f.Part, f.Path)
+	opened, err := source.Open(ctx, f.Part, f.Path)
 	if err != nil {
 		return &sourceError{err}
 	}
@@ -300,12 +300,12 @@ func (p *packer) file(ctx context.Context, f *manifest.File) error {
 // noteFile notes a file whose bytes are stored. The row goes to the index with the
 // pack that holds the last of the bytes. size is for the progress.
 func (p *packer) noteFile(f manifest.File, size int64) error {
-	p.b.cfg.Progress.did(1, size)
+	p.ship.progress.did(1, size)
 	p.contents.Files = append(p.contents.Files, f)
 	if p.buf != nil || len(p.contents.Files) < 1000 {
 		return nil
 	}
 	files := p.contents.Files
 	p.contents.Files = nil
-	return p.b.idx.PutFiles(files)
+	return p.ship.idx.PutFiles(files)
 }

@@ -58,7 +58,7 @@ func (w *world) backupOf(src vault.FileSource, cfg vault.BackupConfig) (*vault.B
 	return vault.Backup(w.t.Context(), cfg)
 }
 
-func TestFilesThatNoSnapshotCanHoldCostOnlyThemselves(t *testing.T) {
+func TestFileWithAnImpossiblePathDoesNotStopTheBackup(t *testing.T) {
 	w := newWorld(t, sample())
 	report, err := w.backupOf(&odd{fake: w.src, also: map[string]error{
 		"xtra/gone":        fmt.Errorf("stat: %w", fs.ErrNotExist),
@@ -81,7 +81,7 @@ func TestFilesThatNoSnapshotCanHoldCostOnlyThemselves(t *testing.T) {
 	}
 }
 
-func TestFilesThatCannotBeListedEndTheBackup(t *testing.T) {
+func TestUnlistableFilesEndTheBackup(t *testing.T) {
 	w := newWorld(t, sample())
 	_, err := w.backupOf(&odd{fake: w.src, also: map[string]error{"": errors.New("no media directory")}}, vault.BackupConfig{})
 	if !errors.Is(err, vault.ErrSource) {
@@ -89,7 +89,7 @@ func TestFilesThatCannotBeListedEndTheBackup(t *testing.T) {
 	}
 }
 
-func TestProgressKnowsHowManyFilesAreLeft(t *testing.T) {
+func TestProgressKnowsTheTotalOfFiles(t *testing.T) {
 	w := newWorld(t, sample())
 	w.src.files["etc/more"] = entry{data: []byte("12345"), modified: day}
 	p := new(vault.Progress)
@@ -100,7 +100,7 @@ func TestProgressKnowsHowManyFilesAreLeft(t *testing.T) {
 	}
 }
 
-func TestSpoolThatIsSmallByConfigurationIsNotBlamedOnTheDisk(t *testing.T) {
+func TestWarningAboutASmallSpoolNamesTheConfiguration(t *testing.T) {
 	w := newWorld(t, newFake(3))
 	w.cfg.Spool = 1 << 10
 	all := strings.Join(w.backup().Warnings, "\n")

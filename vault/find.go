@@ -25,7 +25,8 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 		if latest {
 			return r.Load(ctx, rec)
 		}
-		if fmt.Sprint(rec.Sequence) == which || len(which) >= minID && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
+		if fmt.Sprint(rec.Sequence) == which ||
+			len(which) >= minID && strings.HasPrefix(rec.Name().Hex(), strings.ToLower(which)) {
 			found = append(found, rec)
 		}
 	}
@@ -33,11 +34,13 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 	case len(found) == 1:
 		return r.Load(ctx, found[0])
 	case len(found) > 1:
-		return nil, fmt.Errorf("find snapshot %q: it names %s and %s; write more of the one you mean: %w", which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
+		return nil, fmt.Errorf("find snapshot %q: it names %s and %s; write more digits: %w",
+			which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
 	case latest:
 		return nil, fmt.Errorf("find snapshot: the repository has none yet: %w", ErrNoSnapshot)
 	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
-		return nil, fmt.Errorf("find snapshot %q: none has that number, and of an ID write %d digits at least: %w", which, minID, ErrNoSnapshot)
+		return nil, fmt.Errorf("find snapshot %q: no snapshot has this number, and an ID needs at least %d digits: %w",
+			which, minID, ErrNoSnapshot)
 	}
 	return nil, fmt.Errorf("find snapshot %q: %w", which, ErrNoSnapshot)
 }

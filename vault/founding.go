@@ -12,7 +12,7 @@ import (
 	"holdfast/seal"
 )
 
-// Founding is a new repository before the remote has anything of it: the host's
+// Founding is a new repository before its objects are in the remote: the host's
 // key, a key object for each owner, and the first record.
 type Founding struct {
 	// Host is the host's key. Save it before Publish: without it nobody can add
@@ -43,7 +43,8 @@ func NewFounding(domain, version string, owners []seal.Owner) (*Founding, error)
 	made := now()
 	rec := &manifest.Record{
 		Format: manifest.RecordFormat, Kind: manifest.KindInit, Repository: host.Repository, Instance: domain,
-		Previous: []manifest.Hash{}, Kept: []manifest.Hash{}, Started: made, Time: made, Finished: made, Holdfast: version, Epoch: host.Epoch,
+		Previous: []manifest.Hash{}, Kept: []manifest.Hash{}, Started: made, Time: made, Finished: made,
+		Holdfast: version, Epoch: host.Epoch,
 	}
 	for _, owner := range owners {
 		object, err := keys.SealTo(owner)
@@ -62,9 +63,9 @@ func NewFounding(domain, version string, owners []seal.Owner) (*Founding, error)
 	return f, nil
 }
 
-// Publish puts the new repository into a remote that holds none; otherwise the
-// error is ErrRefused. The record goes last: key objects that a failed Publish left
-// do not hinder the next one.
+// Publish puts the new repository into a remote without a repository; otherwise
+// the error is ErrRefused. The record goes last. Key objects of a failed
+// Publish do not hinder the next Publish.
 func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
 	for o, err := range store.List(ctx, "") {
 		if err != nil {

@@ -117,7 +117,7 @@ func TestSignedLiesWriteNothing(t *testing.T) {
 	}
 }
 
-func TestLinksInTheTargetLeadNowhere(t *testing.T) {
+func TestRestoreFollowsNoLinkInTheTarget(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	outside := t.TempDir()
@@ -140,7 +140,7 @@ func TestLinksInTheTargetLeadNowhere(t *testing.T) {
 	}
 }
 
-func TestOldGenerationCountsOnlyAsFarAsANewerListsIt(t *testing.T) {
+func TestRecordOfAnOldGenerationCountsOnlyIfKept(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	w.backup()
 	keys := w.keys()
@@ -174,7 +174,7 @@ func TestOldGenerationCountsOnlyAsFarAsANewerListsIt(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestNewGenerationStartsWhereItsCertificateSays(t *testing.T) {
+func TestNewGenerationContinuesTheRecordOfItsCertificate(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	last := w.backup().Record
 	next, err := w.keys().Certify("example.org", 2, last.Name().Hex())

@@ -2,8 +2,8 @@ package vault
 
 import "iter"
 
-// joined is what two sorted sequences have at one key: an element of a, of b, or
-// of both.
+// joined holds the elements of two sorted sequences with equal keys. An element
+// may be absent from either sequence.
 type joined[A, B any] struct {
 	a        A
 	b        B
@@ -11,10 +11,10 @@ type joined[A, B any] struct {
 }
 
 // join walks two sequences side by side and yields elements with equal keys
-// together. Both must be sorted by the order of compare, without a key twice. An
-// error of either sequence ends the walk. An element of b is valid until the next
-// one.
-func join[A, B any](as iter.Seq2[A, error], bs iter.Seq2[B, error], compare func(A, B) int) iter.Seq2[joined[A, B], error] {
+// together. Both are sorted by compare, without duplicates. An error of either
+// sequence ends the walk. An element of bs is valid until the next step.
+func join[A, B any](as iter.Seq2[A, error], bs iter.Seq2[B, error], compare func(A, B) int) (
+	pairs iter.Seq2[joined[A, B], error]) {
 	return func(yield func(joined[A, B], error) bool) {
 		next, stop := iter.Pull2(bs)
 		defer stop()

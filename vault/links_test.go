@@ -82,7 +82,7 @@ func (stumbling) Finish(context.Context, *os.Root, vault.Restored) ([]string, er
 	return nil, errors.New("stumbled")
 }
 
-func TestRestoreGoesOnOverLinksThatItMade(t *testing.T) {
+func TestRestoreContinuesOverItsOwnLinks(t *testing.T) {
 	w := newWorld(t, linked())
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
@@ -102,7 +102,7 @@ func TestRestoreGoesOnOverLinksThatItMade(t *testing.T) {
 	compare(t, dir, w.src.image())
 }
 
-func TestSalvageKeepsLinksToWhatIsLost(t *testing.T) {
+func TestSalvageKeepsLinksToLostFiles(t *testing.T) {
 	w := newWorld(t, linked())
 	rec := w.backup().Record
 	w.lose(rec.Packs[manifest.Files][0].Object())
@@ -170,7 +170,7 @@ func TestCatFollowsLinksWithinTheSnapshot(t *testing.T) {
 	}
 }
 
-func TestDiffTellsOfLinks(t *testing.T) {
+func TestDiffShowsChangedLinks(t *testing.T) {
 	w := newWorld(t, linked())
 	w.backup()
 	w.src.files["etc/gone"] = entry{modified: day}

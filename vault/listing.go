@@ -27,9 +27,9 @@ type listingWriter struct {
 	parts map[manifest.Part]manifest.Total // of the files so far
 }
 
-// listing writes and stores the listing, and fills the record with the parts, the
-// listing's place and the packs. When listing returns, everything that the record
-// names is in the remote.
+// listing writes and stores the listing, and fills the record with the parts,
+// the packs and the listing's extents. When listing returns, every object of
+// the record is in the remote.
 func (b *backup) listing(ctx context.Context) error {
 	b.cfg.Progress.begin("listing", 0, 0)
 	text, err := disk.Scratch(b.cfg.State)
@@ -41,7 +41,7 @@ func (b *backup) listing(ctx context.Context) error {
 		b: b, text: text, out: bufio.NewWriterSize(text, 64<<10),
 		needs: map[uint32]bool{}, parts: map[manifest.Part]manifest.Total{},
 	}
-	// Packs that this run sent are in the index by now, pending or stored.
+	// Packs of this run are in the index by now, pending or stored.
 	if w.known, err = b.packs(); err != nil {
 		return err
 	}
@@ -174,8 +174,8 @@ func (w *listingWriter) files(part manifest.Part) error {
 	return w.b.idx.ForgetFiles(part, stale)
 }
 
-// store stores the chunks of the listing that are new, and returns the listing's
-// place.
+// store stores the new chunks of the listing, and returns the listing's
+// extents.
 func (w *listingWriter) store(ctx context.Context) (*manifest.ListingAt, error) {
 	if err := w.out.Flush(); err != nil {
 		return nil, fmt.Errorf("write listing: %w", err)
@@ -187,7 +187,7 @@ func (w *listingWriter) store(ctx context.Context) (*manifest.ListingAt, error) 
 	if _, err := w.text.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("store listing: %w", err)
 	}
-	p, err := w.b.newPacker(manifest.Listing)
+	p, err := newPacker(w.b.ship, manifest.Listing)
 	if err != nil {
 		return nil, err
 	}

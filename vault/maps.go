@@ -8,8 +8,8 @@ import (
 	"holdfast/manifest/index"
 )
 
-// foldEvery is the number of nights after which the map lines of a segment become
-// a single line again.
+// foldEvery is the number of nights after which the map lines of a segment
+// become a single line again.
 const foldEvery = 32
 
 // pages writes the lines of a file of pages.
@@ -33,8 +33,9 @@ func (w *listingWriter) pages(p *pagedFile) error {
 }
 
 // segment writes the map lines of earlier nights, and a line for the pages that
-// moved since. Once in foldEvery nights a base line with all pages replaces them:
-// each segment has a night of its own, so that no night pays for all segments.
+// moved since. Every foldEvery nights, a base line with all pages replaces the
+// lines of a segment. Segments fold in different nights: no night pays for all
+// segments.
 func (w *listingWriter) segment(p *pagedFile, before *index.Trail, table []manifest.PageAt, segment int) error {
 	lines, err := w.b.idx.Maps(p.file.Path, segment)
 	if err != nil {
@@ -64,8 +65,8 @@ func (w *listingWriter) segment(p *pagedFile, before *index.Trail, table []manif
 }
 
 // usable reports whether earlier map lines may stay: all their packs are known,
-// and no line is from this night. A run that died before its record may have left
-// lines from this night.
+// and no line is from this night. A run that died before its record may have
+// left lines from this night.
 func (w *listingWriter) usable(lines []index.MapLine, night int64) bool {
 	for _, m := range lines {
 		if m.Night >= night {
@@ -80,8 +81,8 @@ func (w *listingWriter) usable(lines []index.MapLine, night int64) bool {
 	return true
 }
 
-// moved fills the table with those pages of a segment that lie elsewhere than the
-// trail before says.
+// moved fills the table with the pages of a segment that moved since the trail
+// before.
 func (w *listingWriter) moved(p *pagedFile, before *index.Trail, table []manifest.PageAt, segment int) error {
 	clear(table)
 	var old, entries [index.BlockPages]index.Entry
@@ -93,7 +94,8 @@ func (w *listingWriter) moved(p *pagedFile, before *index.Trail, table []manifes
 		}
 		for i, e := range entries[:min(index.BlockPages, pages-at)] {
 			if e.Pack == 0 {
-				return fmt.Errorf("write listing: the trail is damaged: page %d of %q lies nowhere", first+at+int64(i)+1, p.file.Path)
+				return fmt.Errorf("write listing: the trail is damaged: page %d of %q lies nowhere",
+					first+at+int64(i)+1, p.file.Path)
 			}
 			w.needs[e.Pack] = true
 			if e.Pack != old[i].Pack || e.Offset != old[i].Offset {

@@ -8,10 +8,10 @@ import (
 	"holdfast/pack"
 )
 
-// packer fills packs of one part, seals them and hands them to the shipper. Each
-// worker owns a packer, and with it the pack that is open.
+// packer fills packs of a part, seals them and hands them to the shipper. Each
+// worker owns a packer, and the packer owns the open pack.
 type packer struct {
-	b    *backup
+	ship *shipper
 	part manifest.Part
 	find *index.Finder
 	w    *pack.Writer
@@ -24,7 +24,7 @@ type packer struct {
 	chunks   map[manifest.Hash]manifest.Extent // in the open pack
 }
 
-func (b *backup) newPacker(part manifest.Part) (*packer, error) {
+func newPacker(ship *shipper, part manifest.Part) (*packer, error) {
 	effort := pack.Sampled
 	switch part {
 	case manifest.Database:
@@ -32,14 +32,16 @@ func (b *backup) newPacker(part manifest.Part) (*packer, error) {
 	case manifest.Listing:
 		effort = pack.Thorough
 	}
-	w, err := pack.NewWriter(b.ship.sealer, effort)
+	w, err := pack.NewWriter(ship.sealer, effort)
 	if err != nil {
 		return nil, err
 	}
-	return &packer{b: b, part: part, find: b.idx.Finder(part), w: w, chunks: map[manifest.Hash]manifest.Extent{}}, nil
+	return &packer{
+		ship: ship, part: part, find: ship.idx.Finder(part), w: w, chunks: map[manifest.Hash]manifest.Extent{},
+	}, nil
 }
 
-// known returns the place of a chunk that an earlier pack or the open pack holds.
+// known returns the extent of a chunk in an earlier pack or in the open pack.
 func (p *packer) known(id manifest.Hash, length int) (manifest.Extent, bool, error) {
 	if e, ok := p.chunks[id]; ok && e.Length == int64(length) {
 		return e, true, nil
@@ -48,7 +50,7 @@ func (p *packer) known(id manifest.Hash, length int) (manifest.Extent, bool, err
 	return e, ok && e.Length == int64(length), err
 }
 
-// add appends bytes to the open pack. If they don't fit, add first hands the pack
+// add appends bytes to the open pack. If the pack is full, add first hands it
 // to the shipper and starts another.
 func (p *packer) add(ctx context.Context, data []byte) (manifest.Extent, error) {
 	if p.buf != nil && !p.w.Fits(len(data)) {
@@ -56,7 +58,7 @@ func (p *packer) add(ctx context.Context, data []byte) (manifest.Extent, error) 
 		if err != nil {
 			return manifest.Extent{}, err
 		}
-		if p.spare, err = p.b.ship.send(ctx, sealed); err != nil {
+		if p.spare, err = p.ship.send(ctx, sealed); err != nil {
 			return manifest.Extent{}, err
 		}
 	}
@@ -78,13 +80,13 @@ func (p *packer) note(id manifest.Hash, e manifest.Extent) {
 // start opens a pack.
 func (p *packer) start(ctx context.Context) (err error) {
 	if p.buf, p.spare = p.spare, nil; p.buf == nil {
-		if p.buf, err = p.b.ship.buffer(ctx); err != nil {
+		if p.buf, err = p.ship.buffer(ctx); err != nil {
 			return err
 		}
 	}
-	// Numbers above those of the newest record: two records never give one number
-	// to different packs.
-	if p.number, err = p.b.idx.NextPack(p.b.repo.highest()); err != nil {
+	// Numbers start above the newest record: two records never give the same
+	// number to different packs.
+	if p.number, err = p.ship.idx.NextPack(p.ship.above); err != nil {
 		return err
 	}
 	return p.w.Start(p.buf)
@@ -97,8 +99,9 @@ func (p *packer) seal() (parcel, error) {
 	if err != nil {
 		return parcel{}, err
 	}
-	row := index.Pack{Part: p.part, Pack: manifest.Pack{Number: p.number, Name: sealed.Name, Size: int64(len(sealed.Bytes))}}
-	err = p.b.idx.AddPack(row, p.contents)
+	row := index.Pack{Part: p.part}
+	row.Pack = manifest.Pack{Number: p.number, Name: sealed.Name, Size: int64(len(sealed.Bytes))}
+	err = p.ship.idx.AddPack(row, p.contents)
 	p.contents = index.Contents{Path: p.contents.Path, PageSize: p.contents.PageSize}
 	clear(p.chunks)
 	p.buf = nil
@@ -110,20 +113,20 @@ func (p *packer) flush(ctx context.Context) error {
 	if p.buf == nil {
 		files := p.contents.Files
 		p.contents.Files = nil
-		return p.b.idx.PutFiles(files)
+		return p.ship.idx.PutFiles(files)
 	}
 	sealed, err := p.seal()
 	if err != nil {
 		return err
 	}
-	p.spare, err = p.b.ship.send(ctx, sealed)
+	p.spare, err = p.ship.send(ctx, sealed)
 	return err
 }
 
 // close flushes and gives the spare buffer back to the shipper.
 func (p *packer) close(ctx context.Context) error {
 	err := p.flush(ctx)
-	p.b.ship.giveBack(p.spare)
+	p.ship.giveBack(p.spare)
 	p.spare = nil
 	return err
 }

@@ -12,8 +12,8 @@ import (
 	"holdfast/manifest/index"
 )
 
-// pagedFile is a file of pages that a transaction reads. The workers share a
-// pagedFile: each takes block after block.
+// pagedFile is a file of pages in a transaction. The workers share a pagedFile:
+// each worker takes block after block.
 type pagedFile struct {
 	file  manifest.File
 	old   *index.Trail // what earlier packs hold of the file
@@ -26,22 +26,22 @@ type pagedFile struct {
 }
 
 // openPages opens a file of pages, and its trails.
-func (b *backup) openPages(ctx context.Context, view View, f manifest.File) (p *pagedFile, err error) {
+func openPages(ctx context.Context, view View, f manifest.File, idx *index.Index) (p *pagedFile, err error) {
 	p = &pagedFile{file: f, left: f.Size}
 	if p.r, err = view.OpenDatabase(ctx, f.Path); err != nil {
 		return nil, fmt.Errorf("read database %q: %w: %w", f.Path, ErrSource, err)
 	}
-	if p.old, err = b.idx.Resume(f.Path, f.PageSize); err != nil {
+	if p.old, err = idx.Resume(f.Path, f.PageSize); err != nil {
 		return nil, errors.Join(err, p.r.Close())
 	}
-	if p.trail, err = b.idx.CreateTrail(f.PageSize); err != nil {
+	if p.trail, err = idx.CreateTrail(f.PageSize); err != nil {
 		p.closeReader()
 		return nil, err
 	}
 	return p, nil
 }
 
-// closeReader closes what only the reading needs. The new trail stays open.
+// closeReader closes the reader and the old trail. The new trail stays open.
 func (p *pagedFile) closeReader() {
 	p.r.Close()
 	p.old.Close()
@@ -61,8 +61,8 @@ func (p *pagedFile) next(buf []byte) (block int64, data []byte, err error) {
 	return block, data, nil
 }
 
-// pages stores those pages of a file that differ from what known packs hold,
-// until the file ends or full is closed. Several packers may work on one file.
+// pages stores the pages that differ from known packs, until the file ends or
+// full is closed. Several packers may work on one file.
 func (p *packer) pages(ctx context.Context, f *pagedFile, known map[uint32]index.Pack, full <-chan struct{}) error {
 	size := f.file.PageSize
 	p.contents.Path, p.contents.PageSize = f.file.Path, size
@@ -75,7 +75,7 @@ func (p *packer) pages(ctx context.Context, f *pagedFile, known map[uint32]index
 		if len(data) == 0 || closed(full) {
 			return p.flush(ctx)
 		}
-		p.b.cfg.Progress.did(0, int64(len(data)))
+		p.ship.progress.did(0, int64(len(data)))
 		var old, entries [index.BlockPages]index.Entry
 		if err := f.old.Read(block, &old); err != nil {
 			return err

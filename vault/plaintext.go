@@ -9,15 +9,14 @@ import (
 	"holdfast/disk"
 )
 
-// plaintextPattern names the folders that hold plain text for a reader. The
-// process that uses such a folder holds its lock. A folder without a lock is left
-// over from a killed run, or another run has made it a moment ago and is about to
-// lock it.
+// plaintextPattern names the folders with plain text for a reader. The process
+// that uses such a folder holds the folder's lock. A folder without a lock
+// belongs to a killed run, or is so new that its run has yet to lock it.
 const plaintextPattern = "holdfast-read-*"
 
-// makePlaintext makes a folder that only this user can enter, and locks it until
-// lock is closed. The sweep of another run may take a new folder before it is
-// locked: then makePlaintext makes another.
+// makePlaintext makes a folder that only this user can enter, and locks the
+// folder until lock is closed. The sweep of another run may remove a new folder
+// before the lock: then makePlaintext makes another folder.
 func makePlaintext(temp string) (dir string, lock *os.File, err error) {
 	const tries = 100
 	for range tries {
@@ -55,9 +54,9 @@ func lockPlaintext(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// sweepPlaintext removes this user's folders that nobody holds: plain text of
-// killed runs. Errors are ignored: a folder that can't be removed does not keep
-// anybody from reading a snapshot.
+// sweepPlaintext removes this user's folders without a lock: plain text of
+// killed runs. Errors are ignored: a folder that can't be removed keeps nobody
+// from reading a snapshot.
 func sweepPlaintext(temp string) {
 	dirs, err := filepath.Glob(filepath.Join(temp, plaintextPattern))
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 	"holdfast/manifest/index"
 )
 
-// plan is the work of a restore, as an SQLite file in the staging folder: where
-// the bytes of each pack belong, which packs are done, and the journal. With a
-// plan, a restore of any size needs little memory, and continues after an
-// interruption.
+// plan is the work of a restore, as an SQLite file in the staging folder: the
+// files, the extents of each pack, the packs that are done, and the journal.
+// With a plan, a restore of any size needs little memory, and continues after
+// an interruption.
 type plan struct{ db *sql.DB }
 
 // planVersion changes whenever the plan's schema does.
@@ -36,8 +36,8 @@ CREATE TABLE packs (number INTEGER PRIMARY KEY, done INTEGER NOT NULL);
 CREATE TABLE journal (one INTEGER PRIMARY KEY CHECK (one=1), text TEXT NOT NULL);
 `
 
-// openPlan opens or makes the plan in dir. A plan of another version, or one whose
-// making was interrupted, is replaced by an empty plan.
+// openPlan opens or makes the plan in dir. openPlan replaces a plan of another
+// version, and an incomplete plan, by an empty plan.
 func openPlan(dir string) (*plan, error) {
 	path := filepath.Join(dir, "plan.db")
 	db, err := index.OpenSQLite(path, "&_pragma=cache_size(-2048)")
@@ -67,7 +67,8 @@ func openPlan(dir string) (*plan, error) {
 
 func (p *plan) close() error { return p.db.Close() }
 
-// journal reads what save stored. Before the first save, the journal is zero.
+// journal returns the journal of the last save. Before the first save, the
+// journal is zero.
 func (p *plan) journal() (j journal, err error) {
 	var text string
 	err = p.db.QueryRow(`SELECT text FROM journal`).Scan(&text)
@@ -116,7 +117,7 @@ type plannedFile struct {
 	single   bool // one piece holds all bytes: the worker that writes it completes the file
 }
 
-// piece is a run of bytes of a pack, and the place where the bytes belong.
+// piece is a run of bytes of a pack, and the place of the bytes in a file.
 type piece struct {
 	offset int64 // in the pack's decompressed bytes
 	length int64
@@ -196,11 +197,10 @@ func (w *planWriter) commit(j journal) error {
 // therefore rollback has no error.
 func (w *planWriter) rollback() { w.tx.Rollback() }
 
-// todo lists the packs that are not done, in order.
+// todo returns the numbers of the packs that are not done, in order.
 func (p *plan) todo() ([]uint32, error) {
-	return query(p, `SELECT number FROM packs WHERE done=0 ORDER BY number`, func(rows *sql.Rows) (n uint32, err error) {
-		return n, rows.Scan(&n)
-	})
+	statement := `SELECT number FROM packs WHERE done=0 ORDER BY number`
+	return query(p, statement, func(rows *sql.Rows) (n uint32, err error) { return n, rows.Scan(&n) })
 }
 
 // done marks packs whose bytes are all in their files.
@@ -232,8 +232,8 @@ func (p *plan) exec(statement string, args ...any) error {
 // refetchAll marks every pack as not done.
 func (p *plan) refetchAll() error { return p.exec(`UPDATE packs SET done=0`) }
 
-// refetchWith marks as not done every pack of each file that needs a pack. Such
-// files are to be written anew.
+// refetchWith marks the packs of every file that needs a pack as not done. The
+// restore then writes the files anew.
 func (p *plan) refetchWith(pack uint32) error {
 	return p.exec(`UPDATE packs SET done=0 WHERE number IN
 		(SELECT pack FROM pieces WHERE file IN (SELECT file FROM pieces WHERE pack=?))`, pack)
@@ -251,12 +251,12 @@ func (p *plan) refetchPart(part manifest.Part) (paths []string, err error) {
 	}, part)
 }
 
-// pieces returns the pieces of a pack by offset, and the files that the pieces
-// belong to.
+// pieces returns the pieces of a pack by offset, and the files of the pieces.
 func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile, err error) {
 	files = map[int64]plannedFile{}
-	pieces, err = query(p, `SELECT p.offset, p.length, p.file, p.at, f.part, f.path, f.size, f.mode, f.modified, f.link, f.single
-		FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`, func(rows *sql.Rows) (c piece, err error) {
+	statement := `SELECT p.offset, p.length, p.file, p.at, f.part, f.path, f.size, f.mode, f.modified, f.link, f.single
+		FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`
+	pieces, err = query(p, statement, func(rows *sql.Rows) (c piece, err error) {
 		f, err := scanFile(rows, &c.offset, &c.length, &c.file, &c.at)
 		files[c.file] = f
 		return c, err
@@ -264,7 +264,7 @@ func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile,
 	return pieces, files, err
 }
 
-// scanFile reads the columns of a file, after others.
+// scanFile reads the columns before, then the columns of a file.
 func scanFile(rows *sql.Rows, others ...any) (f plannedFile, err error) {
 	var mode uint32
 	var modified int64
@@ -273,8 +273,8 @@ func scanFile(rows *sql.Rows, others ...any) (f plannedFile, err error) {
 	return f, err
 }
 
-// incomplete yields the files of some parts that no worker completes: empty files,
-// files of several pieces, and at last symbolic links.
+// incomplete yields the files of some parts that no worker completes: empty
+// files, files of several pieces and, at the end, symbolic links.
 func (p *plan) incomplete(parts ...manifest.Part) iter.Seq2[plannedFile, error] {
 	return func(yield func(plannedFile, error) bool) {
 		names := make([]any, len(parts))
@@ -310,7 +310,8 @@ func (p *plan) sum() (files, bytes int64, err error) {
 
 // addHurt adds the files that need a pack to sizes, by path.
 func (p *plan) addHurt(pack uint32, sizes map[string]int64) error {
-	_, err := query(p, `SELECT DISTINCT f.path, f.size FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=?`, func(rows *sql.Rows) (path string, err error) {
+	statement := `SELECT DISTINCT f.path, f.size FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=?`
+	_, err := query(p, statement, func(rows *sql.Rows) (path string, err error) {
 		var size int64
 		err = rows.Scan(&path, &size)
 		sizes[path] = size
@@ -319,7 +320,7 @@ func (p *plan) addHurt(pack uint32, sizes map[string]int64) error {
 	return err
 }
 
-// query returns what scan makes of each row.
+// query returns the result of scan for each row.
 func query[T any](p *plan, statement string, scan func(*sql.Rows) (T, error), args ...any) (all []T, err error) {
 	rows, err := p.db.Query(statement, args...)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"holdfast/pack"
 )
 
-// makePlan reads the listing and notes where the bytes of each pack belong.
+// makePlan reads the listing and plans the pieces of each pack.
 func (r *restore) makePlan(ctx context.Context) error {
 	r.cfg.Progress.begin("plan", 0, 0)
 	w, err := r.plan.begin()
@@ -39,7 +39,7 @@ func (r *restore) makePlan(ctx context.Context) error {
 	return w.commit(r.journal)
 }
 
-// nothingChosen says that the snapshot has no file that was chosen.
+// nothingChosen is the error if the snapshot has no chosen file.
 func (r *restore) nothingChosen(missing []string) error {
 	why := ErrNoFile
 	if len(missing) > 0 {
@@ -49,8 +49,8 @@ func (r *restore) nothingChosen(missing []string) error {
 	return fmt.Errorf("find %s in snapshot %s: %w", what, r.snap.Record.ID(), why)
 }
 
-// planner turns the lines of a listing into a plan. In memory is the map of one
-// segment at a time.
+// planner turns the lines of a listing into a plan. The planner holds the map
+// of a single segment.
 type planner struct {
 	snap    *Snapshot
 	cfg     RestoreConfig
@@ -103,7 +103,8 @@ func (p *planner) line(line manifest.Line) error {
 	if modified.IsZero() { // a stream of the database has no time
 		modified = p.snap.Record.Time
 	}
-	if p.id, err = p.out.addFile(plannedFile{part: f.Part, path: path, size: f.Size, mode: f.Mode, modified: modified, link: f.Link}); err != nil {
+	planned := plannedFile{part: f.Part, path: path, size: f.Size, mode: f.Mode, modified: modified, link: f.Link}
+	if p.id, err = p.out.addFile(planned); err != nil {
 		return err
 	}
 	p.pieces = 0
@@ -153,7 +154,7 @@ func (p *planner) mapLine(m *manifest.MapLine) error {
 	return nil
 }
 
-// endSegment plans the pages of the segment that was read, neighbours together.
+// endSegment plans the pages of the current segment, neighbours together.
 func (p *planner) endSegment() error {
 	size := int64(p.paged.PageSize)
 	first := int64(p.segment) * manifest.SegmentSize
@@ -161,7 +162,8 @@ func (p *planner) endSegment() error {
 	for i := 0; i < n; {
 		at := p.table[i]
 		if at.Pack == 0 {
-			return fmt.Errorf("restore %q: the map leaves out page %d: %w", p.paged.Path, first/size+int64(i)+1, ErrDamage)
+			return fmt.Errorf("restore %q: the map leaves out page %d: %w",
+				p.paged.Path, first/size+int64(i)+1, ErrDamage)
 		}
 		run := 1
 		for i+run < n && p.table[i+run] == (manifest.PageAt{Pack: at.Pack, Offset: at.Offset + int64(run)*size}) {
@@ -196,8 +198,7 @@ func (p *planner) endFile() error {
 			return err
 		}
 	}
-	// Not setSingle: all files of the database are completed before the target
-	// checks them.
+	// Not setSingle: checkDatabase completes all files of the database at once.
 	p.paged, p.table = nil, nil
 	return nil
 }

@@ -17,7 +17,7 @@ type Problem struct {
 	Fix    string
 }
 
-// damage is what verify notes about an object.
+// damage is the finding of verify about an object.
 type damage struct {
 	what       string
 	unreadable bool // the remote lists the object and does not give its bytes
@@ -47,16 +47,16 @@ var advice = map[damageKind]string{
 		"only those of the other key objects can",
 	lastKeyDamage: ownKeysFix + "; else " + keysGoneFix,
 	recordDamage:  "copy the object back from a mirror; other snapshots are not affected",
-	rememberedEnd: "ask the storage's provider who deleted objects; holdfast backup puts the record back if its packs are " +
-		"still there; the snapshots that are listed can be restored",
-	expectedEnd: "look into the provider's log for who deleted or replaced objects; the snapshots that are listed can be restored",
-	unreadableRecord: "copy the object back from a mirror; if there is none, delete the object: it may be the newest snapshot, " +
-		"and holdfast backup does not continue beside it",
+	rememberedEnd: "ask the storage's provider who deleted objects; holdfast backup puts the record back " +
+		"if its packs are still there; the snapshots that are listed can be restored",
+	expectedEnd: "look into the provider's log for who deleted or replaced objects; " +
+		"the snapshots that are listed can be restored",
+	unreadableRecord: "copy the object back from a mirror; if there is none, delete the object: " +
+		"it may be the newest snapshot, and holdfast backup does not continue beside it",
 	strangeRecord: "no snapshot of this repository needs the object: find out who put it there, then delete it",
 }
 
-// unreadableFix comes before the advice about an object that the remote lists and
-// does not give.
+// unreadableFix comes before the advice about an unreadable object.
 const unreadableFix = "see why the storage can't read it (its log, its disk, the file's owner); if it is lost, "
 
 // kind returns the kind of damage to an object.
@@ -90,7 +90,9 @@ func (v *verify) explain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.report.KeysGone = !slices.ContainsFunc(v.repo.log.Keys(), func(k manifest.Key) bool { return v.damage[k.Object()].what == "" })
+	v.report.KeysGone = !slices.ContainsFunc(v.repo.log.Keys(), func(k manifest.Key) bool {
+		return v.damage[k.Object()].what == ""
+	})
 	for object, d := range v.damage {
 		kind := v.kind(object, d)
 		p := Problem{Object: object, What: d.what, Hurts: hurts[object], Fix: advice[kind]}
@@ -107,8 +109,8 @@ func (v *verify) explain(ctx context.Context) error {
 	return nil
 }
 
-// hurts returns, for each damaged object, the IDs of the snapshots that need it,
-// newest first.
+// hurts returns the IDs of the snapshots that need each damaged object, newest
+// first.
 func (v *verify) hurts(ctx context.Context) (map[string][]string, error) {
 	hurts := map[string][]string{}
 	for _, rec := range v.records {

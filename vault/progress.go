@@ -2,8 +2,8 @@ package vault
 
 import "sync/atomic"
 
-// Progress is what a long verb has done so far. Its zero value is ready; a nil
-// one may be used and shows nothing. It may be read at any time.
+// Progress counts the work of a long job. The zero Progress is ready. A nil
+// Progress counts nothing. Any goroutine may read a Progress at any time.
 type Progress struct {
 	Stage      atomic.Pointer[string] // "database", "media", …
 	Bytes      atomic.Int64           // read of the instance, or restored
@@ -13,7 +13,7 @@ type Progress struct {
 	Moved      atomic.Int64 // sealed bytes that went to or came from the remote
 }
 
-// begin starts a stage, with its totals where they are known.
+// begin starts a stage. Unknown totals are 0.
 func (p *Progress) begin(stage string, files, bytes int64) {
 	if p == nil {
 		return

@@ -11,64 +11,85 @@ import (
 	"holdfast/remote"
 )
 
-// putBackRecords looks after records that the remote lost: those that the log keeps, and
-// those that only this host remembers, since a remote without its end looks
-// whole. Where all packs of such a record are still there, the host's copy of it
-// is put back. What is gone for good is told in each run: with damage as long as
-// the log keeps it, else the first time.
-func (b *backup) putBackRecords(ctx context.Context) error {
-	gone, err := b.idx.Gone()
+// putBackRecords puts back records that the remote lost, from the copies of
+// this host. A record is put back only if the remote still has all its packs.
+// The lost record may be in the middle of the log, or at the end, where only
+// the host remembers it: a remote without the end of its log looks whole.
+//
+// The report names every record that stays lost. While the log keeps the
+// record, each report counts it as damage; otherwise only the first report.
+func (u *upkeep) putBackRecords(ctx context.Context) error {
+	gone, err := u.idx.Gone()
 	if err != nil {
 		return err
 	}
-	head, err := b.idx.Head()
+	still, err := u.putBackEnd(ctx, gone)
 	if err != nil {
 		return err
 	}
-	ended, err := b.repo.log.CutOff(head, b.repo.listed, b.idx.Record)
-	if err != nil {
+	if err := u.putBackKept(ctx); err != nil {
 		return err
 	}
-	var rolledBack, before []manifest.Hash
+	for _, name := range u.repo.log.Kept() {
+		if u.repo.bad[name] != nil { // the repository's warnings name the record
+			u.report.Damage = true
+		}
+	}
+	if slices.Equal(still, gone) {
+		return nil
+	}
+	return u.idx.SetGone(still)
+}
+
+// putBackEnd puts back the end of the log, and returns the records that stay lost.
+// gone are the records that earlier runs lost.
+func (u *upkeep) putBackEnd(ctx context.Context, gone []manifest.Hash) (still []manifest.Hash, err error) {
+	head, err := u.idx.Head()
+	if err != nil {
+		return nil, err
+	}
+	ended, err := u.repo.log.CutOff(head, u.repo.listed, u.idx.Record)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range ended {
-		back, err := b.putBack(ctx, name)
+		back, err := u.putBack(ctx, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !back {
-			rolledBack = append(rolledBack, name)
+			still = append(still, name)
 		}
 	}
-	if len(rolledBack) > 0 {
-		b.damage("ask the storage's provider who deleted objects; what holdfast list shows can be restored",
-			"the newest that this host knew is gone from the remote: somebody deleted it or rolled the remote back: %s", some(rolledBack))
+	if len(still) > 0 {
+		u.report.damaged("ask the storage's provider who deleted objects; what holdfast list shows can be restored",
+			"the newest that this host knew is gone from the remote: somebody deleted it or rolled the remote back: %s",
+			some(still))
 	}
+	var before []manifest.Hash
 	for _, name := range gone {
-		if b.repo.log.Lacks(name, b.repo.listed) && !slices.Contains(ended, name) {
+		if u.repo.log.Lacks(name, u.repo.listed) && !slices.Contains(ended, name) {
 			before = append(before, name)
 		}
 	}
 	if len(before) > 0 {
-		b.report.Warnings = append(b.report.Warnings, stillGone(before))
+		u.report.Warnings = append(u.report.Warnings, stillGone(before))
 	}
-	// One that was put back may keep others that are gone.
-	for _, name := range b.repo.lost() {
-		back, err := b.putBack(ctx, name)
+	return append(still, before...), nil
+}
+
+// putBackKept puts back the records that the log keeps and the remote lost. A
+// record that was put back before may keep more of them.
+func (u *upkeep) putBackKept(ctx context.Context) error {
+	for _, name := range u.repo.lost() {
+		back, err := u.putBack(ctx, name)
 		if err != nil {
 			return err
 		}
 		if !back {
-			b.damage("holdfast verify names the records: copy them back from a mirror",
+			u.report.damaged("holdfast verify names the records: copy them back from a mirror",
 				"the record of snapshot %s is gone from the remote or has another size: that snapshot can't be restored", name)
 		}
-	}
-	for _, name := range b.repo.log.Kept() {
-		if b.repo.bad[name] != nil { // it is among the repository's warnings
-			b.report.Damage = true
-		}
-	}
-	if still := slices.Concat(rolledBack, before); !slices.Equal(still, gone) {
-		return b.idx.SetGone(still)
 	}
 	return nil
 }
@@ -77,7 +98,7 @@ func stillGone(names []manifest.Hash) string {
 	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " + some(names)
 }
 
-// some names records, newest first, but not too many.
+// some names the first records of a list.
 func some(names []manifest.Hash) string {
 	const enough = 5
 	var ids []string
@@ -91,30 +112,32 @@ func some(names []manifest.Hash) string {
 	return text
 }
 
-// putBack stores this host's copy of a record again, if it has one and the
-// remote holds the packs. A snapshot that can't be restored is not made anew.
-func (b *backup) putBack(ctx context.Context, name manifest.Hash) (bool, error) {
-	text, err := b.idx.Record(name)
+// putBack stores this host's copy of a record again, if the remote still has
+// all packs of the record.
+func (u *upkeep) putBack(ctx context.Context, name manifest.Hash) (bool, error) {
+	text, err := u.idx.Record(name)
 	if err != nil || text == nil {
 		return false, err
 	}
-	rec, err := b.repo.check(name, text)
-	if err != nil || !b.repo.holds(rec) {
+	rec, err := u.repo.check(name, text)
+	if err != nil || !u.repo.holds(rec) {
 		return false, nil
 	}
 	object, size := manifest.RecordObject(name), int64(len(text))
-	if err := b.repo.store.Put(ctx, object, bytes.NewReader(text), size); ctx.Err() != nil {
+	if err := u.repo.store.Put(ctx, object, bytes.NewReader(text), size); ctx.Err() != nil {
 		return false, ctx.Err()
 	} else if err != nil {
-		// A place that rotted may not take it either. That must not cost the night.
-		b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("%s could not be put back: %v", object, err))
+		// A remote that lost the record may refuse the copy, too. The backup
+		// continues.
+		u.report.Warnings = append(u.report.Warnings, fmt.Sprintf("%s could not be put back: %v", object, err))
 		return false, nil
 	}
-	b.repo.objects[object] = remote.Object{Name: object, Size: size}
-	if b.repo.log.Record(name) == nil {
-		b.repo.accept(name, text)
+	u.repo.objects[object] = remote.Object{Name: object, Size: size}
+	if u.repo.log.Record(name) == nil {
+		u.repo.accept(name, text)
 	}
-	b.damage("ask the storage's provider who deleted or changed objects; holdfast verify --data all checks all others",
-		"the record of snapshot %s was gone from the remote or had another size, and was put back from this host's copy", rec.ID())
+	u.report.damaged("ask the storage's provider who deleted or changed objects; holdfast verify --data all checks all others",
+		"the record of snapshot %s was gone from the remote or had another size, and was put back from this host's copy",
+		rec.ID())
 	return true, nil
 }

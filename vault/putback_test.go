@@ -59,7 +59,7 @@ func told(t *testing.T, report *vault.BackupReport, what string) {
 	}
 }
 
-func TestRecordsThatWereDeletedArePutBack(t *testing.T) {
+func TestDeletedRecordsArePutBack(t *testing.T) {
 	w := newWorld(t, sample())
 	log := []*manifest.Record{w.backup().Record} // newest last
 	image := w.src.image()
@@ -106,7 +106,7 @@ func TestRecordsThatWereDeletedArePutBack(t *testing.T) {
 	}
 }
 
-func TestRecordThatWasCutIsPutBack(t *testing.T) {
+func TestTruncatedRecordIsPutBack(t *testing.T) {
 	w := newWorld(t, sample())
 	object := manifest.RecordObject(w.backup().Record.Name())
 	w.backup()
@@ -117,7 +117,7 @@ func TestRecordThatWasCutIsPutBack(t *testing.T) {
 	}
 }
 
-func TestRecordThatCantBePutBackDoesNotStopTheBackup(t *testing.T) {
+func TestFailedPutBackDoesNotStopTheBackup(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.backup().Record
 	object := manifest.RecordObject(first.Name())
@@ -135,7 +135,7 @@ func TestRecordThatCantBePutBackDoesNotStopTheBackup(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestSnapshotWithoutItsPacksIsNotPutBackButRemembered(t *testing.T) {
+func TestRecordWithoutItsPacksIsRememberedNotPutBack(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.backup().Record
 	w.src.night(1, 9)
@@ -160,7 +160,7 @@ func TestSnapshotWithoutItsPacksIsNotPutBackButRemembered(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestSnapshotBeforeALostOneIsPutBack(t *testing.T) {
+func TestRecordBeforeALostRecordIsPutBack(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	w.src.night(1, 9)
@@ -176,7 +176,7 @@ func TestSnapshotBeforeALostOneIsPutBack(t *testing.T) {
 	}
 }
 
-func TestLossThatStaysIsToldInEachBackup(t *testing.T) {
+func TestEachBackupReportsALastingLoss(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.backup().Record
 	w.src.night(1, 2)
@@ -190,7 +190,7 @@ func TestLossThatStaysIsToldInEachBackup(t *testing.T) {
 	}
 }
 
-func TestMemoryOfAnotherRepositoryIsNone(t *testing.T) {
+func TestMemoryOfAnotherRepositoryIsIgnored(t *testing.T) {
 	w, other := newWorld(t, newFake(10)), newWorld(t, newFake(10))
 	w.backup()
 	other.backup()
@@ -226,7 +226,7 @@ func (w *world) forgetKeys() {
 	}
 }
 
-func TestKeyObjectThatIsGoneIsPutBack(t *testing.T) {
+func TestLostKeyObjectIsPutBack(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	keys := owners(t, w, 2).Keys
 	w.backup()
@@ -262,7 +262,7 @@ func TestKeyObjectThatIsGoneIsPutBack(t *testing.T) {
 	}
 }
 
-func TestKeyObjectThatRottedIsTold(t *testing.T) {
+func TestDamagedKeyObjectIsReported(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	k := w.open().Head().Keys[0]
 	data := bytes.Clone(objects(t, w.store)[k.Object()])
@@ -274,7 +274,7 @@ func TestKeyObjectThatRottedIsTold(t *testing.T) {
 	told(t, w.backup(), "its owner can't restore")
 }
 
-func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
+func TestLostKeyObjectIsReported(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	keys := owners(t, w, 2).Keys
 	w.forgetKeys()
@@ -290,7 +290,7 @@ func TestKeyObjectThatIsGoneIsTold(t *testing.T) {
 	}
 }
 
-func TestWhereNoKeyIsLeftNobodyCanRestore(t *testing.T) {
+func TestRepositoryWithoutKeysIsReported(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	keys := owners(t, w, 2).Keys
 	w.forgetKeys()
@@ -310,7 +310,7 @@ func TestWhereNoKeyIsLeftNobodyCanRestore(t *testing.T) {
 }
 
 // Who stole the host's key can sign; the owners must not lose theirs by it.
-func TestKeysThatAThiefsRecordLeavesOutComeBack(t *testing.T) {
+func TestKeysOmittedByAForgedRecordComeBack(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	ours := owners(t, w, 2)
 	image := w.src.image()
@@ -342,7 +342,7 @@ func TestKeysThatAThiefsRecordLeavesOutComeBack(t *testing.T) {
 }
 
 // The packs are still there, and the host remembers what they are.
-func TestRecordsComeBackWhereNoneIsLeft(t *testing.T) {
+func TestAllRecordsComeBack(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.src.image()
 	w.backup()

@@ -1,5 +1,5 @@
-// Package vault is the mechanism over one repository: back up an instance, restore
-// a snapshot into a folder, and verify what the remote holds.
+// Package vault is the mechanism over a repository: back up an instance,
+// restore a snapshot into a folder, and verify the objects in the remote.
 package vault
 
 import (
@@ -20,7 +20,7 @@ import (
 	"holdfast/seal"
 )
 
-// Errors that a person can act on. A command gives each of them an exit code.
+// Errors that a person can act on. A command gives each error an exit code.
 var (
 	ErrNoRepository = errors.New("there is no repository")
 	ErrNoSnapshot   = errors.New("no such snapshot")
@@ -33,12 +33,12 @@ var (
 	ErrSource       = errors.New("the instance could not be read")
 )
 
-// Repository is what a remote held when it was listed last, as its records tell.
+// Repository is the state of a remote at the last LIST, as its records tell.
 type Repository struct {
 	// ID names the root key that certifies every record of the repository.
 	ID seal.RepositoryID
-	// Warnings are what a person should look at, although all work can go on:
-	// objects that do not count as records, and forks.
+	// Warnings are for a person to look at. All work can continue. Examples are
+	// forks, and objects that do not count as records.
 	Warnings []string
 
 	store   remote.Store
@@ -53,10 +53,10 @@ type Repository struct {
 	bad   map[manifest.Hash]error // objects that do not count as records
 }
 
-// Open lists the remote and reads all its records. pin is the expected ID. With a
-// zero pin, Open accepts the repository that the records agree on: the caller
-// shows the ID to a person and asks. idx caches records; away from the host it is
-// nil.
+// Open lists the remote and reads all its records. pin is the expected ID. With
+// a zero pin, Open accepts the repository that the records agree on: the caller
+// shows the ID to a person and asks. idx caches records; away from the host,
+// idx is nil.
 func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *index.Index) (*Repository, error) {
 	r := &Repository{
 		ID: pin, store: store, index: idx,
@@ -83,7 +83,8 @@ func (r *Repository) warn() {
 	for name, err := range r.bad {
 		object := manifest.RecordObject(name)
 		if unreadable := (*unreadableError)(nil); errors.As(err, &unreadable) {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %v; if the object is a snapshot, the snapshot is not listed", object, err))
+			r.Warnings = append(r.Warnings,
+				fmt.Sprintf("%s %v; if the object is a snapshot, the snapshot is not listed", object, err))
 		} else {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s does not count as a record: %v", object, err))
 		}
@@ -95,8 +96,8 @@ func (r *Repository) warn() {
 	}
 }
 
-// list lists the remote below prefix, and replaces what was known of the objects
-// there.
+// list lists the remote below prefix, and replaces the known objects of the
+// prefix.
 func (r *Repository) list(ctx context.Context, prefix string) error {
 	objects := map[string]remote.Object{}
 	for name, o := range r.objects {
@@ -127,8 +128,8 @@ func (r *Repository) recordNames() []manifest.Hash {
 	return names
 }
 
-// readNew reads all records that were not read before. No record can be skipped:
-// only a record's own certificate tells whether it is of the newest generation.
+// readNew reads all unread records. No record can be skipped: only a record's
+// own certificate tells the generation.
 func (r *Repository) readNew(ctx context.Context) error {
 	var unseen []manifest.Hash
 	for _, name := range r.recordNames() {
@@ -170,8 +171,8 @@ func (r *Repository) readNew(ctx context.Context) error {
 	return nil
 }
 
-// readRecord reads a record's bytes from the remote. Damage is noted, and the
-// result is nil: one bad record must not keep anybody from the others.
+// readRecord reads a record's bytes from the remote. For a damaged record,
+// readRecord notes the damage and returns nil: the other records stay readable.
 func (r *Repository) readRecord(ctx context.Context, name manifest.Hash) ([]byte, error) {
 	text, err := r.get(ctx, manifest.RecordObject(name), manifest.MaxRecord)
 	if errors.Is(err, ErrDamage) {
@@ -191,9 +192,9 @@ func (r *Repository) cached(name manifest.Hash) ([]byte, error) {
 	return r.index.Record(name)
 }
 
-// accept adds a record to the log if the record counts. Of all records but the
-// newest, accept drops the pack lists: memory grows with the packs, not with the
-// nights that name them. Load reads the pack lists again.
+// accept adds a record to the log if the record counts. accept keeps the pack
+// lists of the newest record only: memory grows with the packs, not with the
+// nights. Load reads the pack lists again.
 func (r *Repository) accept(name manifest.Hash, text []byte) bool {
 	rec, err := r.check(name, text)
 	if err != nil {
@@ -257,19 +258,21 @@ func (r *Repository) whyNone() error {
 		}
 	}
 	for name, err := range r.bad {
-		return fmt.Errorf("open %s: %d records found, none valid; first problem: %s: %w: %w", r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
+		return fmt.Errorf("open %s: %d records found, none valid; first problem: %s: %w: %w",
+			r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
 	}
 	for name := range r.objects {
 		if strings.HasPrefix(name, "packs/") {
-			return fmt.Errorf("open %s: every record is gone, and packs are still there: holdfast backup on the instance's server puts back what it has copies of: %w", r.store, ErrDamage)
+			return fmt.Errorf("open %s: every record is gone, and packs are still there: "+
+				"holdfast backup on the instance's server puts back the records that it has copies of: %w", r.store, ErrDamage)
 		}
 	}
 	return fmt.Errorf("open %s: %w", r.store, ErrNoRepository)
 }
 
-// recallHead adds the newest record that this host knows, if the remote lost every
-// record and still has packs of this one: then a backup can put the records back.
-// If the remote has records of another repository, it is another remote.
+// recallHead adds the newest record that this host knows, if the remote lost
+// every record and still has packs of the newest. A backup can then put the
+// records back.
 func (r *Repository) recallHead() error {
 	if r.log.Len() > 0 || len(r.bad) > 0 || r.index == nil {
 		return nil
@@ -298,8 +301,9 @@ func (r *Repository) recallHead() error {
 // Head returns the newest record.
 func (r *Repository) Head() *manifest.Record { return r.log.Head() }
 
-// Records returns all kept records, newest first, without their pack lists: Load
-// has those. Records that are gone or damaged are left out; Verify reports them.
+// Records returns all kept records, newest first, without their pack lists:
+// Load returns a record with its pack lists. Verify reports the records that
+// are gone or damaged.
 func (r *Repository) Records() manifest.History { return r.log.Records() }
 
 // Keeps reports whether the log keeps a record whose name starts with these
@@ -312,11 +316,12 @@ func (r *Repository) listed(name manifest.Hash) bool {
 	return there
 }
 
-// lost returns the kept records that the last LIST lacks, or shows at another size
-// than before.
+// lost returns the kept records that are absent from the last LIST, or have
+// changed their size.
 func (r *Repository) lost() []manifest.Hash {
 	return slices.DeleteFunc(r.log.Kept(), func(name manifest.Hash) bool {
-		return r.listed(name) && (r.log.Record(name) == nil || r.objects[manifest.RecordObject(name)].Size == r.sizes[name])
+		size := r.objects[manifest.RecordObject(name)].Size
+		return r.listed(name) && (r.log.Record(name) == nil || size == r.sizes[name])
 	})
 }
 
@@ -332,7 +337,7 @@ func (r *Repository) holds(rec *manifest.Record) bool {
 	return true
 }
 
-// buildable returns an error if a record that can't be read may be the newest. A
+// buildable returns an error if an unreadable record may be the newest. A
 // backup without that record would fork the log, or give up a snapshot.
 func (r *Repository) buildable() error {
 	for name, err := range r.bad {

@@ -18,13 +18,13 @@ import (
 	"holdfast/manifest"
 )
 
-// RestoreConfig is what to restore. The zero value is everything.
+// RestoreConfig chooses the files to restore. The zero value chooses all files.
 type RestoreConfig struct {
 	Parts []manifest.Part // none: all
 	// Paths are "PART/PATH" of files, or of folders with everything below.
 	Paths []string
-	// Salvage restores what is whole where packs are damaged, and leaves out
-	// the files that are not. A damaged database is never restored.
+	// Salvage restores the whole files and leaves out the damaged files. A
+	// damaged database is never restored.
 	Salvage  bool
 	Progress *Progress
 }
@@ -46,17 +46,19 @@ func (c RestoreConfig) chosen(f *manifest.File) bool {
 	return false
 }
 
-// parts are the parts of which something is chosen.
+// parts are the parts with chosen files.
 func (c RestoreConfig) parts() map[manifest.Part]bool {
 	parts := map[manifest.Part]bool{}
 	for _, part := range manifest.Parts {
 		parts[part] = (len(c.Parts) == 0 || slices.Contains(c.Parts, part)) &&
-			(len(c.Paths) == 0 || slices.ContainsFunc(c.Paths, func(p string) bool { return strings.HasPrefix(p+"/", string(part)+"/") }))
+			(len(c.Paths) == 0 || slices.ContainsFunc(c.Paths, func(p string) bool {
+				return strings.HasPrefix(p+"/", string(part)+"/")
+			}))
 	}
 	return parts
 }
 
-// RestoreReport is what a restore did.
+// RestoreReport describes a finished restore.
 type RestoreReport struct {
 	Files, Bytes int64
 	Packs        int // fetched
@@ -80,14 +82,14 @@ type restore struct {
 	damaged map[uint32]error // packs, and what is wrong with each
 }
 
-// Restore writes a snapshot into dir. The folder must be empty, or hold what an
-// interrupted run of the same restore left. Restore gives files their final names
+// Restore writes a snapshot into dir. The folder must be empty, or hold an
+// interrupted run of the same restore. Restore gives files their final names
 // only when every file is fetched, checked and durable.
 func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg RestoreConfig) (*RestoreReport, error) {
 	want := purpose{s.Record.Name(), cfg.Parts, cfg.Paths}
 	staged, journal, err := openStaging(dir, want)
 	if err != nil {
-		return nil, fmt.Errorf("restore: %w", err)
+		return nil, fmt.Errorf("restore into %q: %w", dir, err)
 	}
 	defer staged.close()
 	r := &restore{staging: staged, snap: s, cfg: cfg, target: target, journal: journal, damaged: map[uint32]error{}}
@@ -106,7 +108,7 @@ func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg R
 		return nil, err
 	}
 	if err := r.publish(); err != nil {
-		return nil, fmt.Errorf("restore: %w", err)
+		return nil, fmt.Errorf("restore into %q: %w", dir, err)
 	}
 	return &r.report, nil
 }
@@ -150,8 +152,8 @@ func (r *restore) count() (err error) {
 	return nil
 }
 
-// fetchAll fetches the packs that are not done, each once, the database's packs
-// first. The target checks the database while the others arrive.
+// fetchAll fetches the remaining packs, each once, the database's packs first.
+// The target checks the database while the other packs arrive.
 func (r *restore) fetchAll(ctx context.Context) error {
 	todo, err := r.plan.todo()
 	if err != nil {
@@ -182,8 +184,8 @@ func (r *restore) fetchAll(ctx context.Context) error {
 	return r.completeFiles(manifest.Files, manifest.Media)
 }
 
-// fetch fetches packs and writes their bytes to the files. A damaged pack does not
-// stop the others: a person who has to act needs the whole list.
+// fetch fetches packs and writes their bytes to the files. A damaged pack does
+// not stop the other packs: a person needs the whole list.
 func (r *restore) fetch(ctx context.Context, packs []uint32) error {
 	g, gctx := errgroup.WithContext(ctx)
 	queue := make(chan uint32)
@@ -211,8 +213,7 @@ func (r *restore) fetch(ctx context.Context, packs []uint32) error {
 	return err
 }
 
-// markEvery is the number of packs that an interrupted restore fetches again at
-// most.
+// markEvery limits the packs that an interrupted restore fetches again.
 const markEvery = 8
 
 // fetched takes the result of unpacking a pack.
@@ -235,8 +236,8 @@ func (r *restore) fetched(number uint32, err error) error {
 	return r.plan.done(done)
 }
 
-// checkDatabase completes the files of the database, and has the target check
-// them.
+// checkDatabase completes the files of the database, and calls the target's
+// CheckDatabase.
 func (r *restore) checkDatabase(ctx context.Context) (err error) {
 	if err := r.completeFiles(manifest.Database); err != nil {
 		return err
@@ -253,7 +254,7 @@ func (r *restore) checkDatabase(ctx context.Context) (err error) {
 	return r.enter(checked)
 }
 
-// completeFiles completes those files of some parts that no unpacker completed,
+// completeFiles completes the files of some parts that no unpacker completed,
 // and makes the links.
 func (r *restore) completeFiles(parts ...manifest.Part) error {
 	for planned, err := range r.plan.incomplete(parts...) {
@@ -274,8 +275,8 @@ func (r *restore) completeFiles(parts ...manifest.Part) error {
 	return nil
 }
 
-// complete gives a file that has all its bytes its size, mode and time, and closes
-// the file.
+// complete sets the size, mode and time of a file whose bytes are all written,
+// and closes the file.
 func (r *restore) complete(f *os.File, planned plannedFile) error {
 	if err := errors.Join(f.Truncate(planned.size), f.Chmod(fs.FileMode(planned.mode)), f.Close()); err != nil {
 		return err

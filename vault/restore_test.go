@@ -20,7 +20,7 @@ import (
 	"holdfast/vault"
 )
 
-func TestTargetThatIsNotEmptyIsRefused(t *testing.T) {
+func TestNonEmptyTargetIsRefused(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	dir := t.TempDir()
@@ -35,7 +35,7 @@ func TestTargetThatIsNotEmptyIsRefused(t *testing.T) {
 	}
 }
 
-func TestStoppedRestoreGoesOnWhereItWas(t *testing.T) {
+func TestInterruptedRestoreContinues(t *testing.T) {
 	f := newFake(100)
 	for i := range 12 {
 		f.add(strings.Repeat("0", i+1)+"/attachment/original/M.jpeg", noise(uint64(i), 9<<20))
@@ -71,10 +71,10 @@ func TestStoppedRestoreGoesOnWhereItWas(t *testing.T) {
 	compare(t, dir, f.image())
 }
 
-// mending is a target whose mending of the database is cut short.
-type mending struct{ folder }
+// interruptedCheck is a target whose check of the database is interrupted.
+type interruptedCheck struct{ folder }
 
-func (mending) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
+func (interruptedCheck) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
 	for name, text := range map[string]string{"sqlite.db": "half mended", "sqlite.db-wal": "the other half"} {
 		if err := staging.WriteFile(name, []byte(text), 0o600); err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (mending) CheckDatabase(_ context.Context, staging *os.Root) ([]string, err
 	return nil, context.Canceled
 }
 
-func TestRestoreStoppedWhileMendingBringsTheDatabaseAnew(t *testing.T) {
+func TestRestoreInterruptedInTheDatabaseCheckFetchesTheDatabaseAgain(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
@@ -91,7 +91,7 @@ func TestRestoreStoppedWhileMendingBringsTheDatabaseAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Restore(t.Context(), dir, mending{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
+	if _, err := s.Restore(t.Context(), dir, interruptedCheck{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || !report.Resumed {
@@ -100,7 +100,7 @@ func TestRestoreStoppedWhileMendingBringsTheDatabaseAnew(t *testing.T) {
 	compare(t, dir, w.src.image())
 }
 
-// once is a target that mends a database by growing it, and says when.
+// once is a target whose check makes the database grow.
 type once struct {
 	folder
 	mended chan struct{}
@@ -116,7 +116,7 @@ func (o once) CheckDatabase(_ context.Context, staging *os.Root) ([]string, erro
 	return []string{"mended once"}, errors.Join(err, f.Close())
 }
 
-func TestDatabaseIsMendedOnceAndWhileMediaArrive(t *testing.T) {
+func TestDatabaseIsCheckedOnceWhileMediaArrive(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	o := once{mended: make(chan struct{})}
@@ -143,7 +143,7 @@ func TestDatabaseIsMendedOnceAndWhileMediaArrive(t *testing.T) {
 	if s, err = w.snapshot("latest"); err != nil {
 		t.Fatal(err)
 	}
-	report, err := s.Restore(t.Context(), dir, o, vault.RestoreConfig{}) // to mend twice would panic
+	report, err := s.Restore(t.Context(), dir, o, vault.RestoreConfig{}) // a second check would panic
 	if err != nil || !slices.Equal(report.Notes, []string{"mended once"}) {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -152,8 +152,8 @@ func TestDatabaseIsMendedOnceAndWhileMediaArrive(t *testing.T) {
 	compare(t, dir, want)
 }
 
-// What a restore leaves that was killed at the very last is cleared away.
-func TestRestoreThatWasThroughIsRefusedAndLeavesNoStaging(t *testing.T) {
+// A run that is killed at the very end leaves its staging folder behind.
+func TestFinishedRestoreIsRefused(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
@@ -230,7 +230,7 @@ func TestChosenPartsAndPathsFetchOnlyTheirPacks(t *testing.T) {
 	}
 }
 
-func TestTwoRestoresIntoOneFolderAreKeptApart(t *testing.T) {
+func TestSecondRestoreIntoAFolderIsBusy(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
@@ -286,7 +286,7 @@ func (e emptied) Write(p []byte) (int, error) {
 	return 0, io.ErrClosedPipe
 }
 
-func TestCatLeavesNoPlainTextWhereItsReaderGoesAway(t *testing.T) {
+func TestCatLeavesNoPlainTextIfItsReaderCloses(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
@@ -299,7 +299,7 @@ func TestCatLeavesNoPlainTextWhereItsReaderGoesAway(t *testing.T) {
 	}
 }
 
-func TestLentFilesAreGoneHoweverThatEnds(t *testing.T) {
+func TestLendRemovesItsFilesAfterAnyResult(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
@@ -336,7 +336,7 @@ func TestLentFilesAreGoneHoweverThatEnds(t *testing.T) {
 	}
 }
 
-func TestCatSaysWhatItLacks(t *testing.T) {
+func TestCatNamesTheMissingFile(t *testing.T) {
 	w := newWorld(t, sample())
 	delete(w.src.media, "01A/attachment/original/M001.jpeg")
 	rec := w.backup().Record
@@ -442,7 +442,7 @@ func TestModesAndTimesComeBack(t *testing.T) {
 	}
 }
 
-func TestDiffTellsWhatANightChanged(t *testing.T) {
+func TestDiffShowsTheChangesOfANight(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.backup().Record
 	w.src.night(1, 50)

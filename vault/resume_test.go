@@ -19,7 +19,7 @@ import (
 	"holdfast/vault"
 )
 
-// readOnly is an instance whose media nobody may write.
+// readOnly is an instance with read-only media.
 type readOnly struct{ *fake }
 
 func (r readOnly) Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error) {
@@ -28,14 +28,14 @@ func (r readOnly) Stat(ctx context.Context, part manifest.Part, path string) (ma
 	return f, err
 }
 
-// stopping is a target that ends the run when all but the last step is done.
+// stopping is a target that ends the run in Finish.
 type stopping struct{ folder }
 
 func (stopping) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) {
 	return nil, context.Canceled
 }
 
-func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
+func TestInterruptedRestoreContinuesOverReadOnlyFiles(t *testing.T) {
 	if os.Geteuid() == 0 { // who may write everything
 		asNobody(t)
 		return
@@ -81,7 +81,7 @@ func TestStoppedRestoreGoesOnOverReadOnlyFiles(t *testing.T) {
 }
 
 // The plan of another version is made anew, and what it fetched with it.
-func TestRestoreWithoutItsPlanBeginsAnew(t *testing.T) {
+func TestRestoreWithoutAPlanStartsOver(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
@@ -175,7 +175,7 @@ func asNobody(t *testing.T) {
 	}
 }
 
-// wish is a target that can be wished for in two ways.
+// wish is a target with two forms of the database.
 type wish struct {
 	folder
 	Verbatim bool
@@ -188,7 +188,7 @@ func (w wish) CheckDatabase(_ context.Context, staging *os.Root) ([]string, erro
 	return []string{"mended"}, staging.WriteFile("sqlite.db", []byte("mended"), 0o600)
 }
 
-// resume goes on with a restore.
+// resume continues a restore.
 func (w *world) resume(dir string, target vault.Target, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
 	w.t.Helper()
 	s, err := w.snapshot("latest")
@@ -198,7 +198,7 @@ func (w *world) resume(dir string, target vault.Target, cfg vault.RestoreConfig)
 	return s.Restore(w.t.Context(), dir, target, cfg)
 }
 
-func TestUnfinishedRestoreGoesOnOnlyAsItBegan(t *testing.T) {
+func TestInterruptedRestoreContinuesOnlyWithItsOwnPurpose(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	dir := filepath.Join(t.TempDir(), "out")
@@ -218,7 +218,7 @@ func TestUnfinishedRestoreGoesOnOnlyAsItBegan(t *testing.T) {
 	compare(t, dir, w.src.image())
 }
 
-func TestUnfinishedRestoreMayMendTheDatabaseOtherwise(t *testing.T) {
+func TestInterruptedRestoreMayChangeItsTarget(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	for _, verbatim := range []bool{true, false} {
@@ -236,7 +236,7 @@ func TestUnfinishedRestoreMayMendTheDatabaseOtherwise(t *testing.T) {
 	}
 }
 
-func TestUnfinishedSalvageMayBecomeAWholeRestore(t *testing.T) {
+func TestInterruptedSalvageMayBecomeAFullRestore(t *testing.T) {
 	const long = "01A/attachment/original/long.mp4" // in several packs
 	f := sample()
 	f.add(long, noise(77, 40<<20))
@@ -274,7 +274,7 @@ func (d disturbed) Finish(context.Context, *os.Root, vault.Restored) ([]string, 
 	return nil, os.WriteFile(d.file, nil, 0o600)
 }
 
-func TestSalvageThatWasStoppedAtTheVeryLastTellsWhatIsLost(t *testing.T) {
+func TestSalvageInterruptedAtTheEndStillReportsLostFiles(t *testing.T) {
 	w := newWorld(t, sample())
 	media := w.backup().Record.Packs[manifest.Media]
 	dir := filepath.Join(t.TempDir(), "out")
@@ -297,7 +297,7 @@ func TestSalvageThatWasStoppedAtTheVeryLastTellsWhatIsLost(t *testing.T) {
 	compare(t, dir, want)
 }
 
-func TestRestoreThatCantBePlannedKeepsNothing(t *testing.T) {
+func TestFailedPlanLeavesNoStagingFolder(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record
 	w.unreadable(0, rec.Packs[manifest.Listing][0].Object())

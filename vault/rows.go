@@ -15,9 +15,8 @@ import (
 	"holdfast/manifest"
 )
 
-// stream is a file that is stored in chunks whose ends its content decides: a
-// database file without pages, such as a schema or the rows of a table, or the
-// listing.
+// stream is a file whose content decides the ends of its chunks: the listing,
+// or a database file without pages, such as a schema or the rows of a table.
 type stream struct {
 	file  manifest.File   // Size, SHA256, Extents and Lines are filled as bytes are stored
 	packs map[uint32]bool // that hold the bytes
@@ -25,14 +24,15 @@ type stream struct {
 	lines *os.File        // extent lines, if any
 }
 
-// stream stores what r yields, in chunks that the index does not know, and fills
-// to. While one goroutine reads, cuts and hashes, another looks chunks up,
+// stream stores the bytes of r in chunks, except for known chunks, and fills
+// to. A first goroutine reads, cuts and hashes; a second looks chunks up,
 // compresses and seals. After stop is closed, stream returns early without an
 // error, and to is incomplete. stream closes r: only a nil error of Close shows
 // that the bytes were whole.
-func (p *packer) stream(ctx context.Context, r io.ReadCloser, sizes chunking.Sizes, to *stream, stop <-chan struct{}) error {
+func (p *packer) stream(ctx context.Context, r io.ReadCloser, sizes chunking.Sizes, to *stream,
+	stop <-chan struct{}) error {
 	sum := sha256.New()
-	cutter, err := chunking.NewCutter(io.TeeReader(r, sum), p.b.cfg.Host.Polynomial, sizes)
+	cutter, err := chunking.NewCutter(io.TeeReader(r, sum), p.ship.host.Polynomial, sizes)
 	if err != nil {
 		return errors.Join(err, r.Close())
 	}
@@ -61,11 +61,11 @@ func (p *packer) stream(ctx context.Context, r io.ReadCloser, sizes chunking.Siz
 			if err != nil {
 				return err
 			}
-			p.b.cfg.Progress.did(0, e.Length)
+			p.ship.progress.did(0, e.Length)
 		}
 	})
 	err = g.Wait()
-	// A stream that was left early may say so when it is closed.
+	// Close of an unfinished stream may return an error.
 	if closeErr := r.Close(); err == nil && !closed(stop) {
 		err = closeErr
 	}
@@ -85,7 +85,7 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// add notes where the next bytes lie.
+// add notes the extent of the next bytes.
 func (s *stream) add(e manifest.Extent) error {
 	s.file.Size += e.Length
 	s.packs[e.Pack] = true
@@ -145,7 +145,7 @@ func (s *stream) close() {
 	}
 }
 
-// sourceReader reads from the instance: its errors are the source's.
+// sourceReader reads from the instance: its errors are the source's errors.
 type sourceReader struct{ io.ReadCloser }
 
 func (r sourceReader) Read(p []byte) (int, error) {
@@ -163,7 +163,7 @@ func (r sourceReader) Close() error {
 	return nil
 }
 
-// sourceError is an [ErrSource]. It unwraps to its cause.
+// sourceError is an [ErrSource]. Unwrap returns the cause.
 type sourceError struct{ cause error }
 
 func (e *sourceError) Error() string        { return e.cause.Error() }

@@ -62,7 +62,7 @@ func TestUnchangedStreamsStoreNothing(t *testing.T) {
 }
 
 // A stream in so many pieces that a line can't hold them all.
-func TestLongStreamsHaveManyLines(t *testing.T) {
+func TestLongStreamNeedsSeveralExtentLines(t *testing.T) {
 	w := newWorld(t, tables(3))
 	data := text(7, 100<<20)
 	w.src.streams["public.long.copy"] = data
@@ -129,7 +129,7 @@ func TestFullSpoolEndsTheTransactionOfStreams(t *testing.T) {
 	w.check("latest", w.src.image())
 }
 
-func TestStreamThatBreaksRecordsNothing(t *testing.T) {
+func TestBrokenStreamPutsNoRecord(t *testing.T) {
 	w := newWorld(t, tables(3000))
 	w.backup()
 	before := w.open().Head().ID()

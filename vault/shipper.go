@@ -28,18 +28,21 @@ const (
 	uploaders    = 2
 )
 
-// shipper takes sealed packs to the remote. The shipper owns the pack buffers: one
-// for each worker and one to spare, which bounds the memory. While a transaction
-// is held, a pack that would have to wait for an uploader, or that would leave
-// its worker without a buffer, goes to the spool on disk.
+// shipper takes sealed packs to the remote. The shipper owns the pack buffers:
+// one for each worker and a spare buffer, which bounds the memory. During a
+// transaction, packs go to the spool on disk if all uploaders are busy, or if
+// the worker would be left without a buffer.
 type shipper struct {
 	store    remote.Store
 	idx      *index.Index
 	sealer   *seal.Sealer
-	dir      string // of the spool
-	limit    int64  // of the spool, bytes
-	room     int64  // that the open packs of all workers may still need
+	above    uint32 // a pack's number is higher
 	progress *Progress
+	host     *seal.Host // its polynomial decides where chunks of streams end
+
+	dir   string // of the spool
+	limit int64  // of the spool, bytes
+	room  int64  // that the open packs of all workers may still need
 
 	held    *transaction // nil: no transaction is held
 	buffers chan []byte
@@ -53,7 +56,8 @@ type shipper struct {
 	bytes int64
 }
 
-// transaction is a transaction of the source, which no send may keep waiting.
+// transaction is a transaction of the source. No send keeps a transaction
+// waiting.
 type transaction struct {
 	full chan struct{} // closed once the spool is full
 	once sync.Once     // closes full
@@ -82,7 +86,9 @@ func newShipper(sealer *seal.Sealer, cfg BackupConfig) (*shipper, error) {
 		return nil, fmt.Errorf("measure spool: %w", err)
 	}
 	s := &shipper{
-		store: cfg.Repository.store, idx: cfg.Index, sealer: sealer, dir: dir, progress: cfg.Progress,
+		store: cfg.Repository.store, idx: cfg.Index, sealer: sealer,
+		above: cfg.Repository.highest(), progress: cfg.Progress,
+		host: cfg.Host, dir: dir,
 		limit: min(limit, free-spoolReserve), room: int64(cfg.Workers) * pack.Size,
 		buffers: make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), idle: make(chan struct{}, 1),
 	}
@@ -98,11 +104,11 @@ func (s *shipper) warning(cfg BackupConfig) string {
 	case s.limit >= s.room:
 		return ""
 	case cfg.Spool > 0 && cfg.Spool <= s.limit:
-		return fmt.Sprintf("the configuration limits the spool to %d bytes, less than the %d MiB of the packs in hand: "+
-			"a slow remote makes many passes over the database", cfg.Spool, s.room>>20)
+		return fmt.Sprintf("the configuration limits the spool to %d bytes, less than the %d MiB "+
+			"of the packs in hand: a slow remote makes many passes over the database", cfg.Spool, s.room>>20)
 	}
-	return "the disk of the state folder has hardly more than the 2 GiB reserved for the instance, and no room for a spool: " +
-		"a slow remote makes many passes over the database"
+	return "the disk of the state folder has hardly more than the 2 GiB reserved for the instance, " +
+		"and no room for a spool: a slow remote makes many passes over the database"
 }
 
 // buffer returns an empty pack buffer for send to take back. buffer may wait for
@@ -125,8 +131,8 @@ func fresh(buf []byte) []byte {
 }
 
 // hold begins a transaction: until release, no send waits for the network. The
-// channel is closed once the spool is full. Then readers stop, send what is open,
-// and end the transaction.
+// channel is closed once the spool is full. Readers then stop, send their open
+// packs, and end the transaction.
 func (s *shipper) hold() (full <-chan struct{}) {
 	s.held = &transaction{full: make(chan struct{})}
 	return s.held.full
@@ -138,23 +144,12 @@ func (s *shipper) release() { s.held = nil }
 // send gives a sealed pack to an uploader, or to the spool. While a transaction
 // is held, send never waits, and returns a buffer for the next pack.
 func (s *shipper) send(ctx context.Context, p parcel) (next []byte, err error) {
-	if held := s.held; held != nil {
-		direct := false
-		if s.busy.Load() < uploaders {
-			select {
-			case next = <-s.buffers:
-				direct, next = true, fresh(next)
-			default:
-			}
-		}
-		if !direct {
+	if s.held != nil {
+		if next = s.spare(); next == nil {
 			if err := s.spool(p); err != nil {
 				return nil, err
 			}
 			next, p.buf = p.buf[:0], nil
-			if s.spooled.Load()+s.room > s.limit {
-				held.once.Do(func() { close(held.full) })
-			}
 		}
 	}
 	s.busy.Add(1)
@@ -167,6 +162,19 @@ func (s *shipper) send(ctx context.Context, p parcel) (next []byte, err error) {
 	}
 }
 
+// spare returns an empty buffer, or nil if all buffers or all uploaders are busy.
+func (s *shipper) spare() []byte {
+	if s.busy.Load() >= uploaders {
+		return nil
+	}
+	select {
+	case buf := <-s.buffers:
+		return fresh(buf)
+	default:
+		return nil
+	}
+}
+
 // giveBack returns a buffer that holds no pack.
 func (s *shipper) giveBack(buf []byte) {
 	if buf != nil {
@@ -174,14 +182,18 @@ func (s *shipper) giveBack(buf []byte) {
 	}
 }
 
+// spool writes a pack to the spool. If the next packs may not fit, the transaction
+// has to end.
 func (s *shipper) spool(p parcel) error {
-	s.spooled.Add(p.Size)
 	path := s.path(p.Name)
 	if err := os.WriteFile(path+".part", p.buf, 0o600); err != nil {
 		return fmt.Errorf("spool pack: %w", err)
 	}
 	if err := os.Rename(path+".part", path); err != nil {
 		return fmt.Errorf("spool pack: %w", err)
+	}
+	if s.spooled.Add(p.Size)+s.room > s.limit {
+		s.held.once.Do(func() { close(s.held.full) })
 	}
 	return nil
 }
@@ -194,7 +206,16 @@ func (s *shipper) upload(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.put(ctx, p); err != nil {
+		body, err := s.open(p)
+		if err != nil {
+			return err
+		}
+		err = s.store.Put(ctx, p.Object(), body, p.Size)
+		body.Close()
+		if err != nil {
+			return fmt.Errorf("store %s: %w", p.Object(), err)
+		}
+		if err := s.stored(p); err != nil {
 			return err
 		}
 		s.giveBack(p.buf)
@@ -208,19 +229,31 @@ func (s *shipper) upload(ctx context.Context) error {
 	return nil
 }
 
-func (s *shipper) put(ctx context.Context, p parcel) error {
-	var body io.ReaderAt = bytes.NewReader(p.buf)
-	if p.buf == nil {
-		f, err := os.Open(s.path(p.Name))
-		if err != nil {
-			return fmt.Errorf("read spool: %w", err)
-		}
-		defer f.Close()
-		body = f
+// packBody is the bytes of a pack on the way.
+type packBody interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// inMemory is a packBody. Close does nothing.
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
+
+// open returns the bytes of a parcel.
+func (s *shipper) open(p parcel) (packBody, error) {
+	if p.buf != nil {
+		return inMemory{bytes.NewReader(p.buf)}, nil
 	}
-	if err := s.store.Put(ctx, p.Object(), body, p.Size); err != nil {
-		return fmt.Errorf("store %s: %w", p.Object(), err)
+	f, err := os.Open(s.path(p.Name))
+	if err != nil {
+		return nil, fmt.Errorf("read spool: %w", err)
 	}
+	return f, nil
+}
+
+// stored notes that the remote has a parcel, and removes the parcel from the spool.
+func (s *shipper) stored(p parcel) error {
 	if err := s.idx.SetState(p.Number, index.Stored); err != nil {
 		return err
 	}
@@ -229,16 +262,17 @@ func (s *shipper) put(ctx context.Context, p parcel) error {
 	s.count++
 	s.bytes += p.Size
 	s.mu.Unlock()
-	if p.buf == nil {
-		s.spooled.Add(-p.Size)
-		if err := os.Remove(s.path(p.Name)); err != nil {
-			return fmt.Errorf("clear spool: %w", err)
-		}
+	if p.buf != nil {
+		return nil
+	}
+	s.spooled.Add(-p.Size)
+	if err := os.Remove(s.path(p.Name)); err != nil {
+		return fmt.Errorf("clear spool: %w", err)
 	}
 	return nil
 }
 
-// drain waits until everything that was sent is in the remote.
+// drain waits until all packs are in the remote.
 func (s *shipper) drain(ctx context.Context) error {
 	for s.busy.Load() > 0 {
 		select {
@@ -253,8 +287,8 @@ func (s *shipper) drain(ctx context.Context) error {
 // close ends upload once the queue is empty.
 func (s *shipper) close() { close(s.queue) }
 
-// resume uploads the packs that an earlier run left in the spool, and removes all
-// other files there.
+// resume uploads the spooled packs of an earlier run, and removes all other
+// files of the spool.
 func (s *shipper) resume(ctx context.Context) error {
 	packs, err := s.idx.Packs()
 	if err != nil {
@@ -278,8 +312,8 @@ func (s *shipper) resume(ctx context.Context) error {
 			}
 			continue
 		}
-		// After a power cut a file may have the right size and other bytes. A run by
-		// another user may have left a file that this user can't read.
+		// After a power cut a file may have the right size and wrong bytes. A
+		// run by another user may have left an unreadable file.
 		if sum, err := hashFile(s.path(p.Name)); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("read spool: %w", err)
 		} else if sum != p.Name {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -31,8 +30,8 @@ type staging struct {
 	plan   *plan
 }
 
-// openStaging makes or finds the staging folder in dir, and returns what an earlier
-// run left there. The journal is zero if there is nothing to continue.
+// openStaging makes or finds the staging folder in dir, and returns the journal
+// of an earlier run. The journal is zero if there is nothing to continue.
 func openStaging(dir string, want purpose) (s *staging, j journal, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, j, err
@@ -54,7 +53,8 @@ func (s *staging) open(want purpose) (j journal, err error) {
 		return j, err
 	}
 	if stranger != "" && !staged {
-		return j, s.refuse("the folder is not empty (" + stranger + " is there); choose a folder that is empty or does not exist")
+		return j, refuse("the folder is not empty (" + stranger + " is there); " +
+			"choose a folder that is empty or does not exist")
 	}
 	if err := s.target.MkdirAll(treeName, 0o700); err != nil {
 		return j, err
@@ -63,7 +63,7 @@ func (s *staging) open(want purpose) (j journal, err error) {
 		return j, err
 	}
 	if err := disk.Lock(s.lock); errors.Is(err, disk.ErrLocked) {
-		return j, fmt.Errorf("into %q: %w", s.dir, ErrBusy)
+		return j, ErrBusy
 	} else if err != nil {
 		return j, err
 	}
@@ -82,7 +82,8 @@ func (s *staging) open(want purpose) (j journal, err error) {
 	return j, s.check(stranger != "", j, want)
 }
 
-// inspect looks for a staging folder, and for any other entry of the target.
+// inspect looks for a staging folder, and for strangers: any other entry of the
+// target.
 func (s *staging) inspect() (stranger string, staged bool, err error) {
 	entries, err := fs.ReadDir(s.target.FS(), ".")
 	if err != nil {
@@ -92,7 +93,7 @@ func (s *staging) inspect() (stranger string, staged bool, err error) {
 		switch e.Name() {
 		case stagingName:
 			if staged = true; !e.IsDir() {
-				return "", false, s.refuse(stagingName + " is not a folder")
+				return "", false, refuse(stagingName + " is not a folder")
 			}
 		case "lost+found": // every new ext4 file system has one
 		default:
@@ -102,8 +103,8 @@ func (s *staging) inspect() (stranger string, staged bool, err error) {
 	return stranger, staged, nil
 }
 
-// check refuses to continue what this restore did not begin. If there is nothing
-// to continue, check empties the tree.
+// check refuses to continue the work of a different restore. If there is
+// nothing to continue, check empties the tree.
 func (s *staging) check(strangers bool, j journal, want purpose) error {
 	left, err := fs.ReadDir(s.tree.FS(), ".")
 	if err != nil {
@@ -117,14 +118,15 @@ func (s *staging) check(strangers bool, j journal, want purpose) error {
 		{!begun && strangers && len(left) > 0,
 			"another version of Holdfast left a restore unfinished there; choose another folder, or delete the folder"},
 		{begun && !j.Purpose.same(want),
-			"a restore of " + j.Purpose.String() + " was left unfinished there; finish that one, choose another folder, or delete the folder"},
+			"a restore of " + j.Purpose.String() + " was left unfinished there; " +
+				"finish that one, choose another folder, or delete the folder"},
 		{j.State != complete && strangers,
 			"the folder is not empty; choose a folder that is empty or does not exist"},
 	} {
 		if !c.when {
 			continue
 		}
-		err := s.refuse(c.why)
+		err := refuse(c.why)
 		if !begun && len(left) == 0 {
 			// A finished restore was killed while it removed its staging folder.
 			err = errors.Join(s.remove(), err)
@@ -137,9 +139,7 @@ func (s *staging) check(strangers bool, j journal, want purpose) error {
 	return s.empty()
 }
 
-func (s *staging) refuse(why string) error {
-	return fmt.Errorf("into %q: %s: %w", s.dir, why, ErrRefused)
-}
+func refuse(why string) error { return fmt.Errorf("%s: %w", why, ErrRefused) }
 
 // empty removes all files of the tree.
 func (s *staging) empty() error {
@@ -168,8 +168,8 @@ func (s *staging) sync() error {
 	return nil
 }
 
-// publish gives the files of the tree their final names, and removes the staging
-// folder. publish may be repeated after an interruption.
+// publish gives the files of the tree their final names, and removes the
+// staging folder. After an interruption, publish may be called again.
 func (s *staging) publish() error {
 	entries, err := fs.ReadDir(s.tree.FS(), ".")
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *staging) publish() error {
 	}
 	for _, e := range entries {
 		if _, err := s.target.Lstat(e.Name()); err == nil {
-			return s.refuse(fmt.Sprintf("%q appeared there during the restore", e.Name()))
+			return refuse(fmt.Sprintf("%q appeared there during the restore", e.Name()))
 		}
 		if err := s.target.Rename(treeName+"/"+e.Name(), e.Name()); err != nil {
 			return err
@@ -217,9 +217,4 @@ func (s *staging) close() {
 		s.lock.Close()
 	}
 	s.target.Close()
-}
-
-// same reports whether two restores have one purpose.
-func (p purpose) same(other purpose) bool {
-	return p.Snapshot == other.Snapshot && slices.Equal(p.Parts, other.Parts) && slices.Equal(p.Paths, other.Paths)
 }

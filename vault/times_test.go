@@ -11,7 +11,7 @@ import (
 
 // Clocks break. A file is saved whatever its time; one that no listing holds
 // comes back as 1970's.
-func TestFilesOfAnyTimeAreSavedOnceAndToldApart(t *testing.T) {
+func TestFilesOfAnyTimeAreSavedOnce(t *testing.T) {
 	epoch := time.Unix(0, 0)
 	before := epoch.Add(-time.Nanosecond)
 	f := newFake(2)

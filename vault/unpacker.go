@@ -8,8 +8,7 @@ import (
 	"holdfast/pack"
 )
 
-// unpacker writes the bytes of packs to the files that they belong to. Each worker
-// owns an unpacker.
+// unpacker writes the bytes of packs to files. Each worker owns an unpacker.
 type unpacker struct {
 	r      *restore
 	reader *pack.Reader
@@ -53,9 +52,9 @@ func (u *unpacker) unpack(ctx context.Context, number uint32) error {
 	return f.end(ctx)
 }
 
-// write reads the pack window by window, and writes the share of each piece that
-// lies in the window. Pieces are sorted by offset and may overlap: a chunk may
-// belong to several files.
+// write reads the pack window by window, and writes the share of each piece in
+// the window. Pieces are sorted by offset and may overlap: a chunk may belong
+// to several files.
 func (u *unpacker) write(pieces []piece) error {
 	var at int64
 	var current []piece // begun and not ended
@@ -92,8 +91,8 @@ func (u *unpacker) write(pieces []piece) error {
 	return nil
 }
 
-// writePiece writes the piece's share of the window that begins at the pack's byte
-// at. With the last byte of a file of a single piece, the file is complete.
+// writePiece writes the share of a piece in a window. at is the pack offset of
+// the window. The last byte completes a file of a single piece.
 func (u *unpacker) writePiece(p piece, window []byte, at int64) error {
 	from, to := max(p.offset, at), min(p.offset+p.length, at+int64(len(window)))
 	planned := u.files[p.file]

@@ -17,22 +17,21 @@ import (
 	"holdfast/manifest/index"
 )
 
-// VerifyConfig says how much to verify. With the zero value, Verify compares the
-// remote's LIST with what the records name.
+// VerifyConfig says how much to verify. With the zero value, Verify compares
+// the remote's LIST with the records.
 type VerifyConfig struct {
 	// Data is the share of the packs, 0 to 1, whose sealed bytes Verify reads and
 	// hashes. Each run draws other packs.
 	Data float64
-	// ExpectHead is the start of a record's name, in hexadecimal. The record must be
-	// the newest, or be kept by the newest: only this shows that the end of the log
-	// is missing.
+	// ExpectHead is the start of a record's name, in hexadecimal. The log must
+	// keep the record: otherwise the end of the log is missing.
 	ExpectHead string
-	// Memory is what the host of the repository knows of the log's end.
+	// Memory is the knowledge of the repository's host about the log's end.
 	Memory   index.Memory
 	Progress *Progress
 }
 
-// VerifyReport says what Verify saw.
+// VerifyReport holds the findings of Verify.
 type VerifyReport struct {
 	Snapshots     int
 	Objects       int      // that the snapshots need
@@ -59,10 +58,10 @@ type verify struct {
 	damage map[string]damage
 }
 
-// Verify checks that the remote lists every object that a kept record names, at
-// its size. Of a share of the objects, Verify also reads the bytes and checks that
-// they hash to the object's name. Damage is not an error: the report has it.
-// Verify needs no key.
+// Verify compares the objects of all kept records with the remote's LIST, names
+// and sizes. For a share of the objects, Verify also reads the bytes and
+// compares their hash with the object's name. Damage is not an error but part
+// of the report. Verify needs no key.
 func (r *Repository) Verify(ctx context.Context, cfg VerifyConfig) (*VerifyReport, error) {
 	v := &verify{repo: r, cfg: cfg, records: r.Records(), needed: map[string]int64{}, damage: map[string]damage{}}
 	v.report.Snapshots = len(v.records)
@@ -86,7 +85,7 @@ func (v *verify) note(object string, d damage) {
 	v.damage[object] = d
 }
 
-// checkRecords checks the kept records, and all objects in their place.
+// checkRecords checks the kept records, and all objects below snapshots/.
 func (v *verify) checkRecords() {
 	for _, name := range v.repo.log.Kept() {
 		object := manifest.RecordObject(name)
@@ -102,7 +101,7 @@ func (v *verify) checkRecords() {
 	}
 }
 
-// checkObjects compares the LIST with what the records name.
+// checkObjects compares the LIST with the records.
 func (v *verify) checkObjects() {
 	for _, rec := range v.records {
 		for _, k := range rec.Keys {
@@ -137,8 +136,8 @@ func (v *verify) sortUnneeded() {
 			v.report.Unneeded++
 			v.report.UnneededBytes += o.Size
 		case (kind == "snapshots" || kind == "keys") && err == nil:
-			// checkRecords notes records that do not count. A retired record stays
-			// until somebody deletes it.
+			// checkRecords notes objects that do not count as records. A
+			// retired record stays until its deletion.
 		default:
 			v.report.Foreign = append(v.report.Foreign, name)
 		}
@@ -146,15 +145,17 @@ func (v *verify) sortUnneeded() {
 	slices.Sort(v.report.Foreign)
 }
 
-// checkEnd compares the log's end with what the caller and this host know of it.
+// checkEnd compares the log's end with the expectations of the caller and the
+// memory of this host.
 func (v *verify) checkEnd() {
 	if rec, err := manifest.ParseRecord(v.cfg.Memory.Text); err == nil && rec.Repository == v.repo.ID {
 		v.checkMemory(v.cfg.Memory)
 	}
 	if want := strings.ToLower(v.cfg.ExpectHead); want != "" && !v.repo.Keeps(want) {
 		object := manifest.RecordObjectPrefix + want
-		v.note(object, damage{expected: true, remembered: v.damage[object].remembered, what: "was expected to be the newest snapshot or one before it, " +
-			"and is neither: newer snapshots were removed, or the remote was rolled back"})
+		v.note(object, damage{expected: true, remembered: v.damage[object].remembered,
+			what: "was expected to be the newest snapshot or one before it, and is neither: " +
+				"newer snapshots were removed, or the remote was rolled back"})
 	}
 }
 
@@ -171,9 +172,9 @@ func (v *verify) checkMemory(m index.Memory) {
 	}
 }
 
-// hashShare hashes the chosen share of the objects that are there, and every key
-// object: key objects are small, and without them nobody can open a snapshot.
-// Records were hashed when they were read.
+// hashShare hashes the chosen share of the listed objects, and every key
+// object: key objects are small, and every snapshot needs them. readNew has
+// hashed the records.
 func (v *verify) hashShare(ctx context.Context) error {
 	var keys, rest []string
 	var size, chosen int64

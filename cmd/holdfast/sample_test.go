@@ -38,8 +38,8 @@ func sampleMain() {
 	}
 }
 
-func runSample(verb, dir string, args []string) error {
-	switch verb {
+func runSample(command, dir string, args []string) error {
+	switch command {
 	case "make":
 		inst, err := sample.Make(dir, sample.Config{Accounts: 20, Statuses: 200, Media: 4, MediaBytes: 8 << 10})
 		if err != nil {
@@ -76,7 +76,7 @@ func runSample(verb, dir string, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch verb {
+	switch command {
 	case "night":
 		n, err := strconv.Atoi(args[0])
 		if err != nil {
@@ -91,7 +91,7 @@ func runSample(verb, dir string, args []string) error {
 		_, err := samePages(inst.Database(), filepath.Join(args[0], "sqlite.db"))
 		return errors.Join(err, sameMedia(local, filepath.Join(args[0], "storage")))
 	}
-	return fmt.Errorf("sample: unknown verb %q", verb)
+	return fmt.Errorf("sample: unknown command %q", command)
 }
 
 func printPacks(remote string, part manifest.Part) error {
