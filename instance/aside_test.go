@@ -26,12 +26,12 @@ func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rebuild.Rebuild{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir(),
+	r := &rebuild.Machine{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, Folder: t.TempDir(),
 		Replace: true, Verbatim: true}
-	if err := os.WriteFile(filepath.Join(r.From, "sqlite.db"), []byte("restored"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.Folder, "sqlite.db"), []byte("restored"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	notes, err := r.Database(t.Context())
+	notes, err := r.PutDatabase(t.Context())
 	if err != nil || len(notes) != 2 {
 		t.Fatal(notes, err)
 	}

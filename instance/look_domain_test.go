@@ -24,13 +24,13 @@ func TestServerThatGivesNoAnswerIsNoneThatIsGone(t *testing.T) {
 			w.Header().Set("Location", r.URL.Path) // round in a circle
 			w.WriteHeader(status)
 		}))
-		r := &rebuild.Rebuild{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"),
-			Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir()}
-		if f := r.Look(t.Context(), nil, false)[0]; f.What != "domain" || f.Refused != lives {
+		r := &rebuild.Machine{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"),
+			Facts: manifest.Facts{Engine: gotosocial.SQLite}, Folder: t.TempDir()}
+		if f := r.Inspect(t.Context(), nil, false)[0]; f.Subject != "domain" || f.Refused != lives {
 			t.Errorf("status %d: %+v", status, f)
 		}
 		server.Close()
-		if f := r.Look(t.Context(), nil, false)[0]; f.Refused {
+		if f := r.Inspect(t.Context(), nil, false)[0]; f.Refused {
 			t.Errorf("closed: %+v", f)
 		}
 	}

@@ -27,9 +27,9 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rebuild.Rebuild{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite,
-		GoToSocial: "0.20.0"}, From: restored}
-	if f := refused(r.Look(t.Context(), nil, true)); f.What != "GoToSocial" || !strings.Contains(f.Detail,
+	r := &rebuild.Machine{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite,
+		GoToSocial: "0.20.0"}, Folder: restored}
+	if f := refused(r.Inspect(t.Context(), nil, true)); f.Subject != "GoToSocial" || !strings.Contains(f.Detail,
 		"0.19.1 is installed") {
 		t.Errorf("%+v", f)
 	}
@@ -41,8 +41,8 @@ func TestConfigurationThatWasGivenIsTheFirstThingLeftToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, given := range []bool{true, false} {
-		r := &rebuild.Rebuild{Config: c, Given: given}
-		if first := r.Rest(t.Context())[0]; strings.Contains(first, "the restore went by "+c.File) != given {
+		r := &rebuild.Machine{Config: c, ConfigGiven: given}
+		if first := r.Remaining(t.Context())[0]; strings.Contains(first, "the restore went by "+c.File) != given {
 			t.Errorf("given %v: %s", given, first)
 		}
 	}

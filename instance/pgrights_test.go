@@ -88,9 +88,9 @@ func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 		"(parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
-		Run: "aaaa", Verbatim: true}
-	if _, err := r.Database(t.Context()); err != nil {
+	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
+		RunID: "aaaa", Verbatim: true}
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var own, all int
@@ -120,8 +120,8 @@ func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
 	r.Replace = true
 	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial")
 	s.Connect(t, postgrestest.Owner, "gotosocial") // for the length of the test
-	for _, f := range r.Look(t.Context(), nil, false) {
-		if f.What == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use by 1 connection")) {
+	for _, f := range r.Inspect(t.Context(), nil, false) {
+		if f.Subject == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use by 1 connection")) {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -79,9 +79,9 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: again,
-			Run: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
-		if _, err := r.Database(t.Context()); err != nil {
+		r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: again,
+			RunID: fmt.Sprint("run", verbatim), Verbatim: verbatim, Replace: !verbatim}
+		if _, err := r.PutDatabase(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if verbatim {

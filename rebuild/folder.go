@@ -89,6 +89,12 @@ func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (notes 
 	return notes, nil
 }
 
+// isComplete reports whether a restore filled the folder, and ended.
+func (d *Directory) isComplete() bool {
+	_, err := os.Stat(filepath.Join(d.Path, environmentName))
+	return err == nil && !vault.Unfinished(d.Path)
+}
+
 // Finish makes the storage folder where there is none, and writes run.env,
 // durably. Without the database part there is nothing to do.
 func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {
