@@ -50,7 +50,7 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 	if err != nil {
 		return report, err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	idx, fresh, err := index.Open(h.State)
 	if err != nil {
 		return report, err
