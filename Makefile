@@ -23,7 +23,7 @@ help:
 	@echo 'make test    run all tests, with real MinIO and PostgreSQL servers'
 	@echo 'make full    run all tests with every promised number: an hour and a half on 2 cores'
 	@echo 'make race    run the packages with goroutines under the race detector'
-	@echo 'make lint    run gofmt, vet, staticcheck and the checks of the layout (TestHouse)'
+	@echo 'make lint    run gofmt, vet, staticcheck, errcheck and the checks of the layout (TestHouse)'
 	@echo 'make check   lint, race and test'
 	@echo 'make fuzz    run each fuzz target for FUZZTIME ($(FUZZTIME))'
 	@echo 'make bench   run the benchmarks; docs/benchmarks.md compares with other tools'
@@ -50,15 +50,14 @@ full: setup
 race: setup
 	CGO_ENABLED=1 $(GO) test -race -skip '$(RACESKIP)' $(TESTFLAGS) $(RACED)
 
-lint: tools/bin/staticcheck
+lint: tools/bin/staticcheck errcheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')) && \
 		test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	tools/bin/staticcheck ./...
 	$(GO) test -run '^TestHouse' ./integration
 
-# tools/errcheck.txt lists the functions whose error may be dropped, and why. To make
-# errcheck count, add the word errcheck to the prerequisites of lint.
+# tools/errcheck.txt lists the functions whose error may be dropped, and why.
 errcheck: tools/bin/errcheck
 	tools/bin/errcheck -ignoretests -exclude tools/errcheck.txt ./...
 

@@ -46,7 +46,7 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 	defer func() {
 		standing := lastKnown(b.idx)
 		report.Standing = &standing
-		b.close()
+		err = errors.Join(err, b.close())
 	}()
 	job, err := b.prepare(ctx, report)
 	if err != nil {
@@ -95,14 +95,13 @@ func (h Home) openBackup(cfg BackupConfig) (*backup, error) {
 		return nil, err
 	}
 	if b.idx, b.fresh, err = index.Open(h.State); err != nil {
-		b.close()
-		return nil, err
+		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
 
 // close releases everything that the backup holds, the lock last.
-func (b *backup) close() {
+func (b *backup) close() error {
 	if b.repo != nil {
 		b.repo.Close()
 	}
@@ -112,7 +111,7 @@ func (b *backup) close() {
 	if b.idx != nil {
 		b.idx.Close()
 	}
-	b.unlock()
+	return b.unlock()
 }
 
 // prepare opens the instance and the repository, and says what vault has to do.

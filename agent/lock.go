@@ -48,7 +48,12 @@ func (h Home) Lock(job string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())
 	}
-	return func() error { return errors.Join(giveBack(h.State), f.Close()) }, nil
+	return func() error {
+		if err := errors.Join(giveBack(h.State), f.Close()); err != nil {
+			return fmt.Errorf("unlock state folder: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // giveBack gives root's files in a folder to the folder's user. After a run by root,

@@ -29,7 +29,7 @@ func restoredExtensions(t testing.TB, s *postgrestest.Server, database string) (
 
 // GoToSocial's user may make neither pg_stat_statements nor bloom; any owner of
 // a database may make the others.
-func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
+func TestUnneededExtensionDoesNotEndTheLoad(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION bloom;
@@ -61,7 +61,7 @@ func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
 	}
 }
 
-func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
+func TestNeededExtensionNamesTheFix(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION bloom; CREATE INDEX ON no_key USING bloom (b)`)

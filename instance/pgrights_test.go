@@ -18,7 +18,7 @@ import (
 
 // A table that only pg_dump, or the last COPY of the night, would stumble over is
 // found before anything is read.
-func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
+func TestUnreadableTableIsFoundAtOnce(t *testing.T) {
 	s := postgrestest.Start(t)
 	pgInstance(t, s, "gotosocial")
 	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE reader LOGIN PASSWORD '%s'", s.Password))
@@ -70,7 +70,7 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 }
 
 // Where a sequence was never used and where it stands before its first use differ.
-func TestNameThatAScriptCantHoldIsRefused(t *testing.T) {
+func TestLineBreakInANameIsRefused(t *testing.T) {
 	s := postgrestest.Start(t)
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE odd (\"two\nlines\" int)")
@@ -102,7 +102,7 @@ func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 	}
 }
 
-func TestSequencesComeBackAsTheyStand(t *testing.T) {
+func TestSequencesKeepTheirValues(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SEQUENCE waiting; SELECT setval('waiting', 7, false)")
@@ -127,7 +127,7 @@ func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
 	}
 }
 
-func TestEncodingOfTheRoleIsNoMatter(t *testing.T) {
+func TestEncodingOfTheRoleHasNoEffect(t *testing.T) {
 	s := postgrestest.Start(t)
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	want := restoredFolder(t, begin(t, i))

@@ -215,7 +215,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 	}
 }
 
-func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
+func TestLostServerIsReported(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM "+
@@ -240,7 +240,7 @@ func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
 	}
 }
 
-func TestTableThatVanishesIsToldApart(t *testing.T) {
+func TestVanishedTableIsReported(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	i := openInstance(t, dir, instance.Options{})
@@ -292,7 +292,7 @@ func TestCancelledCopyEnds(t *testing.T) {
 	}
 }
 
-func TestSocketAsksWhoConnects(t *testing.T) {
+func TestSocketSeesTheConnectingUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -310,7 +310,7 @@ func TestSocketAsksWhoConnects(t *testing.T) {
 	}
 }
 
-func TestConnectionStringMakesTheRestVoid(t *testing.T) {
+func TestConnectionStringReplacesAllOtherSettings(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; SET search_path = "+

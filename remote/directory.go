@@ -309,7 +309,7 @@ func giveToUser(root *os.Root, name string) {
 	}
 	if info, err := root.Stat("."); err == nil {
 		if folder, ok := info.Sys().(*syscall.Stat_t); ok && folder.Uid != 0 {
-			root.Lchown(name, int(folder.Uid), int(folder.Gid))
+			_ = root.Lchown(name, int(folder.Uid), int(folder.Gid))
 		}
 	}
 }

@@ -102,7 +102,9 @@ func (d *demo) run(ctx context.Context) error {
 	// The shell may hold settings of a real instance.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GTS_") {
-			os.Unsetenv(name)
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
 		}
 	}
 	d.term.Say("A demonstration in %s\n", d.dir)

@@ -103,7 +103,7 @@ type initResult struct {
 
 // run puts the remote's first record last. After an earlier failure, run removes the
 // new files, and a person can try again.
-func (v *setup) run(ctx context.Context, a *app) error {
+func (v *setup) run(ctx context.Context, a *app) (err error) {
 	if err := v.check(a); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (v *setup) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	l, store, err := v.create(ctx, a)
 	if err != nil {
 		return err

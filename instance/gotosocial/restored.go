@@ -112,7 +112,8 @@ func (d RestoredFolder) Here(file string) string {
 func (d RestoredFolder) gather(domain string) (files []*Config, linked map[string]bool, run []*service) {
 	linked = map[string]bool{}
 	seen := map[string]bool{}
-	fs.WalkDir(d.Files, "files", func(name string, entry fs.DirEntry, err error) error {
+	// The function below returns no error: gather passes over each unreadable file.
+	_ = fs.WalkDir(d.Files, "files", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil
 		}

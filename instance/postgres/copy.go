@@ -57,7 +57,7 @@ func (c *copier) copy(ctx context.Context, v *View, t table) (io.ReadCloser, err
 	r := &copied{copier: c, view: v, table: t, cancel: cancelRead(ctx, c.conn)}
 	if err := c.frontend.Flush(); err != nil {
 		err = r.explain(err)
-		r.Close()
+		_ = r.Close() // the connection is lost already
 		return nil, err
 	}
 	return r, nil

@@ -50,7 +50,7 @@ func open(path, mode string) (*conn, error) {
 	c.tls.Free(8)
 	if rc != sqlite3.SQLITE_OK {
 		err := c.failure()
-		c.close()
+		_ = c.close() // err says more
 		return nil, err
 	}
 	sqlite3.Xsqlite3_busy_timeout(c.tls, c.db, busy)
@@ -131,7 +131,7 @@ func (c *conn) number(ctx context.Context, query string, args ...string) (n int6
 // each calls row for every row of a query.
 func (c *conn) each(ctx context.Context, query string, args []string, row func(*stmt) error) error {
 	i := c.interrupt(ctx)
-	defer i.stop()
+	defer func() { _ = i.stop() }() // the loop below returns the context's error
 	s, err := c.prepare(query, args...)
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer func() { _ = c.close() }() // the connection only reads
 	return d.explain(c.each(ctx, gotosocial.LocalMedia+" ORDER BY 1 COLLATE BINARY", nil, func(row *stmt) error {
 		key(row.text(0))
 		return nil

@@ -44,7 +44,7 @@ func (d *Database) view(ctx context.Context, domain string) (*View, error) {
 	}
 	v := &View{db: d, conn: c}
 	if err := v.begin(ctx, domain); err != nil {
-		c.close()
+		_ = c.close() // the connection only reads
 		return nil, d.explain(err)
 	}
 	return v, nil

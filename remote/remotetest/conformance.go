@@ -129,7 +129,9 @@ func putTwice(t *testing.T, s remote.Store) {
 func putReadsFromTheStart(t *testing.T, s remote.Store) {
 	data := []byte("object and more")
 	body := bytes.NewReader(data)
-	body.Seek(3, io.SeekStart)
+	if _, err := body.Seek(3, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
 	name := Name("packs", data[:6])
 	if err := s.Put(t.Context(), name, body, 6); err != nil {
 		t.Fatal(err)

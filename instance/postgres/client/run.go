@@ -88,7 +88,7 @@ func (o *output) Read(p []byte) (int, error) {
 func (o *output) wait() error {
 	err := o.cmd.Wait()
 	// The exit code of pg_dump decides; an error of its connection adds nothing.
-	o.relay.close()
+	_ = o.relay.close()
 	if err == nil {
 		return nil
 	}
@@ -101,13 +101,13 @@ func (o *output) wait() error {
 	return problem
 }
 
-// Close ends a pg_dump whose output is not read to the eno.
+// Close ends a pg_dump whose output is not read to the end.
 func (o *output) Close() error {
 	if o.end == nil {
 		o.end = io.ErrClosedPipe
 		o.cmd.Process.Kill()
 		o.cmd.Wait()
-		o.relay.close()
+		_ = o.relay.close() // the end of pg_dump breaks its connection
 	}
 	return nil
 }
