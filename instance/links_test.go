@@ -301,7 +301,7 @@ func TestRestoredConfigurationGoesByTheLinkToIt(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "files/srv/conf/gts.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\n")
 	link(t, dir, map[string]string{"files/etc/gotosocial/config.yaml": "/srv/conf/gts.yaml"})
-	c, err := gotosocial.RestoredConfig(os.DirFS(dir), "social.example.org")
+	c, err := gotosocial.LoadRestored(os.DirFS(dir), "social.example.org")
 	if err != nil || c.File != "/etc/gotosocial/config.yaml" || c.Database() != "/etc/gotosocial/sqlite.db" {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -11,12 +11,11 @@ import (
 	"holdfast/remedy"
 )
 
-// checkedMedia is how many media a check looks for.
+// checkedMedia is the number of media in the sample of a check.
 const checkedMedia = 200
 
-// Check looks whether the rebuilt instance is what the snapshot said: its local
-// accounts, that each one's keys belong together, and a sample of the media. It
-// starts no server.
+// Check compares the rebuilt instance with the snapshot: the number of local accounts,
+// the key pair of each account, and a sample of the media. Check starts no server.
 func (m *Machine) Check(ctx context.Context) (notes []string, err error) {
 	err = m.rebuilt(ctx, func(t gotosocial.Tables) error {
 		accounts, err := m.checkAccounts(ctx, t)
@@ -35,7 +34,8 @@ func (m *Machine) Check(ctx context.Context) (notes []string, err error) {
 
 func (m *Machine) checkAccounts(ctx context.Context, t gotosocial.Tables) (note string, err error) {
 	var n int64
-	err = t.Each(ctx, "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id", nil, func(values []*string) error {
+	const local = "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id"
+	err = t.Each(ctx, local, nil, func(values []*string) error {
 		name := gotosocial.Text(values[0])
 		if err := gotosocial.CheckKeyPair(gotosocial.Text(values[1]), gotosocial.Text(values[2])); err != nil {
 			return gotosocial.Damaged(fmt.Sprintf("account %s: %v", name, err))
@@ -51,10 +51,11 @@ func (m *Machine) checkAccounts(ctx context.Context, t gotosocial.Tables) (note 
 	if m.Facts.Accounts != 0 && n != m.Facts.Accounts {
 		return "", gotosocial.Damaged(fmt.Sprintf("%d local accounts, the snapshot has %d", n, m.Facts.Accounts))
 	}
-	return fmt.Sprintf("keys: those of %s belong together, and the instance's own", remedy.Plural(int(n), "local account")), nil
+	accounts := remedy.Plural(int(n), "local account")
+	return fmt.Sprintf("keys: the key pairs of %s match, and so does the instance's own", accounts), nil
 }
 
-// checkMedia looks for media that rows name, chosen at random.
+// checkMedia looks for a random sample of the media in the database.
 func (m *Machine) checkMedia(ctx context.Context, t gotosocial.Tables) (string, error) {
 	var sample []string
 	n := 0
@@ -70,22 +71,22 @@ func (m *Machine) checkMedia(ctx context.Context, t gotosocial.Tables) (string, 
 	if err != nil {
 		return "", err
 	}
-	missing, place := 0, m.media()
+	missing, target := 0, m.media()
 	for _, key := range sample {
-		if err := place.Find(ctx, key); errors.Is(err, fs.ErrNotExist) {
+		if err := target.Find(ctx, key); errors.Is(err, fs.ErrNotExist) {
 			missing++
 		} else if err != nil {
 			return "", fmt.Errorf("check media: %w", err)
 		}
 	}
-	note := fmt.Sprintf("media: %d of %d looked for, ", len(sample), n)
+	note := fmt.Sprintf("media: looked for %d of %d, ", len(sample), n)
 	if missing == 0 {
-		return note + "all are there", nil
+		return note + "and found all", nil
 	}
-	return note + fmt.Sprintf("%d are not there: the snapshot is without them", missing), nil
+	return note + fmt.Sprintf("%d are missing: the snapshot lacks these files", missing), nil
 }
 
-// rebuilt opens the database, which no server uses yet.
+// rebuilt opens the database before any server does.
 func (m *Machine) rebuilt(ctx context.Context, use func(gotosocial.Tables) error) error {
 	target, err := m.database()
 	if err != nil {

@@ -14,15 +14,16 @@ import (
 	"holdfast/vault"
 )
 
-// maxConfigSize bounds the files that are read as configuration. GoToSocial's own
-// example has 50 KiB.
+// maxConfigSize bounds the size of a configuration file. GoToSocial's own example has
+// 50 KiB.
 const maxConfigSize = 1 << 20
 
 // newMachine finds out where everything belongs, from GoToSocial's configuration.
 func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine, error) {
 	rec := snap.Record
 	m := &Machine{
-		Facts: rec.Facts, Domain: rec.Instance, Replace: o.Replace, Verbatim: o.Verbatim, ConfigGiven: o.GoToSocial != "",
+		Facts: rec.Facts, Domain: rec.Instance, Replace: o.Replace, Verbatim: o.Verbatim,
+		ConfigGiven: o.GoToSocial != "",
 	}
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
@@ -37,7 +38,7 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 	if m.Config, err = readConfig(ctx, snap, m.Files, o.GoToSocial); err != nil {
 		return nil, err
 	}
-	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.RunsAs())
+	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.ServiceUser())
 	if m.Config.Domain() != rec.Instance {
 		return nil, &remedy.Error{Kind: remedy.Refused,
 			What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", rec.Instance, m.Config.Domain()),
@@ -47,9 +48,9 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 	return m, err
 }
 
-// readConfig reads the configuration file that a person gave, or the configuration in
-// the snapshot. A given file says nothing about the unit: user and program come from
-// the snapshot, if its configuration can be read.
+// readConfig reads the given configuration file, or the configuration in the snapshot.
+// A given file says nothing about the unit: user and program come from the snapshot, if
+// the snapshot's configuration can be read.
 func readConfig(
 	ctx context.Context, snap *vault.Snapshot, files []manifest.File, given string,
 ) (*gotosocial.Config, error) {
@@ -59,7 +60,7 @@ func readConfig(
 	}
 	c, loadErr := gotosocial.Load(given, nil)
 	if err == nil && loadErr == nil {
-		c.RunLike(restored)
+		c.AdoptUnit(restored)
 	}
 	return c, loadErr
 }
@@ -82,7 +83,7 @@ func readRestoredConfig(
 		return nil, unusable(errors.New("the snapshot has no configuration of GoToSocial"))
 	}
 	err = snap.Lend(ctx, &Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
-		if c, err = gotosocial.RestoredConfig(os.DirFS(dir), snap.Record.Instance); err != nil {
+		if c, err = gotosocial.LoadRestored(os.DirFS(dir), snap.Record.Instance); err != nil {
 			return unusable(err)
 		}
 		return nil

@@ -13,8 +13,8 @@ import (
 	"holdfast/remedy"
 )
 
-// inspectDomain asks who answers for the domain now. Two servers under one name lose
-// what others send to the wrong one.
+// inspectDomain asks whether a server answers for the domain now. With two servers under
+// one name, messages to the wrong server are lost.
 func (m *Machine) inspectDomain(ctx context.Context, oldIsDead bool) Finding {
 	f := Finding{Subject: DomainSubject}
 	server, err := askDomain(ctx, m.Domain)
@@ -31,16 +31,17 @@ func (m *Machine) inspectDomain(ctx context.Context, oldIsDead bool) Finding {
 	return f
 }
 
-// askDomain requests the page by which every server of the fediverse describes itself,
-// and returns a name for the server that answers. Any answer counts, so no certificate
-// is checked. An error means that no server of the fediverse is there: nobody takes the
-// connection, or a web server does not know the page. A server that is overloaded,
-// about to start, or protected from robots is there.
+// askDomain requests the nodeinfo page of every fediverse server, and returns a name for
+// the answering server. Any answer counts, so askDomain checks no certificate. An error
+// means that no fediverse server answers: the connection is refused, or a web server
+// does not know the page. An overloaded, starting or protected server counts as alive.
 func askDomain(ctx context.Context, domain string) (server string, err error) {
 	client := &http.Client{
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
+			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+			DisableKeepAlives: true,
 		},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+domain+"/.well-known/nodeinfo", nil)

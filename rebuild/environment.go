@@ -17,9 +17,9 @@ import (
 
 const environmentName = "run.env"
 
-// environment is the content of run.env, which makes a server start over a restored
-// folder. Both EnvironmentFile= of systemd and a shell read the file. Paths and values
-// are quoted for both.
+// environment is the content of run.env: settings for a server over a restored folder.
+// Both EnvironmentFile= of systemd and a shell read the file. Paths and values are
+// quoted for both.
 type environment struct {
 	File        string   // the path of run.env
 	Config      string   // the path of the restored configuration file, or ""
@@ -102,7 +102,8 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error)
 
 // restoredPaths are the settings whose files the folder may hold.
 var restoredPaths = []string{
-	"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir",
+	"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir",
+	"web-asset-base-dir",
 }
 
 // settings are the settings of a server over the folder. config may be nil.

@@ -21,13 +21,13 @@ import (
 )
 
 // Directory is the layout of a restored folder: sqlite.db, or database/*.sql and *.copy
-// for psql; storage/KEY; files/ABSOLUTE/PATH; and run.env, which makes a server start
+// for psql; storage/KEY; files/ABSOLUTE/PATH; and run.env for the start of a server
 // over the folder. Directory is a [vault.Target].
 type Directory struct {
 	Path string // the folder's final, absolute path
 	// Verbatim leaves the database as it was, byte for byte. Otherwise remote media are
-	// marked as not cached. No backup holds remote media, and a server never fetches
-	// again what is marked as cached.
+	// marked as not cached. No backup holds remote media, and a server fetches only
+	// media without the mark "cached".
 	Verbatim bool
 }
 
@@ -93,7 +93,7 @@ func (d *Directory) isComplete() bool {
 	return err == nil && !vault.Unfinished(d.Path)
 }
 
-// Finish makes the storage folder if there is none, and writes run.env durably. If the
+// Finish makes the storage folder if necessary, and writes run.env durably. If the
 // restore leaves out the database part, Finish does nothing.
 func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {
 	if !s.Parts[manifest.Database] {
@@ -103,7 +103,8 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored
 		return nil, err
 	}
 	if !s.Parts[manifest.Media] {
-		notes = append(notes, "without the media part the server answers 404 for local media: restore it before the start")
+		notes = append(notes,
+			"without the media part the server answers 404 for local media: restore it before the start")
 	}
 	if err := instance.OpenRestored(s.Facts, d.Verbatim).Finish(staging); err != nil {
 		return nil, err

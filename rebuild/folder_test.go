@@ -205,7 +205,8 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 
 func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
 	root := staged(t, "WAL")
-	testkit.Write(t, filepath.Join(root.Name(), "files/etc/backup/config.yaml"), "host: social.example.org\naccount-domain: old.example.org\n")
+	testkit.Write(t, filepath.Join(root.Name(), "files/etc/backup/config.yaml"),
+		"host: social.example.org\naccount-domain: old.example.org\n")
 	s := whole
 	s.Facts.AccountDomain = "seen.example.org"
 	if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil {
@@ -219,7 +220,8 @@ func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
 
 func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 	root := staged(t, "WAL")
-	testkit.Write(t, filepath.Join(root.Name(), "files/etc/backup/config.yaml"), "host: social.example.org\naccount-domain: old.example.org\n")
+	testkit.Write(t, filepath.Join(root.Name(), "files/etc/backup/config.yaml"),
+		"host: social.example.org\naccount-domain: old.example.org\n")
 	if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
@@ -271,11 +273,19 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 		want, not []string
 	}{
 		{"environment file alone",
-			map[string]string{"etc/gts.env": "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\nGTS_SMTP_PASSWORD=geheim", "etc/other.env": "GTS_HOST=b.example"},
+			map[string]string{
+				"etc/gts.env":   "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\n" +
+					"GTS_SMTP_PASSWORD=geheim",
+				"etc/other.env": "GTS_HOST=b.example",
+			},
 			[]string{noFile, named("gts.env"), `GTS_ACCOUNT_DOMAIN="example.org"`}, []string{named("other.env")}},
 		{"container's", map[string]string{"etc/gts.env": "GTS_HOST=social.example.org # ours\n"},
 			[]string{noFile, named("gts.env")}, nil},
-		{"unit alone", map[string]string{"etc/gts.service": "[Service]\nWorkingDirectory=/srv\nExecStart=/g/gotosocial server start --host social.example.org --tls-certificate-key key.pem", "srv/key.pem": "key"},
+		{"unit alone", map[string]string{
+			"etc/gts.service": "[Service]\nWorkingDirectory=/srv\nExecStart=/g/gotosocial server start " +
+				"--host social.example.org --tls-certificate-key key.pem",
+			"srv/key.pem": "key",
+		},
 			[]string{noFile, named("gts.service"), `GTS_TLS_CERTIFICATE_KEY="/target/files/srv/key.pem"`}, nil},
 		{"file without a host", map[string]string{"etc/a.yaml": "db-type: sqlite\naccount-domain: example.org",
 			"etc/c.yml": "services: {}", "etc/gts.d/1.conf": "[Service]\nEnvironment=GTS_HOST=social.example.org"},
@@ -290,11 +300,14 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 			"etc/a.yaml": "-> /srv/gts.yaml", "srv/gts.yaml": "host: social.example.org\ntls-certificate-chain: " +
 				"/le/live/chain.pem\nweb-asset-base-dir: now/assets",
 			"le/live/chain.pem": "-> ../archive/chain1.pem", "le/archive/chain1.pem": "chain",
-			"etc/now": "-> /srv/v5", "srv/v5/assets/own.css": "css", "srv/gts.env": "GTS_HOST=social.example.org", "etc/gts.env": "-> ../srv/gts.env",
+			"etc/now": "-> /srv/v5", "srv/v5/assets/own.css": "css",
+			"srv/gts.env": "GTS_HOST=social.example.org", "etc/gts.env": "-> ../srv/gts.env",
 		}, []string{
 			`#   gotosocial --config-path "/target/files/srv/gts.yaml" server start`, `#   "/target/files/srv/gts.env"`,
-			`GTS_TLS_CERTIFICATE_CHAIN="/target/files/le/archive/chain1.pem"`, `GTS_WEB_ASSET_BASE_DIR="/target/files/srv/v5/assets"`,
-		}, []string{named("gts.env"), `# Other configurations of this domain were restored. If the server's own is among them,`}},
+			`GTS_TLS_CERTIFICATE_CHAIN="/target/files/le/archive/chain1.pem"`,
+			`GTS_WEB_ASSET_BASE_DIR="/target/files/srv/v5/assets"`,
+		}, []string{named("gts.env"),
+			`# Other configurations of this domain were restored. If the server's own is among them,`}},
 		{"the unit's of several, by a link", map[string]string{"etc/b.yaml": "-> ../b/b.yaml",
 			"b/b.yaml": "host: social.example.org", "etc/a.yaml": "host: social.example.org", "etc/gts.service": unit},
 			[]string{`#   gotosocial --config-path "/target/files/b/b.yaml" server start`}, []string{named("a.yaml")}},

@@ -19,19 +19,19 @@ import (
 type journal struct {
 	State   state   `json:"state"`
 	Request Request `json:"request"`
-	// Nonce tells this run from a later run with an equal request. Without a nonce,
-	// the later run would take the database of the first one for its own work.
+	// Nonce tells the run from a later run with an equal request. Without a nonce, the
+	// later run would mistake the first run's database for its result.
 	Nonce string `json:"nonce"`
 }
 
 const journalName = "journal.json"
 
-// state is the step of a run that is under way. The steps before are done.
+// state is the current step of a run. The steps before are done.
 type state string
 
 // The states, in the order of the steps. The package comment has the drawing.
 const (
-	unbegun     state = "" // there is no journal
+	unbegun     state = "" // without a journal
 	createUser  state = "user"
 	fetch       state = "fetch"
 	putDatabase state = "database"
@@ -42,8 +42,8 @@ const (
 	clearUp     state = "clear"
 )
 
-// successors are the transitions: the state that follows each state. After clearUp
-// there is no journal.
+// successors are the transitions: for each state the next state. After clearUp the
+// journal is gone.
 var successors = map[state]state{
 	unbegun:     createUser,
 	createUser:  fetch,
@@ -67,11 +67,11 @@ func (s state) reached(step state) bool {
 	}
 }
 
-// newJournal is the journal of a run that begins.
+// newJournal returns the journal of a new run.
 func newJournal(r Request) journal { return journal{Request: r, Nonce: rand.Text()} }
 
-// runID names the run, and what the run marks as its own: temporary files, and the
-// comment on a database of PostgreSQL. Other users can't guess the name.
+// runID names the run, the temporary files of the run, and the run's databases in
+// PostgreSQL. Other users can't guess the name.
 func (j *journal) runID() string {
 	sum := sha256.Sum256([]byte(j.Nonce + j.Request.ID()))
 	return base32.StdEncoding.EncodeToString(sum[:])[:26]
@@ -95,7 +95,7 @@ func (j *journal) enter(next state, file string) error {
 	return nil
 }
 
-// readJournal reads a journal. If there is none, the state is unbegun.
+// readJournal reads a journal. Without a file, the state is unbegun.
 func readJournal(file string) (j journal, err error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,8 +108,9 @@ func readJournal(file string) (j journal, err error) {
 		return j, fmt.Errorf("read %s: %w", file, err)
 	}
 	if !slices.Contains(states(), j.State) {
-		return j, &remedy.Error{Kind: remedy.Refused, What: "another version of Holdfast wrote " + file, Effect: nothing,
-			Fix: "finish that restore with the version that began it; or delete the folder of the file, and begin anew"}
+		return j, &remedy.Error{Kind: remedy.Refused, Effect: nothing,
+			What: "another version of Holdfast wrote " + file,
+			Fix:  "finish that restore with that version, or delete the folder of the file and begin anew"}
 	}
 	return j, nil
 }
@@ -122,7 +123,7 @@ func states() (all []state) {
 	return all
 }
 
-// subjectSteps are the steps that change what a finding is about.
+// subjectSteps are the steps that change the subject of a finding.
 var subjectSteps = map[Subject]state{
 	DatabaseSubject: putDatabase, MediaSubject: putMedia, FileSubject: putFiles, SpaceSubject: fetch,
 }

@@ -40,7 +40,8 @@ func TestStatesFollowEachOtherInOneOrder(t *testing.T) {
 // A failed write must not move the run on: the next run would leave out a step.
 func TestStateStaysIfTheJournalCannotBeWritten(t *testing.T) {
 	j := newJournal(Request{})
-	if err := j.enter(createUser, filepath.Join(t.TempDir(), "missing", journalName)); err == nil || j.State != unbegun {
+	file := filepath.Join(t.TempDir(), "missing", journalName)
+	if err := j.enter(createUser, file); err == nil || j.State != unbegun {
 		t.Errorf("%v, %q", err, j.State)
 	}
 }

@@ -18,25 +18,25 @@ import (
 	"holdfast/remedy"
 )
 
-// Machine is this machine as the target of a rebuild. Its methods put the parts of a
-// folder that [Directory] filled in the places of a configuration. Each of them moves
-// what is still in the folder, so that an interrupted method can be repeated.
+// Machine is the target of a rebuild. Its methods put the parts of a restored folder,
+// with the layout of [Directory], in the places of a configuration. Each method moves the
+// files still in the folder, so that an interrupted method can be repeated.
 type Machine struct {
 	Config   *gotosocial.Config // where everything belongs
 	Facts    manifest.Facts
 	Domain   string
-	RunID    string          // unique, and the same in a run that continues this one
-	Folder   string          // what a restore filled
+	RunID    string          // unique; a continued run keeps the ID
+	Folder   string          // the restored folder
 	Files    []manifest.File // of the files part, as the listing has them
-	User     string          // "USER:GROUP" of the server; "" leaves all files to the user who runs this
-	Replace  bool            // rename what is in the way
+	User     string          // "USER:GROUP" of the server; "" leaves all files to the current user
+	Replace  bool            // rename obstacles aside
 	Verbatim bool            // leave the database as it was
 	// ConfigGiven reports that a person gave Config in place of the snapshot's.
 	ConfigGiven bool
 	Bucket      media.Client // of the media, if Config has storage-backend s3
 }
 
-// request is what this machine is to become.
+// request returns the resolved request.
 func (m *Machine) request(snapshot manifest.Hash, verbatim bool) Request {
 	return Request{
 		Snapshot: snapshot, Domain: m.Domain, Database: m.databaseName(), Media: m.media().Place().Name,
@@ -75,7 +75,7 @@ func (m *Machine) databaseName() string {
 	return database.Place().Name
 }
 
-// folder is the folder on this machine in which most of the restored files go, or ""
+// folder returns the folder on the machine for most of the restored files, or ""
 // if media and database go elsewhere.
 func (m *Machine) folder() (string, error) {
 	database, err := m.database()
@@ -129,8 +129,8 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	return []string{"files: " + remedy.Plural(len(m.Files), "file") + ", each where it was"}, nil
 }
 
-// putFile puts one file under its old path. A file that is not in the folder was moved
-// by an earlier run, or was missing when the snapshot was made.
+// putFile puts a file under its old path. If the folder lacks the file, an earlier run
+// moved the file, or the snapshot lacks the file.
 func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
 	from, to := filepath.Join(m.Folder, "files", f.Path), "/"+f.Path
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
@@ -151,9 +151,9 @@ func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
 	return nil
 }
 
-// GiveStorage gives the media folder to the server, even if a disk is mounted there.
-// The server's user may then rename the entries of the folder, and the work folder may
-// be one of them: GiveStorage comes last.
+// GiveStorage gives the media folder to the server, even if the folder is a mounted
+// disk. The server's user may then rename the entries of the folder, and the work folder
+// may be such an entry: GiveStorage comes last.
 func (m *Machine) GiveStorage() error {
 	mover, err := m.mover()
 	if err != nil {

@@ -43,7 +43,8 @@ func small(t *testing.T, journal string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	testkit.Write(t, filepath.Join(dir, "config.yaml"), "host: social.example.org\naccount-domain: example.org\n"+
-		"db-type: sqlite\ndb-address: sqlite.db\nstorage-local-base-path: storage\ndb-sqlite-journal-mode: "+journal+"\n")
+		"db-type: sqlite\ndb-address: sqlite.db\nstorage-local-base-path: storage\n"+
+		"db-sqlite-journal-mode: "+journal+"\n")
 	db := testkit.OpenSQLite(t, filepath.Join(dir, "sqlite.db"), "")
 	for _, q := range []string{"PRAGMA journal_mode=" + journal, schema} {
 		_, err := db.Exec(q)

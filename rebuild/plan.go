@@ -19,7 +19,7 @@ import (
 	"holdfast/remedy"
 )
 
-// Subject is what a finding is about. The text is shown to a person, and part of the
+// Subject is the subject of a finding. The text is shown to a person, and part of the
 // JSON output.
 type Subject string
 
@@ -42,8 +42,8 @@ type Finding struct {
 	Refused bool    `json:"refused,omitempty"`
 }
 
-// Inspect looks at this machine, and asks who answers for the domain. Inspect changes
-// nothing. sizes are the parts of the snapshot. A finding that is Refused forbids the
+// Inspect looks at the machine, and asks for the server of the domain. Inspect changes
+// nothing. sizes are the parts of the snapshot. A Refused finding forbids the
 // rebuild.
 func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.Total, oldIsDead bool) []Finding {
 	findings := []Finding{m.inspectDomain(ctx, oldIsDead), m.inspectUser(), m.inspectServer(ctx)}
@@ -53,7 +53,7 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 	return append(findings, m.inspectSpace(sizes))
 }
 
-// refused is the finding of an error that forbids the rebuild.
+// refused returns the finding of an error. The finding forbids the rebuild.
 func refused(s Subject, err error) Finding {
 	return Finding{Subject: s, Detail: err.Error(), Fix: fixOf(err), Refused: true}
 }
@@ -70,7 +70,8 @@ func (m *Machine) inspectServer(ctx context.Context) Finding {
 			want, cmp.Or(m.Facts.Migration, "unknown"))
 		f.Fix = installFix(m.Facts.GoToSocial)
 	case m.Facts.GoToSocial != "" && semver.Compare("v"+have, "v"+m.Facts.GoToSocial) < 0:
-		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the snapshot is of %s: an older server breaks a newer database",
+		f.Detail = fmt.Sprintf(
+			"GoToSocial %s is installed, the snapshot is of %s: an older server breaks a newer database",
 			have, want)
 		f.Fix = installFix(m.Facts.GoToSocial)
 		f.Refused = true
@@ -95,7 +96,7 @@ func installFix(version string) string {
 const nobody = 65534
 
 // installedVersion asks the installed program for its version, as a user without
-// rights. The result is "" if there is no program, or no answer.
+// rights. The result is "" without a program or an answer.
 func (m *Machine) installedVersion(ctx context.Context) string {
 	path := m.Config.Program()
 	if path == "" {
@@ -155,8 +156,8 @@ func (m *Machine) inspectMedia(ctx context.Context) Finding {
 	return Finding{Subject: MediaSubject, Detail: detail}
 }
 
-// inspectFiles names every file that the rebuild would write, because the snapshot
-// decides their paths.
+// inspectFiles names every file of the files part, because the snapshot decides the
+// paths.
 func (m *Machine) inspectFiles() (findings []Finding) {
 	server := m.serverCommands()
 	missing := map[string][][]string{} // the commands that create each user

@@ -18,11 +18,12 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 	testkit.OK(t, os.Chmod(dir, 0o755))
 	testkit.OK(t, os.WriteFile(dir+"/gotosocial-custom", []byte("#!/bin/sh\necho gotosocial version 0.19.1\n"), 0o755))
 	restored := t.TempDir()
-	testkit.Write(t, filepath.Join(restored, "files/etc/gts/config.yaml"), "host: social.example.org\ndb-type: sqlite\ndb-address: "+
-		"/nowhere/sqlite.db\n")
+	testkit.Write(t, filepath.Join(restored, "files/etc/gts/config.yaml"),
+		"host: social.example.org\ndb-type: sqlite\ndb-address: "+
+			"/nowhere/sqlite.db\n")
 	testkit.Write(t, filepath.Join(restored, "files/etc/systemd/system/gts.service"),
 		"[Service]\nUser=gts\nExecStart="+dir+"/gotosocial-custom --config-path /etc/gts/config.yaml server start\n")
-	c, err := gotosocial.RestoredConfig(os.DirFS(restored), "social.example.org")
+	c, err := gotosocial.LoadRestored(os.DirFS(restored), "social.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,12 @@
-// Package rebuild puts a whole instance back on a machine: a plan that changes
-// nothing, then steps that a journal counts. Each step can be repeated, so that a run
-// that was interrupted anywhere continues with the same step.
+// Package rebuild puts a whole instance back on a machine: a plan, without changes, then
+// steps with a journal. Each step can be repeated: an interrupted run continues with the
+// interrupted step.
 //
 //	(no journal) ──▶ user ──▶ fetch ──▶ database ──▶ media ──▶ files ─┐
 //	                                                                  │
 //	(no work folder) ◀── clear ◀── storage ◀── check ◀────────────────┘
 //
-// The journal names the step that runs, and is written before the step begins:
+// The journal names the current step, and is written before the step begins:
 //
 //	user      creates the Unix user and the groups of the server
 //	fetch     restores the snapshot into the work folder, and checks each byte
@@ -17,13 +17,13 @@
 //	storage   removes the fetched rest, then gives the media folder to the server
 //	clear     removes the journal and the work folder
 //
-// The storage step comes after all that need the work folder: from then on, the
-// server's user may rename folders in the media folder. The unit that starts the
-// server is one of the files; a person starts the server.
+// The storage step comes after all steps with the work folder: from then on, the
+// server's user may rename folders in the media folder. The server's unit is among the
+// files; a person starts the server.
 //
-// A run continues another one only if their requests are equal. To replace what is
-// in the way is not part of the request, because a step may first find something in
-// the way halfway through.
+// A run continues an earlier run only if the requests are equal. The request does not
+// include Options.Replace, because a later step may be the first to find a file in the
+// way.
 package rebuild
 
 import (
@@ -39,7 +39,7 @@ import (
 	"holdfast/vault"
 )
 
-// Rebuild is one run. It holds the work folder from [Open] to Close.
+// Rebuild is a run. A Rebuild holds the work folder from [Open] to Close.
 type Rebuild struct {
 	machine *Machine
 	snap    *vault.Snapshot
@@ -52,9 +52,9 @@ type Rebuild struct {
 // nothing is the effect of a refusal before the first step.
 const nothing = "nothing was changed"
 
-// Open reads the configuration, and continues the run that the options ask to
-// continue. Open changes nothing. If an earlier run is unfinished and Options.Resume
-// is not set, or the snapshot is another one, the error is an [UnfinishedError].
+// Open reads the configuration, and with Options.Resume the journal of the unfinished
+// run. Open changes nothing. If a run is unfinished and Options.Resume is not set, or the
+// unfinished run restores a different snapshot, the error is an [UnfinishedError].
 func Open(ctx context.Context, snap *vault.Snapshot, o Options) (*Rebuild, error) {
 	m, err := newMachine(ctx, snap, o)
 	if err != nil {
@@ -77,10 +77,10 @@ func (r *Rebuild) Close() error { return r.work.close() }
 // Domain is the name of the instance.
 func (r *Rebuild) Domain() string { return r.machine.Domain }
 
-// WorkFolder is the folder that keeps the fetched data until the end of the run.
+// WorkFolder returns the folder for the fetched data until the end of the run.
 func (r *Rebuild) WorkFolder() string { return r.work.path }
 
-// resume reads the journal of the run that this run continues, if there is one.
+// resume reads the journal of an unfinished run, if possible.
 func (r *Rebuild) resume() error {
 	if err := r.work.lockExisting(); err != nil {
 		return &remedy.Error{Err: err, Effect: nothing}
@@ -100,11 +100,12 @@ func (r *Rebuild) resume() error {
 	return nil
 }
 
-// checkUnbegun refuses to continue what no run began, and to use a folder that no run
-// made.
+// checkUnbegun refuses Options.Resume without an unfinished run, and a work folder with
+// unknown files.
 func (r *Rebuild) checkUnbegun() error {
 	if r.options.Resume {
-		return refusal("name by --work the folder that the unfinished one was given, or leave out --resume to begin anew",
+		return refusal(
+			"name by --work the folder of the unfinished restore, or leave out --resume to begin anew",
 			"no restore of %s is unfinished in %s", r.Domain(), r.work.searchedPaths())
 	}
 	if r.work.hasStrangers() {
@@ -114,7 +115,7 @@ func (r *Rebuild) checkUnbegun() error {
 	return nil
 }
 
-// checkJournal refuses to continue a run with another request.
+// checkJournal refuses to continue a run with a different request.
 func (r *Rebuild) checkJournal(j journal) error {
 	isOther := j.Request.Snapshot != r.request.Snapshot
 	switch {
@@ -129,17 +130,17 @@ func (r *Rebuild) checkJournal(j journal) error {
 	return nil
 }
 
-// refusal is the error of a run that changes nothing.
+// refusal returns the error of a run without changes.
 func refusal(fix, what string, args ...any) error {
 	return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf(what, args...), Effect: nothing, Fix: fix}
 }
 
-// UnfinishedError reports a run that was interrupted, and that this run must not
-// continue without being asked.
+// UnfinishedError reports an interrupted run. A new run does not continue the
+// interrupted run without Options.Resume.
 type UnfinishedError struct {
 	WorkFolder string
 	Snapshot   manifest.Hash // of the unfinished run
-	Other      bool          // the unfinished run restores another snapshot
+	Other      bool          // the unfinished run restores a different snapshot
 }
 
 func (e *UnfinishedError) Error() string {
@@ -152,8 +153,8 @@ func (e *UnfinishedError) Error() string {
 // SnapshotID is the short name of the unfinished run's snapshot.
 func (e *UnfinishedError) SnapshotID() string { return fmt.Sprintf("%.10s", e.Snapshot.Hex()) }
 
-// Plan looks at this machine and asks for the domain, and changes nothing. A run that
-// continues another one leaves out findings about that run's own work.
+// Plan looks at the machine and asks for the server of the domain, and changes nothing.
+// A continued run leaves out findings about the run's own work.
 func (r *Rebuild) Plan(ctx context.Context) (findings []Finding) {
 	for _, f := range r.machine.Inspect(ctx, r.snap.Record.Parts, r.options.OldIsDead) {
 		if !r.journal.causes(f.Subject) {
@@ -169,8 +170,8 @@ type Observer interface {
 	// meanwhile.
 	Fetch(ctx context.Context, p *vault.Progress, job func(context.Context) error) error
 
-	// Fetched is called once the snapshot is in the work folder. A run that continues
-	// after the fetch does not call Fetched.
+	// Fetched is called once the snapshot is in the work folder. If an earlier run
+	// fetched the snapshot, Fetched is not called.
 	Fetched(report *vault.RestoreReport)
 
 	// Note is called with each note of a step, when the step ends.
@@ -182,12 +183,12 @@ type Report struct {
 	Fetched   vault.RestoreReport // zero if an earlier run fetched the snapshot
 	Notes     []string            // of the steps in this run
 	Remaining []string            // tasks for a person; nil if the instance is not rebuilt
-	// Stray reports that the work folder stays: somebody put other files into it.
+	// Stray reports that the work folder stays, because the folder holds unknown files.
 	Stray bool
 }
 
-// Run takes the steps that remain. After an error, another run with the same request
-// continues. The report is never nil. The umask of the process must be 022.
+// Run takes the remaining steps. After an error, a later run with an equal request can
+// continue. The report is never nil. The umask of the process must be 022.
 func (r *Rebuild) Run(ctx context.Context, o Observer) (*Report, error) {
 	report := new(Report)
 	if err := r.begin(); err != nil {
@@ -212,7 +213,7 @@ func (r *Rebuild) Run(ctx context.Context, o Observer) (*Report, error) {
 	return report, err
 }
 
-// begin makes work folder and journal, unless the run continues another one.
+// begin makes work folder and journal, unless the run continues an earlier run.
 func (r *Rebuild) begin() error {
 	if err := r.work.create(); err != nil {
 		return err
@@ -225,7 +226,7 @@ func (r *Rebuild) begin() error {
 	return r.journal.enter(successors[unbegun], r.work.journalFile())
 }
 
-// step takes the step that the journal names.
+// step takes the current step of the journal.
 func (r *Rebuild) step(ctx context.Context, o Observer, report *Report) (notes []string, err error) {
 	switch r.journal.State {
 	case createUser:
@@ -283,8 +284,8 @@ func Refusal(findings []Finding) error {
 	return nil
 }
 
-// IsInTheWay reports whether a step found something in the place of what it restores,
-// and Options.Replace would help.
+// IsInTheWay reports whether a step found a file or a database in the way. Then
+// Options.Replace helps.
 func IsInTheWay(err error) bool {
 	var there *disk.InTheWay
 	return errors.As(err, &there)

@@ -10,8 +10,8 @@ import (
 	"holdfast/manifest"
 )
 
-// Request is what a run restores, and to where. Two runs with equal requests do the
-// same work. The fields are the resolved values: a default and the same value by a
+// Request names the source and the targets of a run. Two runs with equal requests do
+// the same work. The fields are the resolved values: a default and the same value by a
 // flag are equal.
 type Request struct {
 	Snapshot manifest.Hash `json:"snapshot"` // the record's name
@@ -23,7 +23,7 @@ type Request struct {
 	Verbatim bool          `json:"verbatim"` // the database stays as it was
 }
 
-// ID identifies the request: equal requests, and no others, have the same ID.
+// ID identifies the request: only equal requests have the same ID.
 func (r Request) ID() string {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -33,7 +33,7 @@ func (r Request) ID() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// difference names the fields in which another request differs, with both values.
+// difference names the differing fields of two requests, with both values.
 func (r Request) difference(other Request) string {
 	var fields []string
 	for _, f := range []struct{ name, was, is string }{
@@ -59,7 +59,7 @@ type Options struct {
 	Work       string // an existing or new folder for the work folder; default: near the media
 	State      string // the folder for the work folder if neither media nor database are on this machine
 	Verbatim   bool   // leave the database as it was
-	Replace    bool   // rename what is in the way
+	Replace    bool   // rename obstacles aside
 	Resume     bool   // continue an unfinished run
-	OldIsDead  bool   // whatever answers for the domain is not the old server
+	OldIsDead  bool   // the server of the domain, if any, is not the old server
 }

@@ -46,12 +46,14 @@ func TestRunContinuesOnlyItsOwnRequest(t *testing.T) {
 	for field, change := range changes {
 		for _, resume := range []bool{true, false} {
 			r := &Rebuild{
-				request: example, options: Options{Resume: resume}, work: &workFolder{path: "/work"}, machine: new(Machine),
+				request: example, options: Options{Resume: resume}, work: &workFolder{path: "/work"},
+				machine: new(Machine),
 			}
 			other := newJournal(example)
 			change(&other.Request)
 			err := r.checkJournal(other)
-			if !remedy.Is(err, remedy.Refused) || strings.Contains(err.Error(), "other things") != (resume && field != "snapshot") {
+			differs := resume && field != "snapshot"
+			if !remedy.Is(err, remedy.Refused) || strings.Contains(err.Error(), "other things") != differs {
 				t.Errorf("%s, resume %v: %v", field, resume, err)
 			}
 			same := r.checkJournal(newJournal(example))

@@ -32,14 +32,14 @@ func userCommands(name string) (commands [][]string) {
 	return commands
 }
 
-// serverCommands are the commands that create the server's missing users and groups:
-// those of the server's files, and those in the server's unit.
+// serverCommands are the commands that create the server's missing users and groups, of
+// the server's files and of the server's unit.
 func (m *Machine) serverCommands() [][]string {
 	commands := userCommands(m.User)
 	return append(commands, subtract(userCommands(m.Config.UnitUser), commands)...)
 }
 
-// subtract removes those commands that create what one of the others creates, too.
+// subtract removes commands for users and groups that the other commands create, too.
 func subtract(commands, others [][]string) [][]string {
 	return slices.DeleteFunc(commands, func(c []string) bool {
 		return slices.ContainsFunc(others, func(o []string) bool {
@@ -69,7 +69,8 @@ func (m *Machine) inspectUser() Finding {
 	f.Detail += ": missing on this machine, wholly or in part; the restore runs: " + line
 	for _, c := range commands {
 		if _, err := exec.LookPath(c[0]); err != nil {
-			f.Detail = fmt.Sprintf("%s: missing on this machine, wholly or in part, and so is the program %s", m.User, c[0])
+			f.Detail = fmt.Sprintf("%s: missing on this machine, wholly or in part, and so is the program %s",
+				m.User, c[0])
 			f.Fix, f.Refused = "run: "+line, true
 		}
 	}

@@ -13,11 +13,13 @@ import (
 // A snapshot's owner is in a command that a person pastes.
 func TestCommandToPasteHoldsNoOther(t *testing.T) {
 	got := remedy.ShellLine(userCommands("x;reboot:it's")...)
-	want := `groupadd --system 'it'\''s' && useradd --system --no-create-home --shell /usr/sbin/nologin --gid 'it'\''s' 'x;reboot'`
+	want := `groupadd --system 'it'\''s' && ` +
+		`useradd --system --no-create-home --shell /usr/sbin/nologin --gid 'it'\''s' 'x;reboot'`
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	if got, want := remedy.ShellLine(userCommands("-x:root")...), "useradd --system --no-create-home --shell /usr/sbin/nologin --gid root -- -x"; got != want {
+	want = "useradd --system --no-create-home --shell /usr/sbin/nologin --gid root -- -x"
+	if got := remedy.ShellLine(userCommands("-x:root")...); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -30,7 +32,8 @@ func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
 	for name, guarded := range map[string]bool{"root's": true, "the server's": false} {
 		t.Run(name, func(t *testing.T) {
 			dir, disk := t.TempDir(), t.TempDir()
-			text := "host: example.org\ndb-type: sqlite\ndb-address: /nowhere/sqlite.db\nstorage-local-base-path: " + dir + "/storage\n"
+			text := "host: example.org\ndb-type: sqlite\ndb-address: /nowhere/sqlite.db\n" +
+				"storage-local-base-path: " + dir + "/storage\n"
 			err := errors.Join(os.WriteFile(dir+"/config.yaml", []byte(text), 0o600), os.Symlink(disk, dir+"/storage"))
 			if !guarded {
 				err = errors.Join(err, os.Chown(dir, nobody, nobody))

@@ -17,8 +17,7 @@ import (
 	"holdfast/remedy"
 )
 
-// workFolder is the folder that keeps the journal and the fetched instance during a
-// run.
+// workFolder is the folder for the journal and the fetched instance of a run.
 type workFolder struct {
 	path     string
 	searched []string // folders in which an unfinished run was looked for
@@ -42,9 +41,9 @@ func findWorkFolder(m *Machine, o Options) (*workFolder, error) {
 func workFolderName(domain string) string { return ".holdfast-" + domain }
 
 // workFolderNear looks for the work folder in dir, and then in the folders above. The
-// nearest guarded folder serves best: from there a rename moves the media. The work
-// folder of an unfinished run comes before a nearer one. If no folder is guarded, the
-// result is the nearest folder, which lockFolder refuses.
+// nearest guarded folder serves best: a rename from the same disk moves the media. The
+// work folder of an unfinished run comes before a nearer folder. If no folder is guarded, the
+// result is the nearest folder, and lockFolder refuses the folder.
 func workFolderNear(dir, domain string) *workFolder {
 	w := new(workFolder)
 	nearest := ""
@@ -72,7 +71,7 @@ func (w *workFolder) journalFile() string { return filepath.Join(w.path, journal
 // searchedPaths lists the searched folders for a person.
 func (w *workFolder) searchedPaths() string { return strings.Join(w.searched, " or in ") }
 
-// lockExisting locks the folder. A folder that does not exist yet is no error.
+// lockExisting locks the folder. A missing folder is not an error.
 func (w *workFolder) lockExisting() (err error) {
 	if w.lock, err = lockFolder(w.path); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -80,7 +79,7 @@ func (w *workFolder) lockExisting() (err error) {
 	return err
 }
 
-// create makes and locks the folder, unless this run has locked the folder already.
+// create makes and locks the folder, unless the folder is locked already.
 func (w *workFolder) create() (err error) {
 	if w.lock != nil {
 		return nil
@@ -95,8 +94,8 @@ func (w *workFolder) create() (err error) {
 	return err
 }
 
-// hasStrangers reports whether the folder holds anything besides a journal. A run that
-// is killed while it writes its first journal leaves only the unfinished journal.
+// hasStrangers reports whether the folder holds anything besides a journal. A run
+// killed during the first write of the journal leaves only the unfinished journal.
 func (w *workFolder) hasStrangers() bool {
 	entries, err := os.ReadDir(w.path)
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
@@ -125,9 +124,9 @@ func (w *workFolder) close() error {
 	return w.lock.Close()
 }
 
-// lockFolder locks a work folder for this run, until the file is closed. The folder
-// will hold the whole instance in plain text, and root acts by its journal. So
-// lockFolder refuses a folder that other users can enter or replace, even before the
+// lockFolder locks a work folder until the file is closed. The folder will hold the
+// whole instance in plain text, and root acts by the folder's journal. So lockFolder
+// refuses a folder if a different user can enter or replace the folder, even before the
 // folder exists.
 func lockFolder(dir string) (*os.File, error) {
 	if err := checkGuarded(filepath.Dir(dir)); err != nil {
@@ -149,7 +148,7 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// lockPrivate locks an open folder that no other user can enter.
+// lockPrivate locks an open, private folder.
 func lockPrivate(f *os.File) error {
 	info, err := f.Stat()
 	switch {
@@ -162,7 +161,8 @@ func lockPrivate(f *os.File) error {
 	}
 	err = disk.Lock(f)
 	if errors.Is(err, disk.ErrLocked) {
-		return &remedy.Error{Kind: remedy.Busy, What: "another restore is running in " + f.Name(), Fix: "wait until it ends"}
+		return &remedy.Error{Kind: remedy.Busy, What: "another restore is running in " + f.Name(),
+			Fix: "wait until it ends"}
 	}
 	return err
 }

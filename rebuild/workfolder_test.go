@@ -17,7 +17,8 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 	folder := func(t *testing.T, mode, above fs.FileMode) string {
 		parent := filepath.Join(t.TempDir(), "parent")
 		dir := filepath.Join(parent, "work")
-		if err := errors.Join(os.Mkdir(parent, 0o755), os.Mkdir(dir, 0o700), os.Chmod(dir, mode), os.Chmod(parent, above)); err != nil {
+		err := errors.Join(os.Mkdir(parent, 0o755), os.Mkdir(dir, 0o700), os.Chmod(dir, mode), os.Chmod(parent, above))
+		if err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -39,9 +40,15 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 			}
 			return os.Chown(dir, 65534, 65534)
 		}, remedy.Refused},
-		"its parent is others'":             {0o700, 0o755, func(dir string) error { return givenAway(filepath.Dir(dir)) }, remedy.Refused},
-		"its parent is others', and sticky": {0o700, 0o777 | fs.ModeSticky, func(dir string) error { return givenAway(filepath.Dir(dir)) }, remedy.Refused},
-		"far above is others'":              {0o700, 0o755, func(dir string) error { return givenAway(filepath.Dir(filepath.Dir(dir))) }, remedy.Refused},
+		"its parent is others'": {0o700, 0o755, func(dir string) error {
+			return givenAway(filepath.Dir(dir))
+		}, remedy.Refused},
+		"its parent is others', and sticky": {0o700, 0o777 | fs.ModeSticky, func(dir string) error {
+			return givenAway(filepath.Dir(dir))
+		}, remedy.Refused},
+		"far above is others'": {0o700, 0o755, func(dir string) error {
+			return givenAway(filepath.Dir(filepath.Dir(dir)))
+		}, remedy.Refused},
 		"a link": {0o700, 0o755, func(dir string) error {
 			return errors.Join(os.Rename(dir, dir+"-real"), os.Symlink(dir+"-real", dir))
 		}, remedy.Refused},
@@ -170,15 +177,20 @@ func TestFolderIsGuardedAlongLinks(t *testing.T) {
 		t.Skip("needs root")
 	}
 	dir := t.TempDir()
-	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", nobody, nobody), os.Mkdir(dir+"/ours", 0o755),
-		os.Symlink("theirs/below", dir+"/link"), os.Symlink("ours", dir+"/fine"), os.Symlink("ours", dir+"/planted"), os.Lchown(dir+"/planted", nobody, nobody))
+	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", nobody, nobody),
+		os.Mkdir(dir+"/ours", 0o755),
+		os.Symlink("theirs/below", dir+"/link"), os.Symlink("ours", dir+"/fine"), os.Symlink("ours", dir+"/planted"),
+		os.Lchown(dir+"/planted", nobody, nobody))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, fine := range map[string]bool{"ours": true, "fine": true, "theirs": false, "theirs/below": false, "link": false, "planted": false} {
+	for name, fine := range map[string]bool{
+		"ours": true, "fine": true, "theirs": false, "theirs/below": false, "link": false, "planted": false,
+	} {
 		if err := checkGuarded(filepath.Join(dir, name)); (err == nil) != fine {
 			t.Errorf("%s: %v", name, err)
-		} else if err != nil && (!remedy.Is(err, remedy.Refused) || !strings.Contains(err.Error(), "belongs to nobody")) {
+		} else if err != nil && (!remedy.Is(err, remedy.Refused) ||
+			!strings.Contains(err.Error(), "belongs to nobody")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

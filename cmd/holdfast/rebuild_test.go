@@ -27,7 +27,8 @@ func TestUnfinishedRebuildIsNamed(t *testing.T) {
 	for _, other := range []bool{true, false} {
 		v := &restoreFlags{flags: restoreCommand(a).Flags()}
 		left := &rebuild.UnfinishedError{WorkFolder: "/work", Snapshot: manifest.Hash{0x12, 0x34}, Other: other}
-		p := explain(t.Context(), v.nameUnfinished(&remedy.Error{Kind: remedy.Refused, Err: left, Effect: "nothing was changed"}))
+		err := &remedy.Error{Kind: remedy.Refused, Err: left, Effect: "nothing was changed"}
+		p := explain(t.Context(), v.nameUnfinished(err))
 		if p.Kind != remedy.Refused || p.Effect != "nothing was changed" ||
 			!strings.HasSuffix(p.Fix, ":\nholdfast restore 1234000000 --resume") ||
 			strings.Contains(p.Fix, "delete the folder") != other {

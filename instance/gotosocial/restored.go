@@ -186,9 +186,9 @@ func restoredService(name, text string) *service {
 	return s
 }
 
-// RestoredConfig returns GoToSocial's configuration from a restored folder. Its paths
+// LoadRestored returns GoToSocial's configuration from a restored folder. Its paths
 // are those of the old machine.
-func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
+func LoadRestored(folder fs.FS, domain string) (*Config, error) {
 	found := RestoredFolder{"/", folder}.Remains(domain)
 	switch {
 	case found.Config == nil:
@@ -201,9 +201,9 @@ func RestoredConfig(folder fs.FS, domain string) (*Config, error) {
 	return found.Config, nil
 }
 
-// RunsAs returns "USER:GROUP" of the restored unit, "USER:" for the user's own group,
+// ServiceUser returns "USER:GROUP" of the restored unit, "USER:" for the user's own group,
 // or "" without a user.
-func (c *Config) RunsAs() string {
+func (c *Config) ServiceUser() string {
 	user, group, _ := strings.Cut(c.UnitUser, ":")
 	if user == "" && group == "" {
 		return ""
@@ -211,6 +211,6 @@ func (c *Config) RunsAs() string {
 	return cmp.Or(user, "root") + ":" + group
 }
 
-// RunLike takes the user and the program of the server from the restored
+// AdoptUnit takes the user and the program of the server from the restored
 // configuration, where they come from a unit.
-func (c *Config) RunLike(restored *Config) { c.Binary, c.UnitUser = restored.Binary, restored.UnitUser }
+func (c *Config) AdoptUnit(restored *Config) { c.Binary, c.UnitUser = restored.Binary, restored.UnitUser }

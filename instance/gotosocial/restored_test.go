@@ -6,7 +6,7 @@ import "testing"
 func TestServerRunsAsItsUnitSays(t *testing.T) {
 	for _, c := range [][2]string{{"gts:gts", "gts:gts"}, {"gts:", "gts:"}, {":audio", "root:audio"}, {":", ""},
 		{"", ""}} {
-		if got := (&Config{UnitUser: c[0]}).RunsAs(); got != c[1] {
+		if got := (&Config{UnitUser: c[0]}).ServiceUser(); got != c[1] {
 			t.Errorf("%q: %q, want %q", c[0], got, c[1])
 		}
 	}
