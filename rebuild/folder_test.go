@@ -274,7 +274,7 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 	}{
 		{"environment file alone",
 			map[string]string{
-				"etc/gts.env":   "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\n" +
+				"etc/gts.env": "GTS_HOST=Social.example.org\nGTS_ACCOUNT_DOMAIN=example.org\n" +
 					"GTS_SMTP_PASSWORD=geheim",
 				"etc/other.env": "GTS_HOST=b.example",
 			},
