@@ -161,6 +161,23 @@ func TestUnreadableMediumDoesNotStopTheBackup(t *testing.T) {
 	w.check("latest", f.image())
 }
 
+func TestEveryListedRecordTellsItsNumberOfPacks(t *testing.T) {
+	f := sample()
+	w := newWorld(t, f)
+	w.backup()
+	f.add("01A/attachment/original/later.jpeg", noise(7, 300_000))
+	w.backup()
+	repo := w.open()
+	for _, rec := range repo.Records() {
+		whole, err := repo.Load(t.Context(), rec)
+		testkit.OK(t, err)
+		want := len(whole.Inventory())
+		if got := rec.PackCount(); got != want || (got > 0) != (rec.Kind == manifest.KindBackup) {
+			t.Errorf("%s: %d packs, want %d", rec.Kind, got, want)
+		}
+	}
+}
+
 func TestUnreachableMediaEndTheBackup(t *testing.T) {
 	const path = "01A/attachment/original/M004.jpeg"
 	for name, fail := range map[string]func(*fake){
