@@ -219,7 +219,7 @@ func (f *packFetch) done(err error) {
 
 // fail ends a try. A pack that breaks its format is damaged.
 func (f *packFetch) fail(err error) {
-	if errors.Is(err, pack.ErrDamaged) {
+	if errors.Is(err, pack.ErrCorrupt) {
 		err = fmt.Errorf("%w: %w", ErrDamage, err)
 	}
 	f.fetch.done(err)
