@@ -65,17 +65,17 @@ func (r *Reader) Read(p []byte) (int, error) {
 // Skip discards the next n bytes. The end of the pack is [ErrCorrupt].
 func (r *Reader) Skip(n int64) error {
 	_, err := io.CopyN(io.Discard, r, n)
-	return r.short(err)
+	return r.truncated(err)
 }
 
 // ReadFull fills p. The end of the pack is [ErrCorrupt].
 func (r *Reader) ReadFull(p []byte) error {
 	_, err := io.ReadFull(r, p)
-	return r.short(err)
+	return r.truncated(err)
 }
 
-// short turns the end of the pack into damage, and passes other errors on.
-func (r *Reader) short(err error) error {
+// truncated turns the end of the pack into damage, and passes other errors on.
+func (r *Reader) truncated(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("read pack: end after %d bytes: %w", r.plain, ErrCorrupt)
 	}

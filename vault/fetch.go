@@ -128,7 +128,7 @@ func (e *unreadableError) Unwrap() error { return ErrDamage }
 // readsOthers reports whether the remote reads any other object.
 func (r *Repository) readsOthers(ctx context.Context, than string) bool {
 	// A remote that does not answer fails here, and not for each candidate.
-	for _, err := range r.store.List(ctx, "keys/") {
+	for _, err := range r.store.List(ctx, manifest.KeyObjectPrefix) {
 		if err != nil {
 			return false
 		}
