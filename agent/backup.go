@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/instance"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remedy"
@@ -38,28 +39,20 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 		report.Duration = time.Since(began)
 		report.log(ctx, err)
 	}()
-	c, err := h.Config()
+	b, err := h.openBackup(cfg)
 	if err != nil {
 		return report, err
 	}
-	host, err := h.Host()
+	defer func() {
+		standing := lastKnown(b.idx)
+		report.Standing = &standing
+		err = errors.Join(err, b.close())
+	}()
+	job, err := b.prepare(ctx, report)
 	if err != nil {
 		return report, err
 	}
-	unlock, err := h.Lock("backup")
-	if err != nil {
-		return report, err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	idx, fresh, err := index.Open(h.State)
-	if err != nil {
-		return report, err
-	}
-	defer idx.Close()
-	b := backup{home: h, cfg: cfg, config: c, host: host, idx: idx, fresh: fresh}
-	err = b.run(ctx, report)
-	standing := lastKnown(idx)
-	report.Standing = &standing
+	report.Saved, err = vault.Backup(ctx, job)
 	return report, err
 }
 
@@ -74,47 +67,80 @@ func (r *BackupReport) log(ctx context.Context, err error) {
 	logEnd(ctx, "backup ended", err, attrs...)
 }
 
-// backup is a running backup, with lock and index.
+// backup is a running backup: it holds the lock and the index, then also the instance
+// and the repository.
 type backup struct {
-	home   Home
-	cfg    BackupConfig
-	config *Config
-	host   *seal.Host
-	idx    *index.Index
-	fresh  bool // the index was made anew
+	home     Home
+	cfg      BackupConfig
+	config   *Config
+	host     *seal.Host
+	unlock   func() error
+	idx      *index.Index
+	fresh    bool // the index was made anew
+	instance *instance.Instance
+	repo     *Repository
 }
 
-func (b *backup) run(ctx context.Context, report *BackupReport) error {
-	i, err := b.config.OpenInstance(b.cfg.Observer)
-	if err != nil {
-		return err
+// openBackup reads configuration and host key, and takes the lock and the index.
+func (h Home) openBackup(cfg BackupConfig) (*backup, error) {
+	b := &backup{home: h, cfg: cfg}
+	var err error
+	if b.config, err = h.Config(); err != nil {
+		return nil, err
 	}
-	defer i.Close()
-	if err := b.config.CheckOutside(i, b.home.State); err != nil {
-		return err
+	if b.host, err = h.Host(); err != nil {
+		return nil, err
 	}
-	if b.host.Instance != i.Domain() {
-		return &remedy.Error{Kind: remedy.Refused,
+	if b.unlock, err = h.Lock("backup"); err != nil {
+		return nil, err
+	}
+	if b.idx, b.fresh, err = index.Open(h.State); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+// close releases everything that the backup holds, the lock last.
+func (b *backup) close() error {
+	if b.repo != nil {
+		b.repo.Close()
+	}
+	if b.instance != nil {
+		b.instance.Close()
+	}
+	if b.idx != nil {
+		b.idx.Close()
+	}
+	return b.unlock()
+}
+
+// prepare opens the instance and the repository, and says what vault has to do.
+func (b *backup) prepare(ctx context.Context, report *BackupReport) (job vault.BackupConfig, err error) {
+	if b.instance, err = b.config.OpenInstance(b.cfg.Observer); err != nil {
+		return job, err
+	}
+	if err := b.config.CheckOutside(b.instance, b.home.State); err != nil {
+		return job, err
+	}
+	if b.host.Instance != b.instance.Domain() {
+		return job, &remedy.Error{Kind: remedy.Refused,
 			What: fmt.Sprintf("this host's key is for %s, GoToSocial's configuration is of %s",
-				b.host.Instance, i.Domain()),
+				b.host.Instance, b.instance.Domain()),
 			Fix: "correct instance.gotosocial; another instance needs its own state folder and repository " +
 				"(holdfast init)"}
 	}
-	repo, err := b.open(ctx)
-	if err != nil {
-		return err
+	if b.repo, err = b.open(ctx); err != nil {
+		return job, err
 	}
-	defer repo.Close()
-	report.Previous = manifest.History(repo.Records()).Latest()
+	report.Previous = manifest.History(b.repo.Records()).Latest()
 	if b.fresh && report.Previous != nil {
 		b.cfg.warn("the index was lost, and this host can't open its own packs: this backup uploads everything again")
 	}
-	report.Saved, err = vault.Backup(ctx, vault.BackupConfig{
-		Repository: repo.Repository, Host: b.host, Index: b.idx, Database: i, Files: i,
+	return vault.BackupConfig{
+		Repository: b.repo.Repository, Host: b.host, Index: b.idx, Database: b.instance, Files: b.instance,
 		State: b.home.State, Spool: int64(b.config.Spool), Workers: b.config.Workers,
 		Version: b.cfg.Version, Progress: b.cfg.Progress,
-	})
-	return err
+	}, nil
 }
 
 // open opens the host's repository.

@@ -115,7 +115,7 @@ func TestJobsBringAnInstanceBack(t *testing.T) {
 	}
 	report, err := agent.Restore(t.Context(), snap, cfg)
 	testkit.OK(t, err)
-	if report.Missing != 0 || report.Damage != "" || agent.Unfinished(to) {
+	if report.Missing != 0 || report.Damage != "" || vault.Unfinished(to) {
 		t.Errorf("%+v", report)
 	}
 	want, err := os.ReadFile(w.instance.Database())

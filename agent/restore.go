@@ -32,15 +32,6 @@ type RestoreConfig struct {
 // whole reports whether everything is restored.
 func (c RestoreConfig) whole() bool { return len(c.Parts) == 0 && len(c.Paths) == 0 }
 
-// staging is vault's folder for an unfinished restore.
-const staging = ".holdfast-restore"
-
-// Unfinished reports whether a folder holds an unfinished restore.
-func Unfinished(dir string) bool {
-	_, err := os.Lstat(filepath.Join(dir, staging))
-	return err == nil
-}
-
 // RestorePlan describes a restore before it begins.
 type RestorePlan struct {
 	Totals map[manifest.Part]manifest.Total
@@ -70,7 +61,7 @@ func (r *Repository) PlanRestore(
 	if plan.Totals, err = chosen(ctx, snap, cfg); err != nil {
 		return plan, err
 	}
-	if cfg.To != "" && !Unfinished(cfg.To) {
+	if cfg.To != "" && !vault.Unfinished(cfg.To) {
 		plan.Short = shortage(cfg.To, plan.Totals)
 	}
 	return plan, nil

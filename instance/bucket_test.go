@@ -141,7 +141,7 @@ func inBucket(t testing.TB) (dir string) {
 	return dir
 }
 
-func TestMediaInABucketAreThoseThatRowsName(t *testing.T) {
+func TestBucketMediaAreTheMediaOfRows(t *testing.T) {
 	b := newBucket(append(localMedia, "01D/attachment/original/01O.png", "orphan.png")...)
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
 	v := begin(t, i)
@@ -176,7 +176,7 @@ func TestMediaInABucketAreThoseThatRowsName(t *testing.T) {
 	}
 }
 
-func TestUnchangedBucketIsAListingAndNothingElse(t *testing.T) {
+func TestUnchangedBucketCostsOneListing(t *testing.T) {
 	b := newBucket()
 	var local []string
 	for n := range 2500 {
@@ -203,7 +203,7 @@ func TestUnchangedBucketIsAListingAndNothingElse(t *testing.T) {
 }
 
 // Whatever the order of the questions and of the bucket, answers are true.
-func TestStatOfABucketIsTrueInAnyOrder(t *testing.T) {
+func TestBucketStatWorksInAnyOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		key := func() string { return fmt.Sprintf("%c/%d-ü", 'a'+r.IntN(3), r.IntN(2000)) }
@@ -246,7 +246,7 @@ func TestListingIsNewerThanTheView(t *testing.T) {
 	}
 }
 
-func TestBucketThatDoesNotAnswerIsToldBeforeTheView(t *testing.T) {
+func TestUnreachableBucketPreventsTheView(t *testing.T) {
 	b := newBucket(localMedia...)
 	b.down = &remedy.Error{Kind: remedy.Source, What: "the bucket is gone", Fix: "bring it back"}
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
@@ -258,7 +258,7 @@ func TestBucketThatDoesNotAnswerIsToldBeforeTheView(t *testing.T) {
 	}
 }
 
-func TestUnusableBucketSettingsNameTheSetting(t *testing.T) {
+func TestUnusableBucketSettingIsNamed(t *testing.T) {
 	whole := map[string]string{
 		"host": "a.example", "db-type": "sqlite", "db-address": "a.db", "storage-backend": "s3",
 		"storage-s3-endpoint": "s3.example", "storage-s3-bucket": "media", "storage-s3-access-key": "a", "storage-s3-secret-key": "geheim",
@@ -311,7 +311,7 @@ func (b *bucket) holds(t *testing.T, want map[string]string) {
 	}
 }
 
-func TestFillingBringsWhatIsNotThere(t *testing.T) {
+func TestFillingUploadsMissingFiles(t *testing.T) {
 	files := map[string]string{"a/x.PNG": "1", "a-b": "22", "a/y.webp": "333", "a.mp4": "4444", "empty": ""}
 	b := newBucket()
 	f := media.Filling{From: restored(t, files), To: b}
@@ -347,7 +347,7 @@ func TestFillingBringsWhatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestFillingRefusesABucketThatHoldsMore(t *testing.T) {
+func TestFillingRefusesForeignObjects(t *testing.T) {
 	files := map[string]string{"a/x.png": "1", "b": "2"}
 	for _, foreign := range []string{"a/z.png", "a", "/abs", "../up", "zz"} {
 		b := newBucket(foreign)

@@ -278,7 +278,7 @@ func parsePEM[K any](t testing.TB, text string, parse func([]byte) (K, error)) K
 	return key
 }
 
-func TestExportHoldsWhatIsTiedToLocalAccounts(t *testing.T) {
+func TestExportHoldsRelationsOfLocalAccounts(t *testing.T) {
 	text, err := exportLive(t, people(t))
 	text = must1(t, text, err)
 	written := map[string]bool{}
@@ -413,7 +413,7 @@ func TestEnginesAndSnapshotsExportTheSame(t *testing.T) {
 	}
 }
 
-func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
+func TestExportReadsOldAndNewColumns(t *testing.T) {
 	dir := people(t)
 	before, err := exportLive(t, dir)
 	before = must1(t, before, err)
@@ -444,7 +444,7 @@ func TestOldAndNewColumnsAreNoMatter(t *testing.T) {
 	}
 }
 
-func TestBrokenKeysNameTheAccountAndShowNothing(t *testing.T) {
+func TestBrokenKeyNamesTheAccountAndNoSecret(t *testing.T) {
 	whole, err := os.ReadFile(filepath.Join(people(t), "sqlite.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -536,7 +536,7 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 	}
 }
 
-func TestExportKnowsWhoseSchemaItIs(t *testing.T) {
+func TestExportFindsTheSchema(t *testing.T) {
 	file := func(name string) manifest.File { return manifest.File{Part: manifest.Database, Path: name} }
 	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"),
 		file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}

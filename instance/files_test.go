@@ -44,7 +44,7 @@ func unsaved(t *testing.T, i *instance.Instance) map[string]error {
 	return bad
 }
 
-func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
+func TestFilesPartHoldsTheServersFiles(t *testing.T) {
 	dir := small(t, "WAL")
 	other := t.TempDir()
 	write(t, dir, "storage/certs/social.example.org", "certificate")
@@ -122,7 +122,7 @@ func TestFilesAreWhatARebuiltServerNeeds(t *testing.T) {
 	}
 }
 
-func TestMaskedUnitIsNoFile(t *testing.T) {
+func TestMaskedUnitIsLeftOut(t *testing.T) {
 	dir := small(t, "WAL")
 	unit := filepath.Join(dir, "etc/systemd/system/gotosocial.service")
 	write(t, dir, "etc/systemd/system/gotosocial.service.d/own.conf", "[Service]")
@@ -135,7 +135,7 @@ func TestMaskedUnitIsNoFile(t *testing.T) {
 	}
 }
 
-func TestMediaStayOutOfExtraPathsHoweverTheyAreReached(t *testing.T) {
+func TestExtraPathsLeaveOutMedia(t *testing.T) {
 	dir := small(t, "WAL")
 	write(t, dir, "storage/01A/attachment/original/01B.png", "picture")
 	link := filepath.Join(t.TempDir(), "link")
@@ -164,7 +164,7 @@ func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
 	}
 }
 
-func TestPathsThatCannotBeSavedAreNamedAndCostNoOther(t *testing.T) {
+func TestUnsavablePathCostsNoOtherFile(t *testing.T) {
 	dir := small(t, "WAL")
 	write(t, dir, "extra/good", "notes")
 	write(t, dir, "extra/no\xffutf8", "notes")
@@ -216,7 +216,7 @@ func TestFolderAroundAPathIsFoundThroughLinks(t *testing.T) {
 	}
 }
 
-func TestUnreadableFolderCostsItsFilesAndNoOthers(t *testing.T) {
+func TestUnreadableFolderCostsNoOtherFile(t *testing.T) {
 	dir, reader := public(t, "DELETE")
 	for _, name := range []string{"closed/key", "listed/key", "open/key"} {
 		write(t, dir, "extra/"+name, "key")
@@ -252,7 +252,7 @@ func (c watched) Err() error {
 	return c.Context.Err()
 }
 
-func TestFolderThatVanishesIsNoFailure(t *testing.T) {
+func TestVanishedFolderIsLeftOut(t *testing.T) {
 	for n := range 4 {
 		dir := small(t, "WAL")
 		write(t, dir, "extra/a/key", "key")
@@ -281,7 +281,7 @@ func TestFolderThatVanishesIsNoFailure(t *testing.T) {
 }
 
 // Restored beside this one's configuration, it would decide where things go.
-func TestUnitOfAnotherInstanceIsNoFile(t *testing.T) {
+func TestUnitOfAnotherInstanceIsLeftOut(t *testing.T) {
 	dir := small(t, "WAL")
 	unit := filepath.Join(dir, "etc/systemd/system/gotosocial.service")
 	for text, saved := range map[string]bool{

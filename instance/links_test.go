@@ -96,7 +96,7 @@ func TestCertbotsFolderIsSavedWithItsLinks(t *testing.T) {
 }
 
 // A server that uses certbot's certificates, and an admin who named nothing more.
-func TestFileThatAConfiguredLinkLeadsToComesWithIt(t *testing.T) {
+func TestConfiguredLinkBringsItsFile(t *testing.T) {
 	dir, le := small(t, "WAL"), t.TempDir()
 	write(t, le, "archive/d/fullchain2.pem", "chain")
 	write(t, le, "archive/d/privkey2.pem", "key")
@@ -134,7 +134,7 @@ func TestEnabledSitesBringTheSites(t *testing.T) {
 		})
 }
 
-func TestLinksThatLeadToNoFileAreSavedAndFoldersNamed(t *testing.T) {
+func TestLinkWithoutAFileIsSavedAndItsFolderNamed(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	write(t, other, "elsewhere/deep/file", "text")
 	write(t, other, "outright/file", "text")
@@ -179,7 +179,7 @@ func TestLinksThatLeadToNoFileAreSavedAndFoldersNamed(t *testing.T) {
 }
 
 // Who writes into a folder of the server has no say about files of the machine.
-func TestLinkOfAnotherUserBringsNothingButHisOwn(t *testing.T) {
+func TestLinkOfAnotherUserBringsOnlyFilesOfThatUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -222,7 +222,7 @@ func TestLinkOfAnotherUserBringsNothingButHisOwn(t *testing.T) {
 }
 
 // The disk behind it is not mounted: that is no file to be without.
-func TestExtraPathThatLeadsToNothingIsMissing(t *testing.T) {
+func TestExtraPathWithoutATargetIsMissing(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	link(t, other, map[string]string{"letsencrypt": "mnt/le", "round": "round"})
 	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/letsencrypt", other + "/round"}}))
@@ -232,7 +232,7 @@ func TestExtraPathThatLeadsToNothingIsMissing(t *testing.T) {
 	}
 }
 
-func TestLinkThatNoListingCanHoldIsNamedAndItsFileSaved(t *testing.T) {
+func TestUnlistableLinkIsNamedAndItsFileSaved(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	write(t, other, "in/file", "text")
 	link(t, other, map[string]string{"in/odd": "x\xff/../file", "in/two": "gone\nfile"})
@@ -246,7 +246,7 @@ func TestLinkThatNoListingCanHoldIsNamedAndItsFileSaved(t *testing.T) {
 }
 
 // GoToSocial's own arrangement of releases: only a file of one is asked for.
-func TestFileBelowALinkThatIsSavedIsSavedWhereThatLeads(t *testing.T) {
+func TestFileBelowASavedLinkMovesToItsTarget(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	write(t, other, "v5/own.css", "css")
 	write(t, other, "v5/other.css", "css")
@@ -281,7 +281,7 @@ func TestFolderOnTheWayMayBeALink(t *testing.T) {
 		other), want)
 }
 
-func TestLinkInAContainersFolderLeadsWhereTheContainerSeesIt(t *testing.T) {
+func TestLinkInAContainerLeadsWithinTheContainer(t *testing.T) {
 	dir, here := small(t, "WAL"), t.TempDir()
 	write(t, here, "archive/key1.pem", "key")
 	link(t, here, map[string]string{"live/key.pem": "/certs/archive/key1.pem"})
@@ -309,7 +309,7 @@ func TestRestoredConfigurationGoesByTheLinkToIt(t *testing.T) {
 
 // Whatever the links: nothing lies below one, and each file that is asked for is
 // found at its path on a machine that has nothing but what was saved.
-func TestEveryFileIsFoundAgainHoweverLinksLead(t *testing.T) {
+func TestEveryFileIsReachableThroughSavedLinks(t *testing.T) {
 	dir, outer := small(t, "WAL"), t.TempDir()
 	for seed := range uint64(600) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -129,7 +129,7 @@ func TestOneOfSeveralServersIsRead(t *testing.T) {
 }
 
 // pg_dump is led to our connection by a socket that is gone afterwards.
-func TestSocketForPgDumpIsNoBurden(t *testing.T) {
+func TestSocketForPgDumpIsRemoved(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	temp := t.TempDir()

@@ -29,7 +29,7 @@ func restoredExtensions(t testing.TB, s *postgrestest.Server, database string) (
 
 // GoToSocial's user may make neither pg_stat_statements nor bloom; any owner of
 // a database may make the others.
-func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
+func TestUnneededExtensionDoesNotEndTheLoad(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION bloom;
@@ -42,9 +42,9 @@ func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
-		Run: "aaaa", Verbatim: true}
-	notes, err := r.Database(t.Context())
+	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
+		RunID: "aaaa", Verbatim: true}
+	notes, err := r.PutDatabase(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,16 +61,16 @@ func TestExtensionsThatNothingNeedsAreNoHindrance(t *testing.T) {
 	}
 }
 
-func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
+func TestNeededExtensionNamesTheFix(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION bloom; CREATE INDEX ON no_key USING bloom (b)`)
 	i := openInstance(t, dir, instance.Options{})
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
-		Run: "aaaa", Verbatim: true}
-	_, err := r.Database(t.Context())
+	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
+		RunID: "aaaa", Verbatim: true}
+	_, err := r.PutDatabase(t.Context())
 	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") ||
 		!strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
@@ -83,13 +83,13 @@ func TestExtensionThatIsNeededNamesTheFix(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, from, "database/pre-data.sql", strings.ReplaceAll(string(text), "bloom", "blossom"))
-	if _, err := r.Database(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(),
+	if _, err := r.PutDatabase(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(),
 		"lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
 		t.Errorf("%v\nfix: %+v", err, p)
 	}
 	write(t, from, "database/pre-data.sql", string(text))
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial SUPERUSER")
-	if _, err := r.Database(t.Context()); err != nil {
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := restoredExtensions(t, s, "gotosocial"); got != "bloom plpgsql" {

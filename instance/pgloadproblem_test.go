@@ -23,7 +23,7 @@ import (
 
 // lost is an instance on PostgreSQL whose database and media are gone, and the
 // rebuild of it.
-func lost(t *testing.T, s *postgrestest.Server) *rebuild.Rebuild {
+func lost(t *testing.T, s *postgrestest.Server) *rebuild.Machine {
 	t.Helper()
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	from := restoredFolder(t, begin(t, i))
@@ -32,14 +32,14 @@ func lost(t *testing.T, s *postgrestest.Server) *rebuild.Rebuild {
 		t.Fatal(err)
 	}
 	// Nobody answers at that domain.
-	return &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres},
-		Domain: "127.0.0.1:1", From: from, Run: "aaaa"}
+	return &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres},
+		Domain: "127.0.0.1:1", Folder: from, RunID: "aaaa"}
 }
 
 // fails wants the load to fail with words for it.
-func fails(t *testing.T, r *rebuild.Rebuild, what, fix string) error {
+func fails(t *testing.T, r *rebuild.Machine, what, fix string) error {
 	t.Helper()
-	_, err := r.Database(t.Context())
+	_, err := r.PutDatabase(t.Context())
 	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(err.Error(), what) || !strings.Contains(p.Fix, fix) {
 		t.Errorf("%v; %+v", err, p)
@@ -55,7 +55,7 @@ func TestLoadThatMayNotMakeADatabaseSaysWhoMay(t *testing.T) {
 	// One in the way that is another's can't be renamed, and the plan says so.
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial CREATEDB")
 	s.Exec(t, "postgres", "CREATE DATABASE gotosocial")
-	if f := refused(r.Look(t.Context(), nil, false)); !strings.Contains(f.Detail, "does not belong to") ||
+	if f := refused(r.Inspect(t.Context(), nil, false)); !strings.Contains(f.Detail, "does not belong to") ||
 		!strings.Contains(f.Fix, `OWNER TO "gotosocial"`) {
 		t.Errorf("%+v", f)
 	}
@@ -90,12 +90,12 @@ func TestLoadOntoAFullDiskSaysSo(t *testing.T) {
 	s.Exec(t, "postgres", "CREATE TABLESPACE small LOCATION '"+small+"'")
 	s.Exec(t, "postgres", "GRANT CREATE ON TABLESPACE small TO gotosocial; ALTER ROLE gotosocial SET "+
 		"default_tablespace = small")
-	write(t, r.From, "database/public.no_key.copy", strings.Repeat(strings.Repeat("x", 999)+"\t1\n", 8000))
+	write(t, r.Folder, "database/public.no_key.copy", strings.Repeat(strings.Repeat("x", 999)+"\t1\n", 8000))
 	if err := fails(t, r, "disk of PostgreSQL is full", "make room"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v", err)
 	}
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial RESET default_tablespace")
-	if _, err := r.Database(t.Context()); err != nil {
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Errorf("with room: %v", err)
 	}
 }
@@ -104,7 +104,7 @@ func TestLoadThatLosesTheServerSaysSo(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	// A pipe in the place of a table's rows holds the load where it is.
-	pipe := filepath.Join(r.From, "database", "public.no_key.copy")
+	pipe := filepath.Join(r.Folder, "database", "public.no_key.copy")
 	if err := errors.Join(os.Remove(pipe), unix.Mkfifo(pipe, 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestLoadThatLosesTheServerSaysSo(t *testing.T) {
 func TestRowsThatAreRefusedAreNotTold(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
-	write(t, r.From, "database/public.no_key.copy", "row 1\tsecret@example.org\n")
+	write(t, r.Folder, "database/public.no_key.copy", "row 1\tsecret@example.org\n")
 	err := fails(t, r, `"no_key"`, "earlier snapshot")
 	var damage *remedy.DamageError
 	if !errors.As(err, &damage) || strings.Contains(err.Error(), "secret") {
@@ -161,7 +161,7 @@ func TestAnotherRestoreAtTheDatabaseIsToldApart(t *testing.T) {
 		}
 		other.Exec(context.Background(), "SELECT pg_advisory_unlock_all()")
 	}()
-	if _, err := r.Database(t.Context()); err != nil {
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -170,11 +170,11 @@ func TestEmptyDatabaseInTheWayIsRenamedAndMayGo(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	s.NewDatabase(t, "gotosocial")
-	if _, err := r.Database(t.Context()); err != nil {
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial_before_that")
-	rest := strings.Join(r.Rest(t.Context()), "\n")
+	rest := strings.Join(r.Remaining(t.Context()), "\n")
 	var name string
 	if err := s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
 		"SELECT datname FROM pg_database WHERE datname LIKE 'gotosocial_before_2%'").Scan(&name); err != nil {
@@ -230,8 +230,8 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	}
 
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: facts, From: from, Run: "aaaa"}
-	if _, err := r.Database(t.Context()); err != nil {
+	r := &rebuild.Machine{Config: i.Config(), Facts: facts, Folder: from, RunID: "aaaa"}
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := cached("gotosocial"); got != "01E 01M 01N" {

@@ -18,7 +18,7 @@ import (
 
 // A table that only pg_dump, or the last COPY of the night, would stumble over is
 // found before anything is read.
-func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
+func TestUnreadableTableIsFoundAtOnce(t *testing.T) {
 	s := postgrestest.Start(t)
 	pgInstance(t, s, "gotosocial")
 	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE reader LOGIN PASSWORD '%s'", s.Password))
@@ -70,7 +70,7 @@ func TestWhatMayNotBeReadIsFoundAtOnce(t *testing.T) {
 }
 
 // Where a sequence was never used and where it stands before its first use differ.
-func TestNameThatAScriptCantHoldIsRefused(t *testing.T) {
+func TestLineBreakInANameIsRefused(t *testing.T) {
 	s := postgrestest.Start(t)
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE odd (\"two\nlines\" int)")
@@ -88,9 +88,9 @@ func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 		"(parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
-		Run: "aaaa", Verbatim: true}
-	if _, err := r.Database(t.Context()); err != nil {
+	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
+		RunID: "aaaa", Verbatim: true}
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var own, all int
@@ -102,7 +102,7 @@ func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 	}
 }
 
-func TestSequencesComeBackAsTheyStand(t *testing.T) {
+func TestSequencesKeepTheirValues(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SEQUENCE waiting; SELECT setval('waiting', 7, false)")
@@ -120,14 +120,14 @@ func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
 	r.Replace = true
 	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial")
 	s.Connect(t, postgrestest.Owner, "gotosocial") // for the length of the test
-	for _, f := range r.Look(t.Context(), nil, false) {
-		if f.What == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use, by 1 connection")) {
+	for _, f := range r.Inspect(t.Context(), nil, false) {
+		if f.Subject == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use by 1 connection")) {
 			t.Errorf("%+v", f)
 		}
 	}
 }
 
-func TestEncodingOfTheRoleIsNoMatter(t *testing.T) {
+func TestEncodingOfTheRoleHasNoEffect(t *testing.T) {
 	s := postgrestest.Start(t)
 	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
 	want := restoredFolder(t, begin(t, i))

@@ -39,7 +39,7 @@ func local(t *testing.T) (s *postgrestest.Server, log func() string) {
 }
 
 // as gives a rebuild's configuration another user.
-func as(t *testing.T, r *rebuild.Rebuild, s *postgrestest.Server, user, password string) {
+func as(t *testing.T, r *rebuild.Machine, s *postgrestest.Server, user, password string) {
 	t.Helper()
 	dir := pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %q\n", s.Port,
 		user, password))
@@ -60,17 +60,17 @@ func TestUserOfPostgresIsMadeAndItsPasswordStaysSecret(t *testing.T) {
 		s.Exec(t, "postgres", "DROP ROLE IF EXISTS fresh")
 		as(t, r, s, "fresh", password)
 		from := t.TempDir()
-		if err := os.CopyFS(from, os.DirFS(r.From)); err != nil {
+		if err := os.CopyFS(from, os.DirFS(r.Folder)); err != nil {
 			t.Fatal(err)
 		}
 		again := *r
-		again.From = from
-		plan := fmt.Sprint(again.Look(t.Context(), nil, false))
-		if !strings.Contains(plan, `no user "fresh": it is made`) {
+		again.Folder = from
+		plan := fmt.Sprint(again.Inspect(t.Context(), nil, false))
+		if !strings.Contains(plan, `no user "fresh": the restore makes the user`) {
 			t.Errorf("the plan doesn't say it: %s", plan)
 		}
 		// The load logs in as that user, by its password.
-		notes, err := again.Database(t.Context())
+		notes, err := again.PutDatabase(t.Context())
 		if err != nil || !strings.Contains(strings.Join(notes, "\n"), "user fresh: made") {
 			t.Fatalf("%v, %q", err, notes)
 		}
@@ -91,12 +91,12 @@ func TestUserOfPostgresIsMadeAndItsPasswordStaysSecret(t *testing.T) {
 func TestWrongPasswordIsSeenInThePlan(t *testing.T) {
 	s, _ := local(t)
 	r := lost(t, s)
-	if f := refused(r.Look(t.Context(), nil, false)); f.Refused {
+	if f := refused(r.Inspect(t.Context(), nil, false)); f.Refused {
 		t.Errorf("with the right one: %+v", f)
 	}
 	as(t, r, s, postgrestest.Owner, "hunter2")
-	f := refused(r.Look(t.Context(), nil, false))
-	if f.What != "database" || !strings.Contains(f.Detail, "password") || !strings.Contains(f.Fix, `\password`) ||
+	f := refused(r.Inspect(t.Context(), nil, false))
+	if f.Subject != "database" || !strings.Contains(f.Detail, "password") || !strings.Contains(f.Fix, `\password`) ||
 		strings.Contains(f.Detail+f.Fix, "hunter2") {
 		t.Errorf("%+v", f)
 	}
@@ -108,7 +108,7 @@ func TestUserOfPostgresThatIsMissingIsNamed(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	as(t, r, s, "fresh", "hunter2")
-	if f := refused(r.Look(t.Context(), nil, false)); !strings.Contains(f.Fix, "createuser") ||
+	if f := refused(r.Inspect(t.Context(), nil, false)); !strings.Contains(f.Fix, "createuser") ||
 		strings.Contains(f.Detail+f.Fix, "hunter2") {
 		t.Errorf("%+v", f)
 	}

@@ -215,7 +215,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 	}
 }
 
-func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
+func TestLostServerIsReported(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "INSERT INTO no_key SELECT repeat('x', 1000), i FROM "+
@@ -240,7 +240,7 @@ func TestDatabaseThatGoesAwayIsToldApart(t *testing.T) {
 	}
 }
 
-func TestTableThatVanishesIsToldApart(t *testing.T) {
+func TestVanishedTableIsReported(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	i := openInstance(t, dir, instance.Options{})
@@ -292,7 +292,7 @@ func TestCancelledCopyEnds(t *testing.T) {
 	}
 }
 
-func TestSocketAsksWhoConnects(t *testing.T) {
+func TestSocketSeesTheConnectingUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -310,7 +310,7 @@ func TestSocketAsksWhoConnects(t *testing.T) {
 	}
 }
 
-func TestConnectionStringMakesTheRestVoid(t *testing.T) {
+func TestConnectionStringReplacesAllOtherSettings(t *testing.T) {
 	s := postgrestest.Start(t)
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; SET search_path = "+
@@ -365,9 +365,9 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	rebuild := func(from, snapshot string, replace bool) error {
-		r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
-			Run: snapshot, Replace: replace, Verbatim: true}
-		_, err := r.Database(t.Context())
+		r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
+			RunID: snapshot, Replace: replace, Verbatim: true}
+		_, err := r.PutDatabase(t.Context())
 		return err
 	}
 	// One that is there is never dropped.
@@ -405,9 +405,9 @@ func TestDamagedRowsAreNotLoaded(t *testing.T) {
 	from := restoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	write(t, from, "database/public.no_key.copy", "row 1\tx\n")
-	r := &rebuild.Rebuild{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, From: from,
-		Run: "aaaa"}
-	if _, err := r.Database(t.Context()); err == nil || strings.Contains(err.Error(), "row 1") {
+	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
+		RunID: "aaaa"}
+	if _, err := r.PutDatabase(t.Context()); err == nil || strings.Contains(err.Error(), "row 1") {
 		t.Errorf("%v", err)
 	}
 	var there bool
@@ -417,7 +417,7 @@ func TestDamagedRowsAreNotLoaded(t *testing.T) {
 	}
 	// What the failed try left is no hindrance.
 	write(t, from, "database/public.no_key.copy", "row 1\t7\n")
-	if _, err := r.Database(t.Context()); err != nil {
+	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

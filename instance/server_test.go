@@ -112,7 +112,7 @@ func TestUnitsAreReadAsSystemdReadsThem(t *testing.T) {
 }
 
 // The command lines of the first seven are what systemd 252 prints for them.
-func TestFlagsOfTheCommandLineCount(t *testing.T) {
+func TestFlagsOverrideVariables(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		want       map[string]string
@@ -218,7 +218,7 @@ func TestContainersEnvironmentIsReadAsComposeReadsIt(t *testing.T) {
 
 // A piece of a password that looks like a variable is neither printed nor lost
 // without a word.
-func TestDollarThatComposeWouldTakeIsToldWithoutTheSecret(t *testing.T) {
+func TestDollarInAValueIsReportedWithoutTheSecret(t *testing.T) {
 	root := machine(t, map[string]string{"own.env": "GTS_DB_PASSWORD=pa$geheim",
 		"wrong.env": "GTS_DB_PASSWORD=\"geheim\n", "odd.env": "GTS_A=1\nge heim*=1"})
 	var printed strings.Builder
@@ -239,7 +239,7 @@ func TestDollarThatComposeWouldTakeIsToldWithoutTheSecret(t *testing.T) {
 	}
 }
 
-func TestEachOriginIsStrongerThanTheOneBefore(t *testing.T) {
+func TestLaterOriginsOverrideEarlierOnes(t *testing.T) {
 	root := machine(t, map[string]string{
 		"etc/gts/config.yaml": "host: file\ndb-type: file\ndb-user: file\nport: 1\n",
 		"etc/gts/a.env":       "GTS_DB_USER=a.env\nGTS_PORT=2\nGTS_STORAGE_BACKEND=s3\n",
@@ -268,7 +268,7 @@ func TestEachOriginIsStrongerThanTheOneBefore(t *testing.T) {
 	}
 }
 
-func TestDropInsCountInTheirOrder(t *testing.T) {
+func TestDropInsOverrideInTheirOrder(t *testing.T) {
 	root := machine(t, map[string]string{
 		"usr/lib/systemd/system/gts-my@.service": "[Service]\n" + start +
 			"Environment=GTS_A=%i GTS_B=1 GTS_C=1",
@@ -349,7 +349,7 @@ func TestContainersPathsLeadHere(t *testing.T) {
 	}
 }
 
-func TestUnitIsFoundByTheFileThatItsServerGets(t *testing.T) {
+func TestUnitIsFoundByItsConfigurationFile(t *testing.T) {
 	files := map[string]string{
 		"etc/gts/config.yaml":   "host: a.example",
 		"etc/other/config.yaml": "host: b.example",
@@ -412,7 +412,7 @@ func TestFilesInUsualPlacesAreFoundOnce(t *testing.T) {
 	}
 }
 
-func TestWhatTheServiceSaysIsInTheFilesPart(t *testing.T) {
+func TestFilesPartHoldsTheServicesFiles(t *testing.T) {
 	dir := small(t, "WAL")
 	for name, text := range map[string]string{
 		"etc/systemd/system/gts@.service": "[Service]\nWorkingDirectory=" + dir + "\nEnvironmentFile=" +
@@ -481,7 +481,7 @@ func TestWarningsNameSettingsAndNeverTheirValues(t *testing.T) {
 	}
 }
 
-func TestServicesThatCantBeReadNameTheFix(t *testing.T) {
+func TestUnreadableServiceNamesTheFix(t *testing.T) {
 	root := t.TempDir()
 	masked := root + "/masked.service"
 	if err := os.Symlink("/dev/null", masked); err != nil {

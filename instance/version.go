@@ -32,8 +32,8 @@ func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	if os.Geteuid() == 0 {
 		var ok bool
 		if as, ok = i.runAs(binary); !ok {
-			return "", fmt.Errorf("refuse to run %s as root: the database must belong to the server's own "+
-				"user, and the binary to that user or root", binary)
+			return "", fmt.Errorf("%s does not run as root: the database must belong to the server's own user, "+
+				"and the binary to that user or root", binary)
 		}
 	}
 	return gotosocial.AskVersion(ctx, binary, as)

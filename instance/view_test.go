@@ -100,7 +100,7 @@ func TestViewReadsEveryJournalMode(t *testing.T) {
 	}
 }
 
-func TestFactsTellTheInstance(t *testing.T) {
+func TestFactsDescribeTheInstance(t *testing.T) {
 	dir := small(t, "WAL")
 	binary := script(t, dir, "echo gotosocial version 0.20.0-rc1 '(57cb4fe)'")
 	belongToNobody(t, dir)
@@ -129,7 +129,7 @@ func belongToNobody(t *testing.T, dir string) {
 	}
 }
 
-func TestRootRunsTheServersBinaryAsTheDatabasesOwnerOrNotAtAll(t *testing.T) {
+func TestRootRunsTheBinaryOnlyAsTheDatabasesUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -187,7 +187,7 @@ func TestBinaryIsNotRunBesideAStrangeDatabase(t *testing.T) {
 	}
 }
 
-func TestBinaryThatSaysTooMuchSaysNothing(t *testing.T) {
+func TestEndlessVersionIsIgnored(t *testing.T) {
 	dir := small(t, "WAL")
 	belongToNobody(t, dir)
 	for text, want := range map[string]string{"echo 1.2.3; head -c 100000 /dev/zero": "1.2.3",
@@ -309,7 +309,7 @@ func fixture(t *testing.T) string {
 
 func TestStrangeDatabasesAreRefusedWithTheFix(t *testing.T) {
 	for name, c := range map[string]struct{ setup, want string }{
-		"noise":           {"noise", "no SQLite database"},
+		"noise":           {"noise", "not an SQLite database"},
 		"other programme": {"DROP TABLE media_attachments", "not GoToSocial's: it has no table media_attachments"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +372,7 @@ func TestMediaStayInTheirDirectory(t *testing.T) {
 	}
 }
 
-func TestPipeIsNotWaitedFor(t *testing.T) {
+func TestPipeDoesNotBlock(t *testing.T) {
 	dir := small(t, "WAL")
 	i := openInstance(t, dir, instance.Options{})
 	pipe := filepath.Join(dir, "storage/pipe")
@@ -389,7 +389,7 @@ func TestPipeIsNotWaitedFor(t *testing.T) {
 
 const nobody = 65534
 
-func TestAnotherUserIsRefusedAndLeavesNothing(t *testing.T) {
+func TestAnotherUserIsRefusedWithoutATrace(t *testing.T) {
 	dir, reader := public(t, "WAL")
 	before := entries(t, dir)
 	out := reader()
@@ -418,7 +418,7 @@ func readWhole(out string) bool {
 	return n > 0 && n == size
 }
 
-func TestDatabaseTellsItsModeWhateverTheConfigurationSays(t *testing.T) {
+func TestHeaderDecidesTheJournalMode(t *testing.T) {
 	for _, c := range []struct{ mode, configured string }{{"WAL", "DELETE"}, {"DELETE", "WAL"}} {
 		dir, reader := public(t, c.mode)
 		text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
@@ -444,14 +444,14 @@ func TestViewKeepsItsLocksBesideAnother(t *testing.T) {
 	}
 }
 
-func TestWhoMayNotReadIsToldAsWhom(t *testing.T) {
+func TestUnreadableDatabaseNamesTheUserToRunAs(t *testing.T) {
 	for _, name := range []string{"sqlite.db", "storage"} {
 		dir, reader := public(t, "DELETE")
 		if err := os.Chmod(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") ||
-			!strings.Contains(out, "fix: run Holdfast as root or as the user who owns it") {
+			!strings.Contains(out, "fix: run Holdfast as root or as its user") {
 			t.Errorf("%s: %s", name, out)
 		}
 	}

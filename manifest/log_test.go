@@ -43,7 +43,10 @@ type entry struct {
 }
 
 func (e entry) record() *Record {
-	r := &Record{Kind: KindBackup, Sequence: e.sequence, Kept: namesOf(e.kept), Retired: namesOf(e.retired), Missing: e.missing, name: named(e.name)}
+	r := &Record{
+		Kind: KindBackup, Sequence: e.sequence, Kept: namesOf(e.kept), Retired: namesOf(e.retired),
+		Missing: e.missing, name: named(e.name),
+	}
 	if e.kind != "" {
 		r.Kind = e.kind
 	}
@@ -72,6 +75,7 @@ func recordNames(all []*Record) string {
 
 func TestLogHeadsAndKeptRecords(t *testing.T) {
 	chain := []entry{{name: "a"}, {name: "b", sequence: 1, kept: "a"}, {name: "c", sequence: 2, kept: "a b"}}
+	after := func(more ...entry) []entry { return append(slices.Clone(chain), more...) }
 	for _, c := range []struct {
 		what                 string
 		log                  []entry
@@ -83,15 +87,21 @@ func TestLogHeadsAndKeptRecords(t *testing.T) {
 		{"a chain", chain, seal.Certificate{}, "c", "a b c", "c b a"},
 		{"a kept record that was not read", []entry{chain[0], chain[2]}, seal.Certificate{}, "c", "a b c", "c a"},
 		{"the end is missing", chain[:2], seal.Certificate{}, "b", "a b", "b a"},
-		{"a fork", append(slices.Clone(chain), entry{name: "d", sequence: 2, kept: "a b"}), seal.Certificate{}, "c d", "a b c d", "c d b a"},
-		{"a longer fork", append(slices.Clone(chain), entry{name: "e", sequence: 3, kept: "a"}), seal.Certificate{}, "e c", "a b c e", "e c b a"},
-		{"a joined fork", append(slices.Clone(chain), entry{name: "d", sequence: 2, kept: "a b"}, entry{name: "e", sequence: 3, kept: "a b c d"}),
+		{"a fork", after(entry{name: "d", sequence: 2, kept: "a b"}), seal.Certificate{}, "c d", "a b c d", "c d b a"},
+		{"a longer fork", after(entry{name: "e", sequence: 3, kept: "a"}),
+			seal.Certificate{}, "e c", "a b c e", "e c b a"},
+		{"a joined fork", after(entry{name: "d", sequence: 2, kept: "a b"},
+			entry{name: "e", sequence: 3, kept: "a b c d"}),
 			seal.Certificate{}, "e", "a b c d e", "e c d b a"},
-		{"a retired record", append(slices.Clone(chain), entry{name: "d", sequence: 3, kept: "a c", retired: "b"}), seal.Certificate{}, "d", "a c d", "d c a"},
-		{"an older generation that went on", append(slices.Clone(chain), entry{name: "d", sequence: 2, generation: 2, kept: "a b"}),
+		{"a retired record", after(entry{name: "d", sequence: 3, kept: "a c", retired: "b"}),
+			seal.Certificate{}, "d", "a c d", "d c a"},
+		{"an older generation that went on", after(entry{name: "d", sequence: 2, generation: 2, kept: "a b"}),
 			seal.Certificate{}, "d", "a b d", "d b a"},
-		{"an older generation can't retire a newer one", []entry{chain[0], {name: "b", sequence: 1, generation: 2, kept: "a"}, {name: "c", sequence: 2, kept: "a", retired: "b"}},
-			seal.Certificate{}, "b", "a b", "b a"},
+		{"an older generation can't retire a newer one", []entry{
+			chain[0],
+			{name: "b", sequence: 1, generation: 2, kept: "a"},
+			{name: "c", sequence: 2, kept: "a", retired: "b"},
+		}, seal.Certificate{}, "b", "a b", "b a"},
 		{"a host that takes over", chain, seal.Certificate{Generation: 2, After: named("b").Hex()}, "b", "a b", "b a"},
 		{"a host whose record is gone", chain, seal.Certificate{Generation: 2, After: named("x").Hex()}, "", "", ""},
 	} {
@@ -147,7 +157,8 @@ func TestLogKnowsWhatWasTakenAway(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := l.CutOff(named("c"), listed, func(Hash) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+	failing := func(Hash) ([]byte, error) { return nil, broken }
+	if _, err := l.CutOff(named("c"), listed, failing); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
@@ -160,10 +171,18 @@ func TestHistoryFindsSnapshots(t *testing.T) {
 	}{
 		{"empty", nil, "", "", ""},
 		{"an init record alone", []entry{{name: "a", kind: KindInit}}, "", "", ""},
-		{"incomplete ones", []entry{{name: "b", sequence: 2, missing: 1}, {name: "a", sequence: 1, missing: 3}}, "b", "", ""},
-		{"the newest is incomplete", []entry{{name: "c", sequence: 3, missing: 1}, {name: "b", sequence: 2}, {name: "a", sequence: 1}}, "c", "b", "b"},
-		{"a retire record on top", []entry{{name: "d", sequence: 4, kind: KindRetire}, {name: "c", sequence: 3}, {name: "a", sequence: 1}}, "c", "c", "a"},
-		{"a fork beside it", []entry{{name: "c", sequence: 3, missing: 1}, {name: "d", sequence: 3}, {name: "a", sequence: 1}}, "c", "d", "a"},
+		{"incomplete ones", []entry{
+			{name: "b", sequence: 2, missing: 1}, {name: "a", sequence: 1, missing: 3},
+		}, "b", "", ""},
+		{"the newest is incomplete", []entry{
+			{name: "c", sequence: 3, missing: 1}, {name: "b", sequence: 2}, {name: "a", sequence: 1},
+		}, "c", "b", "b"},
+		{"a retire record on top", []entry{
+			{name: "d", sequence: 4, kind: KindRetire}, {name: "c", sequence: 3}, {name: "a", sequence: 1},
+		}, "c", "c", "a"},
+		{"a fork beside it", []entry{
+			{name: "c", sequence: 3, missing: 1}, {name: "d", sequence: 3}, {name: "a", sequence: 1},
+		}, "c", "d", "a"},
 	} {
 		var h History
 		for _, e := range c.log {

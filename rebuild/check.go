@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"path/filepath"
 
 	"holdfast/instance/gotosocial"
 	"holdfast/remedy"
@@ -18,13 +17,13 @@ const checkedMedia = 200
 // Check looks whether the rebuilt instance is what the snapshot said: its local
 // accounts, that each one's keys belong together, and a sample of the media. It
 // starts no server.
-func (r *Rebuild) Check(ctx context.Context) (notes []string, err error) {
-	err = r.rebuilt(ctx, func(t gotosocial.Tables) error {
-		accounts, err := r.checkAccounts(ctx, t)
+func (m *Machine) Check(ctx context.Context) (notes []string, err error) {
+	err = m.rebuilt(ctx, func(t gotosocial.Tables) error {
+		accounts, err := m.checkAccounts(ctx, t)
 		if err != nil {
 			return err
 		}
-		media, err := r.checkMedia(ctx, t)
+		media, err := m.checkMedia(ctx, t)
 		notes = []string{accounts, media}
 		return err
 	})
@@ -34,14 +33,14 @@ func (r *Rebuild) Check(ctx context.Context) (notes []string, err error) {
 	return notes, nil
 }
 
-func (r *Rebuild) checkAccounts(ctx context.Context, t gotosocial.Tables) (note string, err error) {
+func (m *Machine) checkAccounts(ctx context.Context, t gotosocial.Tables) (note string, err error) {
 	var n int64
 	err = t.Each(ctx, "SELECT username, private_key, public_key FROM accounts WHERE domain IS NULL ORDER BY id", nil, func(values []*string) error {
 		name := gotosocial.Text(values[0])
 		if err := gotosocial.CheckKeyPair(gotosocial.Text(values[1]), gotosocial.Text(values[2])); err != nil {
 			return gotosocial.Damaged(fmt.Sprintf("account %s: %v", name, err))
 		}
-		if name != r.Domain {
+		if name != m.Domain {
 			n++
 		}
 		return nil
@@ -49,14 +48,14 @@ func (r *Rebuild) checkAccounts(ctx context.Context, t gotosocial.Tables) (note 
 	if err != nil {
 		return "", err
 	}
-	if r.Facts.Accounts != 0 && n != r.Facts.Accounts {
-		return "", gotosocial.Damaged(fmt.Sprintf("%d local accounts, the snapshot has %d", n, r.Facts.Accounts))
+	if m.Facts.Accounts != 0 && n != m.Facts.Accounts {
+		return "", gotosocial.Damaged(fmt.Sprintf("%d local accounts, the snapshot has %d", n, m.Facts.Accounts))
 	}
 	return fmt.Sprintf("keys: those of %s belong together, and the instance's own", remedy.Plural(int(n), "local account")), nil
 }
 
 // checkMedia looks for media that rows name, chosen at random.
-func (r *Rebuild) checkMedia(ctx context.Context, t gotosocial.Tables) (string, error) {
+func (m *Machine) checkMedia(ctx context.Context, t gotosocial.Tables) (string, error) {
 	var sample []string
 	n := 0
 	err := t.Each(ctx, gotosocial.LocalMedia, nil, func(values []*string) error {
@@ -71,7 +70,7 @@ func (r *Rebuild) checkMedia(ctx context.Context, t gotosocial.Tables) (string, 
 	if err != nil {
 		return "", err
 	}
-	missing, place := 0, r.media()
+	missing, place := 0, m.media()
 	for _, key := range sample {
 		if err := place.Find(ctx, key); errors.Is(err, fs.ErrNotExist) {
 			missing++
@@ -87,8 +86,8 @@ func (r *Rebuild) checkMedia(ctx context.Context, t gotosocial.Tables) (string, 
 }
 
 // rebuilt opens the database, which no server uses yet.
-func (r *Rebuild) rebuilt(ctx context.Context, use func(gotosocial.Tables) error) error {
-	target, err := r.database()
+func (m *Machine) rebuilt(ctx context.Context, use func(gotosocial.Tables) error) error {
+	target, err := m.database()
 	if err != nil {
 		return err
 	}
@@ -98,35 +97,4 @@ func (r *Rebuild) rebuilt(ctx context.Context, use func(gotosocial.Tables) error
 	}
 	defer t.Close()
 	return use(t)
-}
-
-// Rest is what a restore leaves to a person.
-func (r *Rebuild) Rest(ctx context.Context) (rest []string) {
-	if r.Given {
-		rest = append(rest, fmt.Sprintf("the restore went by %s: give the server that configuration, in place of the snapshot's, before it starts", r.Config.File))
-	}
-	if version := r.Facts.GoToSocial; version != "" {
-		rest = append(rest, fmt.Sprintf("install GoToSocial %s or newer, if it is not there: %s", version, fetchBinary(version)))
-	} else {
-		rest = append(rest, fetchBinary(""))
-	}
-	rest = append(rest,
-		fmt.Sprintf("let the name %s lead to this machine (DNS), and the web server or proxy in front of GoToSocial be as it was", r.Domain),
-		"make sure that the old server never starts again",
-		"start GoToSocial: "+r.start(),
-		"set up Holdfast here: holdfast init with a new prefix in the bucket; the old snapshots stay restorable with the old kit",
-	)
-	if target, err := r.database(); err == nil {
-		rest = append(rest, target.Rest(ctx)...)
-	}
-	return rest
-}
-
-func (r *Rebuild) start() string {
-	for _, f := range r.Files {
-		if dir, name := filepath.Split("/" + f.Path); dir == "/etc/systemd/system/" && filepath.Ext(name) == ".service" {
-			return "systemctl daemon-reload && systemctl enable --now " + name
-		}
-	}
-	return fmt.Sprintf("gotosocial --config-path %s server start, in %s, as its own user", r.Config.File, r.Config.WorkingDir)
 }

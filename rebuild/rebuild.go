@@ -1,156 +1,291 @@
-// Package rebuild puts a whole instance back on a machine, from a folder that a
-// restore filled.
+// Package rebuild puts a whole instance back on a machine: a plan that changes
+// nothing, then steps that a journal counts. Each step can be repeated, so that a run
+// that was interrupted anywhere continues with the same step.
+//
+//	(no journal) ──▶ user ──▶ fetch ──▶ database ──▶ media ──▶ files ─┐
+//	                                                                  │
+//	(no work folder) ◀── clear ◀── storage ◀── check ◀────────────────┘
+//
+// The journal names the step that runs, and is written before the step begins:
+//
+//	user      creates the Unix user and the groups of the server
+//	fetch     restores the snapshot into the work folder, and checks each byte
+//	database  moves or loads the database to its place
+//	media     moves the media to their folder, or uploads the media to their bucket
+//	files     moves configuration, units and certificates to their old paths
+//	check     compares the database and the media with the snapshot's facts
+//	storage   removes the fetched rest, then gives the media folder to the server
+//	clear     removes the journal and the work folder
+//
+// The storage step comes after all that need the work folder: from then on, the
+// server's user may rename folders in the media folder. The unit that starts the
+// server is one of the files; a person starts the server.
+//
+// A run continues another one only if their requests are equal. To replace what is
+// in the way is not part of the request, because a step may first find something in
+// the way halfway through.
 package rebuild
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"holdfast/disk"
-	"holdfast/instance"
-	"holdfast/instance/gotosocial"
-	"holdfast/instance/media"
 	"holdfast/manifest"
 	"holdfast/remedy"
+	"holdfast/vault"
 )
 
-// Rebuild makes an instance again on this machine, at the places of its
-// configuration, from a folder that [Directory] filled. Each step moves what it
-// finds there, so that it can be repeated wherever it was cut off.
+// Rebuild is one run. It holds the work folder from [Open] to Close.
 type Rebuild struct {
-	Config   *gotosocial.Config // where everything belongs
-	Facts    manifest.Facts
-	Domain   string
-	Run      string          // a random word, the same when a run goes on
-	From     string          // the folder
-	Files    []manifest.File // of the files part, as the listing has them
-	User     string          // "USER:GROUP" that the server runs as; "" leaves all to who runs this
-	Replace  bool            // what is there is renamed aside
-	Verbatim bool            // the database stays as it was
-	Given    bool            // Config is not the snapshot's
-	Bucket   media.Client    // of the media, where the configuration's storage-backend is s3
+	machine *Machine
+	snap    *vault.Snapshot
+	request Request
+	options Options
+	work    *workFolder
+	journal journal
 }
 
-// mover moves what is restored to its place.
-func (r *Rebuild) mover() (*disk.Mover, error) {
-	database, err := r.database()
+// nothing is the effect of a refusal before the first step.
+const nothing = "nothing was changed"
+
+// Open reads the configuration, and continues the run that the options ask to
+// continue. Open changes nothing. If an earlier run is unfinished and Options.Resume
+// is not set, or the snapshot is another one, the error is an [UnfinishedError].
+func Open(ctx context.Context, snap *vault.Snapshot, o Options) (*Rebuild, error) {
+	m, err := newMachine(ctx, snap, o)
 	if err != nil {
 		return nil, err
 	}
-	return &disk.Mover{
-		Run: r.Run, User: r.User, Replace: r.Replace,
-		Own:      []string{database.Place().Folder},
-		OwnTrees: []string{r.media().Place().Folder, r.Config.Absolute(r.Config.Get("letsencrypt-cert-dir"))},
-	}, nil
-}
-
-func (r *Rebuild) database() (instance.DatabaseTarget, error) {
-	return instance.OpenDatabaseTarget(r.Config)
-}
-
-func (r *Rebuild) media() instance.MediaTarget {
-	return instance.OpenMediaTarget(r.Config, r.Bucket)
-}
-
-// Near is a folder on this machine beside which most of what is restored goes, ""
-// where there is none.
-func (r *Rebuild) Near() (string, error) {
-	database, err := r.database()
-	if err != nil {
-		return "", err
-	}
-	return cmp.Or(r.media().Place().Folder, database.Place().Folder), nil
-}
-
-// DatabasePlace tells where the database goes.
-func (r *Rebuild) DatabasePlace() string {
-	database, err := r.database()
-	if err != nil {
-		return ""
-	}
-	return database.Place().Name
-}
-
-// MediaPlace tells where the media go.
-func (r *Rebuild) MediaPlace() string { return r.media().Place().Name }
-
-// Database puts the database in its place.
-func (r *Rebuild) Database(ctx context.Context) (notes []string, err error) {
-	m, err := r.mover()
-	if err != nil {
+	r := &Rebuild{machine: m, snap: snap, request: m.request(snap.Record.Name(), o.Verbatim), options: o}
+	if r.work, err = findWorkFolder(m, o); err != nil {
 		return nil, err
 	}
-	target, err := r.database()
-	if err != nil {
-		return nil, err
+	m.Folder = filepath.Join(r.work.path, "instance")
+	if err := r.resume(); err != nil {
+		return nil, errors.Join(err, r.work.close())
 	}
-	notes, err = target.Put(ctx, r.From, m)
-	return notes, inTheWay(err)
+	return r, nil
 }
 
-// Media puts the media in their place: on this machine's disk, or in the bucket.
-func (r *Rebuild) Media(ctx context.Context) (notes []string, err error) {
-	m, err := r.mover()
-	if err != nil {
-		return nil, err
-	}
-	notes, err = r.media().Put(ctx, r.From, m)
-	return notes, inTheWay(err)
-}
+// Close lets other runs use the work folder. If a run is killed, the kernel does so.
+func (r *Rebuild) Close() error { return r.work.close() }
 
-// GiveStorage gives the storage folder to the server, which makes folders in it,
-// also where it is a disk that was mounted. It comes last: whose a folder is may
-// rename what is in it, and the work folder may be.
-func (r *Rebuild) GiveStorage(context.Context) (notes []string, err error) {
-	m, err := r.mover()
-	if err != nil {
-		return nil, err
-	}
-	return nil, r.media().GiveToServer(m)
-}
+// Domain is the name of the instance.
+func (r *Rebuild) Domain() string { return r.machine.Domain }
 
-// Place puts the files part in its place: each under its old path, with its old
-// owner. Links come last, so that they lead to what is there.
-func (r *Rebuild) Place(ctx context.Context) (notes []string, err error) {
-	m, err := r.mover()
-	if err != nil {
-		return nil, err
-	}
-	files := slices.Clone(r.Files)
-	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
-	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		from, to := filepath.Join(r.From, "files", f.Path), "/"+f.Path
-		if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
-			continue // an earlier run was here, or it was missing then
-		}
-		if same, err := disk.SameBytes(from, to); err != nil {
-			return nil, err
-		} else if !same {
-			if _, err := m.Aside(to, ""); err != nil {
-				return nil, inTheWay(err)
-			}
-		}
-		if err := m.Move(from, to, f.User); err != nil {
-			return nil, fmt.Errorf("place %s: %w", to, inTheWay(err))
-		}
-	}
-	return []string{"files: " + remedy.Plural(len(r.Files), "file") + ", each where it was"}, nil
-}
+// WorkFolder is the folder that keeps the fetched data until the end of the run.
+func (r *Rebuild) WorkFolder() string { return r.work.path }
 
-// inTheWay adds to the error of a step what helps where something is in its way.
-func inTheWay(err error) error {
-	var there *disk.InTheWay
-	if !errors.As(err, &there) {
+// resume reads the journal of the run that this run continues, if there is one.
+func (r *Rebuild) resume() error {
+	if err := r.work.lockExisting(); err != nil {
+		return &remedy.Error{Err: err, Effect: nothing}
+	}
+	j, err := readJournal(r.work.journalFile())
+	if err != nil {
 		return err
 	}
-	return &remedy.Error{Kind: remedy.Refused, Err: err, Fix: "--replace renames it to " + filepath.Base(there.Path) + disk.AsideSuffix}
+	if j.State == unbegun {
+		return r.checkUnbegun()
+	}
+	if err := r.checkJournal(j); err != nil {
+		return err
+	}
+	r.journal = j
+	r.machine.RunID = j.runID()
+	return nil
+}
+
+// checkUnbegun refuses to continue what no run began, and to use a folder that no run
+// made.
+func (r *Rebuild) checkUnbegun() error {
+	if r.options.Resume {
+		return refusal("name by --work the folder that the unfinished one was given, or leave out --resume to begin anew",
+			"no restore of %s is unfinished in %s", r.Domain(), r.work.searchedPaths())
+	}
+	if r.work.hasStrangers() {
+		return refusal("name another folder by --work, or move that folder away",
+			"%s exists, and no restore made the folder", r.work.path)
+	}
+	return nil
+}
+
+// checkJournal refuses to continue a run with another request.
+func (r *Rebuild) checkJournal(j journal) error {
+	isOther := j.Request.Snapshot != r.request.Snapshot
+	switch {
+	case isOther || !r.options.Resume:
+		left := &UnfinishedError{WorkFolder: r.work.path, Snapshot: j.Request.Snapshot, Other: isOther}
+		return &remedy.Error{Kind: remedy.Refused, Err: left, Effect: nothing}
+	case j.Request != r.request:
+		return refusal("repeat the flags of that restore, with --resume; or delete the folder",
+			"the restore that is unfinished in %s was asked for other things: %s",
+			r.work.path, j.Request.difference(r.request))
+	}
+	return nil
+}
+
+// refusal is the error of a run that changes nothing.
+func refusal(fix, what string, args ...any) error {
+	return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf(what, args...), Effect: nothing, Fix: fix}
+}
+
+// UnfinishedError reports a run that was interrupted, and that this run must not
+// continue without being asked.
+type UnfinishedError struct {
+	WorkFolder string
+	Snapshot   manifest.Hash // of the unfinished run
+	Other      bool          // the unfinished run restores another snapshot
+}
+
+func (e *UnfinishedError) Error() string {
+	if e.Other {
+		return fmt.Sprintf("a restore of snapshot %s is unfinished in %s", e.SnapshotID(), e.WorkFolder)
+	}
+	return "a restore of this snapshot is unfinished in " + e.WorkFolder
+}
+
+// SnapshotID is the short name of the unfinished run's snapshot.
+func (e *UnfinishedError) SnapshotID() string { return fmt.Sprintf("%.10s", e.Snapshot.Hex()) }
+
+// Plan looks at this machine and asks for the domain, and changes nothing. A run that
+// continues another one leaves out findings about that run's own work.
+func (r *Rebuild) Plan(ctx context.Context) (findings []Finding) {
+	for _, f := range r.machine.Inspect(ctx, r.snap.Record.Parts, r.options.OldIsDead) {
+		if !r.journal.causes(f.Subject) {
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+// Observer follows a run.
+type Observer interface {
+	// Fetch calls job once, passes on job's error, and may show the progress
+	// meanwhile.
+	Fetch(ctx context.Context, p *vault.Progress, job func(context.Context) error) error
+
+	// Fetched is called once the snapshot is in the work folder. A run that continues
+	// after the fetch does not call Fetched.
+	Fetched(report *vault.RestoreReport)
+
+	// Note is called with each note of a step, when the step ends.
+	Note(text string)
+}
+
+// Report is the result of a run.
+type Report struct {
+	Fetched   vault.RestoreReport // zero if an earlier run fetched the snapshot
+	Notes     []string            // of the steps in this run
+	Remaining []string            // tasks for a person; nil if the instance is not rebuilt
+	// Stray reports that the work folder stays: somebody put other files into it.
+	Stray bool
+}
+
+// Run takes the steps that remain. After an error, another run with the same request
+// continues. The report is never nil. The umask of the process must be 022.
+func (r *Rebuild) Run(ctx context.Context, o Observer) (*Report, error) {
+	report := new(Report)
+	if err := r.begin(); err != nil {
+		return report, err
+	}
+	for r.journal.State != clearUp {
+		notes, err := r.step(ctx, o, report)
+		if err != nil {
+			return report, fmt.Errorf("%s: %w", r.journal.State, err)
+		}
+		for _, note := range notes {
+			o.Note(note)
+		}
+		report.Notes = append(report.Notes, notes...)
+		if err := r.journal.enter(successors[r.journal.State], r.work.journalFile()); err != nil {
+			return report, err
+		}
+	}
+	report.Remaining = r.machine.Remaining(ctx)
+	var err error
+	report.Stray, err = r.work.remove()
+	return report, err
+}
+
+// begin makes work folder and journal, unless the run continues another one.
+func (r *Rebuild) begin() error {
+	if err := r.work.create(); err != nil {
+		return err
+	}
+	if r.journal.State != unbegun {
+		return nil
+	}
+	r.journal = newJournal(r.request)
+	r.machine.RunID = r.journal.runID()
+	return r.journal.enter(successors[unbegun], r.work.journalFile())
+}
+
+// step takes the step that the journal names.
+func (r *Rebuild) step(ctx context.Context, o Observer, report *Report) (notes []string, err error) {
+	switch r.journal.State {
+	case createUser:
+		return r.machine.CreateUser(ctx)
+	case fetch:
+		return nil, r.fetch(ctx, o, report)
+	case putDatabase:
+		return r.machine.PutDatabase(ctx)
+	case putMedia:
+		return r.machine.PutMedia(ctx)
+	case putFiles:
+		return r.machine.PutFiles(ctx)
+	case check:
+		return r.machine.Check(ctx)
+	case giveStorage:
+		// While the fetched rest exists, no other user may be able to replace its folder.
+		if err := os.RemoveAll(r.machine.Folder); err != nil {
+			return nil, err
+		}
+		return nil, r.machine.GiveStorage()
+	}
+	return nil, fmt.Errorf("there is no step %q", r.journal.State)
+}
+
+// fetch restores the snapshot into the work folder.
+func (r *Rebuild) fetch(ctx context.Context, o Observer, report *Report) error {
+	folder := &Directory{Path: r.machine.Folder, Verbatim: r.machine.Verbatim}
+	if folder.isComplete() {
+		return nil
+	}
+	p := new(vault.Progress)
+	var fetched *vault.RestoreReport
+	err := o.Fetch(ctx, p, func(ctx context.Context) (err error) {
+		fetched, err = r.snap.Restore(ctx, folder.Path, folder, vault.RestoreConfig{Progress: p})
+		return err
+	})
+	if errors.Is(err, vault.ErrRefused) && folder.isComplete() {
+		return nil // an earlier run was killed while it removed the staging folder
+	}
+	if err != nil {
+		return err
+	}
+	report.Fetched = *fetched
+	o.Fetched(fetched)
+	return nil
+}
+
+// Refusal is the error of the first finding that refuses the run, or nil.
+func Refusal(findings []Finding) error {
+	for _, f := range findings {
+		if f.Refused {
+			return refusal(f.Fix, "%s: %s", f.Subject, f.Detail)
+		}
+	}
+	return nil
+}
+
+// IsInTheWay reports whether a step found something in the place of what it restores,
+// and Options.Replace would help.
+func IsInTheWay(err error) bool {
+	var there *disk.InTheWay
+	return errors.As(err, &there)
 }

@@ -206,7 +206,16 @@ func (s *shipper) upload(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.put(ctx, p); err != nil {
+		body, err := s.open(p)
+		if err != nil {
+			return err
+		}
+		err = s.store.Put(ctx, p.Object(), body, p.Size)
+		body.Close()
+		if err != nil {
+			return fmt.Errorf("store %s: %w", p.Object(), err)
+		}
+		if err := s.stored(p); err != nil {
 			return err
 		}
 		s.giveBack(p.buf)
@@ -220,19 +229,31 @@ func (s *shipper) upload(ctx context.Context) error {
 	return nil
 }
 
-func (s *shipper) put(ctx context.Context, p parcel) error {
-	var body io.ReaderAt = bytes.NewReader(p.buf)
-	if p.buf == nil {
-		f, err := os.Open(s.path(p.Name))
-		if err != nil {
-			return fmt.Errorf("read spool: %w", err)
-		}
-		defer f.Close()
-		body = f
+// packBody is the bytes of a pack on the way.
+type packBody interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// inMemory is a packBody. Close does nothing.
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
+
+// open returns the bytes of a parcel.
+func (s *shipper) open(p parcel) (packBody, error) {
+	if p.buf != nil {
+		return inMemory{bytes.NewReader(p.buf)}, nil
 	}
-	if err := s.store.Put(ctx, p.Object(), body, p.Size); err != nil {
-		return fmt.Errorf("store %s: %w", p.Object(), err)
+	f, err := os.Open(s.path(p.Name))
+	if err != nil {
+		return nil, fmt.Errorf("read spool: %w", err)
 	}
+	return f, nil
+}
+
+// stored notes that the remote has a parcel, and removes the parcel from the spool.
+func (s *shipper) stored(p parcel) error {
 	if err := s.idx.SetState(p.Number, index.Stored); err != nil {
 		return err
 	}
@@ -241,11 +262,12 @@ func (s *shipper) put(ctx context.Context, p parcel) error {
 	s.count++
 	s.bytes += p.Size
 	s.mu.Unlock()
-	if p.buf == nil {
-		s.spooled.Add(-p.Size)
-		if err := os.Remove(s.path(p.Name)); err != nil {
-			return fmt.Errorf("clear spool: %w", err)
-		}
+	if p.buf != nil {
+		return nil
+	}
+	s.spooled.Add(-p.Size)
+	if err := os.Remove(s.path(p.Name)); err != nil {
+		return fmt.Errorf("clear spool: %w", err)
 	}
 	return nil
 }

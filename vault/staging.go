@@ -20,6 +20,13 @@ const (
 	treeName    = stagingName + "/tree"
 )
 
+// Unfinished reports whether a folder holds a restore that was interrupted, and that
+// can continue.
+func Unfinished(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, stagingName))
+	return err == nil
+}
+
 // staging is the folder in which a restore prepares its files, locked for this
 // process. The folder holds the plan and a tree of files.
 type staging struct {

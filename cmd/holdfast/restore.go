@@ -151,7 +151,7 @@ func (v *restoreFlags) restoreInto(
 
 // leftBehind describes the folder after a failed restore.
 func (v *restoreFlags) leftBehind() string {
-	if !agent.Unfinished(v.to) {
+	if !vault.Unfinished(v.to) {
 		return "nothing was restored"
 	}
 	return fmt.Sprintf("the restore into %s is unfinished; its hidden folder .holdfast-restore keeps the fetched data",

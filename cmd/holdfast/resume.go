@@ -6,17 +6,16 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"holdfast/rebuild"
 	"holdfast/remedy"
 )
 
-// unfinished adds the command that continues the restore to the problem of a restore
-// onto this machine. work is the folder with the fetched data.
-func (v *restoreFlags) unfinished(problem *remedy.Error, work, snapshot string) *remedy.Error {
+// unfinished adds to the problem of a restore onto this machine how to continue the
+// restore. work is the folder with the fetched data. If something is in the way, the
+// command needs --replace.
+func (v *restoreFlags) unfinished(problem *remedy.Error, work, snapshot string, inTheWay bool) *remedy.Error {
 	problem.Effect = "the restore is unfinished; the fetched data is kept in " + work
 	command := v.again(snapshot)
-	// The step found a database or a file in the way.
-	if strings.HasPrefix(problem.Fix, "--replace ") && !v.full.replace {
+	if inTheWay && !v.full.replace {
 		command += " --replace"
 	}
 	return continueBy(problem, command)
@@ -53,12 +52,12 @@ func (v *restoreFlags) again(snapshot string) string {
 				value = "cmd:…"
 			}
 			if words = append(words, "--passphrase"); value != "ask" {
-				words[len(words)-1] += "=" + rebuild.ShellWord(value)
+				words[len(words)-1] += "=" + remedy.QuoteShell(value)
 			}
 			return
 		}
 		if f.Value.Type() != "bool" {
-			words = append(words, "--"+f.Name, rebuild.ShellWord(value))
+			words = append(words, "--"+f.Name, remedy.QuoteShell(value))
 		} else if value == "true" {
 			words = append(words, "--"+f.Name)
 		}

@@ -32,7 +32,7 @@ func hijack(ctx context.Context, conn *pgx.Conn) (*pgconn.HijackedConn, error) {
 	return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 }
 
-// reached returns the one server that answers now. A connection string may allow
+// reached returns the server that answers now. A connection string may allow
 // several hosts, addresses and TLS modes, but a snapshot exists on one server only.
 func (d *Database) reached(ctx context.Context) (*Database, error) {
 	conn, err := d.connect(ctx)

@@ -65,13 +65,14 @@ func (c *copier) copy(ctx context.Context, v *View, t table) (io.ReadCloser, err
 
 // cancellation ends the reads of a connection once a context is done.
 type cancellation struct {
-	stop func() bool
-	done chan struct{} // closed once err is set
-	err  error
+	cancelled <-chan struct{} // closed once the context is done
+	done      chan struct{}   // closed once err is set
+	err       error           // the context's
+	stop      func() bool
 }
 
 func cancelRead(ctx context.Context, conn net.Conn) *cancellation {
-	c := &cancellation{done: make(chan struct{})}
+	c := &cancellation{cancelled: ctx.Done(), done: make(chan struct{})}
 	c.stop = context.AfterFunc(ctx, func() {
 		c.err = ctx.Err()
 		close(c.done) // before the reader can fail
@@ -80,10 +81,12 @@ func cancelRead(ctx context.Context, conn net.Conn) *cancellation {
 	return c
 }
 
-// cause returns the context's error if the context is done.
+// cause returns the context's error if the context is done. The caller has not called
+// stop.
 func (c *cancellation) cause() error {
 	select {
-	case <-c.done:
+	case <-c.cancelled:
+		<-c.done
 		return c.err
 	default:
 		return nil

@@ -14,8 +14,8 @@ import (
 func dialAs(ctx context.Context, network, addr string, as *syscall.Credential) (conn net.Conn, err error) {
 	var g errgroup.Group
 	g.Go(func() error {
-		// Linux keeps the user per thread. This thread stays locked, so that it ends
-		// with the goroutine and never runs another one.
+		// Linux keeps the user per thread. The locked thread ends with the goroutine,
+		// and no other goroutine runs on the thread.
 		runtime.LockOSThread()
 		for _, call := range []struct{ number, id uintptr }{
 			{syscall.SYS_SETRESGID, uintptr(as.Gid)}, {syscall.SYS_SETRESUID, uintptr(as.Uid)},

@@ -46,7 +46,7 @@ func TestOnlyABackupNeedsPgDump(t *testing.T) {
 	}
 }
 
-func TestMissingPostgresIsToldWithTheCommandThatInstallsIt(t *testing.T) {
+func TestMissingPostgresNamesTheInstallCommand(t *testing.T) {
 	t.Setenv("PATH", "/nowhere")
 	folders := client.Folders
 	client.Folders = nil

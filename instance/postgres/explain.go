@@ -16,8 +16,8 @@ import (
 )
 
 // explain adds a fix to an error of PostgreSQL while Holdfast reads a database.
-// explainLoad is for a database that Holdfast fills. Both leave out the server's
-// own words where those words hold data, such as a row that breaks a rule.
+// explainLoad is for a database that Holdfast fills. Both leave out messages of the
+// server with data, such as the row that breaks a rule.
 func (d *Database) explain(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err

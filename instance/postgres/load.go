@@ -17,8 +17,8 @@ import (
 )
 
 // load fills a new database from the files of a snapshot's database part. The
-// database has a temporary name until it is whole. The name contains the random
-// word of the run, so that a repeated run may drop what an interrupted run left.
+// database has a temporary name until the end. The name contains the random word of
+// the run, so that a repeated run may drop the database of an interrupted run.
 type load struct {
 	db      *Database
 	files   fs.FS  // restore.sql and the files that restore.sql names
@@ -26,7 +26,7 @@ type load struct {
 	replace bool   // rename a database with the final name aside
 }
 
-// loaded tells what a load did. The zero loaded means that the database was whole
+// loaded tells what a load did. The zero loaded means: the database was complete
 // already.
 type loaded struct {
 	madeRole bool
@@ -50,7 +50,7 @@ func (l *load) start(ctx context.Context) (loaded, error) {
 // final is the name of the database.
 func (l *load) final() string { return l.db.config.Database }
 
-// temporary is the name of the database until it is whole.
+// temporary is the name of the database until the end of the load.
 func (l *load) temporary() string {
 	return shortName(l.final()) + "_holdfast_" + strings.ToLower(l.run[:min(10, len(l.run))])
 }

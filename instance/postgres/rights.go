@@ -12,7 +12,7 @@ import (
 )
 
 // unreadable lists the schemas, tables and sequences of a backup that the user may
-// not read, or not wholly. Partitioned tables count: pg_dump locks them too.
+// not read completely. Partitioned tables count: pg_dump locks them too.
 const unreadable = `
 	SELECT DISTINCT CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN 'schema ' || quote_ident(nspname)
 			ELSE CASE relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END

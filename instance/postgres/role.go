@@ -45,7 +45,7 @@ func (d *Database) makeRole(ctx context.Context, admin *pgx.Conn) (made bool, er
 	return true, nil
 }
 
-// scramVerifier returns what PostgreSQL stores of a password (RFC 5803,
+// scramVerifier returns the form in which PostgreSQL stores a password (RFC 5803,
 // scram_build_secret in src/common/scram-common.c). The verifier takes the place of
 // the password in SQL, so that the server's log never holds the password.
 func scramVerifier(password string) (string, error) {

@@ -6,7 +6,7 @@ import (
 	"testing/fstest"
 )
 
-func TestScriptTellsTheColumnsOfEachFile(t *testing.T) {
+func TestScriptHasTheColumnsOfEachFile(t *testing.T) {
 	tables := []table{
 		{schema: "public", relation: "accounts", columns: []string{"id", `a "b"`, "c, d", `)`, `" ("`}},
 		{schema: `s".`, relation: `t (x) from 'public.users.copy'`, columns: []string{"y"}},

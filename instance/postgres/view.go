@@ -88,7 +88,7 @@ func (v *View) export(ctx context.Context) error {
 	return err
 }
 
-// prepare lists what the backup reads, and checks that the user may read all of it.
+// prepare lists the content of the backup, and checks the rights of the user.
 func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	if err := v.checkRights(ctx); err != nil {
 		return err

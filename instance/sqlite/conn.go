@@ -69,15 +69,16 @@ func (c *conn) close() error {
 
 // interruption ends what runs on a connection once a context is done.
 type interruption struct {
-	cancel func() bool
-	done   chan struct{} // closed once the connection is interrupted
-	err    error         // the context's; set before done is closed
+	cancelled <-chan struct{} // closed once the context is done
+	done      chan struct{}   // closed once the connection is interrupted
+	err       error           // the context's; set before done is closed
+	cancel    func() bool
 }
 
 // interrupt ends what runs on the connection once ctx is done. The caller calls
 // stop before the connection is closed.
 func (c *conn) interrupt(ctx context.Context) *interruption {
-	i := &interruption{done: make(chan struct{})}
+	i := &interruption{cancelled: ctx.Done(), done: make(chan struct{})}
 	i.cancel = context.AfterFunc(ctx, func() {
 		defer close(i.done)
 		i.err = ctx.Err()
@@ -98,10 +99,12 @@ func (i *interruption) stop() error {
 	return i.err
 }
 
-// cause returns the context's error once the connection is interrupted.
+// cause returns the context's error once the context is done. The caller has not
+// called stop.
 func (i *interruption) cause() error {
 	select {
-	case <-i.done:
+	case <-i.cancelled:
+		<-i.done
 		return i.err
 	default:
 		return nil

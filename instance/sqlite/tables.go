@@ -15,7 +15,7 @@ func (d *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables
 	if err != nil {
 		return nil, err
 	}
-	return &Tables{conn: v.conn, order: gotosocial.ByRow, explain: d.explain}, nil
+	return &Tables{conn: v.conn, db: d, order: gotosocial.ByRow}, nil
 }
 
 // OpenTables opens the tables of a file that no other process uses. A damaged file
@@ -25,14 +25,23 @@ func OpenTables(file, order string) (gotosocial.Tables, error) {
 	if err != nil {
 		return nil, Damage(err)
 	}
-	return &Tables{conn: c, order: order, explain: func(err error) error { return Damage(err) }}, nil
+	return &Tables{conn: c, order: order}, nil
 }
 
-// Tables are those of a SQLite file.
+// Tables reads the tables of a SQLite file.
 type Tables struct {
-	conn    *conn
-	order   string
-	explain func(error) error
+	conn  *conn
+	db    *Database // nil unless the database is live
+	order string
+}
+
+// explain adds a fix to an error of a live database. An error of a restored file may
+// show damage.
+func (t *Tables) explain(err error) error {
+	if t.db != nil {
+		return t.db.explain(err)
+	}
+	return Damage(err)
 }
 
 // Order returns the order of the rows.

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,12 +32,8 @@ func (t *Terminal) Watch(ctx context.Context, moved string, p *vault.Progress, j
 			v.width = width
 		}
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	done := make(chan struct{})
-	g.Go(func() error {
-		defer close(done)
-		return job(gctx)
-	})
 	g.Go(func() error {
 		ticker := time.NewTicker(time.Second / 5)
 		defer ticker.Stop()
@@ -54,7 +51,9 @@ func (t *Terminal) Watch(ctx context.Context, moved string, p *vault.Progress, j
 			}
 		}
 	})
-	return g.Wait()
+	err := job(ctx)
+	close(done)
+	return cmp.Or(err, g.Wait())
 }
 
 // progressView is a progress on the screen.

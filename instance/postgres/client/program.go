@@ -40,8 +40,8 @@ type pgDump struct {
 }
 
 // FindDump returns the path of the pg_dump of the server's major version, or else
-// of the newest version after the server's. An older pg_dump refuses the server. A newer one may
-// print settings that the server does not know.
+// of the newest version after the server's. An older pg_dump refuses the server. A
+// newer pg_dump may print settings unknown to the server.
 func FindDump(ctx context.Context, server int) (string, error) {
 	var best, newest pgDump
 	for _, path := range Programs("pg_dump") {

@@ -14,9 +14,9 @@ import (
 	"holdfast/remedy"
 )
 
-// relay lends a connection to a client program, by a socket in a folder that only
-// this user can enter. The program so reaches the very server of the connection,
-// with its addresses and TLS settings, and learns no password.
+// relay lends a connection to a client program. The program connects to a socket in
+// a folder that is closed to other users. So the program reaches the same server as
+// the connection, with the same TLS settings, and learns no password.
 type relay struct {
 	dir      string
 	listener net.Listener

@@ -101,7 +101,7 @@ func (o *output) wait() error {
 	return problem
 }
 
-// Close ends a pg_dump whose output is not read to the eno.
+// Close ends a pg_dump whose output is not read to the end.
 func (o *output) Close() error {
 	if o.end == nil {
 		o.end = io.ErrClosedPipe

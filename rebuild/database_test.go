@@ -1,4 +1,4 @@
-package instance_test
+package rebuild
 
 import (
 	"os"
@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
-	"holdfast/rebuild"
 )
 
 // A database in WAL mode without its log lacks what was committed last.
 func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
 	dir := small(t, "WAL")
 	path := filepath.Join(dir, "sqlite.db")
-	db := openSQL(t, path)
+	db := testkit.OpenSQLite(t, path, "")
 	defer db.Close()
 	for _, statement := range []string{"PRAGMA wal_autocheckpoint = 0", "CREATE TABLE precious (n)",
 		"INSERT INTO precious VALUES (7)"} {
@@ -26,16 +26,16 @@ func TestDatabaseThatIsRenamedAsideKeepsItsLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rebuild.Rebuild{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir(),
+	r := &Machine{Config: c, Facts: manifest.Facts{Engine: gotosocial.SQLite}, Folder: t.TempDir(),
 		Replace: true, Verbatim: true}
-	if err := os.WriteFile(filepath.Join(r.From, "sqlite.db"), []byte("restored"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.Folder, "sqlite.db"), []byte("restored"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	notes, err := r.Database(t.Context())
+	notes, err := r.PutDatabase(t.Context())
 	if err != nil || len(notes) != 2 {
 		t.Fatal(notes, err)
 	}
-	if n := query[int](t, openSQL(t, path+".before-restore"), "SELECT n FROM precious"); n != 7 {
+	if n := testkit.Query[int](t, testkit.OpenSQLite(t, path+".before-restore", ""), "SELECT n FROM precious"); n != 7 {
 		t.Errorf("read %d", n)
 	}
 	if left, err := filepath.Glob(path + "-*"); err != nil || len(left) != 0 {

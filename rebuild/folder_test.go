@@ -1,4 +1,4 @@
-package instance_test
+package rebuild
 
 import (
 	"encoding/json"
@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
-	"holdfast/rebuild"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -38,21 +38,16 @@ func staged(t *testing.T, journal string) *os.Root {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, dir, to, string(b))
+		testkit.Write(t, filepath.Join(dir, to), string(b))
 	}
-	write(t, dir, "files/srv/gts/web/assets/own.css", "css")
-	write(t, dir, "files/etc/other.yaml", "host: other.example.org")
-	write(t, dir, "storage/01B/attachment/original/01M.png", "png")
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { root.Close() })
-	return root
+	testkit.Write(t, filepath.Join(dir, "files/srv/gts/web/assets/own.css"), "css")
+	testkit.Write(t, filepath.Join(dir, "files/etc/other.yaml"), "host: other.example.org")
+	testkit.Write(t, filepath.Join(dir, "storage/01B/attachment/original/01M.png"), "png")
+	return openRoot(t, dir)
 }
 
 func TestPlacesStayInTheFolder(t *testing.T) {
-	d := &rebuild.Directory{Path: "/target"}
+	d := &Directory{Path: "/target"}
 	for _, c := range []struct {
 		file manifest.File
 		want string
@@ -80,15 +75,15 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 	for _, journal := range []string{"WAL", "DELETE"} {
 		t.Run(journal, func(t *testing.T) {
 			root := staged(t, journal)
-			before := entries(t, root.Name())
-			notes, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
+			before := testkit.Names(t, root.Name())
+			notes, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(strings.Join(notes, "\n"), "2 remote media marked") {
 				t.Errorf("%q", notes)
 			}
-			if after := entries(t, root.Name()); !slices.Equal(after, before) {
+			if after := testkit.Names(t, root.Name()); !slices.Equal(after, before) {
 				t.Errorf("%q, before %q", after, before)
 			}
 			b, err := root.ReadFile("sqlite.db")
@@ -98,12 +93,17 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 			if wal := b[18] == 2 && b[19] == 2; wal != (journal == "WAL") {
 				t.Errorf("journal mode %s became %d/%d", journal, b[18], b[19])
 			}
-			db := stored(t, b)
-			if got := query[string](t, db, "SELECT group_concat(id) FROM media_attachments WHERE "+
+			path := filepath.Join(t.TempDir(), "copy.db")
+			testkit.Write(t, path, b)
+			db := testkit.OpenSQLite(t, path, "")
+			if ok := testkit.Query[string](t, db, "PRAGMA integrity_check"); ok != "ok" {
+				t.Errorf("integrity_check: %s", ok)
+			}
+			if got := testkit.Query[string](t, db, "SELECT group_concat(id) FROM media_attachments WHERE "+
 				"cached"); got != "01M,01N" {
 				t.Errorf("media cached: %s", got)
 			}
-			if got := query[string](t, db, "SELECT group_concat(id) FROM emojis WHERE cached"); got != "01E" {
+			if got := testkit.Query[string](t, db, "SELECT group_concat(id) FROM emojis WHERE cached"); got != "01E" {
 				t.Errorf("emojis cached: %s", got)
 			}
 		})
@@ -113,11 +113,11 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 func TestVerbatimChangesNoByte(t *testing.T) {
 	root := staged(t, "WAL")
 	db := filepath.Join(root.Name(), "sqlite.db")
-	before := hashes(t, db)
-	if _, err := (&rebuild.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root); err != nil {
+	before := testkit.Sum(t, db)
+	if _, err := (&Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
-	if after := hashes(t, db); after != before {
+	if after := testkit.Sum(t, db); after != before {
 		t.Errorf("%s became %s", before, after)
 	}
 }
@@ -133,33 +133,29 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	f.Close()
 	var damage *remedy.DamageError
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) {
+	if _, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) {
 		t.Errorf("%v", err)
 	}
 
 	// Verbatim means every byte as it was, also where that is bad.
-	before := hashes(t, filepath.Join(root.Name(), "sqlite.db"))
-	notes, err := (&rebuild.Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
-	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], rebuild.DamageNote) {
+	before := testkit.Sum(t, filepath.Join(root.Name(), "sqlite.db"))
+	notes, err := (&Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
+	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], DamageNote) {
 		t.Errorf("%q, %v", notes, err)
 	}
-	if after := hashes(t, filepath.Join(root.Name(), "sqlite.db")); before != after ||
-		len(entries(t, root.Name())) != 3 {
-		t.Errorf("%v, the file is %s, was %s", entries(t, root.Name()), after, before)
+	if after := testkit.Sum(t, filepath.Join(root.Name(), "sqlite.db")); before != after ||
+		len(testkit.Names(t, root.Name())) != 3 {
+		t.Errorf("%v, the file is %s, was %s", testkit.Names(t, root.Name()), after, before)
 	}
 }
 
 func TestPartsAloneNeedNothingElse(t *testing.T) {
 	for _, part := range []manifest.Part{manifest.Files, manifest.Media} {
-		root, err := os.OpenRoot(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer root.Close()
+		root := openRoot(t, t.TempDir())
 		s := vault.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
-		if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil ||
-			len(entries(t, root.Name())) > 0 {
-			t.Errorf("%s: %v, %v", part, err, entries(t, root.Name()))
+		if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil ||
+			len(testkit.Names(t, root.Name())) > 0 {
+			t.Errorf("%s: %v, %v", part, err, testkit.Names(t, root.Name()))
 		}
 	}
 }
@@ -168,13 +164,9 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	var damage *remedy.DamageError
 
 	// Reading fails, and it is not the database's fault.
-	root, err := os.OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	write(t, root.Name(), "sqlite.db/pages", "a folder")
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil ||
+	root := openRoot(t, t.TempDir())
+	testkit.Write(t, filepath.Join(root.Name(), "sqlite.db/pages"), "a folder")
+	if _, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil ||
 		errors.As(err, &damage) {
 		t.Errorf("unreadable: %v", err)
 	}
@@ -185,7 +177,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 		int(unix.Mkdev(1, 7))); err != nil {
 		t.Skipf("no device that is full: %v", err)
 	}
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err,
+	if _, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err,
 		syscall.ENOSPC) || errors.As(err, &damage) {
 		t.Errorf("full disk: %v", err)
 	}
@@ -193,7 +185,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 
 func TestIndexThatDisagreesIsDamage(t *testing.T) {
 	root := staged(t, "DELETE")
-	db := openSQL(t, filepath.Join(root.Name(), "sqlite.db"))
+	db := testkit.OpenSQLite(t, filepath.Join(root.Name(), "sqlite.db"), "")
 	defer db.Close()
 	for _, q := range []string{
 		"PRAGMA writable_schema=ON",
@@ -205,7 +197,7 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 		}
 	}
 	var damage *remedy.DamageError
-	if _, err := (&rebuild.Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) ||
+	if _, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.As(err, &damage) ||
 		!strings.Contains(err.Error(), "accounts_domain_idx") {
 		t.Errorf("%v", err)
 	}
@@ -213,10 +205,10 @@ func TestIndexThatDisagreesIsDamage(t *testing.T) {
 
 func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
 	root := staged(t, "WAL")
-	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
+	testkit.Write(t, filepath.Join(root.Name(), "files/etc/backup/config.yaml"), "host: social.example.org\naccount-domain: old.example.org\n")
 	s := whole
 	s.Facts.AccountDomain = "seen.example.org"
-	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil {
+	if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, s); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -227,8 +219,8 @@ func TestRunEnvHasTheAccountDomainThatTheServerSaw(t *testing.T) {
 
 func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 	root := staged(t, "WAL")
-	write(t, root.Name(), "files/etc/backup/config.yaml", "host: social.example.org\naccount-domain: old.example.org\n")
-	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
+	testkit.Write(t, filepath.Join(root.Name(), "files/etc/backup/config.yaml"), "host: social.example.org\naccount-domain: old.example.org\n")
+	if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -247,19 +239,17 @@ func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 // else. A text "-> TO" stands for a link.
 func runEnv(t *testing.T, files map[string]string) string {
 	t.Helper()
-	root, err := os.OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
+	root := openRoot(t, t.TempDir())
 	for name, text := range files {
 		if to, isLink := strings.CutPrefix(text, "-> "); isLink {
-			link(t, root.Name(), map[string]string{"files/" + name: to})
+			path := filepath.Join(root.Name(), "files", name)
+			testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			testkit.OK(t, os.Symlink(to, path))
 			continue
 		}
-		write(t, root.Name(), "files/"+name, text)
+		testkit.Write(t, filepath.Join(root.Name(), "files/"+name), text)
 	}
-	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
+	if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -326,7 +316,8 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 
 // A unit of a snapshot is read, never followed to files of this machine.
 func TestRunEnvReadsNothingBeyondTheRestoredFiles(t *testing.T) {
-	secret := machine(t, map[string]string{"own.env": "GTS_ACCOUNT_DOMAIN=geheim"}) + "/own.env"
+	secret := filepath.Join(t.TempDir(), "own.env")
+	testkit.Write(t, secret, "GTS_ACCOUNT_DOMAIN=geheim")
 	got := runEnv(t, map[string]string{"etc/gts.service": "[Service]\nEnvironmentFile=" + secret +
 		"\nEnvironment=GTS_HOST=social.example.org"})
 	if strings.Contains(got, "geheim") || !strings.Contains(got, "gts.service") {
@@ -349,23 +340,23 @@ func TestRunEnvRunsNothingThatASnapshotSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, root.Name(), "files/srv/gts/config.yaml", string(text))
-	if _, err := (&rebuild.Directory{Path: "/target"}).Finish(t.Context(), root, hostile); err != nil {
+	testkit.Write(t, filepath.Join(root.Name(), "files/srv/gts/config.yaml"), string(text))
+	if _, err := (&Directory{Path: "/target"}).Finish(t.Context(), root, hostile); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	sh := exec.Command("sh", "-c", `set -a; . "$0"; printf %s "$GTS_ACCOUNT_DOMAIN"`,
 		filepath.Join(root.Name(), "run.env"))
 	sh.Dir = dir
-	if out, err := sh.CombinedOutput(); err != nil || string(out) != attack || len(entries(t, dir)) > 0 {
+	if out, err := sh.CombinedOutput(); err != nil || string(out) != attack || len(testkit.Names(t, dir)) > 0 {
 		env, _ := root.ReadFile("run.env")
-		t.Errorf("%v, %q, %q, by\n%s", err, out, entries(t, dir), env)
+		t.Errorf("%v, %q, %q, by\n%s", err, out, testkit.Names(t, dir), env)
 	}
 }
 
 func TestShellReadsRunEnv(t *testing.T) {
 	root := staged(t, "WAL")
-	if _, err := (&rebuild.Directory{Path: `/srv/new $place`}).Finish(t.Context(), root, whole); err != nil {
+	if _, err := (&Directory{Path: `/srv/new $place`}).Finish(t.Context(), root, whole); err != nil {
 		t.Fatal(err)
 	}
 	got, err := root.ReadFile("run.env")
@@ -374,7 +365,7 @@ func TestShellReadsRunEnv(t *testing.T) {
 	}
 	const golden = "testdata/run.env"
 	if *update {
-		write(t, "testdata", "run.env", string(got))
+		testkit.Write(t, filepath.Join("testdata", "run.env"), string(got))
 	}
 	want, err := os.ReadFile(golden)
 	if err != nil || string(want) != string(got) {

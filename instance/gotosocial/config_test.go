@@ -1,4 +1,4 @@
-package instance_test
+package gotosocial_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
@@ -46,7 +47,7 @@ func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
 			file := c.file
 			if file != "" {
 				file = filepath.Join(t.TempDir(), file)
-				write(t, filepath.Dir(file), c.file, c.text)
+				testkit.Write(t, filepath.Join(filepath.Dir(file), c.file), c.text)
 			}
 			cfg, err := gotosocial.Load(file, c.env)
 			if err != nil {
@@ -63,14 +64,14 @@ func TestSettingsComeFromFileThenEnvironment(t *testing.T) {
 	}
 }
 
-func TestPathsAreTheServers(t *testing.T) {
+func TestPathsAreThoseOfTheServer(t *testing.T) {
 	dir := t.TempDir()
 	for address, want := range map[string]string{
 		"sqlite.db":                      "/srv/sqlite.db",
 		"file:data/sqlite.db?cache=none": "/srv/data/sqlite.db",
 		"/var/lib/gts.db?x":              "/var/lib/gts.db",
 	} {
-		write(t, dir, "c.yaml", "db-address: \""+address+"\"\nstorage-local-base-path: storage")
+		testkit.Write(t, filepath.Join(dir, "c.yaml"), "db-address: \""+address+"\"\nstorage-local-base-path: storage")
 		c, err := gotosocial.Load(filepath.Join(dir, "c.yaml"), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -121,7 +122,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			write(t, dir, c.file, c.text)
+			testkit.Write(t, filepath.Join(dir, c.file), c.text)
 			cfg, err := gotosocial.Load(filepath.Join(dir, c.file), nil)
 			if err == nil {
 				_, err = instance.Open(cfg, instance.Options{})
@@ -143,13 +144,13 @@ func TestMissingConfigurationIsNotExist(t *testing.T) {
 	}
 }
 
-func TestBrokenFileIsNamedWithoutWhatItHolds(t *testing.T) {
+func TestSyntaxErrorQuotesNoLine(t *testing.T) {
 	dir := t.TempDir()
 	for _, text := range []string{
 		"host: a\nsmtp-password: geheim\n  db-type: sqlite\n", "smtp-password: \"geheim\nhost: a\n", "a: " +
 			"*geheim\n", "- geheim\n", "geheim: 1\ngeheim: 2\n",
 	} {
-		write(t, dir, "config.yaml", text)
+		testkit.Write(t, filepath.Join(dir, "config.yaml"), text)
 		_, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 		var problem *remedy.Error
 		if !errors.As(err, &problem) || problem.Fix == "" || strings.Contains(err.Error(), "geheim") {

@@ -1,7 +1,6 @@
 package rebuild
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 
 	"holdfast/disk"
 	"holdfast/instance"
-	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
 	"holdfast/instance/postgres"
 	"holdfast/instance/sqlite"
@@ -89,6 +87,12 @@ func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (notes 
 	return notes, nil
 }
 
+// isComplete reports whether a restore filled the folder, and ended.
+func (d *Directory) isComplete() bool {
+	_, err := os.Stat(filepath.Join(d.Path, environmentName))
+	return err == nil && !vault.Unfinished(d.Path)
+}
+
 // Finish makes the storage folder where there is none, and writes run.env,
 // durably. Without the database part there is nothing to do.
 func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {
@@ -104,78 +108,12 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored
 	if err := instance.OpenRestored(s.Facts, d.Verbatim).Finish(staging); err != nil {
 		return nil, err
 	}
-	if err := disk.WriteIn(staging, environmentName, d.environment(staging.FS(), s)); err != nil {
+	text, err := d.environment(staging.FS(), s)
+	if err != nil {
+		return nil, err
+	}
+	if err := disk.WriteIn(staging, environmentName, text); err != nil {
 		return nil, fmt.Errorf("write %s: %w", environmentName, err)
 	}
 	return append(notes, "to start the server: see "+filepath.Join(d.Path, environmentName)), nil
 }
-
-const environmentName = "run.env"
-
-// environment is what makes a server start over the folder, in the form that
-// both systemd's EnvironmentFile= and a shell read.
-func (d *Directory) environment(staging fs.FS, s vault.Restored) string {
-	restored := gotosocial.RestoredFolder{Path: d.Path, Files: staging}
-	found := restored.Remains(s.Domain)
-	config := found.Config
-	var b strings.Builder
-	b.WriteString("# GoToSocial over this restored folder. To start it in a shell, as the server's user:\n#\n")
-	fmt.Fprintf(&b, "#   set -a; . %s; set +a\n", gotosocial.Quote(filepath.Join(d.Path, environmentName)))
-	switch {
-	case config == nil:
-		b.WriteString("#   gotosocial --config-path YOUR-CONFIG server start\n#\n")
-		b.WriteString("# No configuration file was restored: set all else as it was before the first start,\n")
-		b.WriteString("# account-domain too where it is not below. It is never to change.\n")
-	case config.File == "":
-		b.WriteString("#   gotosocial server start\n#\n# No configuration file of this domain was restored: all stood in the files below.\n")
-	default:
-		fmt.Fprintf(&b, "#   gotosocial --config-path %s server start\n", gotosocial.Quote(restored.Here(config.File)))
-	}
-	if len(found.Others) > 0 {
-		b.WriteString("#\n# Other configurations of this domain were restored. If the server's own is among them,\n" +
-			"# name that one, and set the paths below as it has them:\n")
-	}
-	for _, file := range found.Others {
-		fmt.Fprintf(&b, "#   %s\n", gotosocial.Quote(restored.Here(file)))
-	}
-	if len(found.Environment) > 0 {
-		b.WriteString("#\n# The server also got variables or flags from these restored files, passwords maybe among\n" +
-			"# them. Give it those first, what is below last; of a flag (--host) make a variable (GTS_HOST):\n")
-	}
-	for _, file := range found.Environment {
-		fmt.Fprintf(&b, "#   %s\n", gotosocial.Quote(file))
-	}
-	b.WriteString("#\n# As a service: EnvironmentFile= with this file. The folder must belong to the\n# server's user: chown -R gotosocial: FOLDER\n")
-	if s.Facts.GoToSocial != "" || s.Facts.Migration != "" {
-		fmt.Fprintf(&b, "# Use GoToSocial %s or newer (last migration %s).\n", orUnknown(s.Facts.GoToSocial), orUnknown(s.Facts.Migration))
-	}
-	database := instance.OpenRestored(s.Facts, d.Verbatim)
-	b.WriteString(database.Instructions(d.Path, s.Facts))
-	set := func(key, value string) {
-		fmt.Fprintf(&b, "GTS_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, "-", "_")), gotosocial.Quote(value))
-	}
-	set("host", s.Domain)
-	account := s.Facts.AccountDomain
-	if account == "" && config != nil {
-		account = config.Get("account-domain")
-	}
-	if account != "" {
-		set("account-domain", account)
-	}
-	for _, setting := range database.Settings(d.Path) {
-		set(setting.Key, setting.Value)
-	}
-	set("storage-backend", "local")
-	set("storage-local-base-path", filepath.Join(d.Path, media.StorageFolder))
-	if config != nil {
-		for _, key := range []string{"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir"} {
-			if place := restored.Find(config.Absolute(config.Get(key))); place != "" {
-				set(key, filepath.Join(d.Path, place))
-			}
-		}
-	}
-	return b.String()
-}
-
-// orUnknown is s for a comment, which must not end before its line does.
-func orUnknown(s string) string { return cmp.Or(remedy.Printable(s), "(unknown)") }

@@ -1,4 +1,4 @@
-package main
+package rebuild
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/cmd/holdfast/terminal"
+	"holdfast/disk"
 	"holdfast/remedy"
 )
 
@@ -56,7 +56,7 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			held, err := holdFolder(dir)
+			held, err := lockFolder(dir)
 			if kind := kindOf(t, err); kind != c.kind {
 				t.Errorf("kind %d, %v", kind, err)
 			}
@@ -65,15 +65,15 @@ func TestWorkFolderIsThisUsersAlone(t *testing.T) {
 	}
 
 	dir := folder(t, 0o700, 0o755)
-	first, err := holdFolder(dir)
+	first, err := lockFolder(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := holdFolder(dir); kindOf(t, err) != remedy.Busy {
+	if _, err := lockFolder(dir); kindOf(t, err) != remedy.Busy {
 		t.Errorf("a second one: %v", err)
 	}
 	first.Close()
-	if again, err := holdFolder(dir); err != nil {
+	if again, err := lockFolder(dir); err != nil {
 		t.Errorf("after the first: %v", err)
 	} else {
 		again.Close()
@@ -88,49 +88,65 @@ func givenAway(dir string) error {
 	return os.Chown(dir, 65534, 65534)
 }
 
-// Storage is the server's user's, as a rule, and so is the folder that it lies in.
-func TestWorkFolderPassesOverFoldersOfOthers(t *testing.T) {
+// Media usually belong to the server's user, and so does the folder around them.
+func TestWorkFolderAvoidsFoldersOfOtherUsers(t *testing.T) {
 	top := t.TempDir()
 	storage := filepath.Join(top, "gotosocial", "storage")
 	if err := os.MkdirAll(storage, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	name := ".holdfast-example.org"
-	if work, _ := workFolder(storage, "example.org"); work != filepath.Join(storage, name) {
-		t.Errorf("%s", work)
+	begin := func(folder string) error {
+		return errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, journalName), nil, 0o600))
+	}
+	if w := workFolderNear(storage, "example.org"); w.path != filepath.Join(storage, name) {
+		t.Errorf("%s", w.path)
 	}
 	if err := errors.Join(givenAway(storage), givenAway(filepath.Dir(storage))); err != nil {
 		t.Fatal(err)
 	}
-	// What others put there is no restore of this user's.
-	if err := errors.Join(os.Mkdir(filepath.Join(storage, name), 0o700), os.WriteFile(filepath.Join(storage, name, journalName), nil, 0o600)); err != nil {
+	// A journal that another user put there does not count.
+	if err := begin(filepath.Join(storage, name)); err != nil {
 		t.Fatal(err)
 	}
 	want := filepath.Join(top, name)
-	if work, searched := workFolder(storage, "example.org"); work != want || searched[0] != want {
-		t.Errorf("%s, %q", work, searched)
+	if w := workFolderNear(storage, "example.org"); w.path != want || w.searched[0] != want {
+		t.Errorf("%s, %q", w.path, w.searched)
 	}
-	// One that was begun is found where nearer folders came since.
-	if err := errors.Join(os.Mkdir(want, 0o700), os.WriteFile(filepath.Join(want, journalName), nil, 0o600), os.Mkdir(filepath.Join(top, "new"), 0o755)); err != nil {
+	// The folder of an unfinished run comes before a nearer folder.
+	if err := errors.Join(begin(want), os.Mkdir(filepath.Join(top, "new"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if work, _ := workFolder(filepath.Join(top, "new", "storage"), "example.org"); work != want {
-		t.Errorf("%s", work)
+	if w := workFolderNear(filepath.Join(top, "new", "storage"), "example.org"); w.path != want {
+		t.Errorf("%s", w.path)
 	}
 }
 
-func TestStrayFileKeepsTheWorkFolderAndIsNoFailure(t *testing.T) {
-	var out strings.Builder
-	work := t.TempDir()
-	r := &rebuilding{app: newApp(terminal.New(os.Stdin, &out, &out)), work: work}
-	stray := filepath.Join(work, "stray")
-	if err := errors.Join(os.WriteFile(r.journalFile(), nil, 0o600), os.WriteFile(stray, nil, 0o600)); err != nil {
+func TestStrayFileKeepsTheWorkFolder(t *testing.T) {
+	w := &workFolder{path: t.TempDir()}
+	stray := filepath.Join(w.path, "stray")
+	if err := errors.Join(os.WriteFile(w.journalFile(), nil, 0o600), os.WriteFile(stray, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.clear(); err != nil || !strings.Contains(out.String(), work+" stays") {
-		t.Errorf("%v, %q", err, out.String())
+	if isStray, err := w.remove(); err != nil || !isStray {
+		t.Errorf("%v, %v", isStray, err)
 	}
 	if _, err := os.Stat(stray); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWorkFolderIsRemoved(t *testing.T) {
+	w := &workFolder{path: filepath.Join(t.TempDir(), "work")}
+	err := errors.Join(os.Mkdir(w.path, 0o700), os.WriteFile(w.journalFile(), nil, 0o600),
+		os.WriteFile(w.journalFile()+disk.PartSuffix, nil, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if isStray, err := w.remove(); err != nil || isStray {
+		t.Errorf("%v, %v", isStray, err)
+	}
+	if _, err := os.Stat(w.path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -141,9 +157,29 @@ func kindOf(t *testing.T, err error) remedy.Kind {
 	if err == nil {
 		return remedy.Unexpected
 	}
-	p := explain(t.Context(), err)
-	if p.Fix == "" {
-		t.Errorf("no fix: %v", err)
+	var p *remedy.Error
+	if !errors.As(err, &p) || p.Fix == "" {
+		t.Fatalf("no fix: %v", err)
 	}
 	return p.Kind
+}
+
+// A folder is as safe as every link and folder on the way to it.
+func TestFolderIsGuardedAlongLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", nobody, nobody), os.Mkdir(dir+"/ours", 0o755),
+		os.Symlink("theirs/below", dir+"/link"), os.Symlink("ours", dir+"/fine"), os.Symlink("ours", dir+"/planted"), os.Lchown(dir+"/planted", nobody, nobody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fine := range map[string]bool{"ours": true, "fine": true, "theirs": false, "theirs/below": false, "link": false, "planted": false} {
+		if err := checkGuarded(filepath.Join(dir, name)); (err == nil) != fine {
+			t.Errorf("%s: %v", name, err)
+		} else if err != nil && (!remedy.Is(err, remedy.Refused) || !strings.Contains(err.Error(), "belongs to nobody")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

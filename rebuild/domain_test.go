@@ -1,4 +1,4 @@
-package instance_test
+package rebuild
 
 import (
 	"net/http"
@@ -8,7 +8,6 @@ import (
 
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
-	"holdfast/rebuild"
 )
 
 // Bots are kept out, limits are reached and servers start: they live all the same.
@@ -24,13 +23,13 @@ func TestServerThatGivesNoAnswerIsNoneThatIsGone(t *testing.T) {
 			w.Header().Set("Location", r.URL.Path) // round in a circle
 			w.WriteHeader(status)
 		}))
-		r := &rebuild.Rebuild{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"),
-			Facts: manifest.Facts{Engine: gotosocial.SQLite}, From: t.TempDir()}
-		if f := r.Look(t.Context(), nil, false)[0]; f.What != "domain" || f.Refused != lives {
+		r := &Machine{Config: c, Domain: strings.TrimPrefix(server.URL, "https://"),
+			Facts: manifest.Facts{Engine: gotosocial.SQLite}, Folder: t.TempDir()}
+		if f := r.Inspect(t.Context(), nil, false)[0]; f.Subject != "domain" || f.Refused != lives {
 			t.Errorf("status %d: %+v", status, f)
 		}
 		server.Close()
-		if f := r.Look(t.Context(), nil, false)[0]; f.Refused {
+		if f := r.Inspect(t.Context(), nil, false)[0]; f.Refused {
 			t.Errorf("closed: %+v", f)
 		}
 	}

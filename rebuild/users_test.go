@@ -3,8 +3,6 @@ package rebuild
 import (
 	"errors"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -14,12 +12,12 @@ import (
 
 // A snapshot's owner is in a command that a person pastes.
 func TestCommandToPasteHoldsNoOther(t *testing.T) {
-	got := inShell(making("x;reboot:it's"))
+	got := remedy.ShellLine(userCommands("x;reboot:it's")...)
 	want := `groupadd --system 'it'\''s' && useradd --system --no-create-home --shell /usr/sbin/nologin --gid 'it'\''s' 'x;reboot'`
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	if got, want := inShell(making("-x:root")), "useradd --system --no-create-home --shell /usr/sbin/nologin --gid root -- -x"; got != want {
+	if got, want := remedy.ShellLine(userCommands("-x:root")...), "useradd --system --no-create-home --shell /usr/sbin/nologin --gid root -- -x"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -44,14 +42,14 @@ func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &Rebuild{Config: c, From: t.TempDir(), User: "nobody:nogroup"}
-			if _, err := r.Media(t.Context()); err != nil {
+			m := &Machine{Config: c, Folder: t.TempDir(), User: "nobody:nogroup"}
+			if _, err := m.PutMedia(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if uid := owned(t, disk); uid != 0 {
 				t.Errorf("given away to %d before all is there", uid)
 			}
-			if _, err := r.GiveStorage(t.Context()); err != nil {
+			if err := m.GiveStorage(); err != nil {
 				t.Fatal(err)
 			}
 			if uid := owned(t, disk); (uid == nobody) != guarded {
@@ -67,24 +65,4 @@ func owned(t *testing.T, path string) uint32 {
 		t.Fatal(err)
 	}
 	return info.Sys().(*syscall.Stat_t).Uid
-}
-
-// A folder is as safe as every link and folder on the way to it.
-func TestFolderIsGuardedAlongLinks(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	dir := t.TempDir()
-	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", nobody, nobody), os.Mkdir(dir+"/ours", 0o755),
-		os.Symlink("theirs/below", dir+"/link"), os.Symlink("ours", dir+"/fine"), os.Symlink("ours", dir+"/planted"), os.Lchown(dir+"/planted", nobody, nobody))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, fine := range map[string]bool{"ours": true, "fine": true, "theirs": false, "theirs/below": false, "link": false, "planted": false} {
-		if err := Guarded(filepath.Join(dir, name)); (err == nil) != fine {
-			t.Errorf("%s: %v", name, err)
-		} else if err != nil && (!remedy.Is(err, remedy.Refused) || !strings.Contains(err.Error(), "belongs to nobody")) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"holdfast/cmd/holdfast/terminal"
+	"holdfast/manifest"
+	"holdfast/rebuild"
+	"holdfast/remedy"
+)
+
+func TestRebuildSaysWhyTheWorkFolderStays(t *testing.T) {
+	for _, stray := range []bool{true, false} {
+		var out strings.Builder
+		printStray(terminal.New(os.Stdin, &out, &out), &rebuild.Report{Stray: stray}, "/work")
+		if strings.Contains(out.String(), "/work stays") != stray {
+			t.Errorf("%v: %q", stray, out.String())
+		}
+	}
+}
+
+// The fix continues the unfinished restore, also if the command names another snapshot.
+func TestUnfinishedRebuildIsNamed(t *testing.T) {
+	a := newApp(terminal.New(os.Stdin, new(strings.Builder), new(strings.Builder)))
+	for _, other := range []bool{true, false} {
+		v := &restoreFlags{flags: restoreCommand(a).Flags()}
+		left := &rebuild.UnfinishedError{WorkFolder: "/work", Snapshot: manifest.Hash{0x12, 0x34}, Other: other}
+		p := explain(t.Context(), v.nameUnfinished(&remedy.Error{Kind: remedy.Refused, Err: left, Effect: "nothing was changed"}))
+		if p.Kind != remedy.Refused || p.Effect != "nothing was changed" ||
+			!strings.HasSuffix(p.Fix, ":\nholdfast restore 1234000000 --resume") ||
+			strings.Contains(p.Fix, "delete the folder") != other {
+			t.Errorf("%v: %+v", other, p)
+		}
+	}
+}

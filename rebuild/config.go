@@ -1,0 +1,91 @@
+package rebuild
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
+	"holdfast/manifest"
+	"holdfast/remedy"
+	"holdfast/vault"
+)
+
+// maxConfigSize bounds the files that are read as configuration. GoToSocial's own
+// example has 50 KiB.
+const maxConfigSize = 1 << 20
+
+// newMachine finds out where everything belongs, from GoToSocial's configuration.
+func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine, error) {
+	rec := snap.Record
+	m := &Machine{
+		Facts: rec.Facts, Domain: rec.Instance, Replace: o.Replace, Verbatim: o.Verbatim, ConfigGiven: o.GoToSocial != "",
+	}
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Part == manifest.Files {
+			f.Extents = nil
+			m.Files = append(m.Files, f)
+		}
+	}
+	var err error
+	if m.Config, err = readConfig(ctx, snap, m.Files, o.GoToSocial); err != nil {
+		return nil, err
+	}
+	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.RunsAs())
+	if m.Config.Domain() != rec.Instance {
+		return nil, &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", rec.Instance, m.Config.Domain()),
+			Fix:  "give the configuration of that instance by --gotosocial"}
+	}
+	m.Bucket, err = media.OpenClient(m.Config, 0)
+	return m, err
+}
+
+// readConfig reads the configuration file that a person gave, or the configuration in
+// the snapshot. A given file says nothing about the unit: user and program come from
+// the snapshot, if its configuration can be read.
+func readConfig(
+	ctx context.Context, snap *vault.Snapshot, files []manifest.File, given string,
+) (*gotosocial.Config, error) {
+	restored, err := readRestoredConfig(ctx, snap, files)
+	if given == "" || ctx.Err() != nil {
+		return restored, err
+	}
+	c, loadErr := gotosocial.Load(given, nil)
+	if err == nil && loadErr == nil {
+		c.RunLike(restored)
+	}
+	return c, loadErr
+}
+
+// readRestoredConfig reads the configuration in the snapshot.
+func readRestoredConfig(
+	ctx context.Context, snap *vault.Snapshot, files []manifest.File,
+) (c *gotosocial.Config, err error) {
+	var paths []string
+	for _, f := range files {
+		if !f.Missing && f.Size <= maxConfigSize {
+			paths = append(paths, string(f.Part)+"/"+f.Path)
+		}
+	}
+	unusable := func(err error) error {
+		return &remedy.Error{Kind: remedy.Setting, Err: err,
+			Fix: "give GoToSocial's configuration by --gotosocial; holdfast ls and cat get files of the snapshot"}
+	}
+	if len(paths) == 0 {
+		return nil, unusable(errors.New("the snapshot has no configuration of GoToSocial"))
+	}
+	err = snap.Lend(ctx, &Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
+		if c, err = gotosocial.RestoredConfig(os.DirFS(dir), snap.Record.Instance); err != nil {
+			return unusable(err)
+		}
+		return nil
+	})
+	return c, err
+}

@@ -1,0 +1,132 @@
+package rebuild
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
+	"holdfast/remedy"
+	"holdfast/vault"
+)
+
+const environmentName = "run.env"
+
+// environment is the content of run.env, which makes a server start over a restored
+// folder. Both EnvironmentFile= of systemd and a shell read the file. Paths and values
+// are quoted for both.
+type environment struct {
+	File        string   // the path of run.env
+	Config      string   // the path of the restored configuration file, or ""
+	HasConfig   bool     // the folder has a configuration of the domain, in a file or elsewhere
+	Others      []string // more configuration files of the domain
+	Variables   []string // files with variables or flags of the server
+	GoToSocial  string   // the version, or ""
+	Migration   string   // the last migration, or ""
+	Database    string   // how a person makes the database, or ""
+	Assignments []string // "GTS_KEY=VALUE"
+}
+
+var environmentText = template.Must(template.New(environmentName).Parse(
+	`# GoToSocial over this restored folder. To start it in a shell, as the server's user:
+#
+#   set -a; . {{.File}}; set +a
+{{- if not .HasConfig}}
+#   gotosocial --config-path YOUR-CONFIG server start
+#
+# No configuration file was restored: set all else as it was before the first start,
+# account-domain too where it is not below. It is never to change.
+{{- else if not .Config}}
+#   gotosocial server start
+#
+# No configuration file of this domain was restored: all stood in the files below.
+{{- else}}
+#   gotosocial --config-path {{.Config}} server start
+{{- end}}
+{{- with .Others}}
+#
+# Other configurations of this domain were restored. If the server's own is among them,
+# name that one, and set the paths below as it has them:
+{{- range .}}
+#   {{.}}{{end}}{{end}}
+{{- with .Variables}}
+#
+# The server also got variables or flags from these restored files, passwords maybe among
+# them. Give it those first, what is below last; of a flag (--host) make a variable (GTS_HOST):
+{{- range .}}
+#   {{.}}{{end}}{{end}}
+#
+# As a service: EnvironmentFile= with this file. The folder must belong to the
+# server's user: chown -R gotosocial: FOLDER
+{{- if or .GoToSocial .Migration}}
+# Use GoToSocial {{or .GoToSocial "(unknown)"}} or newer (last migration {{or .Migration "(unknown)"}}).
+{{- end}}
+{{.Database}}
+{{- range .Assignments}}{{.}}
+{{end}}`))
+
+// environment returns the text of run.env for a folder whose files lie in staging.
+func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error) {
+	restored := gotosocial.RestoredFolder{Path: d.Path, Files: staging}
+	remains := restored.Remains(s.Domain)
+	database := instance.OpenRestored(s.Facts, d.Verbatim)
+	e := environment{
+		File:       gotosocial.Quote(filepath.Join(d.Path, environmentName)),
+		HasConfig:  remains.Config != nil,
+		GoToSocial: remedy.Printable(s.Facts.GoToSocial),
+		Migration:  remedy.Printable(s.Facts.Migration),
+		Database:   database.Instructions(d.Path, s.Facts),
+	}
+	if remains.Config != nil && remains.Config.File != "" {
+		e.Config = gotosocial.Quote(restored.Here(remains.Config.File))
+	}
+	for _, file := range remains.Others {
+		e.Others = append(e.Others, gotosocial.Quote(restored.Here(file)))
+	}
+	for _, file := range remains.Environment {
+		e.Variables = append(e.Variables, gotosocial.Quote(file))
+	}
+	for _, setting := range d.settings(restored, remains.Config, database, s) {
+		key := strings.ToUpper(strings.ReplaceAll(setting.Key, "-", "_"))
+		e.Assignments = append(e.Assignments, fmt.Sprintf("GTS_%s=%s", key, gotosocial.Quote(setting.Value)))
+	}
+	var b strings.Builder
+	err := environmentText.Execute(&b, e)
+	return b.String(), err
+}
+
+// restoredPaths are the settings whose files the folder may hold.
+var restoredPaths = []string{
+	"letsencrypt-cert-dir", "tls-certificate-chain", "tls-certificate-key", "web-template-base-dir", "web-asset-base-dir",
+}
+
+// settings are the settings of a server over the folder. config may be nil.
+func (d *Directory) settings(
+	restored gotosocial.RestoredFolder, config *gotosocial.Config, database instance.RestoredDatabase, s vault.Restored,
+) []gotosocial.Setting {
+	set := []gotosocial.Setting{{Key: "host", Value: s.Domain}}
+	account := s.Facts.AccountDomain
+	if config != nil {
+		account = cmp.Or(account, config.Get("account-domain"))
+	}
+	if account != "" {
+		set = append(set, gotosocial.Setting{Key: "account-domain", Value: account})
+	}
+	set = append(set, database.Settings(d.Path)...)
+	set = append(set, gotosocial.Setting{Key: "storage-backend", Value: "local"},
+		gotosocial.Setting{Key: "storage-local-base-path", Value: filepath.Join(d.Path, media.StorageFolder)})
+	if config == nil {
+		return set
+	}
+	for _, key := range restoredPaths {
+		if path := restored.Find(config.Absolute(config.Get(key))); path != "" {
+			set = append(set, gotosocial.Setting{Key: key, Value: filepath.Join(d.Path, path)})
+		}
+	}
+	return set
+}

@@ -1,0 +1,134 @@
+package rebuild
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"holdfast/disk"
+	"holdfast/remedy"
+)
+
+// journal is the memory of a run across interruptions. It lies in the work folder.
+type journal struct {
+	State   state   `json:"state"`
+	Request Request `json:"request"`
+	// Nonce tells this run from a later run with an equal request. Without a nonce,
+	// the later run would take the database of the first one for its own work.
+	Nonce string `json:"nonce"`
+}
+
+const journalName = "journal.json"
+
+// state is the step of a run that is under way. The steps before are done.
+type state string
+
+// The states, in the order of the steps. The package comment has the drawing.
+const (
+	unbegun     state = "" // there is no journal
+	createUser  state = "user"
+	fetch       state = "fetch"
+	putDatabase state = "database"
+	putMedia    state = "media"
+	putFiles    state = "files"
+	check       state = "check"
+	giveStorage state = "storage"
+	clearUp     state = "clear"
+)
+
+// successors are the transitions: the state that follows each state. After clearUp
+// there is no journal.
+var successors = map[state]state{
+	unbegun:     createUser,
+	createUser:  fetch,
+	fetch:       putDatabase,
+	putDatabase: putMedia,
+	putMedia:    putFiles,
+	putFiles:    check,
+	check:       giveStorage,
+	giveStorage: clearUp,
+}
+
+// reached reports whether the step of a state has begun, or is done.
+func (s state) reached(step state) bool {
+	for at := unbegun; ; at = successors[at] {
+		switch {
+		case at == step:
+			return true
+		case at == s || at == clearUp:
+			return false
+		}
+	}
+}
+
+// newJournal is the journal of a run that begins.
+func newJournal(r Request) journal { return journal{Request: r, Nonce: rand.Text()} }
+
+// runID names the run, and what the run marks as its own: temporary files, and the
+// comment on a database of PostgreSQL. Other users can't guess the name.
+func (j *journal) runID() string {
+	sum := sha256.Sum256([]byte(j.Nonce + j.Request.ID()))
+	return base32.StdEncoding.EncodeToString(sum[:])[:26]
+}
+
+// enter moves the run to the next state, durably.
+func (j *journal) enter(next state, file string) error {
+	if next == unbegun || successors[j.State] != next {
+		return fmt.Errorf("rebuild: state %q can't follow %q", next, j.State)
+	}
+	moved := *j
+	moved.State = next
+	text, err := json.Marshal(moved)
+	if err != nil {
+		return err
+	}
+	if err := disk.Replace(file, text); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	*j = moved
+	return nil
+}
+
+// readJournal reads a journal. If there is none, the state is unbegun.
+func readJournal(file string) (j journal, err error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err != nil {
+		return j, err
+	}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return j, fmt.Errorf("read %s: %w", file, err)
+	}
+	if !slices.Contains(states(), j.State) {
+		return j, &remedy.Error{Kind: remedy.Refused, What: "another version of Holdfast wrote " + file, Effect: nothing,
+			Fix: "finish that restore with the version that began it; or delete the folder of the file, and begin anew"}
+	}
+	return j, nil
+}
+
+// states are the states of a journal, in their order.
+func states() (all []state) {
+	for s := successors[unbegun]; s != unbegun; s = successors[s] {
+		all = append(all, s)
+	}
+	return all
+}
+
+// subjectSteps are the steps that change what a finding is about.
+var subjectSteps = map[Subject]state{
+	DatabaseSubject: putDatabase, MediaSubject: putMedia, FileSubject: putFiles, SpaceSubject: fetch,
+}
+
+// causes reports whether a finding may be about the run's own work.
+func (j *journal) causes(s Subject) bool {
+	step, changes := subjectSteps[s]
+	return changes && j.State.reached(step)
+}

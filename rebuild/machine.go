@@ -1,0 +1,183 @@
+package rebuild
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"holdfast/disk"
+	"holdfast/instance"
+	"holdfast/instance/gotosocial"
+	"holdfast/instance/media"
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+// Machine is this machine as the target of a rebuild. Its methods put the parts of a
+// folder that [Directory] filled in the places of a configuration. Each of them moves
+// what is still in the folder, so that an interrupted method can be repeated.
+type Machine struct {
+	Config   *gotosocial.Config // where everything belongs
+	Facts    manifest.Facts
+	Domain   string
+	RunID    string          // unique, and the same in a run that continues this one
+	Folder   string          // what a restore filled
+	Files    []manifest.File // of the files part, as the listing has them
+	User     string          // "USER:GROUP" of the server; "" leaves all files to the user who runs this
+	Replace  bool            // rename what is in the way
+	Verbatim bool            // leave the database as it was
+	// ConfigGiven reports that a person gave Config in place of the snapshot's.
+	ConfigGiven bool
+	Bucket      media.Client // of the media, if Config has storage-backend s3
+}
+
+// request is what this machine is to become.
+func (m *Machine) request(snapshot manifest.Hash, verbatim bool) Request {
+	return Request{
+		Snapshot: snapshot, Domain: m.Domain, Database: m.databaseName(), Media: m.media().Place().Name,
+		Config: m.Config.File, User: m.User, Verbatim: verbatim,
+	}
+}
+
+// mover moves restored files to their places.
+func (m *Machine) mover() (*disk.Mover, error) {
+	database, err := m.database()
+	if err != nil {
+		return nil, err
+	}
+	return &disk.Mover{
+		Run: m.RunID, User: m.User, Replace: m.Replace,
+		Own:      []string{database.Place().Folder},
+		OwnTrees: []string{m.media().Place().Folder, m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))},
+	}, nil
+}
+
+func (m *Machine) database() (instance.DatabaseTarget, error) {
+	return instance.OpenDatabaseTarget(m.Config)
+}
+
+func (m *Machine) media() instance.MediaTarget {
+	return instance.OpenMediaTarget(m.Config, m.Bucket)
+}
+
+// databaseName tells the database's place from all others, or is "" if the
+// configuration names no database.
+func (m *Machine) databaseName() string {
+	database, err := m.database()
+	if err != nil {
+		return ""
+	}
+	return database.Place().Name
+}
+
+// folder is the folder on this machine in which most of the restored files go, or ""
+// if media and database go elsewhere.
+func (m *Machine) folder() (string, error) {
+	database, err := m.database()
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(m.media().Place().Folder, database.Place().Folder), nil
+}
+
+// PutDatabase puts the database in its place.
+func (m *Machine) PutDatabase(ctx context.Context) (notes []string, err error) {
+	mover, err := m.mover()
+	if err != nil {
+		return nil, err
+	}
+	target, err := m.database()
+	if err != nil {
+		return nil, err
+	}
+	notes, err = target.Put(ctx, m.Folder, mover)
+	return notes, explainInTheWay(err)
+}
+
+// PutMedia puts the media in their folder or bucket.
+func (m *Machine) PutMedia(ctx context.Context) (notes []string, err error) {
+	mover, err := m.mover()
+	if err != nil {
+		return nil, err
+	}
+	notes, err = m.media().Put(ctx, m.Folder, mover)
+	return notes, explainInTheWay(err)
+}
+
+// PutFiles puts each file of the files part under its old path, for its old user.
+// Links come last, when their targets exist.
+func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
+	mover, err := m.mover()
+	if err != nil {
+		return nil, err
+	}
+	files := slices.Clone(m.Files)
+	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := m.putFile(f, mover); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"files: " + remedy.Plural(len(m.Files), "file") + ", each where it was"}, nil
+}
+
+// putFile puts one file under its old path. A file that is not in the folder was moved
+// by an earlier run, or was missing when the snapshot was made.
+func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
+	from, to := filepath.Join(m.Folder, "files", f.Path), "/"+f.Path
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	same, err := disk.SameBytes(from, to)
+	if err != nil {
+		return err
+	}
+	if !same {
+		if _, err := mover.Aside(to, ""); err != nil {
+			return explainInTheWay(err)
+		}
+	}
+	if err := mover.Move(from, to, f.User); err != nil {
+		return fmt.Errorf("place %s: %w", to, explainInTheWay(err))
+	}
+	return nil
+}
+
+// GiveStorage gives the media folder to the server, even if a disk is mounted there.
+// The server's user may then rename the entries of the folder, and the work folder may
+// be one of them: GiveStorage comes last.
+func (m *Machine) GiveStorage() error {
+	mover, err := m.mover()
+	if err != nil {
+		return err
+	}
+	return m.media().GiveToServer(mover)
+}
+
+// explainInTheWay adds the fix to an error about something in the way, unless the
+// error has a fix.
+func explainInTheWay(err error) error {
+	var there *disk.InTheWay
+	if !errors.As(err, &there) || fixOf(err) != "" {
+		return err
+	}
+	fix := "--replace renames it to " + filepath.Base(there.Path) + disk.AsideSuffix
+	return &remedy.Error{Kind: remedy.Refused, Err: err, Fix: fix}
+}
+
+// fixOf returns the fix of an error, or "".
+func fixOf(err error) string {
+	var p *remedy.Error
+	if errors.As(err, &p) {
+		return p.Fix
+	}
+	return ""
+}

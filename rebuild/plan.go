@@ -1,0 +1,241 @@
+package rebuild
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/mod/semver"
+
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+// Subject is what a finding is about. The text is shown to a person, and part of the
+// JSON output.
+type Subject string
+
+// The subjects, in the order of [Machine.Inspect].
+const (
+	DomainSubject   Subject = "domain"
+	UserSubject     Subject = "user"
+	ServerSubject   Subject = "GoToSocial"
+	DatabaseSubject Subject = "database"
+	MediaSubject    Subject = "media"
+	FileSubject     Subject = "file"
+	SpaceSubject    Subject = "space"
+)
+
+// Finding is one result of the inspection before a rebuild.
+type Finding struct {
+	Subject Subject `json:"what"`
+	Detail  string  `json:"detail"`        // for a person
+	Fix     string  `json:"fix,omitempty"` // what the person can do
+	Refused bool    `json:"refused,omitempty"`
+}
+
+// Inspect looks at this machine, and asks who answers for the domain. Inspect changes
+// nothing. sizes are the parts of the snapshot. A finding that is Refused forbids the
+// rebuild.
+func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.Total, oldIsDead bool) []Finding {
+	findings := []Finding{m.inspectDomain(ctx, oldIsDead), m.inspectUser(), m.inspectServer(ctx)}
+	findings = append(findings, m.inspectDatabase(ctx)...)
+	findings = append(findings, m.inspectMedia(ctx))
+	findings = append(findings, m.inspectFiles()...)
+	return append(findings, m.inspectSpace(sizes))
+}
+
+// refused is the finding of an error that forbids the rebuild.
+func refused(s Subject, err error) Finding {
+	return Finding{Subject: s, Detail: err.Error(), Fix: fixOf(err), Refused: true}
+}
+
+// inspectServer compares the version of the installed GoToSocial with the snapshot's:
+// an older server breaks a newer database.
+func (m *Machine) inspectServer(ctx context.Context) Finding {
+	f := Finding{Subject: ServerSubject}
+	want := cmp.Or(m.Facts.GoToSocial, "an unknown version")
+	have := m.installedVersion(ctx)
+	switch {
+	case have == "":
+		f.Detail = fmt.Sprintf("not installed; the instance ran %s (last migration %s)",
+			want, cmp.Or(m.Facts.Migration, "unknown"))
+		f.Fix = installFix(m.Facts.GoToSocial)
+	case m.Facts.GoToSocial != "" && semver.Compare("v"+have, "v"+m.Facts.GoToSocial) < 0:
+		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the snapshot is of %s: an older server breaks a newer database",
+			have, want)
+		f.Fix = installFix(m.Facts.GoToSocial)
+		f.Refused = true
+	default:
+		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the instance ran %s", have, want)
+	}
+	return f
+}
+
+const releases = "https://codeberg.org/superseriousbusiness/gotosocial/releases"
+
+// installFix says how to install a version of GoToSocial, or how to choose one if the
+// version is unknown.
+func installFix(version string) string {
+	if version == "" {
+		return "install the version that ran before, or a newer one: " + releases
+	}
+	return fmt.Sprintf("install it: %s/download/v%s/gotosocial_%s_linux_amd64.tar.gz", releases, version, version)
+}
+
+// nobody is the number of the user without rights.
+const nobody = 65534
+
+// installedVersion asks the installed program for its version, as a user without
+// rights. The result is "" if there is no program, or no answer.
+func (m *Machine) installedVersion(ctx context.Context) string {
+	path := m.Config.Program()
+	if path == "" {
+		return ""
+	}
+	as := &syscall.Credential{Uid: nobody, Gid: nobody}
+	if uid, gid, err := disk.IDs(m.User); err == nil && uid > 0 && os.Geteuid() == 0 {
+		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	version, err := gotosocial.AskVersion(ctx, path, as)
+	if err != nil {
+		return ""
+	}
+	return version
+}
+
+// inspectDatabase looks for a database in the way, and for the server of PostgreSQL.
+func (m *Machine) inspectDatabase(ctx context.Context) (findings []Finding) {
+	details, err := m.databaseDetails(ctx)
+	if err != nil {
+		return []Finding{refused(DatabaseSubject, err)}
+	}
+	for _, detail := range details {
+		findings = append(findings, Finding{Subject: DatabaseSubject, Detail: detail})
+	}
+	return findings
+}
+
+func (m *Machine) databaseDetails(ctx context.Context) ([]string, error) {
+	if engine := m.Config.Engine(); engine != m.Facts.Engine {
+		return nil, &remedy.Error{Kind: remedy.Setting,
+			What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", m.Facts.Engine, engine),
+			Fix:  "give a configuration of the snapshot's engine by --gotosocial"}
+	}
+	target, err := m.database()
+	if err != nil {
+		return nil, err
+	}
+	mover, err := m.mover()
+	if err != nil {
+		return nil, err
+	}
+	details, err := target.Look(ctx, m.Facts, mover)
+	return details, explainInTheWay(err)
+}
+
+// inspectMedia looks for media in the way.
+func (m *Machine) inspectMedia(ctx context.Context) Finding {
+	mover, err := m.mover()
+	if err != nil {
+		return refused(MediaSubject, err)
+	}
+	detail, err := m.media().Look(ctx, filepath.Dir(m.Folder), mover)
+	if err != nil {
+		return refused(MediaSubject, err)
+	}
+	return Finding{Subject: MediaSubject, Detail: detail}
+}
+
+// inspectFiles names every file that the rebuild would write, because the snapshot
+// decides their paths.
+func (m *Machine) inspectFiles() (findings []Finding) {
+	server := m.serverCommands()
+	missing := map[string][][]string{} // the commands that create each user
+	for _, file := range m.Files {
+		if _, asked := missing[file.User]; !asked && os.Geteuid() == 0 {
+			missing[file.User] = subtract(userCommands(file.User), server)
+		}
+		findings = append(findings, m.inspectFile(file, missing[file.User]))
+	}
+	return findings
+}
+
+// inspectFile looks at the path of one file. missing are the commands that create the
+// file's user.
+func (m *Machine) inspectFile(file manifest.File, missing [][]string) Finding {
+	path := "/" + file.Path
+	f := Finding{Subject: FileSubject, Detail: path}
+	if file.Link != "" {
+		f.Detail += " -> " + string(file.Link)
+	}
+	switch {
+	case file.Missing:
+		f.Detail += ": missing in the snapshot"
+		return f
+	case len(missing) > 0:
+		f.Detail += fmt.Sprintf(": its user %s does not exist on this machine", file.User)
+		f.Fix, f.Refused = "install what brings that user or group, or: "+remedy.ShellLine(missing...), true
+		return f
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+	case isSameFile(path, info, file):
+		f.Detail += ", as it is"
+	case m.Replace:
+		f.Detail += "; the present file is renamed to " + filepath.Base(path) + disk.AsideSuffix
+	default:
+		f.Detail += " is there already, with other contents"
+		f.Fix, f.Refused = fixOf(explainInTheWay(&disk.InTheWay{Path: path})), true
+	}
+	return f
+}
+
+// isSameFile reports whether path is the snapshot's file or link.
+func isSameFile(path string, info fs.FileInfo, file manifest.File) bool {
+	link, err := os.Readlink(path)
+	if file.Link != "" || err == nil {
+		return link == string(file.Link)
+	}
+	return info.Size() == file.Size && hasSum(path, file.SHA256)
+}
+
+// hasSum reports whether a file has the hash of the snapshot's file.
+func hasSum(path string, want *manifest.Hash) bool {
+	f, err := disk.Open(path)
+	if err != nil || want == nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return err == nil && manifest.Hash(sum.Sum(nil)) == *want
+}
+
+// inspectSpace compares the sizes with the free space for the fetched data.
+func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) Finding {
+	var need int64
+	for _, total := range sizes {
+		need += total.Bytes
+	}
+	dir := disk.Nearest(m.Folder)
+	free, err := disk.Free(dir)
+	if err != nil {
+		return refused(SpaceSubject, err)
+	}
+	f := Finding{Subject: SpaceSubject}
+	f.Detail = fmt.Sprintf("the restore needs %d MiB; the disk of %s has %d MiB free", need>>20, dir, free>>20)
+	if need > free {
+		f.Fix, f.Refused = "make room, or name a folder on another disk by --work", true
+	}
+	return f
+}

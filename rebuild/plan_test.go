@@ -1,0 +1,58 @@
+package rebuild
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
+	"holdfast/manifest"
+)
+
+// A restore asks the binary that the unit in the snapshot runs, as a backup does.
+func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
+	dir := small(t, "WAL")
+	testkit.OK(t, os.Chmod(filepath.Dir(dir), 0o755)) // nobody must reach the program
+	testkit.OK(t, os.Chmod(dir, 0o755))
+	testkit.OK(t, os.WriteFile(dir+"/gotosocial-custom", []byte("#!/bin/sh\necho gotosocial version 0.19.1\n"), 0o755))
+	restored := t.TempDir()
+	testkit.Write(t, filepath.Join(restored, "files/etc/gts/config.yaml"), "host: social.example.org\ndb-type: sqlite\ndb-address: "+
+		"/nowhere/sqlite.db\n")
+	testkit.Write(t, filepath.Join(restored, "files/etc/systemd/system/gts.service"),
+		"[Service]\nUser=gts\nExecStart="+dir+"/gotosocial-custom --config-path /etc/gts/config.yaml server start\n")
+	c, err := gotosocial.RestoredConfig(os.DirFS(restored), "social.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Machine{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite,
+		GoToSocial: "0.20.0"}, Folder: restored}
+	if f := firstRefused(r.Inspect(t.Context(), nil, true)); f.Subject != "GoToSocial" || !strings.Contains(f.Detail,
+		"0.19.1 is installed") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestConfigurationThatWasGivenIsTheFirstThingLeftToDo(t *testing.T) {
+	c, err := gotosocial.Load(small(t, "WAL")+"/config.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, given := range []bool{true, false} {
+		r := &Machine{Config: c, ConfigGiven: given}
+		if first := r.Remaining(t.Context())[0]; strings.Contains(first, "the restore went by "+c.File) != given {
+			t.Errorf("given %v: %s", given, first)
+		}
+	}
+}
+
+// firstRefused is the first finding that forbids a rebuild.
+func firstRefused(findings []Finding) Finding {
+	for _, f := range findings {
+		if f.Refused {
+			return f
+		}
+	}
+	return Finding{}
+}

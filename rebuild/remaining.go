@@ -1,0 +1,43 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+)
+
+// Remaining returns the tasks that a rebuild leaves to a person, in their order.
+func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
+	if m.ConfigGiven {
+		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
+			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))
+	}
+	if version := m.Facts.GoToSocial; version != "" {
+		tasks = append(tasks, fmt.Sprintf("if GoToSocial %s or newer is not installed, %s", version, installFix(version)))
+	} else {
+		tasks = append(tasks, installFix(""))
+	}
+	tasks = append(tasks,
+		fmt.Sprintf("point the name %s to this machine (DNS), and set up the web server or proxy in front of GoToSocial "+
+			"as before", m.Domain),
+		"make sure that the old server never starts again",
+		"start GoToSocial: "+m.startCommand(),
+		"set up Holdfast here: holdfast init with a new prefix in the bucket; the old kit still restores the old snapshots",
+	)
+	if target, err := m.database(); err == nil {
+		tasks = append(tasks, target.Rest(ctx)...)
+	}
+	return tasks
+}
+
+// startCommand returns the command that starts the server: by the restored unit, if
+// there is one.
+func (m *Machine) startCommand() string {
+	for _, f := range m.Files {
+		if dir, name := filepath.Split("/" + f.Path); dir == "/etc/systemd/system/" && filepath.Ext(name) == ".service" {
+			return "systemctl daemon-reload && systemctl enable --now " + name
+		}
+	}
+	return fmt.Sprintf("gotosocial --config-path %s server start, in %s, as the server's user",
+		m.Config.File, m.Config.WorkingDir)
+}

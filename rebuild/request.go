@@ -1,0 +1,65 @@
+package rebuild
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"holdfast/manifest"
+)
+
+// Request is what a run restores, and to where. Two runs with equal requests do the
+// same work. The fields are the resolved values: a default and the same value by a
+// flag are equal.
+type Request struct {
+	Snapshot manifest.Hash `json:"snapshot"` // the record's name
+	Domain   string        `json:"domain"`
+	Database string        `json:"database"` // a path, or a server with a database's name
+	Media    string        `json:"media"`    // a path, or a bucket with its endpoint
+	Config   string        `json:"config"`   // GoToSocial's configuration file
+	User     string        `json:"user"`     // "USER:GROUP" of the server
+	Verbatim bool          `json:"verbatim"` // the database stays as it was
+}
+
+// ID identifies the request: equal requests, and no others, have the same ID.
+func (r Request) ID() string {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // strings, a hash and a bool always marshal
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// difference names the fields in which another request differs, with both values.
+func (r Request) difference(other Request) string {
+	var fields []string
+	for _, f := range []struct{ name, was, is string }{
+		{"snapshot", r.Snapshot.Hex(), other.Snapshot.Hex()},
+		{"domain", r.Domain, other.Domain},
+		{"database", r.Database, other.Database},
+		{"media", r.Media, other.Media},
+		{"configuration", r.Config, other.Config},
+		{"user", r.User, other.User},
+		{"verbatim", fmt.Sprint(r.Verbatim), fmt.Sprint(other.Verbatim)},
+	} {
+		if f.was != f.is {
+			fields = append(fields, fmt.Sprintf("%s was %q and is %q", f.name, f.was, f.is))
+		}
+	}
+	return strings.Join(fields, "; ")
+}
+
+// Options are a person's choices for a run.
+type Options struct {
+	GoToSocial string // GoToSocial's configuration file; default: the one in the snapshot
+	User       string // "USER:GROUP" of the server; default: the recorded user
+	Work       string // an existing or new folder for the work folder; default: near the media
+	State      string // the folder for the work folder if neither media nor database are on this machine
+	Verbatim   bool   // leave the database as it was
+	Replace    bool   // rename what is in the way
+	Resume     bool   // continue an unfinished run
+	OldIsDead  bool   // whatever answers for the domain is not the old server
+}

@@ -1,0 +1,63 @@
+package rebuild
+
+import (
+	"strings"
+	"testing"
+
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+var example = Request{
+	Snapshot: manifest.Hash{1}, Domain: "example.org", Database: "/srv/sqlite.db", Media: "/srv/storage",
+	Config: "/srv/config.yaml", User: "gts:gts",
+}
+
+// changes are requests that differ from the example in one field.
+var changes = map[string]func(*Request){
+	"snapshot":      func(r *Request) { r.Snapshot[31] = 1 },
+	"domain":        func(r *Request) { r.Domain = "other.example" },
+	"database":      func(r *Request) { r.Database = "/other.db" },
+	"media":         func(r *Request) { r.Media = "/other" },
+	"configuration": func(r *Request) { r.Config = "/other.yaml" },
+	"user":          func(r *Request) { r.User = "gts:" },
+	"verbatim":      func(r *Request) { r.Verbatim = true },
+}
+
+func TestEachFieldTellsRequestsApart(t *testing.T) {
+	ids := map[string]string{example.ID(): "none"}
+	for field, change := range changes {
+		other := example
+		change(&other)
+		if same, known := ids[other.ID()]; known {
+			t.Errorf("requests that differ in %s and %s have one ID", field, same)
+		}
+		ids[other.ID()] = field
+		if got := example.difference(other); !strings.HasPrefix(got, field+" was ") || strings.Contains(got, ";") {
+			t.Errorf("%s: %s", field, got)
+		}
+	}
+	if equal := example; equal.ID() != example.ID() || example.difference(equal) != "" {
+		t.Error("equal requests differ")
+	}
+}
+
+func TestRunContinuesOnlyItsOwnRequest(t *testing.T) {
+	for field, change := range changes {
+		for _, resume := range []bool{true, false} {
+			r := &Rebuild{
+				request: example, options: Options{Resume: resume}, work: &workFolder{path: "/work"}, machine: new(Machine),
+			}
+			other := newJournal(example)
+			change(&other.Request)
+			err := r.checkJournal(other)
+			if !remedy.Is(err, remedy.Refused) || strings.Contains(err.Error(), "other things") != (resume && field != "snapshot") {
+				t.Errorf("%s, resume %v: %v", field, resume, err)
+			}
+			same := r.checkJournal(newJournal(example))
+			if (same == nil) != resume {
+				t.Errorf("the same request, resume %v: %v", resume, same)
+			}
+		}
+	}
+}
