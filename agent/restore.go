@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -124,8 +123,7 @@ func ScratchFolder(to string) string {
 // RestoreReport is the result of a restore.
 type RestoreReport struct {
 	*vault.RestoreReport
-	Damage   string // the note about damage in a database that was restored verbatim, or ""
-	Missing  int64  // files that the backup did not find, named in the vault's report or not
+	Missing  int64 // files that the backup did not find, named in the vault's report or not
 	Duration time.Duration
 }
 
@@ -156,11 +154,6 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 	report = &RestoreReport{RestoreReport: done, Missing: int64(len(done.Missing)), Duration: time.Since(began)}
 	if cfg.whole() {
 		report.Missing = snap.Record.Missing
-	}
-	for _, note := range done.Notes {
-		if strings.HasPrefix(note, rebuild.DamageNote) {
-			report.Damage = note
-		}
 	}
 	return report, nil
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -28,11 +29,15 @@ type Mover struct {
 // AsideSuffix ends the name of a file that [Mover.Aside] renamed.
 const AsideSuffix = ".before-restore"
 
-// InTheWay reports a file at the final path of a restored file. errors.Is takes an
-// InTheWay for [fs.ErrExist].
-type InTheWay struct{ Path string }
+// InTheWay reports a file at the final path of a restored file, or a database with the
+// final name. Renaming it aside, by [Mover.Replace], helps. errors.Is takes an InTheWay
+// for [fs.ErrExist].
+type InTheWay struct {
+	Path   string
+	Detail string // follows Path in the text; default: "is there already"
+}
 
-func (e *InTheWay) Error() string { return e.Path + " is there already" }
+func (e *InTheWay) Error() string { return e.Path + " " + cmp.Or(e.Detail, "is there already") }
 
 // Is reports whether target is [fs.ErrExist].
 func (e *InTheWay) Is(target error) bool { return target == fs.ErrExist }

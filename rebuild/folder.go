@@ -20,21 +20,21 @@ import (
 	"holdfast/vault"
 )
 
-// Directory is what a restore makes: a folder with sqlite.db, or database/*.sql
-// and *.copy for psql, storage/KEY, files/ABSOLUTE/PATH, and a run.env that makes
-// a server start over them.
+// Directory is the layout of a restored folder: sqlite.db, or database/*.sql and *.copy
+// for psql; storage/KEY; files/ABSOLUTE/PATH; and run.env, which makes a server start
+// over the folder. Directory is a [vault.Target].
 type Directory struct {
 	Path string // the folder's final, absolute path
-	// Verbatim leaves the database as it was, byte for byte. Otherwise remote
-	// media, which no backup holds, are marked as not cached: the server would
-	// answer 404 for them for ever.
+	// Verbatim leaves the database as it was, byte for byte. Otherwise remote media are
+	// marked as not cached. No backup holds remote media, and a server never fetches
+	// again what is marked as cached.
 	Verbatim bool
 }
 
-// PathOf is where a file belongs in the folder.
+// PathOf returns the path of a file in the folder.
 func (d *Directory) PathOf(f manifest.File) (string, error) {
 	if !manifest.ValidPath(f.Path) {
-		return "", fmt.Errorf("%q is no path of a listing", f.Path)
+		return "", fmt.Errorf("%q is not a path of a listing", f.Path)
 	}
 	switch f.Part {
 	case manifest.Database:
@@ -44,47 +44,47 @@ func (d *Directory) PathOf(f manifest.File) (string, error) {
 		case f.PageSize == 0 && (ext == ".sql" || ext == ".copy") && !strings.Contains(f.Path, "/"):
 			return path.Join(postgres.Folder, f.Path), nil
 		}
-		return "", fmt.Errorf("database file %q is none of a SQLite or PostgreSQL instance: a newer Holdfast may know it", f.Path)
+		return "", fmt.Errorf("unknown database file %q: a newer Holdfast may know the file", f.Path)
 	case manifest.Media:
 		return path.Join(media.StorageFolder, f.Path), nil
 	case manifest.Files:
 		return path.Join("files", f.Path), nil
 	}
-	return "", fmt.Errorf("part %q has no place in a folder", f.Part)
+	return "", fmt.Errorf("part %q does not belong in a folder", f.Part)
 }
 
-// DamageNote begins the note about a database that is damaged, and was wanted
-// verbatim.
-const DamageNote = "the database is damaged, and is as it was: "
-
-// CheckDatabase checks a SQLite database and, unless it is wanted verbatim, marks remote
-// media as not cached. The file is durable then, and no log or journal is left. A
-// damaged one is an error, or a note where it is wanted verbatim.
-func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (notes []string, err error) {
+// CheckDatabase checks a database of SQLite. Unless Verbatim is set, CheckDatabase then
+// marks remote media as not cached. The file is durable when CheckDatabase returns, and
+// has no log or journal beside it. A damaged database is a [remedy.DamageError]; with
+// Verbatim the database stays as it was, and the result has the damage. PostgreSQL
+// checks a database while loading it.
+func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (checked vault.Checked, err error) {
 	if _, err := staging.Lstat(sqlite.FileName); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // of PostgreSQL there is nothing to check before it is loaded
+		return checked, nil
 	}
 	file := filepath.Join(staging.Name(), sqlite.FileName)
 	note, err := sqlite.Check(ctx, file)
 	var damaged *remedy.DamageError
 	if errors.As(err, &damaged) && d.Verbatim {
-		return []string{DamageNote + strings.Join(damaged.Findings, "; ")}, nil
+		checked.Damage = "the database is damaged, and is as it was: " + strings.Join(damaged.Findings, "; ")
+		return checked, nil
 	}
 	if err != nil {
-		return nil, err
+		return checked, err
 	}
-	notes = append(notes, note)
+	checked.Notes = append(checked.Notes, note)
 	if d.Verbatim {
-		return notes, nil
+		return checked, nil
 	}
 	n, err := sqlite.Uncache(ctx, file)
 	if err != nil {
-		return nil, fmt.Errorf("mark remote media as not cached: %w", sqlite.Damage(err))
+		return checked, fmt.Errorf("mark remote media as not cached: %w", sqlite.Damage(err))
 	}
 	if n > 0 {
-		notes = append(notes, fmt.Sprintf("%d remote media marked as not cached: the server fetches them again when somebody looks", n))
+		checked.Notes = append(checked.Notes,
+			fmt.Sprintf("%d remote media marked as not cached: the server fetches each again on demand", n))
 	}
-	return notes, nil
+	return checked, nil
 }
 
 // isComplete reports whether a restore filled the folder, and ended.
@@ -93,8 +93,8 @@ func (d *Directory) isComplete() bool {
 	return err == nil && !vault.Unfinished(d.Path)
 }
 
-// Finish makes the storage folder where there is none, and writes run.env,
-// durably. Without the database part there is nothing to do.
+// Finish makes the storage folder if there is none, and writes run.env durably. If the
+// restore leaves out the database part, Finish does nothing.
 func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {
 	if !s.Parts[manifest.Database] {
 		return nil, nil

@@ -76,12 +76,12 @@ func TestRemoteMediaAreMarkedAsNotCached(t *testing.T) {
 		t.Run(journal, func(t *testing.T) {
 			root := staged(t, journal)
 			before := testkit.Names(t, root.Name())
-			notes, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
+			checked, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(strings.Join(notes, "\n"), "2 remote media marked") {
-				t.Errorf("%q", notes)
+			if !strings.Contains(strings.Join(checked.Notes, "\n"), "2 remote media marked") {
+				t.Errorf("%+v", checked)
 			}
 			if after := testkit.Names(t, root.Name()); !slices.Equal(after, before) {
 				t.Errorf("%q, before %q", after, before)
@@ -139,9 +139,9 @@ func TestDamageIsFound(t *testing.T) {
 
 	// Verbatim means every byte as it was, also where that is bad.
 	before := testkit.Sum(t, filepath.Join(root.Name(), "sqlite.db"))
-	notes, err := (&Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
-	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], DamageNote) {
-		t.Errorf("%q, %v", notes, err)
+	checked, err := (&Directory{Path: "/target", Verbatim: true}).CheckDatabase(t.Context(), root)
+	if err != nil || len(checked.Notes) != 0 || !strings.HasPrefix(checked.Damage, "the database is damaged") {
+		t.Errorf("%+v, %v", checked, err)
 	}
 	if after := testkit.Sum(t, filepath.Join(root.Name(), "sqlite.db")); before != after ||
 		len(testkit.Names(t, root.Name())) != 3 {

@@ -121,7 +121,7 @@ func (s *single) PathOf(f manifest.File) (string, error) {
 	return "file", nil
 }
 
-func (*single) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (*single) CheckDatabase(context.Context, *os.Root) (Checked, error) { return Checked{}, nil }
 
 func (*single) Finish(context.Context, *os.Root, Restored) ([]string, error) {
 	return nil, nil

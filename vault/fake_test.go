@@ -312,7 +312,9 @@ func (folder) PathOf(f manifest.File) (string, error) {
 	return f.Path, nil
 }
 
-func (folder) CheckDatabase(context.Context, *os.Root) ([]string, error) { return nil, nil }
+func (folder) CheckDatabase(context.Context, *os.Root) (vault.Checked, error) {
+	return vault.Checked{}, nil
+}
 
 func (folder) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) { return nil, nil }
 

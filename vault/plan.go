@@ -23,7 +23,7 @@ import (
 type plan struct{ db *sql.DB }
 
 // planVersion changes whenever the plan's schema does.
-const planVersion = 4
+const planVersion = 5
 
 const planSchema = `
 CREATE TABLE files (

@@ -66,6 +66,7 @@ type RestoreReport struct {
 	Missing      []string // in the snapshot itself: the backup did not find them
 	Lost         []string // left out by Salvage
 	Notes        []string // by the target
+	Damage       string   // in a database that the target left as it was, or ""
 }
 
 // restore is one run.
@@ -131,7 +132,8 @@ func (r *restore) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("finish restore: %w", err)
 	}
-	r.report.Notes = append(r.journal.Notes, notes...)
+	r.report.Notes = append(r.journal.Checked.Notes, notes...)
+	r.report.Damage = r.journal.Checked.Damage
 	if err := r.sync(); err != nil {
 		return err
 	}
@@ -248,7 +250,7 @@ func (r *restore) checkDatabase(ctx context.Context) (err error) {
 	if err := r.enter(checking); err != nil {
 		return err
 	}
-	if r.journal.Notes, err = r.target.CheckDatabase(ctx, r.tree); err != nil {
+	if r.journal.Checked, err = r.target.CheckDatabase(ctx, r.tree); err != nil {
 		return fmt.Errorf("check the database: %w", err)
 	}
 	return r.enter(checked)

@@ -73,13 +73,13 @@ func TestInterruptedRestoreContinues(t *testing.T) {
 // interruptedCheck is a target whose check of the database is interrupted.
 type interruptedCheck struct{ folder }
 
-func (interruptedCheck) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
+func (interruptedCheck) CheckDatabase(_ context.Context, staging *os.Root) (checked vault.Checked, err error) {
 	for name, text := range map[string]string{"sqlite.db": "half mended", "sqlite.db-wal": "the other half"} {
 		if err := staging.WriteFile(name, []byte(text), 0o600); err != nil {
-			return nil, err
+			return checked, err
 		}
 	}
-	return nil, context.Canceled
+	return checked, context.Canceled
 }
 
 func TestRestoreInterruptedInTheDatabaseCheckFetchesTheDatabaseAgain(t *testing.T) {
@@ -103,14 +103,14 @@ type once struct {
 	mended chan struct{}
 }
 
-func (o once) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
+func (o once) CheckDatabase(_ context.Context, staging *os.Root) (checked vault.Checked, err error) {
 	f, err := staging.OpenFile("sqlite.db", os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		return nil, err
+		return checked, err
 	}
 	_, err = f.WriteString("mended")
 	close(o.mended)
-	return []string{"mended once"}, errors.Join(err, f.Close())
+	return vault.Checked{Notes: []string{"mended once"}}, errors.Join(err, f.Close())
 }
 
 func TestDatabaseIsCheckedOnceWhileMediaArrive(t *testing.T) {

@@ -139,11 +139,11 @@ type wish struct {
 	Verbatim bool
 }
 
-func (w wish) CheckDatabase(_ context.Context, staging *os.Root) ([]string, error) {
+func (w wish) CheckDatabase(_ context.Context, staging *os.Root) (vault.Checked, error) {
 	if w.Verbatim {
-		return []string{"as it was"}, nil
+		return vault.Checked{Notes: []string{"as it was"}}, nil
 	}
-	return []string{"mended"}, staging.WriteFile("sqlite.db", []byte("mended"), 0o600)
+	return vault.Checked{Notes: []string{"mended"}}, staging.WriteFile("sqlite.db", []byte("mended"), 0o600)
 }
 
 // resume continues a restore.

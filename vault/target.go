@@ -26,12 +26,18 @@ type Target interface {
 	// interrupted call Restore fetches the database again and repeats the call. The
 	// database is durable when CheckDatabase returns. Notes are for the person who
 	// restores.
-	CheckDatabase(ctx context.Context, staging *os.Root) (notes []string, err error)
+	CheckDatabase(ctx context.Context, staging *os.Root) (Checked, error)
 
 	// Finish adds the files that the target needs beside the restored ones.
 	// Restore calls Finish once all chosen files are complete in staging, and again
 	// if a restore is interrupted before its files get their final names.
 	Finish(ctx context.Context, staging *os.Root, s Restored) (notes []string, err error)
+}
+
+// Checked is the result of a target's check of the database.
+type Checked struct {
+	Notes  []string // for the person who restores
+	Damage string   // the damage in a database that the target leaves as it was, or ""
 }
 
 // Restored describes what a staging folder holds.

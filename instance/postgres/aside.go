@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"holdfast/disk"
 	"holdfast/remedy"
 )
 
@@ -31,8 +32,8 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 		return "", err
 	case !empty && !replace:
 		return "", &remedy.Error{
-			Kind: remedy.Refused, What: fmt.Sprintf("%s exists", d), Fix: "--replace renames it aside; nothing is " +
-				"ever dropped",
+			Kind: remedy.Refused, Err: &disk.InTheWay{Path: d.String(), Detail: "exists"},
+			Fix: "--replace renames it aside; nothing is ever dropped",
 		}
 	case !may:
 		return "", &remedy.Error{
