@@ -36,7 +36,7 @@ build:
 demo: build
 	bin/holdfast demo
 
-setup: tools/bin/minio tools/bin/staticcheck
+setup: tools/bin/minio tools/bin/staticcheck tools/bin/errcheck
 	@tools/setup $(PROGRAMS)
 
 # The test runner's lines come last.

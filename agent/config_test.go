@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"holdfast/internal/testkit"
 )
 
 func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
@@ -22,9 +24,7 @@ func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
 		},
 	} {
 		text, err := c.Text()
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		got, err := parseConfig([]byte(text))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)

@@ -14,6 +14,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/seal"
@@ -43,50 +44,50 @@ func newWorld(t *testing.T) *world {
 	var err error
 	w.instance, err = sample.Make(filepath.Join(dir, "instance"),
 		sample.Config{Accounts: 20, Statuses: 200, Media: 4, MediaBytes: 8 << 10})
-	ok(t, err)
+	testkit.OK(t, err)
 	identity, recipient, err := seal.NewIdentity()
-	ok(t, err)
+	testkit.OK(t, err)
 	w.identities = w.read(identity)
 	owner, err := seal.ParseOwner(recipient)
-	ok(t, err)
+	testkit.OK(t, err)
 	founding, err := vault.NewFounding(w.instance.Domain(), "test", []seal.Owner{owner})
-	ok(t, err)
+	testkit.OK(t, err)
 	w.repository = founding.Host.Repository
-	ok(t, os.MkdirAll(w.home.State, 0o700))
-	ok(t, founding.Host.Save(w.home.HostFile()))
+	testkit.OK(t, os.MkdirAll(w.home.State, 0o700))
+	testkit.OK(t, founding.Host.Save(w.home.HostFile()))
 	store, err := remote.Create(t.Context(), w.storage, remote.Config{})
-	ok(t, err)
+	testkit.OK(t, err)
 	defer store.Close()
-	ok(t, founding.Publish(t.Context(), store))
+	testkit.OK(t, founding.Publish(t.Context(), store))
 
 	config := agent.Config{
 		Instance: agent.InstanceConfig{GoToSocial: filepath.Join(w.instance.Dir, "config.yaml")},
 		Remotes:  []agent.RemoteConfig{{URL: w.storage + "#" + w.repository.String()}},
 	}
 	text, err := config.Text()
-	ok(t, err)
-	ok(t, agent.WriteNew(w.home.ConfigFile, strings.NewReader(text)))
+	testkit.OK(t, err)
+	testkit.OK(t, agent.WriteNew(w.home.ConfigFile, strings.NewReader(text)))
 	return w
 }
 
 func (w *world) read(identity string) []seal.Identity {
 	w.t.Helper()
 	identities, _, err := seal.ReadIdentities(strings.NewReader(identity), nil)
-	ok(w.t, err)
+	testkit.OK(w.t, err)
 	return identities
 }
 
 func (w *world) backUp() *agent.BackupReport {
 	w.t.Helper()
 	report, err := w.home.Backup(w.t.Context(), agent.BackupConfig{Version: "test"})
-	ok(w.t, err)
+	testkit.OK(w.t, err)
 	return report
 }
 
 func TestJobsBringAnInstanceBack(t *testing.T) {
 	w := newWorld(t)
 	first := w.backUp()
-	ok(t, w.instance.Night(1))
+	testkit.OK(t, w.instance.Night(1))
 	second := w.backUp()
 	if first.Previous != nil || second.Previous.ID() != first.Saved.Record.ID() {
 		t.Errorf("after %s comes %s", first.Saved.Record.ID(), second.Previous.ID())
@@ -95,32 +96,32 @@ func TestJobsBringAnInstanceBack(t *testing.T) {
 		t.Errorf("%s", s)
 	}
 	verified, err := w.home.Verify(t.Context(), agent.VerifyConfig{Data: 1})
-	ok(t, err)
+	testkit.OK(t, err)
 	if len(verified.Problems) > 0 || verified.HashedN == 0 || verified.Newest.ID() != second.Saved.Record.ID() {
 		t.Errorf("%+v", verified)
 	}
 
 	to := filepath.Join(t.TempDir(), "restored")
 	repo, err := w.home.Open(t.Context(), agent.OpenConfig{Identities: w.identities})
-	ok(t, err)
+	testkit.OK(t, err)
 	defer repo.Close()
 	snap, err := repo.Snapshot(t.Context(), "latest", t.TempDir())
-	ok(t, err)
+	testkit.OK(t, err)
 	cfg := agent.RestoreConfig{To: to, Verbatim: true}
 	plan, err := repo.PlanRestore(t.Context(), snap, cfg)
-	ok(t, err)
+	testkit.OK(t, err)
 	if !plan.Newest || plan.Complete != nil || len(plan.Totals) != 3 {
 		t.Errorf("%+v", plan)
 	}
 	report, err := agent.Restore(t.Context(), snap, cfg)
-	ok(t, err)
+	testkit.OK(t, err)
 	if report.Missing != 0 || report.Damage != "" || vault.Unfinished(to) {
 		t.Errorf("%+v", report)
 	}
 	want, err := os.ReadFile(w.instance.Database())
-	ok(t, err)
+	testkit.OK(t, err)
 	have, err := os.ReadFile(filepath.Join(to, "sqlite.db"))
-	ok(t, err)
+	testkit.OK(t, err)
 	if !bytes.Equal(want, have) {
 		t.Error("another database came back")
 	}
@@ -135,20 +136,20 @@ func TestExportComesWholeFromInstanceAndSnapshot(t *testing.T) {
 	w.backUp()
 	var live bytes.Buffer
 	done, err := w.home.Export(t.Context(), agent.ExportConfig{Out: &live})
-	ok(t, err)
+	testkit.OK(t, err)
 	if done.Accounts == 0 || int64(bytes.Count(live.Bytes(), []byte("\n"))) != done.Entries {
 		t.Errorf("%+v", done)
 	}
 	repo, err := w.home.Open(t.Context(), agent.OpenConfig{Identities: w.identities})
-	ok(t, err)
+	testkit.OK(t, err)
 	defer repo.Close()
 	snap, err := repo.Snapshot(t.Context(), "latest", t.TempDir())
-	ok(t, err)
+	testkit.OK(t, err)
 	file := filepath.Join(t.TempDir(), "export.json")
 	_, err = w.home.Export(t.Context(), agent.ExportConfig{Snapshot: snap, File: file})
-	ok(t, err)
+	testkit.OK(t, err)
 	stored, err := os.ReadFile(file)
-	ok(t, err)
+	testkit.OK(t, err)
 	if !bytes.Equal(stored, live.Bytes()) {
 		t.Error("the snapshot's export differs")
 	}
@@ -162,10 +163,10 @@ func TestEachJobLogsOneLineWithoutSecrets(t *testing.T) {
 	w := newWorld(t)
 	w.backUp()
 	_, err := w.home.Verify(t.Context(), agent.VerifyConfig{})
-	ok(t, err)
+	testkit.OK(t, err)
 	_, err = w.home.Export(t.Context(), agent.ExportConfig{Out: io.Discard})
-	ok(t, err)
-	ok(t, os.Remove(w.home.HostFile()))
+	testkit.OK(t, err)
+	testkit.OK(t, os.Remove(w.home.HostFile()))
 	_, err = w.home.Backup(t.Context(), agent.BackupConfig{})
 	if !remedy.Is(err, remedy.WrongKey) {
 		t.Errorf("without a host key: %v", err)
@@ -191,15 +192,15 @@ func TestEachJobLogsOneLineWithoutSecrets(t *testing.T) {
 func TestFailedBackupSaysWhatIsLeft(t *testing.T) {
 	w := newWorld(t)
 	away := w.storage + ".away"
-	ok(t, os.Rename(w.storage, away))
+	testkit.OK(t, os.Rename(w.storage, away))
 	report, err := w.home.Backup(t.Context(), agent.BackupConfig{})
 	const nothing = "this host knows of no snapshot yet; holdfast list asks the storage"
 	if err == nil || report.Saved != nil || report.Standing.String() != nothing {
 		t.Errorf("%v, %s", err, report.Standing)
 	}
-	ok(t, os.Rename(away, w.storage))
+	testkit.OK(t, os.Rename(away, w.storage))
 	saved := w.backUp().Saved.Record
-	ok(t, os.Rename(w.storage, away))
+	testkit.OK(t, os.Rename(w.storage, away))
 	report, err = w.home.Backup(t.Context(), agent.BackupConfig{})
 	if err == nil || !strings.HasPrefix(report.Standing.String(), "the last complete snapshot, "+saved.ID()+", is ") {
 		t.Errorf("%v, %s", err, report.Standing)
@@ -209,7 +210,7 @@ func TestFailedBackupSaysWhatIsLeft(t *testing.T) {
 func TestLockedStateIsBusy(t *testing.T) {
 	w := newWorld(t)
 	unlock, err := w.home.Lock("init")
-	ok(t, err)
+	testkit.OK(t, err)
 	report, err := w.home.Backup(t.Context(), agent.BackupConfig{})
 	if !remedy.Is(err, remedy.Busy) || !strings.Contains(err.Error(), "held by holdfast init") {
 		t.Errorf("%v", err)
@@ -217,14 +218,14 @@ func TestLockedStateIsBusy(t *testing.T) {
 	if report.Standing != nil {
 		t.Errorf("%v", err)
 	}
-	ok(t, unlock())
+	testkit.OK(t, unlock())
 	w.backUp()
 }
 
 func TestStrangerOpensNothing(t *testing.T) {
 	w := newWorld(t)
 	identity, _, err := seal.NewIdentity()
-	ok(t, err)
+	testkit.OK(t, err)
 	_, err = w.home.Open(t.Context(), agent.OpenConfig{Identities: w.read(identity)})
 	if !errors.Is(err, vault.ErrWrongKey) {
 		t.Errorf("%v", err)
@@ -248,22 +249,15 @@ func TestUnpinnedRepositoryNeedsAPerson(t *testing.T) {
 			t.Errorf("confirmed %t: %v", yes, err)
 		}
 		if err == nil {
-			ok(t, repo.Close())
+			testkit.OK(t, repo.Close())
 		}
 	}
 	repo, err := home.Open(t.Context(), agent.OpenConfig{From: w.storage, Pin: w.repository})
-	ok(t, err)
-	ok(t, repo.Close())
+	testkit.OK(t, err)
+	testkit.OK(t, repo.Close())
 	// The configuration pins its own remote, under any way to write it.
 	_, err = w.home.Open(t.Context(), agent.OpenConfig{From: w.storage, Pin: seal.RepositoryID{1}})
 	if !remedy.Is(err, remedy.Refused) {
 		t.Errorf("an identity of another repository: %v", err)
-	}
-}
-
-func ok(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

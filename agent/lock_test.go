@@ -9,26 +9,21 @@ import (
 	"time"
 
 	"holdfast/agent"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
 func TestHolderOfTheLockIsNamed(t *testing.T) {
 	home := agent.Home{State: t.TempDir()}
 	unlock, err := home.Lock("backup")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	path := home.State + "/lock"
 	signed, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	// A killed process leaves its number, which may belong to another process now.
 	for _, before := range []string{"", strings.Replace(string(signed), fmt.Sprint(os.Getpid()), "4194305", 1)} {
 		synctest.Test(t, func(t *testing.T) {
-			if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, os.WriteFile(path, []byte(before), 0o600))
 			time.AfterFunc(300*time.Millisecond, func() {
 				if err := os.WriteFile(path, signed, 0o600); err != nil {
 					t.Error(err)
@@ -41,15 +36,11 @@ func TestHolderOfTheLockIsNamed(t *testing.T) {
 		})
 	}
 	// A holder without a signature.
-	if err := os.Truncate(path, 0); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Truncate(path, 0))
 	synctest.Test(t, func(t *testing.T) {
 		if _, err := home.Lock("backup"); !remedy.Is(err, remedy.Busy) {
 			t.Errorf("%v", err)
 		}
 	})
-	if err := unlock(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, unlock())
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
 
@@ -37,9 +38,7 @@ func TestScratchFolderIsFoundFromAFolderThatIsGone(t *testing.T) {
 	if err == nil {
 		err = os.Remove(here)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if dir := ScratchFolder(""); dir != os.TempDir() {
 		t.Errorf("scratch files go to %q", dir)
 	}

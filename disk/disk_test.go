@@ -10,15 +10,16 @@ import (
 	"testing"
 
 	"holdfast/disk"
+	"holdfast/internal/testkit"
 )
 
 func TestOpenTakesRegularFilesOnly(t *testing.T) {
 	dir := t.TempDir()
 	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
-	write(t, file, "text")
-	ok(t, syscall.Mkfifo(pipe, 0o600))
+	testkit.Write(t, file, "text")
+	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
 	root, err := os.OpenRoot(dir)
-	ok(t, err)
+	testkit.OK(t, err)
 	defer root.Close()
 	for _, c := range []struct {
 		path    string
@@ -29,34 +30,34 @@ func TestOpenTakesRegularFilesOnly(t *testing.T) {
 			t.Errorf("Open(%s): %v", c.path, err)
 		}
 		if err == nil {
-			ok(t, f.Close())
+			testkit.OK(t, f.Close())
 		}
 		if got := disk.IsRegular(c.path); got != c.regular {
 			t.Errorf("IsRegular(%s) is %t", c.path, got)
 		}
 		name, err := filepath.Rel(dir, c.path)
-		ok(t, err)
+		testkit.OK(t, err)
 		f, err = disk.OpenIn(root, name)
 		if (err == nil) != c.regular {
 			t.Errorf("OpenIn(%s): %v", name, err)
 		}
 		if err == nil {
-			ok(t, f.Close())
+			testkit.OK(t, f.Close())
 		}
 	}
 }
 
 func TestWriteNewNeverOverwrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
-	ok(t, disk.WriteNew(path, strings.NewReader("first")))
+	testkit.OK(t, disk.WriteNew(path, strings.NewReader("first")))
 	if err := disk.WriteNew(path, strings.NewReader("second")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second WriteNew: %v", err)
 	}
-	if text := read(t, path); text != "first" {
+	if text := string(testkit.Read(t, path)); text != "first" {
 		t.Errorf("the file holds %q", text)
 	}
 	info, err := os.Stat(path)
-	ok(t, err)
+	testkit.OK(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %o", info.Mode().Perm())
 	}
@@ -78,10 +79,10 @@ func TestWriteNewLeavesNoPartOfAFile(t *testing.T) {
 
 func TestReplaceGoesOnFromAKilledReplace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	write(t, path, "old")
-	write(t, path+disk.PartSuffix, "a killed process wrote this half")
-	ok(t, disk.Replace(path, []byte("new")))
-	if text := read(t, path); text != "new" {
+	testkit.Write(t, path, "old")
+	testkit.Write(t, path+disk.PartSuffix, "a killed process wrote this half")
+	testkit.OK(t, disk.Replace(path, []byte("new")))
+	if text := string(testkit.Read(t, path)); text != "new" {
 		t.Errorf("the file holds %q", text)
 	}
 	if _, err := os.Lstat(path + disk.PartSuffix); !errors.Is(err, fs.ErrNotExist) {
@@ -92,12 +93,12 @@ func TestReplaceGoesOnFromAKilledReplace(t *testing.T) {
 func TestReplaceFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "other")
-	write(t, other, "untouched")
-	ok(t, os.Symlink(other, filepath.Join(dir, "journal"+disk.PartSuffix)))
+	testkit.Write(t, other, "untouched")
+	testkit.OK(t, os.Symlink(other, filepath.Join(dir, "journal"+disk.PartSuffix)))
 	if err := disk.Replace(filepath.Join(dir, "journal"), []byte("new")); err == nil {
 		t.Error("Replace wrote through a link")
 	}
-	if text := read(t, other); text != "untouched" {
+	if text := string(testkit.Read(t, other)); text != "untouched" {
 		t.Errorf("the link's target holds %q", text)
 	}
 }
@@ -105,20 +106,20 @@ func TestReplaceFollowsNoLink(t *testing.T) {
 func TestLockIsExclusiveAndEndsWithClose(t *testing.T) {
 	dir := t.TempDir()
 	first, err := disk.LockFolder(dir)
-	ok(t, err)
+	testkit.OK(t, err)
 	if _, err := disk.LockFolder(dir); !errors.Is(err, disk.ErrLocked) {
 		t.Errorf("a second lock: %v", err)
 	}
-	ok(t, first.Close())
+	testkit.OK(t, first.Close())
 	second, err := disk.LockFolder(dir)
-	ok(t, err)
-	ok(t, second.Close())
+	testkit.OK(t, err)
+	testkit.OK(t, second.Close())
 }
 
 func TestLockFolderFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
-	ok(t, os.Symlink(t.TempDir(), link))
+	testkit.OK(t, os.Symlink(t.TempDir(), link))
 	if f, err := disk.LockFolder(link); err == nil {
 		f.Close()
 		t.Error("LockFolder followed a link")
@@ -128,10 +129,10 @@ func TestLockFolderFollowsNoLink(t *testing.T) {
 func TestScratchHasNoName(t *testing.T) {
 	dir := t.TempDir()
 	f, err := disk.Scratch(dir)
-	ok(t, err)
+	testkit.OK(t, err)
 	defer f.Close()
 	entries, err := os.ReadDir(dir)
-	ok(t, err)
+	testkit.OK(t, err)
 	if len(entries) > 0 {
 		t.Errorf("%s is visible", entries[0].Name())
 	}
@@ -139,7 +140,7 @@ func TestScratchHasNoName(t *testing.T) {
 
 func TestNearestIsAnExistingFolder(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "file"), "")
+	testkit.Write(t, filepath.Join(dir, "file"), "")
 	for _, path := range []string{dir, filepath.Join(dir, "a", "b"), filepath.Join(dir, "file")} {
 		if got := disk.Nearest(path); got != dir {
 			t.Errorf("Nearest(%s) is %s", path, got)
@@ -170,11 +171,11 @@ func TestIDsTakesNamesAndNumbers(t *testing.T) {
 func TestFolderThatOthersMayRenameIsUnguarded(t *testing.T) {
 	dir := t.TempDir()
 	inner := filepath.Join(dir, "open", "inner")
-	ok(t, os.MkdirAll(inner, 0o755))
-	ok(t, disk.CheckGuarded(inner))
-	ok(t, os.Chmod(filepath.Dir(inner), 0o777))
+	testkit.OK(t, os.MkdirAll(inner, 0o755))
+	testkit.OK(t, disk.CheckGuarded(inner))
+	testkit.OK(t, os.Chmod(filepath.Dir(inner), 0o777))
 	link := filepath.Join(dir, "link")
-	ok(t, os.Symlink("open/inner", link))
+	testkit.OK(t, os.Symlink("open/inner", link))
 	for _, path := range []string{inner, link} {
 		var unguarded *disk.Unguarded
 		err := disk.CheckGuarded(path)
@@ -182,32 +183,13 @@ func TestFolderThatOthersMayRenameIsUnguarded(t *testing.T) {
 			t.Errorf("CheckGuarded(%s): %v", path, err)
 		}
 	}
-	ok(t, os.Chmod(filepath.Dir(inner), 0o777|os.ModeSticky))
-	ok(t, disk.CheckGuarded(inner))
+	testkit.OK(t, os.Chmod(filepath.Dir(inner), 0o777|os.ModeSticky))
+	testkit.OK(t, disk.CheckGuarded(inner))
 	if os.Geteuid() == 0 {
-		ok(t, os.Chown(filepath.Dir(inner), 1, 1))
+		testkit.OK(t, os.Chown(filepath.Dir(inner), 1, 1))
 		var unguarded *disk.Unguarded
 		if err := disk.CheckGuarded(inner); !errors.As(err, &unguarded) || unguarded.User != 1 {
 			t.Errorf("a folder of user 1: %v", err)
 		}
 	}
-}
-
-func ok(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	ok(t, os.WriteFile(path, []byte(text), 0o600))
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	ok(t, err)
-	return string(text)
 }

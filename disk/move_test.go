@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"holdfast/internal/testkit"
 )
 
 // The folder that a file goes into may belong to a user who lays traps there.
@@ -29,13 +31,9 @@ func TestFilesFromAnotherDiskAreWrittenThroughNoLink(t *testing.T) {
 		os.WriteFile(places[0], []byte("mine"), 0o600),
 		os.WriteFile(filepath.Join(from, "unit"), []byte("new"), 0o644),
 	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	m := &Mover{Run: "RUN"}
-	if err := m.Move(filepath.Join(from, "unit"), filepath.Join(dir, "unit"), ""); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, m.Move(filepath.Join(from, "unit"), filepath.Join(dir, "unit"), ""))
 	texts := map[string]string{victim: "precious", places[0]: "mine", filepath.Join(dir, "unit"): "new"}
 	for path, want := range texts {
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {
@@ -46,9 +44,7 @@ func TestFilesFromAnotherDiskAreWrittenThroughNoLink(t *testing.T) {
 		t.Errorf("what a run that was cut off left is there: %v", err)
 	}
 	// Nor where one comes between.
-	if err := os.Symlink(victim, places[1]); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink(victim, places[1]))
 	if err := copyFile(filepath.Join(dir, "unit"), places[1], -1, -1); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("%v", err)
 	}
@@ -56,8 +52,6 @@ func TestFilesFromAnotherDiskAreWrittenThroughNoLink(t *testing.T) {
 
 func device(t *testing.T, path string) uint64 {
 	var s unix.Stat_t
-	if err := unix.Stat(path, &s); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, unix.Stat(path, &s))
 	return uint64(s.Dev)
 }

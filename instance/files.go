@@ -39,7 +39,7 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 				return
 			}
 		}
-		g.place()
+		g.moveBelowLinks()
 		g.nameLed()
 		for _, path := range slices.Sorted(maps.Keys(g.all)) {
 			if !yield(g.all[path].file, g.all[path].err) {

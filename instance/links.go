@@ -185,7 +185,7 @@ func (g *gathering) leads(link, text string) string {
 	case !filepath.IsAbs(text):
 		return filepath.Join(filepath.Dir(link), text)
 	case g.config.InContainer(link):
-		return g.config.Here(text)
+		return g.config.LocalPath(text)
 	}
 	return filepath.Clean(text)
 }
@@ -206,8 +206,8 @@ func asItSays(link, text, next string) bool {
 	return err == nil && os.SameFile(there, named)
 }
 
-// place moves the entries below a link to the link's target.
-func (g *gathering) place() {
+// moveBelowLinks moves the entries below a link to the link's target.
+func (g *gathering) moveBelowLinks() {
 	for moved := true; moved; {
 		moved = false
 		for name, f := range g.all {

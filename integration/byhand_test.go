@@ -265,7 +265,8 @@ func (w *byhand) backup() {
 	repo, err := vault.Open(w.t.Context(), store, w.host.Repository, w.index)
 	testkit.OK(w.t, err)
 	report, err := vault.Backup(w.t.Context(), vault.BackupConfig{
-		Repository: repo, Host: w.host, Index: w.index, Database: w.source, Files: w.source, State: w.state, Version: "test",
+		Repository: repo, Host: w.host, Index: w.index, Database: w.source, Files: w.source,
+		State: w.state, Version: "test",
 	})
 	testkit.OK(w.t, err)
 	if len(report.Missing) > 0 || len(report.Warnings) > 0 {

@@ -226,7 +226,8 @@ func TestHouseWorkflowCallsTheScript(t *testing.T) {
 			if strings.HasPrefix(step.Uses, "actions/setup-go@") {
 				version = step.With["go-version-file"]
 			}
-			if target, made := strings.CutPrefix(step.Run, "make "); made && !strings.Contains(makefile, "\n"+target+":") {
+			target, made := strings.CutPrefix(step.Run, "make ")
+			if made && !strings.Contains(makefile, "\n"+target+":") {
 				t.Errorf("%s: the Makefile has no target %s", name, target)
 			}
 		}

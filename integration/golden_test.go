@@ -96,7 +96,9 @@ func writeGolden(t *testing.T, golden string) {
 }
 
 // newRepository makes a repository in an empty remote, and returns the host's key.
-func newRepository(ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner) (*seal.Host, error) {
+func newRepository(
+	ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner,
+) (*seal.Host, error) {
 	f, err := vault.NewFounding(domain, version, owners)
 	if err != nil {
 		return nil, err

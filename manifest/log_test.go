@@ -43,7 +43,10 @@ type entry struct {
 }
 
 func (e entry) record() *Record {
-	r := &Record{Kind: KindBackup, Sequence: e.sequence, Kept: namesOf(e.kept), Retired: namesOf(e.retired), Missing: e.missing, name: named(e.name)}
+	r := &Record{
+		Kind: KindBackup, Sequence: e.sequence, Kept: namesOf(e.kept), Retired: namesOf(e.retired),
+		Missing: e.missing, name: named(e.name),
+	}
 	if e.kind != "" {
 		r.Kind = e.kind
 	}
@@ -85,8 +88,10 @@ func TestLogHeadsAndKeptRecords(t *testing.T) {
 		{"a kept record that was not read", []entry{chain[0], chain[2]}, seal.Certificate{}, "c", "a b c", "c a"},
 		{"the end is missing", chain[:2], seal.Certificate{}, "b", "a b", "b a"},
 		{"a fork", after(entry{name: "d", sequence: 2, kept: "a b"}), seal.Certificate{}, "c d", "a b c d", "c d b a"},
-		{"a longer fork", after(entry{name: "e", sequence: 3, kept: "a"}), seal.Certificate{}, "e c", "a b c e", "e c b a"},
-		{"a joined fork", after(entry{name: "d", sequence: 2, kept: "a b"}, entry{name: "e", sequence: 3, kept: "a b c d"}),
+		{"a longer fork", after(entry{name: "e", sequence: 3, kept: "a"}),
+			seal.Certificate{}, "e c", "a b c e", "e c b a"},
+		{"a joined fork", after(entry{name: "d", sequence: 2, kept: "a b"},
+			entry{name: "e", sequence: 3, kept: "a b c d"}),
 			seal.Certificate{}, "e", "a b c d e", "e c d b a"},
 		{"a retired record", after(entry{name: "d", sequence: 3, kept: "a c", retired: "b"}),
 			seal.Certificate{}, "d", "a c d", "d c a"},
@@ -152,7 +157,8 @@ func TestLogKnowsWhatWasTakenAway(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := l.CutOff(named("c"), listed, func(Hash) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+	failing := func(Hash) ([]byte, error) { return nil, broken }
+	if _, err := l.CutOff(named("c"), listed, failing); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }

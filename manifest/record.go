@@ -45,15 +45,19 @@ type Record struct {
 	// Missing counts media that the database names and the media storage lacks.
 	Missing int64 `json:"missing,omitempty"`
 
-	Keys  []Key           `json:"keys"`
+	Keys []Key `json:"keys"`
+	// Packs are the packs of each part. After DropPacks, Packs is nil: use PackCount
+	// for the number of packs.
 	Packs map[Part][]Pack `json:"packs,omitempty"`
-	// ListingAt locates the listing; set if Kind is "backup".
+	// ListingAt locates the listing; set if Kind is "backup". After DropPacks,
+	// ListingAt is nil.
 	ListingAt *ListingAt `json:"listing,omitempty"`
 
 	Epoch       int              `json:"epoch"`
 	Certificate seal.Certificate `json:"certificate"`
 
-	name Hash
+	name      Hash
+	packCount int
 }
 
 // RecordFormat is the version of the records that this program writes.
@@ -100,7 +104,7 @@ func (r *Record) Sign(host *seal.Host) ([]byte, error) {
 		return nil, fmt.Errorf("write record: %w", err)
 	}
 	text := fmt.Appendf(nil, "%s\n%s\n", line, base64.StdEncoding.EncodeToString(host.SignRecord(line)))
-	r.name = sha256.Sum256(text)
+	r.settle(text)
 	return text, nil
 }
 
@@ -143,8 +147,14 @@ func ParseRecord(text []byte) (*Record, error) {
 	if err := r.validate(); err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
-	r.name = sha256.Sum256(text)
+	r.settle(text)
 	return &r, nil
+}
+
+// settle sets the fields that follow from the bytes of the record.
+func (r *Record) settle(text []byte) {
+	r.name = sha256.Sum256(text)
+	r.packCount = len(r.Inventory())
 }
 
 // validate checks the rules of docs/format.md for one record.
@@ -205,6 +215,13 @@ func (l *ListingAt) validate(packs map[uint32]bool) error {
 	}
 	return nil
 }
+
+// PackCount returns the number of packs, also after DropPacks; zero before Sign.
+func (r *Record) PackCount() int { return r.packCount }
+
+// DropPacks sets Packs and ListingAt to nil. A program with many records then needs
+// less memory. PackCount does not change.
+func (r *Record) DropPacks() { r.Packs, r.ListingAt = nil, nil }
 
 // Inventory returns the record's packs by number.
 func (r *Record) Inventory() map[uint32]Pack {

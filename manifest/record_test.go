@@ -68,6 +68,40 @@ func TestRecordReadsBackAsSigned(t *testing.T) {
 	}
 }
 
+func TestPackCountOutlivesThePacks(t *testing.T) {
+	h := host(t)
+	for name, c := range map[string]struct {
+		change func(*Record)
+		want   int
+	}{
+		"backup": {func(*Record) {}, 3},
+		"backup with two packs of media": {func(r *Record) {
+			r.Packs[Media] = append(r.Packs[Media], Pack{4, Hash{6}, 1})
+		}, 4},
+		"init": {func(r *Record) {
+			r.Kind, r.Sequence, r.Previous, r.Kept, r.Packs, r.ListingAt = KindInit, 0, nil, nil, nil, nil
+		}, 0},
+	} {
+		signed := sampleRecord(h)
+		c.change(signed)
+		text, err := signed.Sign(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := ParseRecord(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rec := range []*Record{signed, parsed} {
+			before := rec.PackCount()
+			rec.DropPacks()
+			if before != c.want || rec.PackCount() != c.want || rec.Packs != nil || rec.ListingAt != nil {
+				t.Errorf("%s: %d packs, %d after DropPacks, want %d", name, before, rec.PackCount(), c.want)
+			}
+		}
+	}
+}
+
 func TestRecordWithAnyBitFlippedDoesNotCount(t *testing.T) {
 	text, err := sampleRecord(host(t)).Sign(host(t))
 	if err == nil {

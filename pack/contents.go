@@ -15,10 +15,10 @@ type Frame struct {
 // Contents reads the table of contents of a pack, for readers of a few bytes of
 // a large pack. The byte at plaintext offset o lies in frame o / FrameSize. tail
 // is the end of the payload, or the whole payload; tail must include the whole
-// table. plain is the number of decompressed bytes. A bad table is [ErrDamaged].
+// table. plain is the number of decompressed bytes. A bad table is [ErrCorrupt].
 func Contents(tail []byte) (frames []Frame, plain int64, err error) {
 	bad := func(what string) ([]Frame, int64, error) {
-		return nil, 0, fmt.Errorf("read table of contents: %s: %w", what, ErrDamaged)
+		return nil, 0, fmt.Errorf("read table of contents: %s: %w", what, ErrCorrupt)
 	}
 	if len(tail) < skippableHead+4 {
 		return bad("too short")

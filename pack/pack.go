@@ -36,5 +36,5 @@ const (
 // Name is the SHA-256 of a pack's sealed bytes.
 type Name = [sha256.Size]byte
 
-// ErrDamaged means that the bytes differ from the pack of the name.
-var ErrDamaged = errors.New("damaged")
+// ErrCorrupt means that the bytes differ from the pack of the name.
+var ErrCorrupt = errors.New("corrupt")

@@ -272,7 +272,7 @@ func TestEveryFlippedBitAndEveryCutIsNoticed(t *testing.T) {
 				continue
 			}
 			bad[at] ^= 1 << bit
-			if err := again(bad); !errors.Is(err, ErrDamaged) {
+			if err := again(bad); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("bit %d of byte %d flipped: %v", bit, at, err)
 			}
 			bad[at] ^= 1 << bit
@@ -280,15 +280,15 @@ func TestEveryFlippedBitAndEveryCutIsNoticed(t *testing.T) {
 		if !full && at%8 != 0 && at != len(bad)-1 {
 			continue
 		}
-		if err := again(bad[:at]); !errors.Is(err, ErrDamaged) {
+		if err := again(bad[:at]); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("cut after %d bytes: %v", at, err)
 		}
 	}
-	if _, err := read(r, o, append(bytes.Clone(p.Bytes), 0), p.Name, size); !errors.Is(err, ErrDamaged) {
+	if _, err := read(r, o, append(bytes.Clone(p.Bytes), 0), p.Name, size); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("a byte more: %v", err)
 	}
 	other := fill(t, s, []byte("one chunk"), []byte("and another"))
-	if _, err := read(r, o, other.Bytes, p.Name, int64(len(other.Bytes))); !errors.Is(err, ErrDamaged) {
+	if _, err := read(r, o, other.Bytes, p.Name, int64(len(other.Bytes))); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("another pack under the name: %v", err)
 	}
 }
@@ -302,7 +302,7 @@ func TestBrokenStreamIsNotDamage(t *testing.T) {
 	if err == nil {
 		_, err = io.Copy(io.Discard, r)
 	}
-	if !errors.Is(err, gone) || errors.Is(err, ErrDamaged) {
+	if !errors.Is(err, gone) || errors.Is(err, ErrCorrupt) {
 		t.Errorf("got %v, want the stream's own error", err)
 	}
 }
@@ -364,7 +364,7 @@ func TestBombIsRefused(t *testing.T) {
 		if err == nil {
 			n, err = io.Copy(io.Discard, r)
 		}
-		if !errors.Is(err, ErrDamaged) || n > MaxPlain {
+		if !errors.Is(err, ErrCorrupt) || n > MaxPlain {
 			t.Errorf("%s: %d bytes came out, %v", name, n, err)
 		}
 	}

@@ -49,12 +49,12 @@ func (r *Reader) Open(sealed io.Reader, name Name, size int64, opener *seal.Open
 }
 
 // Read returns decompressed bytes in order. Read wraps an error of the sealed
-// stream. Bytes that age or zstd refuses are [ErrDamaged].
+// stream. Bytes that age or zstd refuses are [ErrCorrupt].
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.decoder.Read(p)
 	r.plain += int64(n)
 	if r.plain > MaxPlain {
-		return 0, fmt.Errorf("read pack: more than %d bytes decompressed: %w", MaxPlain, ErrDamaged)
+		return 0, fmt.Errorf("read pack: more than %d bytes decompressed: %w", MaxPlain, ErrCorrupt)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return n, r.failed(err)
@@ -62,37 +62,37 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Skip discards the next n bytes. The end of the pack is [ErrDamaged].
+// Skip discards the next n bytes. The end of the pack is [ErrCorrupt].
 func (r *Reader) Skip(n int64) error {
 	_, err := io.CopyN(io.Discard, r, n)
-	return r.short(err)
+	return r.truncated(err)
 }
 
-// ReadFull fills p. The end of the pack is [ErrDamaged].
+// ReadFull fills p. The end of the pack is [ErrCorrupt].
 func (r *Reader) ReadFull(p []byte) error {
 	_, err := io.ReadFull(r, p)
-	return r.short(err)
+	return r.truncated(err)
 }
 
-// short turns the end of the pack into damage, and passes other errors on.
-func (r *Reader) short(err error) error {
+// truncated turns the end of the pack into damage, and passes other errors on.
+func (r *Reader) truncated(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("read pack: end after %d bytes: %w", r.plain, ErrDamaged)
+		return fmt.Errorf("read pack: end after %d bytes: %w", r.plain, ErrCorrupt)
 	}
 	return err
 }
 
 // Close hashes the rest of the sealed bytes and checks size and name. A wrong
-// size or name is [ErrDamaged].
+// size or name is [ErrCorrupt].
 func (r *Reader) Close() error {
 	if _, err := io.Copy(io.Discard, io.LimitReader(&r.source, r.size-r.source.n+1)); err != nil {
 		return err
 	}
 	if r.source.n != r.size {
-		return fmt.Errorf("read pack: %d bytes, want %d: %w", r.source.n, r.size, ErrDamaged)
+		return fmt.Errorf("read pack: %d bytes, want %d: %w", r.source.n, r.size, ErrCorrupt)
 	}
 	if Name(r.source.sum.Sum(nil)) != r.name {
-		return fmt.Errorf("read pack: the SHA-256 differs from the name: %w", ErrDamaged)
+		return fmt.Errorf("read pack: the SHA-256 differs from the name: %w", ErrCorrupt)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (r *Reader) failed(err error) error {
 	if r.source.err != nil {
 		return fmt.Errorf("read pack: %w", r.source.err)
 	}
-	return fmt.Errorf("read pack: %w: %w", ErrDamaged, err)
+	return fmt.Errorf("read pack: %w: %w", ErrCorrupt, err)
 }
 
 // source reads, counts and hashes sealed bytes, and keeps the stream's error.

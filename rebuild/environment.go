@@ -83,10 +83,10 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error)
 		Database:   database.Instructions(d.Path, s.Facts),
 	}
 	if remains.Config != nil && remains.Config.File != "" {
-		e.Config = gotosocial.Quote(restored.Here(remains.Config.File))
+		e.Config = gotosocial.Quote(restored.ResolvedPath(remains.Config.File))
 	}
 	for _, file := range remains.Others {
-		e.Others = append(e.Others, gotosocial.Quote(restored.Here(file)))
+		e.Others = append(e.Others, gotosocial.Quote(restored.ResolvedPath(file)))
 	}
 	for _, file := range remains.Environment {
 		e.Variables = append(e.Variables, gotosocial.Quote(file))

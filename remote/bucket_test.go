@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/testkit"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 )
@@ -61,9 +62,7 @@ func newSomebodys(t *testing.T, prefix string) *somebodys {
 func openBucket(t *testing.T, cfg remote.BucketConfig) *remote.Bucket {
 	t.Helper()
 	b, err := remote.OpenBucket(cfg, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	t.Cleanup(func() { b.Close() })
 	return b
 }
@@ -87,17 +86,13 @@ func (s *somebodys) answer(instead func(w http.ResponseWriter, r *http.Request) 
 
 func (s *somebodys) fill(t *testing.T, name, data string) {
 	t.Helper()
-	if err := s.Put(t.Context(), name, strings.NewReader(data), int64(len(data)), "image/png"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.Put(t.Context(), name, strings.NewReader(data), int64(len(data)), "image/png"))
 }
 
 func (s *somebodys) names(t *testing.T, after string) (names []string) {
 	t.Helper()
 	for o, err := range s.List(t.Context(), after) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		names = append(names, o.Name)
 	}
 	return names
@@ -108,9 +103,7 @@ func TestBucketHasObjectsOfAnyNameBelowItsPrefix(t *testing.T) {
 	whole := s.cfg
 	whole.Endpoint, whole.Prefix = "http://"+s.cfg.Endpoint, ""
 	other := openBucket(t, whole)
-	if err := other.Put(t.Context(), "gt", strings.NewReader("x"), 1, ""); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, other.Put(t.Context(), "gt", strings.NewReader("x"), 1, ""))
 	for _, name := range []string{"a/b c.png", "a/ü+%.png", "empty", "b"} {
 		s.fill(t, name, strings.Repeat(name, 3)[:3*len(name)*min(1, len(name)-1)])
 	}
@@ -121,18 +114,14 @@ func TestBucketHasObjectsOfAnyNameBelowItsPrefix(t *testing.T) {
 		t.Errorf("names after one %q, want %q", got, want)
 	}
 	for o, err := range s.List(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		alone, err := s.Stat(t.Context(), o.Name)
 		same := alone.Size == o.Size && alone.ETag == o.ETag && alone.Modified.Equal(o.Modified)
 		if err != nil || !same || o.ETag == "" || time.Since(o.Modified) > time.Minute {
 			t.Errorf("List says %+v, Stat %+v, %v", o, alone, err)
 		}
 		body, err := s.Open(t.Context(), o.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		data, err := io.ReadAll(body)
 		body.Close()
 		if err != nil || int64(len(data)) != o.Size {
@@ -218,9 +207,7 @@ func TestBrokenBucketStreamContinues(t *testing.T) {
 	s.take()
 	s.answer(cut(4000, data))
 	body, err := s.Open(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer body.Close()
 	got, err := io.ReadAll(body)
 	if err != nil || string(got) != data {
@@ -250,9 +237,7 @@ func TestBucketStreamNeverMixesTwoObjects(t *testing.T) {
 			return true
 		})
 		body, err := s.Open(t.Context(), "x")
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		if _, err := io.ReadAll(body); err == nil || !strings.Contains(err.Error(), "changed") {
 			t.Errorf("%s: %v", name, err)
 		}

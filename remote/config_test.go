@@ -6,13 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"holdfast/internal/testkit"
 )
 
 func TestOpenByURL(t *testing.T) {
 	here, err := filepath.Abs("backup")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for rawURL, want := range map[string]string{
 		"/srv/backup":                           "dir:///srv/backup",
 		"/srv/my backup/":                       "dir:///srv/my%20backup",

@@ -11,6 +11,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"holdfast/internal/testkit"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 )
@@ -47,12 +48,8 @@ func TestDirectoryConforms(t *testing.T) {
 	dir := t.TempDir()
 	remotetest.RunForeign(t, create(t, dir, remote.Config{}), func(name string, data []byte) {
 		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		testkit.OK(t, os.WriteFile(file, data, 0o600))
 	})
 }
 
@@ -68,17 +65,13 @@ func TestMinIOConforms(t *testing.T) {
 		b := remotetest.NewBucket(t)
 		keys := credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")
 		client, err := minio.New(b.Endpoint, &minio.Options{Creds: keys})
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		s := create(t, fmt.Sprintf("s3+http://%s/%s", b.Endpoint, b.Name), cfg)
 		defer s.Close()
 		remotetest.RunForeign(t, s, func(name string, data []byte) {
 			_, err := client.PutObject(t.Context(), b.Name, name, bytes.NewReader(data), int64(len(data)),
 				minio.PutObjectOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, err)
 		})
 	})
 }
@@ -86,8 +79,6 @@ func TestMinIOConforms(t *testing.T) {
 func create(t *testing.T, url string, cfg remote.Config) remote.Store {
 	t.Helper()
 	s, err := remote.Create(t.Context(), url, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	return s
 }

@@ -13,26 +13,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"holdfast/internal/testkit"
 )
 
 func TestDirectoryWrittenByRootBelongsToItsUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can be root")
-	}
+	testkit.NeedsRoot(t)
 	dir := t.TempDir()
-	if err := os.Chown(dir, 65534, 65533); err != nil {
-		t.Fatal(err)
-	}
-	if err := create(t, dir).Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chown(dir, testkit.Nobody, testkit.Nobody-1))
+	testkit.OK(t, create(t, dir).Put(t.Context(), name("x"), strings.NewReader("x"), 1))
 	for _, file := range []string{"packs", "tmp", name("x")} {
-		info, err := os.Stat(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 65534 || owner.Gid != 65533 {
-			t.Errorf("%s belongs to %d:%d", file, owner.Uid, owner.Gid)
+		if uid, gid := testkit.User(t, filepath.Join(dir, file)); uid != testkit.Nobody || gid != testkit.Nobody-1 {
+			t.Errorf("%s belongs to %d:%d", file, uid, gid)
 		}
 	}
 }
@@ -79,12 +71,8 @@ func TestCreateMakesTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "remote")
 	for range 2 {
 		s, err := Create(t.Context(), dir, Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
+		testkit.OK(t, s.Put(t.Context(), name("x"), strings.NewReader("x"), 1))
 	}
 	for file, want := range map[string]fs.FileMode{"": 0o700, "packs": 0o700, "tmp": 0o700, name("x"): 0o600} {
 		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Mode().Perm() != want {
@@ -96,9 +84,7 @@ func TestCreateMakesTheDirectory(t *testing.T) {
 // A copy made with other tools has no tmp/.
 func TestDirectoryCopiedWithoutTmpWorks(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "packs"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "packs"), 0o700))
 	if err := open(t, dir).Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
 		t.Error(err)
 	}
@@ -110,19 +96,11 @@ func TestDirectoryKeepsAnObjectOfRightSizeAndReplacesOthers(t *testing.T) {
 	file := filepath.Join(dir, name("whole"))
 	put := func(before string) string {
 		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Put(t.Context(), name("whole"), strings.NewReader("whole"), 5); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		testkit.OK(t, os.WriteFile(file, []byte(before), 0o600))
+		testkit.OK(t, s.Put(t.Context(), name("whole"), strings.NewReader("whole"), 5))
 		after, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		return string(after)
 	}
 	if got := put("WHOLE"); got != "WHOLE" {
@@ -138,22 +116,16 @@ func TestDirectoryNeverListsUnfinishedAndSweepsStaleObjects(t *testing.T) {
 	s := create(t, dir)
 	stale, fresh := filepath.Join(dir, "tmp", "stale"), filepath.Join(dir, "tmp", "fresh")
 	for _, file := range []string{stale, fresh} {
-		if err := os.WriteFile(file, []byte("half"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.WriteFile(file, []byte("half"), 0o600))
 	}
 	old := time.Now().Add(-25 * time.Hour)
-	if err := os.Chtimes(stale, old, old); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chtimes(stale, old, old))
 	for _, prefix := range []string{"", "tmp", "tmp/"} {
 		for object, err := range s.List(t.Context(), prefix) {
 			t.Errorf("List(%q) yields %v, %v", prefix, object, err)
 		}
 	}
-	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.Put(t.Context(), name("x"), strings.NewReader("x"), 1))
 	entries, err := os.ReadDir(filepath.Join(dir, "tmp"))
 	if err != nil || len(entries) != 1 || entries[0].Name() != "fresh" {
 		t.Errorf("tmp holds %v (%v), want the fresh one only", entries, err)
@@ -174,9 +146,7 @@ func TestDirectoryFailedPutLeavesNoFile(t *testing.T) {
 func TestDirectoryDoesNotFollowLinksOut(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	s := create(t, dir)
-	if err := os.Symlink(outside, filepath.Join(dir, "packs")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink(outside, filepath.Join(dir, "packs")))
 	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err == nil {
 		t.Error("Put wrote outside the root")
 	}
@@ -224,12 +194,8 @@ func benchmarkPut(b *testing.B, s Store) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if err := s.Put(b.Context(), name, bytes.NewReader(data), int64(len(data))); err != nil {
-			b.Fatal(err)
-		}
-		if err := s.(Pruner).Delete(b.Context(), name); err != nil {
-			b.Fatal(err)
-		}
+		testkit.OK(b, s.Put(b.Context(), name, bytes.NewReader(data), int64(len(data))))
+		testkit.OK(b, s.(Pruner).Delete(b.Context(), name))
 	}
 }
 
@@ -241,17 +207,13 @@ func name(data string) string {
 func open(t testing.TB, url string) Store {
 	t.Helper()
 	s, err := Open(t.Context(), url, Config{AccessKey: "access", SecretKey: "hunter2"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	return s
 }
 
 func create(t testing.TB, url string) Store {
 	t.Helper()
 	s, err := Create(t.Context(), url, Config{AccessKey: "access", SecretKey: "hunter2"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	return s
 }

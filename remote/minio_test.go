@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 )
@@ -29,9 +30,7 @@ func TestMinIORefusals(t *testing.T) {
 			t.Errorf("Create = %v, want ErrCredentials", err)
 		}
 		s, err := remote.Open(t.Context(), address, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		defer s.Close()
 		_, getErr := s.Get(t.Context(), name)
 		for op, err := range map[remotetest.Op]error{
@@ -71,9 +70,7 @@ func TestMinIORequestsPerCall(t *testing.T) {
 
 	cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
 	s, err := remote.Open(t.Context(), "s3+http://"+front.Listener.Addr().String()+"/"+b.Name+"/prefix", cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer s.Close()
 	var name string
 	for _, call := range []struct {
@@ -92,9 +89,7 @@ func TestMinIORequestsPerCall(t *testing.T) {
 		{remotetest.Delete, func() error { return s.(remote.Pruner).Delete(t.Context(), name) }},
 	} {
 		before := requests.Load()
-		if err := call.do(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, call.do())
 		if n := requests.Load() - before; n != 1 {
 			t.Errorf("%v made %d requests, want 1", call.op, n)
 		}

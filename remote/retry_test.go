@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"holdfast/internal/testkit"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 )
@@ -57,9 +58,7 @@ func TestPatienceEndsRetriesEarlier(t *testing.T) {
 		b, err := remote.OpenBucket(remote.BucketConfig{
 			Endpoint: "127.0.0.1:1", Name: "bucket", Region: "r", AccessKey: "a", SecretKey: "s", Plain: true,
 		}, 5*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		defer b.Close()
 		start := time.Now()
 		_, err = b.Stat(t.Context(), "key")
@@ -111,9 +110,7 @@ func TestGetIsRepeatedOnlyBeforeTheFirstByte(t *testing.T) {
 			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.Get, 1, fault))
 			s := remote.WithRetry(faulty)
 			body, err := s.Get(t.Context(), put(t, s, "abcdef"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, err)
 			defer body.Close()
 			data, err := io.ReadAll(body)
 			n := faulty.Count(remotetest.Get)
@@ -152,9 +149,7 @@ func TestListIsRepeatedOnlyBeforeTheFirstObject(t *testing.T) {
 func put(t *testing.T, s remote.Store, data string) string {
 	t.Helper()
 	name := remotetest.Name("packs", []byte(data))
-	if err := s.Put(t.Context(), name, bytes.NewReader([]byte(data)), int64(len(data))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.Put(t.Context(), name, bytes.NewReader([]byte(data)), int64(len(data))))
 	return name
 }
 

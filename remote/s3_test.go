@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"holdfast/internal/testkit"
 )
 
 const listing = `<?xml version="1.0"?><ListBucketResult><Name>bucket</Name><IsTruncated>%v</IsTruncated>%s` +
@@ -85,9 +87,7 @@ func TestS3GetNoticesACutBody(t *testing.T) {
 		w.Write(make([]byte, 900))
 	})
 	body, err := s.Get(t.Context(), name("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer body.Close()
 	n, err := io.Copy(io.Discard, body)
 	if n != 900 || !errors.Is(err, io.ErrUnexpectedEOF) || !errors.Is(err, ErrUnreachable) {
@@ -137,9 +137,7 @@ func TestS3ListIsOneRequestPerPage(t *testing.T) {
 	})
 	var got []string
 	for object, err := range s.List(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		got = append(got, object.Name)
 	}
 	if len(queries) != 2 || strings.Join(got, " ") != "packs/1 packs/2" {
@@ -191,15 +189,11 @@ func TestBucketListGoesOnAfterAnError(t *testing.T) {
 			Endpoint: "bucket.test", Name: "bucket", Prefix: "packs/",
 			Region: "r", AccessKey: "a", SecretKey: "s", Plain: true,
 		}, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		b.transport.DialContext = p.dial
 		var names []string
 		for o, err := range b.List(t.Context(), "") {
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, err)
 			names = append(names, o.Name)
 		}
 		want := []string{"", "more", "packs/1", "packs/1"}
@@ -219,9 +213,7 @@ func TestS3PutIsOnePlainRequest(t *testing.T) {
 		requests = append(requests, r)
 	})
 	data := strings.Repeat("x", 20<<20)
-	if err := s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))))
 	if len(requests) != 1 {
 		t.Fatalf("%d requests", len(requests))
 	}
@@ -276,9 +268,7 @@ func TestLoanEnds(t *testing.T) {
 
 func TestS3UnreachableHost(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	listener.Close()
 	cfg := Config{AccessKey: "a", SecretKey: "hunter2"}
 	_, err = Create(t.Context(), "s3+http://"+listener.Addr().String()+"/bucket", cfg)
@@ -374,9 +364,7 @@ func BenchmarkS3Get(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		body, err := s.Get(b.Context(), name("x"))
-		if err != nil {
-			b.Fatal(err)
-		}
+		testkit.OK(b, err)
 		if n, err := io.Copy(io.Discard, body); n != int64(len(data)) || err != nil {
 			b.Fatal(n, err)
 		}
@@ -391,9 +379,7 @@ func serve(t testing.TB, handler http.HandlerFunc) Store {
 	t.Cleanup(server.Close)
 	cfg := Config{AccessKey: "access", SecretKey: "hunter2"}
 	s, err := newS3("s3+http://"+server.Listener.Addr().String()+"/bucket", cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"holdfast/chunking"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
@@ -71,9 +72,7 @@ func TestFilesWithEqualBeginningsShareChunks(t *testing.T) {
 
 func recordBytes(w *world) (n int) {
 	for o, err := range w.store.List(w.t.Context(), "snapshots/") {
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		testkit.OK(w.t, err)
 		n += int(o.Size)
 	}
 	return n
@@ -162,6 +161,23 @@ func TestUnreadableMediumDoesNotStopTheBackup(t *testing.T) {
 	w.check("latest", f.image())
 }
 
+func TestEveryListedRecordTellsItsNumberOfPacks(t *testing.T) {
+	f := sample()
+	w := newWorld(t, f)
+	w.backup()
+	f.add("01A/attachment/original/later.jpeg", noise(7, 300_000))
+	w.backup()
+	repo := w.open()
+	for _, rec := range repo.Records() {
+		whole, err := repo.Load(t.Context(), rec)
+		testkit.OK(t, err)
+		want := len(whole.Inventory())
+		if got := rec.PackCount(); got != want || (got > 0) != (rec.Kind == manifest.KindBackup) {
+			t.Errorf("%s: %d packs, want %d", rec.Kind, got, want)
+		}
+	}
+}
+
 func TestUnreachableMediaEndTheBackup(t *testing.T) {
 	const path = "01A/attachment/original/M004.jpeg"
 	for name, fail := range map[string]func(*fake){
@@ -206,13 +222,9 @@ func TestNewETagAloneMeansAChangedFile(t *testing.T) {
 	}
 	w.check("latest", f.image())
 	snap, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for file, err := range snap.Files(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		if file.Part == manifest.Media && file.ETag != f.media[file.Path].etag {
 			t.Errorf("%s has the ETag %q in the listing", file.Path, file.ETag)
 		}
@@ -229,15 +241,11 @@ func TestIndexForgetsDeletedFiles(t *testing.T) {
 	}
 	w.backup()
 	idx, _, err := index.Open(w.state)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer idx.Close()
 	n := 0
 	for _, err := range idx.Files(manifest.Media) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		n++
 	}
 	if n != 2 {
@@ -249,21 +257,13 @@ func TestIndexForgetsDeletedFiles(t *testing.T) {
 func TestDamagedSpoolFileIsNotSent(t *testing.T) {
 	w := newWorld(t, sample())
 	idx, _, err := index.Open(w.state)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	p := index.Pack{Part: manifest.Media, Pack: manifest.Pack{Number: 7, Name: manifest.Hash{7}, Size: 4096}}
-	if err := idx.AddPack(p, index.Contents{}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, idx.AddPack(p, index.Contents{}))
 	idx.Close()
 	spool := filepath.Join(w.state, "spool")
-	if err := os.MkdirAll(spool, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(spool, p.Name.Hex()), make([]byte, 4096), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.MkdirAll(spool, 0o700))
+	testkit.OK(t, os.WriteFile(filepath.Join(spool, p.Name.Hex()), make([]byte, 4096), 0o600))
 	w.backup()
 	w.check("latest", w.src.image())
 	if entries, _ := os.ReadDir(spool); len(entries) != 0 {
@@ -276,9 +276,7 @@ func TestMediumDeletedDuringTheBackupIsNotMissing(t *testing.T) {
 	delete(w.src.media, "01A/attachment/original/M005.jpeg")
 	src := &deletedLater{w.src}
 	idx, _, err := index.Open(w.state)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer idx.Close()
 	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: src, Files: src, State: w.state})
 	if err != nil || len(report.Missing) != 0 {
@@ -316,9 +314,7 @@ func TestFullSpoolEndsATransactionNotTheBackup(t *testing.T) {
 func TestLostIndexCostsAnUploadNotASnapshot(t *testing.T) {
 	w := newWorld(t, sample())
 	first := w.backup()
-	if err := os.RemoveAll(w.state); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.RemoveAll(w.state))
 	w.state = t.TempDir()
 	w.src.night(1, 9)
 	second := w.backup()
@@ -409,12 +405,8 @@ func TestForgedRecordDoesNotCount(t *testing.T) {
 	forged := *head
 	forged.Sequence += 5
 	text, err := forged.Sign(thief.host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.store.Put(t.Context(), manifest.RecordObject(forged.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
+	testkit.OK(t, w.store.Put(t.Context(), manifest.RecordObject(forged.Name()), bytes.NewReader(text), int64(len(text))))
 	repo := w.open()
 	if repo.Head().Name() != head.Name() || len(repo.Warnings) == 0 {
 		t.Errorf("head %s, warnings %q", repo.Head().ID(), repo.Warnings)

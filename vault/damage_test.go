@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
@@ -35,13 +36,9 @@ func objects(t testing.TB, s remote.Store) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
 	for o, err := range s.List(context.Background(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		body, err := s.Get(context.Background(), o.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		if out[o.Name], err = io.ReadAll(body); err != nil {
 			t.Fatal(err)
 		}
@@ -264,9 +261,7 @@ func TestUnreachableRemoteIsNotDamage(t *testing.T) {
 		})
 		repo := w.open()
 		snap, err := w.snapshot("latest")
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		away = true
 		_, openErr := vault.Open(t.Context(), w.store, w.host.Repository, nil)
 		_, verifyErr := repo.Verify(t.Context(), vault.VerifyConfig{Data: 1})

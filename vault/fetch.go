@@ -128,7 +128,7 @@ func (e *unreadableError) Unwrap() error { return ErrDamage }
 // readsOthers reports whether the remote reads any other object.
 func (r *Repository) readsOthers(ctx context.Context, than string) bool {
 	// A remote that does not answer fails here, and not for each candidate.
-	for _, err := range r.store.List(ctx, "keys/") {
+	for _, err := range r.store.List(ctx, manifest.KeyObjectPrefix) {
 		if err != nil {
 			return false
 		}
@@ -219,7 +219,7 @@ func (f *packFetch) done(err error) {
 
 // fail ends a try. A pack that breaks its format is damaged.
 func (f *packFetch) fail(err error) {
-	if errors.Is(err, pack.ErrDamaged) {
+	if errors.Is(err, pack.ErrCorrupt) {
 		err = fmt.Errorf("%w: %w", ErrDamage, err)
 	}
 	f.fetch.done(err)

@@ -279,7 +279,7 @@ func (p *packer) file(ctx context.Context, source FileSource, f *manifest.File) 
 		for chunk := range slices.Chunk(p.in[:n], piece) {
 			sum.Write(chunk)
 			id := manifest.Hash(sum.Sum(nil))
-			e, known, err := p.known(id, len(chunk))
+			e, known, err := p.lookUp(id, len(chunk))
 			if err == nil && !known {
 				if e, err = p.add(ctx, chunk); err == nil {
 					p.note(id, e)

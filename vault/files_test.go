@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/vault"
@@ -49,9 +50,7 @@ func (o *odd) Open(ctx context.Context, part manifest.Part, path string) (io.Rea
 func (w *world) backupOf(src vault.FileSource, cfg vault.BackupConfig) (*vault.BackupReport, error) {
 	w.t.Helper()
 	idx, _, err := index.Open(w.state)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	defer idx.Close()
 	cfg.Repository, cfg.Host, cfg.Index, cfg.State = w.open(), w.host, idx, w.state
 	cfg.Database, cfg.Files = w.src, src
@@ -65,9 +64,7 @@ func TestFileWithAnImpossiblePathDoesNotStopTheBackup(t *testing.T) {
 		"xtra/line\nbreak": errors.New("its name"),
 		"xtra/link":        fmt.Errorf("/xtra/link is a link: %w", errors.ErrUnsupported),
 	}}, vault.BackupConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if want := []string{`"/xtra/line\nbreak" (its name)`, "/xtra/gone"}; !slices.Equal(report.Missing, want) || report.Record.Missing != 2 {
 		t.Errorf("missing %q, %d by the record", report.Missing, report.Record.Missing)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/pack"
 	"holdfast/seal"
@@ -24,37 +25,25 @@ import (
 func (w *world) forge(listing string, payload []byte) {
 	w.t.Helper()
 	sealer, err := seal.NewSealer(w.host.Recipient)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	put := func(data []byte) manifest.Pack {
 		p := manifest.Pack{Name: sha256.Sum256(data), Size: int64(len(data))}
-		if err := w.store.Put(w.t.Context(), p.Object(), bytes.NewReader(data), p.Size); err != nil {
-			w.t.Fatal(err)
-		}
+		testkit.OK(w.t, w.store.Put(w.t.Context(), p.Object(), bytes.NewReader(data), p.Size))
 		return p
 	}
 	pw, err := pack.NewWriter(sealer, pack.Fast)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := pw.Start(make([]byte, 0, pack.Size)); err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
+	testkit.OK(w.t, pw.Start(make([]byte, 0, pack.Size)))
 	if _, err := pw.Add([]byte(listing)); err != nil {
 		w.t.Fatal(err)
 	}
 	sealed, err := pw.Finish()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	lines := put(sealed.Bytes)
 	lines.Number = 901
 	var hostile bytes.Buffer
 	s, err := sealer.Seal(&hostile)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	s.Write(payload)
 	s.Close()
 	media := put(hostile.Bytes())
@@ -68,12 +57,8 @@ func (w *world) forge(listing string, payload []byte) {
 		ListingAt: &manifest.ListingAt{Size: int64(len(listing)), SHA256: sha256.Sum256([]byte(listing)), Extents: []manifest.Extent{{Pack: 901, Length: int64(len(listing))}}},
 	}
 	text, err := rec.Sign(w.host)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.store.Put(w.t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
+	testkit.OK(w.t, w.store.Put(w.t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))))
 }
 
 func TestSignedLiesWriteNothing(t *testing.T) {
@@ -123,12 +108,8 @@ func TestRestoreFollowsNoLinkInTheTarget(t *testing.T) {
 	outside := t.TempDir()
 	for _, link := range []string{".holdfast-restore", ".holdfast-restore/tree", ".holdfast-restore/tree/storage"} {
 		dir := t.TempDir()
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, link)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(outside, filepath.Join(dir, link)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, link)), 0o755))
+		testkit.OK(t, os.Symlink(outside, filepath.Join(dir, link)))
 		// Refused, or taken away.
 		_, err := w.restore("latest", dir, vault.RestoreConfig{})
 		if info, statErr := os.Lstat(filepath.Join(dir, "storage")); err == nil && (statErr != nil || !info.IsDir()) {
@@ -148,9 +129,7 @@ func TestRecordOfAnOldGenerationCountsOnlyIfKept(t *testing.T) {
 	thief.state = t.TempDir()
 	// The owner certified a new key: the old one ends at the head.
 	next, err := keys.Certify("example.org", 2, w.open().Head().Name().Hex())
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	w.host, w.state = next, t.TempDir()
 	w.src.night(1, 2)
 	ours := w.backup().Record
@@ -159,12 +138,8 @@ func TestRecordOfAnOldGenerationCountsOnlyIfKept(t *testing.T) {
 	stolen.Sequence += 10
 	stolen.Previous, stolen.Kept = []manifest.Hash{ours.Name()}, append([]manifest.Hash{ours.Name()}, ours.Kept...)
 	text, err := stolen.Sign(thief.host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.store.Put(t.Context(), manifest.RecordObject(stolen.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
+	testkit.OK(t, w.store.Put(t.Context(), manifest.RecordObject(stolen.Name()), bytes.NewReader(text), int64(len(text))))
 	if head := w.open().Head(); head.Name() != ours.Name() {
 		t.Errorf("head %s, want %s", head.ID(), ours.ID())
 	}
@@ -178,9 +153,7 @@ func TestNewGenerationContinuesTheRecordOfItsCertificate(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	last := w.backup().Record
 	next, err := w.keys().Certify("example.org", 2, last.Name().Hex())
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	// The thief was quicker than the new host's first backup.
 	w.src.night(1, 2)
 	stolen := w.backup().Record
@@ -201,12 +174,8 @@ func TestRecordOfANewerFormatStopsABackup(t *testing.T) {
 	rec := *w.backup().Record
 	rec.Format, rec.Sequence = 2, rec.Sequence+1
 	text, err := rec.Sign(w.host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.store.Put(t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
+	testkit.OK(t, w.store.Put(t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))))
 	if _, err := w.try(t.Context()); !errors.Is(err, vault.ErrRefused) || !errors.Is(err, manifest.ErrNewer) {
 		t.Errorf("got %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/vault"
 )
@@ -87,9 +88,7 @@ func TestRestoreContinuesOverItsOwnLinks(t *testing.T) {
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if _, err := s.Restore(t.Context(), dir, stumbling{}, vault.RestoreConfig{}); err == nil || !strings.Contains(err.Error(), "stumbled") {
 		t.Fatal(err)
 	}
@@ -141,9 +140,7 @@ func TestCatFollowsLinksWithinTheSnapshot(t *testing.T) {
 	w := newWorld(t, linked())
 	w.backup()
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for name, want := range map[string]string{
 		"files/etc/letsencrypt/live/d/cert.pem": "certificate 1",
 		"files/etc/cert.pem":                    "certificate 1",
@@ -178,18 +175,12 @@ func TestDiffShowsChangedLinks(t *testing.T) {
 	delete(w.src.files, "etc/root")
 	w.backup()
 	a, err := w.snapshot("1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	b, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	var got []string
 	for c, err := range vault.Diff(t.Context(), a, b) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		got = append(got, fmt.Sprint(c.Kind))
 	}
 	if want := "[changed removed changed]"; fmt.Sprint(got) != want {
@@ -224,9 +215,7 @@ func TestNothingIsWrittenThroughAHostileLink(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		s, err := w.snapshot("latest")
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		if err := s.Cat(t.Context(), "files/L/x", &bytes.Buffer{}); err == nil {
 			t.Errorf("%s: there is something below a link", name)
 		}

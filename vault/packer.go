@@ -41,8 +41,8 @@ func newPacker(ship *shipper, part manifest.Part) (*packer, error) {
 	}, nil
 }
 
-// known returns the extent of a chunk in an earlier pack or in the open pack.
-func (p *packer) known(id manifest.Hash, length int) (manifest.Extent, bool, error) {
+// lookUp returns the extent of a chunk in an earlier pack or in the open pack.
+func (p *packer) lookUp(id manifest.Hash, length int) (manifest.Extent, bool, error) {
 	if e, ok := p.chunks[id]; ok && e.Length == int64(length) {
 		return e, true, nil
 	}

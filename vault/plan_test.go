@@ -3,28 +3,23 @@ package vault
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"holdfast/internal/testkit"
 )
 
 func TestPlanOfAnotherVersionIsReplaced(t *testing.T) {
 	for _, spoil := range []string{"PRAGMA user_version=3", "PRAGMA user_version=0", "DROP TABLE journal; PRAGMA user_version=3"} {
 		dir := t.TempDir()
 		p, err := openPlan(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.save(journal{State: complete}); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
+		testkit.OK(t, p.save(journal{State: complete}))
 		if _, err := p.db.Exec(spoil); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.close(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, p.close())
 		if p, err = openPlan(dir); err != nil {
 			t.Errorf("%s: %v", spoil, err)
 			continue
@@ -36,17 +31,12 @@ func TestPlanOfAnotherVersionIsReplaced(t *testing.T) {
 	}
 }
 
-// fullDisk is a disk of 1 MiB with little room left.
+// fullDisk is a disk of 1 MiB with room bytes left.
 func fullDisk(t *testing.T, room int) string {
 	t.Helper()
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("mount a small disk: %v: %s", err, out)
-	}
-	t.Cleanup(func() { exec.Command("umount", dir).Run() })
-	if err := os.WriteFile(filepath.Join(dir, "others"), make([]byte, 1<<20-room), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MountSmallDisk(t, dir, "size=1m")
+	testkit.OK(t, os.WriteFile(filepath.Join(dir, "others"), make([]byte, 1<<20-room), 0o600))
 	return dir
 }
 
@@ -64,14 +54,10 @@ func TestPlanOnAFullDiskIsENOSPC(t *testing.T) {
 
 func TestPlanThatOutgrowsTheDiskIsENOSPC(t *testing.T) {
 	p, err := openPlan(fullDisk(t, 256<<10))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer p.close()
 	w, err := p.begin()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for i := 0; err == nil && i < 1<<20; i++ {
 		err = w.addPiece(uint32(i), piece{length: 1})
 	}

@@ -64,7 +64,7 @@ func (u *upkeep) putBackEnd(ctx context.Context, gone []manifest.Hash) (still []
 	if len(still) > 0 {
 		u.report.damaged("ask the storage's provider who deleted objects; what holdfast list shows can be restored",
 			"the newest that this host knew is gone from the remote: somebody deleted it or rolled the remote back: %s",
-			some(still))
+			listSnapshots(still))
 	}
 	var before []manifest.Hash
 	for _, name := range gone {
@@ -95,11 +95,11 @@ func (u *upkeep) putBackKept(ctx context.Context) error {
 }
 
 func stillGone(names []manifest.Hash) string {
-	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " + some(names)
+	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " + listSnapshots(names)
 }
 
-// some names the first records of a list.
-func some(names []manifest.Hash) string {
+// listSnapshots names the first records of a list.
+func listSnapshots(names []manifest.Hash) string {
 	const enough = 5
 	var ids []string
 	for _, name := range names[:min(enough, len(names))] {

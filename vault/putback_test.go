@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote"
@@ -21,9 +22,7 @@ import (
 func (w *world) lose(objects ...string) {
 	w.t.Helper()
 	for _, object := range objects {
-		if err := w.store.(remote.Pruner).Delete(w.t.Context(), object); err != nil {
-			w.t.Fatal(err)
-		}
+		testkit.OK(w.t, w.store.(remote.Pruner).Delete(w.t.Context(), object))
 	}
 }
 
@@ -41,9 +40,7 @@ func onlyIn(a, b *manifest.Record) (objects []string) {
 func (w *world) remembering() *vault.VerifyReport {
 	w.t.Helper()
 	m, err := index.ReadMemory(w.state)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	report, err := w.open().Verify(w.t.Context(), vault.VerifyConfig{Memory: m})
 	if err != nil {
 		w.t.Fatal("verify:", err)
@@ -221,9 +218,7 @@ func owners(t *testing.T, w *world, n int) *manifest.Record {
 // forgetKeys makes the host one that has no copies of the key objects.
 func (w *world) forgetKeys() {
 	w.t.Helper()
-	if err := os.RemoveAll(filepath.Join(w.state, "keys")); err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, os.RemoveAll(filepath.Join(w.state, "keys")))
 }
 
 func TestLostKeyObjectIsPutBack(t *testing.T) {
@@ -245,17 +240,13 @@ func TestLostKeyObjectIsPutBack(t *testing.T) {
 	}
 	// A copy that somebody changed is taken anew, and never put.
 	path := filepath.Join(w.state, "keys", keys[0].Name.Hex())
-	if err := os.WriteFile(path, []byte("changed"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte("changed"), 0o600))
 	w.backup()
 	if copied, err := os.ReadFile(path); err != nil || !bytes.Equal(copied, before[keys[0].Object()]) {
 		t.Errorf("the copy was not taken anew: %v", err)
 	}
 	w.lose(keys[0].Object())
-	if err := os.WriteFile(path, []byte("changed"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(path, []byte("changed"), 0o600))
 	told(t, w.backup(), "their owners can't restore")
 	if objects(t, w.store)[keys[0].Object()] != nil {
 		t.Error("a changed copy was put")

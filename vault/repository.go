@@ -213,7 +213,7 @@ func (r *Repository) accept(name manifest.Hash, text []byte) bool {
 		rec, r.newest = r.newest, rec
 	}
 	if rec != nil {
-		rec.Packs, rec.ListingAt = nil, nil
+		rec.DropPacks()
 	}
 	return true
 }
@@ -301,8 +301,8 @@ func (r *Repository) recallHead() error {
 // Head returns the newest record.
 func (r *Repository) Head() *manifest.Record { return r.log.Head() }
 
-// Records returns all kept records, newest first, without their pack lists:
-// Load returns a record with its pack lists. Verify reports the records that
+// Records returns all kept records, newest first, after [manifest.Record.DropPacks]:
+// PackCount tells the number of packs, and Load returns a record with its pack lists. Verify reports the records that
 // are gone or damaged.
 func (r *Repository) Records() manifest.History { return r.log.Records() }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/disk"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remote/remotetest"
 	"holdfast/vault"
@@ -24,9 +25,7 @@ func TestNonEmptyTargetIsRefused(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "precious"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(filepath.Join(dir, "precious"), nil, 0o600))
 	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
@@ -88,9 +87,7 @@ func TestRestoreInterruptedInTheDatabaseCheckFetchesTheDatabaseAgain(t *testing.
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if _, err := s.Restore(t.Context(), dir, interruptedCheck{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -133,9 +130,7 @@ func TestDatabaseIsCheckedOnceWhileMediaArrive(t *testing.T) {
 	})
 	dir := filepath.Join(t.TempDir(), "out")
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if _, err := s.Restore(t.Context(), dir, o, vault.RestoreConfig{}); !errors.Is(err, remotetest.ErrInjected) {
 		t.Fatal(err)
 	}
@@ -161,9 +156,7 @@ func TestFinishedRestoreIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	staging := filepath.Join(dir, ".holdfast-restore")
-	if err := os.Mkdir(staging, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(staging, 0o700))
 	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
 		t.Error(err)
 	}
@@ -257,13 +250,9 @@ func TestCatGivesOneFile(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	var got bytes.Buffer
-	if err := s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", &got); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", &got))
 	if !bytes.Equal(got.Bytes(), w.src.media["01A/attachment/original/video.mp4"].data) {
 		t.Error("other bytes")
 	}
@@ -291,9 +280,7 @@ func TestCatLeavesNoPlainTextIfItsReaderCloses(t *testing.T) {
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
 	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if err := s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", emptied{t, temp}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
@@ -304,9 +291,7 @@ func TestLendRemovesItsFilesAfterAnyResult(t *testing.T) {
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
 	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	lend := func(ctx context.Context, use func(string) error) error {
 		t.Helper()
 		err := s.Lend(ctx, folder{}, vault.RestoreConfig{Parts: []manifest.Part{manifest.Database}}, use)
@@ -341,9 +326,7 @@ func TestCatNamesTheMissingFile(t *testing.T) {
 	delete(w.src.media, "01A/attachment/original/M001.jpeg")
 	rec := w.backup().Record
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for name, want := range map[string]string{
 		"media/nope": "find media/nope in snapshot " + rec.ID() + ": no such file in the snapshot",
 		"media/01A/attachment/original/M001.jpeg": "find media/01A/attachment/original/M001.jpeg in snapshot " + rec.ID() +
@@ -361,31 +344,21 @@ func TestCatRemovesTheFoldersOfKilledRuns(t *testing.T) {
 	w.backup()
 	temp, repo := t.TempDir(), w.open()
 	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	mkdir := func(name string) string {
 		dir := filepath.Join(temp, name)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, os.MkdirAll(dir, 0o700))
 		return dir
 	}
 	mkdir("holdfast-read-killed/lent/storage")
 	mkdir("holdfast-read-killedbeforeitslock") // empty, and made just now
 	mkdir("others")
 	held, err := disk.LockFolder(mkdir("holdfast-read-held"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer held.Close()
 	elsewhere := t.TempDir()
-	if err := os.Symlink(elsewhere, filepath.Join(temp, "holdfast-read-link")); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Cat(t.Context(), "media/01A/attachment/original/M003.jpeg", io.Discard); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink(elsewhere, filepath.Join(temp, "holdfast-read-link")))
+	testkit.OK(t, s.Cat(t.Context(), "media/01A/attachment/original/M003.jpeg", io.Discard))
 	entries, err := os.ReadDir(temp)
 	var left []string
 	for _, e := range entries {
@@ -404,9 +377,7 @@ func TestConcurrentReadersKeepTheirFolders(t *testing.T) {
 	g, ctx := errgroup.WithContext(t.Context())
 	for range 8 {
 		s, err := repo.OpenSnapshot(repo.Head(), keys, temp)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		g.Go(func() error {
 			for range 10 {
 				if err := s.Cat(ctx, "files/etc/gotosocial/config.yaml", io.Discard); err != nil {
@@ -449,19 +420,13 @@ func TestDiffShowsTheChangesOfANight(t *testing.T) {
 	delete(w.src.rows, "01A/attachment/original/M003.jpeg")
 	w.backup()
 	a, err := w.snapshot(first.ID())
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	b, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	got := map[string]int{}
 	var pages int64
 	for c, err := range vault.Diff(t.Context(), a, b) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		got[c.Kind]++
 		pages += c.PagesN
 	}

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
@@ -36,8 +35,7 @@ func (stopping) Finish(context.Context, *os.Root, vault.Restored) ([]string, err
 }
 
 func TestInterruptedRestoreContinuesOverReadOnlyFiles(t *testing.T) {
-	if os.Geteuid() == 0 { // who may write everything
-		asNobody(t)
+	if testkit.RunAsNobody(t) { // root may read and write everything
 		return
 	}
 	f := newFake(20)
@@ -48,23 +46,17 @@ func TestInterruptedRestoreContinuesOverReadOnlyFiles(t *testing.T) {
 	f.add("01B/emoji/static/empty.png", nil)                     // without any
 	w := newWorld(t, f)
 	idx, _, err := index.Open(w.state)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer idx.Close()
 	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: f, Files: readOnly{f}, State: w.state})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	dir := filepath.Join(t.TempDir(), "out")
 	w.stopAmidMedia(report.Record, dir, folder{})
 	if n := finished(t, dir, 0o444); n == 0 {
 		t.Fatal("no file was finished in a pack that is not: this shows nothing")
 	}
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	if _, err := s.Restore(t.Context(), dir, stopping{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -86,9 +78,7 @@ func TestRestoreWithoutAPlanStartsOver(t *testing.T) {
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
 	tree := filepath.Join(dir, ".holdfast-restore", "tree")
-	if err := errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.WriteFile(filepath.Join(tree, "storage", "stray"), nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.WriteFile(filepath.Join(tree, "storage", "stray"), nil, 0o600)))
 	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || report.Resumed {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -97,9 +87,7 @@ func TestRestoreWithoutAPlanStartsOver(t *testing.T) {
 	// Half of it is in place already: nobody can tell what is whole.
 	half := filepath.Join(t.TempDir(), "half")
 	tree = filepath.Join(half, ".holdfast-restore", "tree")
-	if err := errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.Mkdir(filepath.Join(half, "files"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.Mkdir(filepath.Join(half, "files"), 0o700)))
 	if _, err := w.restore("latest", half, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
 		t.Error(err)
 	}
@@ -121,9 +109,7 @@ func (w *world) stopAmidMedia(rec *manifest.Record, dir string, target vault.Tar
 		return remotetest.Fault{}
 	})
 	s, err := w.snapshot("latest")
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	if _, err := s.Restore(w.t.Context(), dir, target, vault.RestoreConfig{}); !errors.Is(err, vault.ErrDamage) {
 		w.t.Fatal("the restore did not stop:", err)
 	}
@@ -147,34 +133,6 @@ func finished(t *testing.T, dir string, mode fs.FileMode) (n int) {
 	return n
 }
 
-const nobody = 65534
-
-// asNobody runs the same test as a user who is not root.
-func asNobody(t *testing.T) {
-	t.Helper()
-	self, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not in t.TempDir, which other users can't reach.
-	dir, err := os.MkdirTemp("", "holdfast-vault-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	binary := filepath.Join(dir, "vault.test")
-	if err := errors.Join(os.WriteFile(binary, self, 0o755), os.Chmod(dir, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Fatalf("as nobody: %v\n%s", err, out)
-	}
-}
-
 // wish is a target with two forms of the database.
 type wish struct {
 	folder
@@ -192,9 +150,7 @@ func (w wish) CheckDatabase(_ context.Context, staging *os.Root) (vault.Checked,
 func (w *world) resume(dir string, target vault.Target, cfg vault.RestoreConfig) (*vault.RestoreReport, error) {
 	w.t.Helper()
 	s, err := w.snapshot("latest")
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	return s.Restore(w.t.Context(), dir, target, cfg)
 }
 
@@ -283,9 +239,7 @@ func TestSalvageInterruptedAtTheEndStillReportsLostFiles(t *testing.T) {
 	if _, err := w.resume(dir, d, vault.RestoreConfig{Salvage: true}); !errors.Is(err, vault.ErrRefused) {
 		t.Fatal(err)
 	}
-	if err := os.Remove(d.file); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Remove(d.file))
 	report, err := w.resume(dir, folder{}, vault.RestoreConfig{})
 	if err != nil || len(report.Lost) == 0 {
 		t.Fatalf("%+v, %v", report, err)

@@ -49,7 +49,7 @@ func (p *packer) stream(ctx context.Context, r io.ReadCloser, sizes chunking.Siz
 			if !more || closed(stop) {
 				return nil
 			}
-			e, known, err := p.known(id, len(chunk))
+			e, known, err := p.lookUp(id, len(chunk))
 			if err == nil && !known {
 				if e, err = p.add(gctx, chunk); err == nil {
 					p.note(id, e)

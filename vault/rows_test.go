@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remote/remotetest"
 	"holdfast/vault"
@@ -75,14 +76,10 @@ func TestLongStreamNeedsSeveralExtentLines(t *testing.T) {
 	w.src.streams["public.long.copy"] = changed
 	w.backup()
 	s, err := w.snapshot("latest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	extents, lines := 0, 0
 	for line, err := range s.Lines(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		if line.Extents != nil {
 			extents += len(line.Extents.More)
 			lines++
@@ -95,13 +92,9 @@ func TestLongStreamNeedsSeveralExtentLines(t *testing.T) {
 	w.check("latest", w.src.image())
 	var kinds []string
 	a, err := w.snapshot(w.open().Head().ID())
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for c, err := range vault.Diff(t.Context(), a, s) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		kinds = append(kinds, c.Kind)
 	}
 	if len(kinds) > 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/testkit"
 	"holdfast/vault"
 )
 
@@ -37,9 +38,7 @@ func TestFilesOfAnyTimeAreSavedOnce(t *testing.T) {
 	compare(t, dir, f.image())
 	for path, of := range times {
 		info, err := os.Stat(filepath.Join(dir, "storage", path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		if !info.ModTime().Equal(of.restored) {
 			t.Errorf("%s of %v is of %v, want %v", path, of.is, info.ModTime(), of.restored)
 		}

@@ -166,7 +166,7 @@ func (c *Config) readFile() error {
 		return err
 	}
 	if err := c.parse(ext, text); err != nil {
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s not valid %s", c.File, place(err),
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s not valid %s", c.File, position(err),
 			strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
 	}
 	return nil
@@ -198,9 +198,9 @@ func (c *Config) parse(ext, text string) error {
 	return nil
 }
 
-// place returns the place of a syntax error as "LINE:COLUMN:", or "". The text of the
+// position returns the place of a syntax error as "LINE:COLUMN:", or "". The text of the
 // error is unfit: it quotes lines, which may hold secrets.
-func place(err error) string {
+func position(err error) string {
 	if wrong := (*toml.DecodeError)(nil); errors.As(err, &wrong) {
 		line, column := wrong.Position()
 		return fmt.Sprintf("%d:%d:", line, column)
@@ -305,12 +305,12 @@ func (c *Config) Absolute(path string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(c.WorkingDir, path)
 	}
-	return c.Here(path)
+	return c.LocalPath(path)
 }
 
-// Here returns the path on this machine for an absolute path of the server. The
+// LocalPath returns the path on this machine for an absolute path of the server. The
 // longest folder in [Server.Paths] above the path decides.
-func (c *Config) Here(path string) string {
+func (c *Config) LocalPath(path string) string {
 	path = filepath.Clean(path)
 	for folder := path; ; folder = filepath.Dir(folder) {
 		if place, ok := c.paths[folder]; ok {

@@ -80,7 +80,7 @@ func (d RestoredFolder) Remains(domain string) (found Remains) {
 func (d RestoredFolder) named(files []*Config, path string) int {
 	exact := slices.IndexFunc(files, func(c *Config) bool { return c.File == filepath.Join(d.Path, "files", path) })
 	if at := d.Find(path); exact < 0 && at != "" {
-		return slices.IndexFunc(files, func(c *Config) bool { return d.Here(c.File) == filepath.Join(d.Path, at) })
+		return slices.IndexFunc(files, func(c *Config) bool { return d.ResolvedPath(c.File) == filepath.Join(d.Path, at) })
 	}
 	return exact
 }
@@ -100,8 +100,8 @@ func (d RestoredFolder) Find(name string) string {
 	return place
 }
 
-// Here returns the path of a restored file without links on the way.
-func (d RestoredFolder) Here(file string) string {
+// ResolvedPath returns the path of a restored file without links on the way.
+func (d RestoredFolder) ResolvedPath(file string) string {
 	return filepath.Join(d.Path, d.Find(strings.TrimPrefix(file, filepath.Join(d.Path, "files"))))
 }
 

@@ -207,17 +207,17 @@ func same(a, b string) bool {
 	return os.SameFile(first, second)
 }
 
-// Found is a server on this machine.
-type Found struct {
+// Candidate is a server on this machine.
+type Candidate struct {
 	Server
 	How string // tells a person how Holdfast found the server
 }
 
 // Find searches for the servers of this machine: systemd units that run a server, or
 // else configuration files in the usual places.
-func Find(root string) (found []Found) {
+func Find(root string) (found []Candidate) {
 	for _, run := range services(root) {
-		found = append(found, Found{Server{Unit: run.unit.Path, Root: root}, "the systemd unit " + run.unit.Path +
+		found = append(found, Candidate{Server{Unit: run.unit.Path, Root: root}, "the systemd unit " + run.unit.Path +
 			" runs it"})
 	}
 	if len(found) > 0 {
@@ -226,9 +226,9 @@ func Find(root string) (found []Found) {
 	for _, dir := range []string{"gotosocial", "etc/gotosocial", "opt/gotosocial", "srv/gotosocial",
 		"var/lib/gotosocial"} {
 		file := filepath.Join("/", root, dir, "config.yaml")
-		known := slices.ContainsFunc(found, func(f Found) bool { return same(f.File, file) })
+		known := slices.ContainsFunc(found, func(f Candidate) bool { return same(f.File, file) })
 		if disk.IsRegular(file) && !known {
-			found = append(found, Found{Server{File: file, Root: root}, "its configuration " + file +
+			found = append(found, Candidate{Server{File: file, Root: root}, "its configuration " + file +
 				" lies in a usual place; no systemd unit runs a server"})
 		}
 	}

@@ -137,8 +137,8 @@ func (d *Database) maintenance() *Database {
 // socket reports whether clients reach the server by a socket on this machine.
 func (d *Database) socket() bool { return filepath.IsAbs(d.config.Host) }
 
-// here reports whether the server runs on this machine.
-func (d *Database) here() bool {
+// isLocal reports whether the server runs on this machine.
+func (d *Database) isLocal() bool {
 	return d.socket() || slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, d.config.Host)
 }
 

@@ -48,7 +48,7 @@ var socketFolders = []string{"/var/run/postgresql", "/tmp"}
 // superuser connects as the user postgres by the socket. Another server may have a
 // socket for the same port, so superuser checks that the two are one server.
 func (d *Database) superuser(ctx context.Context) (*pgx.Conn, error) {
-	if account("postgres") == nil || os.Geteuid() != 0 || !d.here() {
+	if account("postgres") == nil || os.Geteuid() != 0 || !d.isLocal() {
 		return nil, fs.ErrPermission
 	}
 	config := d.config.Copy()

@@ -44,7 +44,7 @@ func (t *Target) Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) 
 		}
 	}
 	admin, err := d.admin(ctx)
-	if err != nil && d.here() && len(client.Programs("postgres")) == 0 {
+	if err != nil && d.isLocal() && len(client.Programs("postgres")) == 0 {
 		return nil, &remedy.Error{
 			Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
 			Fix: "apt install postgresql, or what your distribution calls it, of at least the version that the " +

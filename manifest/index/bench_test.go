@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
 
@@ -21,17 +22,13 @@ func packOf(number uint32) (Pack, Contents) {
 // BenchmarkAddPack has an index of a gigabyte of rows.
 func BenchmarkAddPack(b *testing.B) {
 	x, _, err := Open(b.TempDir())
-	if err != nil {
-		b.Fatal(err)
-	}
+	testkit.OK(b, err)
 	defer x.Close()
 	number := uint32(0)
 	add := func() {
 		number++
 		p, c := packOf(number)
-		if err := x.AddPack(p, c); err != nil {
-			b.Fatal(err)
-		}
+		testkit.OK(b, x.AddPack(p, c))
 	}
 	for range 64 {
 		add()
@@ -46,17 +43,11 @@ func BenchmarkAddPack(b *testing.B) {
 func BenchmarkFind(b *testing.B) {
 	dir := b.TempDir()
 	x, _, err := Open(dir)
-	if err != nil {
-		b.Fatal(err)
-	}
+	testkit.OK(b, err)
 	for n := range uint32(64) {
-		if err := x.AddPack(packOf(n + 1)); err != nil {
-			b.Fatal(err)
-		}
+		testkit.OK(b, x.AddPack(packOf(n+1)))
 	}
-	if err := x.Close(); err != nil {
-		b.Fatal(err)
-	}
+	testkit.OK(b, x.Close())
 	if x, _, err = Open(dir); err != nil {
 		b.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
 
@@ -11,9 +12,7 @@ import (
 func find(t *testing.T, f *Finder, k Chunk, number uint32) {
 	t.Helper()
 	e, ok, err := f.Find(k.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	want := manifest.Extent{Pack: number, Offset: k.Offset, Length: k.Length}
 	if ok != (number != 0) || ok && e != want {
 		t.Fatalf("chunk of pack %d: found %v at %+v, want %+v", number, ok, e, want)
@@ -32,9 +31,7 @@ func TestChunksAreFoundInEveryOrder(t *testing.T) {
 		if n == packs {
 			break
 		}
-		if err := x.AddPack(p, c); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, x.AddPack(p, c))
 	}
 	check := func(x *Index) {
 		f := x.Finder(manifest.Database)
@@ -57,16 +54,12 @@ func TestChunksAreFoundInEveryOrder(t *testing.T) {
 func TestFinderForgetsADroppedPack(t *testing.T) {
 	x := opened(t, t.TempDir())
 	p, c := packOf(1)
-	if err := x.AddPack(p, c); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.AddPack(p, c))
 	f := x.Finder(manifest.Database)
 	for _, k := range c.Chunks[:3] {
 		find(t, f, k, 1)
 	}
-	if err := x.Drop([]uint32{1}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.Drop([]uint32{1}))
 	find(t, f, c.Chunks[4], 0)
 }
 
@@ -76,9 +69,7 @@ func TestNewerChunkOfAKeyReplacesTheOlder(t *testing.T) {
 	other[31]++
 	for n, id := range []manifest.Hash{one, other} {
 		err := x.AddPack(smallPack(uint32(n+1), manifest.Media), Contents{Chunks: []Chunk{{id, 0, 5}}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 	}
 	find(t, x.Finder(manifest.Media), Chunk{one, 0, 5}, 0)
 	find(t, x.Finder(manifest.Media), Chunk{other, 0, 5}, 2)

@@ -3,26 +3,20 @@ package index
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"holdfast/internal/testkit"
 )
 
 // fullDisk is a disk of 1 MiB with room bytes left.
 func fullDisk(t *testing.T, room int) string {
 	t.Helper()
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("mount a small disk: %v: %s", err, out)
-	}
-	t.Cleanup(func() { exec.Command("umount", dir).Run() })
-	if err := os.Mkdir(filepath.Join(dir, "trail"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "others"), make([]byte, 1<<20-room), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.MountSmallDisk(t, dir, "size=1m")
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "trail"), 0o700))
+	testkit.OK(t, os.WriteFile(filepath.Join(dir, "others"), make([]byte, 1<<20-room), 0o600))
 	return dir
 }
 

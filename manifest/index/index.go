@@ -198,5 +198,17 @@ func (x *Index) change(do func(tx *sql.Tx) error) error {
 	return nil
 }
 
+// fact returns the value of a fact, or nil.
+func (x *Index) fact(key string) (value []byte, err error) {
+	err = x.db.QueryRow(`SELECT value FROM facts WHERE key=?`, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	return value, nil
+}
+
 // Close closes the index.
 func (x *Index) Close() error { return x.db.Close() }

@@ -2,23 +2,19 @@ package index
 
 import (
 	"crypto/sha256"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
 
 func opened(t *testing.T, dir string) *Index {
 	t.Helper()
 	x, _, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	t.Cleanup(func() { x.Close() })
 	return x
 }
@@ -36,9 +32,7 @@ func trailOf(t *Trail) map[string]string { return map[string]string{"sqlite.db":
 func damage(t *testing.T, dir string) {
 	t.Helper()
 	text := []byte("not a database, and longer than a header")
-	if err := os.WriteFile(filepath.Join(dir, "index.db"), text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.WriteFile(filepath.Join(dir, "index.db"), text, 0o600))
 }
 
 // addPages adds a pack of pages.
@@ -48,9 +42,7 @@ func addPages(t *testing.T, x *Index, number uint32, pages ...int64) {
 	for _, p := range pages {
 		c.Pages = append(c.Pages, Page{p, SumOf(sum(int(number)*1000 + int(p)))})
 	}
-	if err := x.AddPack(smallPack(number, manifest.Database), c); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.AddPack(smallPack(number, manifest.Database), c))
 }
 
 func TestPackNumbersNeverComeBack(t *testing.T) {
@@ -60,12 +52,8 @@ func TestPackNumbersNeverComeBack(t *testing.T) {
 	if err != nil || last != 41 {
 		t.Fatalf("%d, %v", last, err)
 	}
-	if err := x.AddPack(smallPack(last, manifest.Media), Contents{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.Drop([]uint32{last}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.AddPack(smallPack(last, manifest.Media), Contents{}))
+	testkit.OK(t, x.Drop([]uint32{last}))
 	x.Close()
 	if next, err := opened(t, dir).NextPack(0); err != nil || next != 42 {
 		t.Errorf("%d, %v", next, err)
@@ -78,14 +66,10 @@ func TestDroppedPackTakesChunksFilesAndPagesAlong(t *testing.T) {
 	file := manifest.File{Part: manifest.Media, Path: "a", Size: 5, Extents: extents}
 	err := x.AddPack(Pack{Pack: manifest.Pack{Number: 1, Name: sum(1), Size: 1}, Part: manifest.Media},
 		Contents{Chunks: []Chunk{{sum(9), 0, 5}}, Files: []manifest.File{file}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	count := func() (n int) {
 		for _, err := range x.Files(manifest.Media) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.OK(t, err)
 			n++
 		}
 		return n
@@ -96,9 +80,7 @@ func TestDroppedPackTakesChunksFilesAndPagesAlong(t *testing.T) {
 	if _, ok, _ := x.Finder(manifest.Files).Find(sum(9)); ok {
 		t.Error("found for another part")
 	}
-	if err := x.Drop([]uint32{1}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.Drop([]uint32{1}))
 	if _, ok, _ := x.Finder(manifest.Media).Find(sum(9)); ok || count() != 0 {
 		t.Error("found in a pack that is gone")
 	}
@@ -119,9 +101,7 @@ func TestDamagedIndexIsReplaced(t *testing.T) {
 
 func TestPathThatIsNoIndexIsKept(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "index.db"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "index.db"), 0o700))
 	if _, _, err := Open(dir); err == nil {
 		t.Fatal("a folder was opened")
 	}
@@ -133,18 +113,14 @@ func TestPathThatIsNoIndexIsKept(t *testing.T) {
 func TestDamagedTrailBlockReadsAsUnknown(t *testing.T) {
 	x := opened(t, t.TempDir())
 	trail, err := x.CreateTrail(4096)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer trail.Close()
 	var want, got [BlockPages]Entry
 	for i := range want {
 		want[i] = Entry{SumOf(sum(i)), 7, uint32(i * 4096)}
 	}
 	for block := range int64(3) {
-		if err := trail.Write(block, &want); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, trail.Write(block, &want))
 	}
 	if err := trail.Read(1, &got); err != nil || got != want {
 		t.Fatalf("block 1 does not read back: %v", err)
@@ -173,13 +149,9 @@ func TestResumeAddsPagesOfLaterPacks(t *testing.T) {
 	x := opened(t, dir)
 	addPages(t, x, 1, 0, 1, 2, 100)
 	trail, err := x.Resume("sqlite.db", 4096)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	s := Snapshot{Name: sum(500), Text: []byte("x"), Packs: []uint32{1}, Trails: trailOf(trail)}
-	if err := x.Commit(s); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.Commit(s))
 	trail.Close()
 	addPages(t, x, 2, 1, 200)
 	addPages(t, x, 3, 100)
@@ -187,15 +159,11 @@ func TestResumeAddsPagesOfLaterPacks(t *testing.T) {
 
 	x = opened(t, dir) // as after a crash
 	trail, err = x.Resume("sqlite.db", 4096)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer trail.Close()
 	for page, pack := range map[int64]uint32{0: 1, 1: 2, 2: 1, 3: 0, 100: 3, 200: 2} {
 		var e [BlockPages]Entry
-		if err := trail.Read(page/BlockPages, &e); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, trail.Read(page/BlockPages, &e))
 		got := e[page%BlockPages]
 		if got.Pack != pack || pack != 0 && got.Sum != SumOf(sum(int(pack)*1000+int(page))) {
 			t.Errorf("page %d: %+v, want pack %d", page, got, pack)
@@ -218,13 +186,9 @@ func TestUncommittedTrailsAreRemoved(t *testing.T) {
 	var last *Trail
 	for i := range 3 {
 		trail, err := x.CreateTrail(4096)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		last = trail
-		if err := x.Commit(Snapshot{Name: sum(i), Text: []byte("x"), Trails: trailOf(trail)}); err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, x.Commit(Snapshot{Name: sum(i), Text: []byte("x"), Trails: trailOf(trail)}))
 		trail.Close()
 	}
 	entries, _ := os.ReadDir(filepath.Join(dir, "trail"))
@@ -238,22 +202,15 @@ func TestUncommittedTrailsAreRemoved(t *testing.T) {
 
 // A run of another user may leave an unreadable trail.
 func TestUnreadableTrailCountsAsLost(t *testing.T) {
-	if os.Geteuid() == 0 { // who may read everything
-		asNobody(t)
+	if testkit.RunAsNobody(t) { // root may read and write everything
 		return
 	}
 	x := opened(t, t.TempDir())
 	trail, err := x.CreateTrail(4096)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	defer trail.Close()
-	if err := x.Commit(Snapshot{Name: sum(1), Text: []byte("x"), Trails: trailOf(trail)}); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(trail.Name(), 0); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.Commit(Snapshot{Name: sum(1), Text: []byte("x"), Trails: trailOf(trail)}))
+	testkit.OK(t, os.Chmod(trail.Name(), 0))
 	if lost, err := x.Trail("sqlite.db", 4096); lost != nil || err != nil {
 		t.Errorf("%v, %v", lost, err)
 	}
@@ -268,12 +225,8 @@ func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of an empty index: %v, %v", m, err)
 	}
-	if err := x.SetGone([]manifest.Hash{sum(1), sum(2)}); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.Commit(Snapshot{Name: sum(3), Text: []byte("three")}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, x.SetGone([]manifest.Hash{sum(1), sum(2)}))
+	testkit.OK(t, x.Commit(Snapshot{Name: sum(3), Text: []byte("three")}))
 	m, err := ReadMemory(dir)
 	gone := []manifest.Hash{sum(1), sum(2)}
 	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.Gone, gone) {
@@ -286,31 +239,5 @@ func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 	damage(t, dir)
 	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of a damaged index: %v, %v", m, err)
-	}
-}
-
-// asNobody runs a test again as another user.
-func asNobody(t *testing.T) {
-	t.Helper()
-	// Not t.TempDir: that one's parents are for root.
-	dir, err := os.MkdirTemp("", "holdfast-index-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	program := filepath.Join(dir, "test")
-	text, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.WriteFile(program, text, 0o755), os.Chmod(dir, 0o777)); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("as nobody: %v\n%s", err, out)
 	}
 }

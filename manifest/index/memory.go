@@ -95,15 +95,3 @@ func (x *Index) PutRecord(name manifest.Hash, text []byte) error {
 	}
 	return nil
 }
-
-// fact returns the value of a fact, or nil.
-func (x *Index) fact(key string) (value []byte, err error) {
-	err = x.db.QueryRow(`SELECT value FROM facts WHERE key=?`, key).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read index: %w", err)
-	}
-	return value, nil
-}

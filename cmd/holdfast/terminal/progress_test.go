@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"holdfast/internal/testkit"
 	"holdfast/vault"
 )
 
@@ -62,9 +63,7 @@ func TestTerminalShowsALineAndClearsIt(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	fmt.Fprintln(tty, "done")
 	rest, err := seen.ReadString('\n')
 	if err != nil || !strings.HasSuffix(rest, "\r\x1b[Kdone\r\n") {
