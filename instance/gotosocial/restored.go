@@ -80,7 +80,8 @@ func (d RestoredFolder) Remains(domain string) (found Remains) {
 func (d RestoredFolder) named(files []*Config, path string) int {
 	exact := slices.IndexFunc(files, func(c *Config) bool { return c.File == filepath.Join(d.Path, "files", path) })
 	if at := d.Find(path); exact < 0 && at != "" {
-		return slices.IndexFunc(files, func(c *Config) bool { return d.ResolvedPath(c.File) == filepath.Join(d.Path, at) })
+		end := filepath.Join(d.Path, at)
+		return slices.IndexFunc(files, func(c *Config) bool { return d.ResolvedPath(c.File) == end })
 	}
 	return exact
 }
