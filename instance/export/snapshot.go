@@ -88,7 +88,9 @@ func (Bare) PathOf(f manifest.File) (string, error) {
 }
 
 // CheckDatabase leaves the database as it is.
-func (Bare) CheckDatabase(context.Context, *os.Root) (vault.Checked, error) { return vault.Checked{}, nil }
+func (Bare) CheckDatabase(context.Context, *os.Root) (vault.Checked, error) {
+	return vault.Checked{}, nil
+}
 
 // Finish adds nothing.
 func (Bare) Finish(context.Context, *os.Root, vault.Restored) ([]string, error) { return nil, nil }

@@ -214,4 +214,6 @@ func (c *Config) ServiceUser() string {
 
 // AdoptUnit takes the user and the program of the server from the restored
 // configuration, where they come from a unit.
-func (c *Config) AdoptUnit(restored *Config) { c.Binary, c.UnitUser = restored.Binary, restored.UnitUser }
+func (c *Config) AdoptUnit(restored *Config) {
+	c.Binary, c.UnitUser = restored.Binary, restored.UnitUser
+}
