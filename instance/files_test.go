@@ -13,6 +13,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -294,5 +295,64 @@ func TestUnitOfAnotherInstanceIsLeftOut(t *testing.T) {
 		if slices.Contains(paths, unit[1:]) != saved {
 			t.Errorf("%s: %q", text, paths)
 		}
+	}
+}
+
+// Docker's usual form: no file at all, the image's paths, a volume.
+func TestContainersPathsLeadHere(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"own.env": "GTS_HOST=a.example\nGTS_DB_TYPE=sqlite\nGTS_DB_ADDRESS=sqlite.db\n" +
+			"GTS_CONFIG_PATH=/etc/gts.yaml\nGTS_TLS_CERTIFICATE_KEY=/certs/key.pem\n",
+		"etc/gts.yaml":       "storage-local-base-path: /gotosocial/storage",
+		"data/sqlite.db":     "x",
+		"data/storage/certs": "",
+		"certs/key.pem":      "key",
+	} {
+		write(t, root, name, text)
+	}
+	s := gotosocial.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data",
+		"/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
+	c, err := s.Config()
+	testkit.OK(t, err)
+	if c.Database() != root+"/data/sqlite.db" || c.Storage() != root+"/data/storage" || c.File != root+"/etc/gts.yaml" {
+		t.Errorf("%s, %s, %s", c.Database(), c.Storage(), c.File)
+	}
+	paths, _ := files(t, openConfig(t, c, instance.Options{}))
+	for _, name := range []string{"/own.env", "/etc/gts.yaml", "/certs/key.pem"} {
+		if !slices.Contains(paths, root[1:]+name) {
+			t.Errorf("no %s among %q", name, paths)
+		}
+	}
+}
+
+func TestFilesPartHoldsTheServicesFiles(t *testing.T) {
+	dir := small(t, "WAL")
+	for name, text := range map[string]string{
+		"etc/systemd/system/gts@.service": "[Service]\nWorkingDirectory=" + dir + "\nEnvironmentFile=" +
+			dir + "/e/*.env\nExecStart=" + dir + "/bin/gotosocial --config-path config.yaml server start",
+		"etc/systemd/system/gts@a.service.d/1.conf": "[Service]\nUser=x",
+		"e/own.env":      "GTS_SMTP_PASSWORD=geheim",
+		"bin/gotosocial": "#!/bin/sh\necho gotosocial version 0.20.3",
+	} {
+		write(t, dir, name, text)
+	}
+	if err := os.Chmod(dir+"/bin/gotosocial", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	belongToNobody(t, dir)
+	i := openServer(t, gotosocial.Server{Unit: "gts@a", Root: dir}, instance.Options{})
+	paths, _ := files(t, i)
+	for _, name := range []string{"/config.yaml", "/e/own.env", "/etc/systemd/system/gts@.service",
+		"/etc/systemd/system/gts@a.service.d/1.conf"} {
+		if !slices.Contains(paths, dir[1:]+name) {
+			t.Errorf("no %s among %q", name, paths)
+		}
+	}
+	if want := dir + "/bin/gotosocial"; i.Config().Binary != want {
+		t.Errorf("binary %s", i.Config().Binary)
+	}
+	if got := i.Version(t.Context()); got != "0.20.3" {
+		t.Errorf("version %q", got)
 	}
 }

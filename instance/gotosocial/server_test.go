@@ -1,4 +1,4 @@
-package instance_test
+package gotosocial_test
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
@@ -26,7 +26,7 @@ func machine(t testing.TB, files map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()
 	for name, text := range files {
-		write(t, root, name, strings.ReplaceAll(text, "ROOT", root))
+		testkit.Write(t, filepath.Join(root, name), strings.ReplaceAll(text, "ROOT", root))
 	}
 	return root
 }
@@ -41,9 +41,7 @@ func service(t testing.TB, text string) (unit string) {
 func config(t testing.TB, s gotosocial.Server) *gotosocial.Config {
 	t.Helper()
 	c, err := s.Config()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	return c
 }
 
@@ -69,7 +67,8 @@ func TestUnitsAreReadAsSystemdReadsThem(t *testing.T) {
 			"c": `4 "5"`}, false},
 		{"quotes within", `Environment=GTS_A='one' GTS_B="x"y GTS_C=a'b'c GTS_D=a"b c"d`,
 			map[string]string{"a": "one", "b": "xy", "c": "abc", "d": "ab cd"}, false},
-		{"escapes", `Environment=GTS_A=\"q\" GTS_B="a\"b" GTS_C='a\'b' GTS_D=a\sb\\ GTS_E=\u00e4\x41\102 'GTS_F=x\ty'`, map[string]string{"a": `"q"`, "b": `a"b`, "c": "a'b", "d": `a b\`, "e": "äAB", "f": "x\ty"}, false},
+		{"escapes", `Environment=GTS_A=\"q\" GTS_B="a\"b" GTS_C='a\'b' GTS_D=a\sb\\ GTS_E=\u00e4\x41\102 'GTS_F=x\ty'`,
+			map[string]string{"a": `"q"`, "b": `a"b`, "c": "a'b", "d": `a b\`, "e": "äAB", "f": "x\ty"}, false},
 		{"unknown escape ends the line", `Environment=GTS_A=1 GTS_B=a\qb GTS_C=2`, map[string]string{"a": "1"}, true},
 		{"open quote ends the line", `Environment=GTS_A=1 "GTS_B=2`, map[string]string{"a": "1"}, true},
 		{"no assignment", `Environment=GTS_A=1 GTS_B "GTS C=2" 2GTS=1`, map[string]string{"a": "1"}, false},
@@ -89,7 +88,8 @@ func TestUnitsAreReadAsSystemdReadsThem(t *testing.T) {
 		{"blanks", "  Environment =  GTS_A=1\tGTS_B=2  ", map[string]string{"a": "1", "b": "2"}, false},
 		{"Windows", "Environment=GTS_A=1\r\nEnvironment=GTS_B=2\r\n", map[string]string{"a": "1", "b": "2"}, false},
 		{"junk and other sections",
-			"junk\nEnvironment=GTS_A=1\n[Unit]\nEnvironment=GTS_B=1\n[X-Service]\nEnvironment=GTS_C=1\n[Service]\nEnvironment=GTS_D=1", map[string]string{"a": "1", "d": "1"}, false},
+			"junk\nEnvironment=GTS_A=1\n[Unit]\nEnvironment=GTS_B=1\n[X-Service]\nEnvironment=GTS_C=1\n[Service]\n" +
+				"Environment=GTS_D=1", map[string]string{"a": "1", "d": "1"}, false},
 		{"specifiers", "Environment=GTS_A=50%% GTS_B=%n-%N-%p-%i-%h-%t-%S-%u GTS_C=1% \"GTS_D=% %-\"",
 			map[string]string{"d": "% %-", "a": "50%",
 				"b": "gotosocial.service-gotosocial-gotosocial--/root-/run-/var/lib-root", "c": "1%"}, false},
@@ -244,9 +244,13 @@ func TestLaterOriginsOverrideEarlierOnes(t *testing.T) {
 		"etc/gts/config.yaml": "host: file\ndb-type: file\ndb-user: file\nport: 1\n",
 		"etc/gts/a.env":       "GTS_DB_USER=a.env\nGTS_PORT=2\nGTS_STORAGE_BACKEND=s3\n",
 		"etc/gts/b.env":       "GTS_PORT=3\n",
-		"etc/systemd/system/gotosocial.service": "[Service]\nWorkingDirectory=ROOT/etc/gts\nEnvironment=GTS_DB_TYPE=unit GTS_DB_USER=unit\nEnvironmentFile=ROOT/etc/gts/*.env\nEnvironmentFile=-ROOT/no.env\n" +
+		"etc/systemd/system/gotosocial.service": "[Service]\nWorkingDirectory=ROOT/etc/gts\n" +
+			"Environment=GTS_DB_TYPE=unit GTS_DB_USER=unit\nEnvironmentFile=ROOT/etc/gts/*.env\n" +
+			"EnvironmentFile=-ROOT/no.env\n" +
 			"ExecStart=/g/gotosocial --config-path config.yaml server start",
-		"etc/systemd/system/gotosocial.service.d/10-own.conf": "[Service]\nEnvironment=GTS_BIND_ADDRESS=drop-in\nExecStart=\nExecStart=/g/gotosocial --config-path config.yaml server start --storage-backend local",
+		"etc/systemd/system/gotosocial.service.d/10-own.conf": "[Service]\n" +
+			"Environment=GTS_BIND_ADDRESS=drop-in\nExecStart=\n" +
+			"ExecStart=/g/gotosocial --config-path config.yaml server start --storage-backend local",
 	})
 	c := config(t, gotosocial.Server{Unit: "gotosocial", Root: root})
 	unit := root + "/etc/systemd/system/gotosocial.service"
@@ -280,9 +284,7 @@ func TestDropInsOverrideInTheirOrder(t *testing.T) {
 		"etc/systemd/system/gts-my@x.service.d/notes.conf.bak": "[Service]\nEnvironment=GTS_G=1",
 		"usr/lib/systemd/system/gts-my@x.service.d/50.conf":    "[Service]\nEnvironment=GTS_C=masked",
 	})
-	if err := os.Symlink("/dev/null", root+"/etc/systemd/system/gts-my@x.service.d/50.conf"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink("/dev/null", root+"/etc/systemd/system/gts-my@x.service.d/50.conf"))
 	c := config(t, gotosocial.Server{Unit: "gts-my@x", Root: root})
 	want := map[string]string{"a": "x", "b": "20", "c": "1", "d": "10", "e": "30", "f": "40"}
 	if values, _ := set(c); !maps.Equal(values, want) {
@@ -326,29 +328,6 @@ func TestRelativePathsStartWhereTheServerDoes(t *testing.T) {
 	}
 }
 
-// Docker's usual form: no file at all, the image's paths, a volume.
-func TestContainersPathsLeadHere(t *testing.T) {
-	root := machine(t, map[string]string{
-		"own.env":            "GTS_HOST=a.example\nGTS_DB_TYPE=sqlite\nGTS_DB_ADDRESS=sqlite.db\nGTS_CONFIG_PATH=/etc/gts.yaml\nGTS_TLS_CERTIFICATE_KEY=/certs/key.pem\n",
-		"etc/gts.yaml":       "storage-local-base-path: /gotosocial/storage",
-		"data/sqlite.db":     "x",
-		"data/storage/certs": "",
-		"certs/key.pem":      "key",
-	})
-	s := gotosocial.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data",
-		"/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
-	c := config(t, s)
-	if c.Database() != root+"/data/sqlite.db" || c.Storage() != root+"/data/storage" || c.File != root+"/etc/gts.yaml" {
-		t.Errorf("%s, %s, %s", c.Database(), c.Storage(), c.File)
-	}
-	paths, _ := files(t, openConfig(t, c, instance.Options{}))
-	for _, name := range []string{"/own.env", "/etc/gts.yaml", "/certs/key.pem"} {
-		if !slices.Contains(paths, root[1:]+name) {
-			t.Errorf("no %s among %q", name, paths)
-		}
-	}
-}
-
 func TestUnitIsFoundByItsConfigurationFile(t *testing.T) {
 	files := map[string]string{
 		"etc/gts/config.yaml":   "host: a.example",
@@ -357,7 +336,8 @@ func TestUnitIsFoundByItsConfigurationFile(t *testing.T) {
 			"ROOT/etc/gts/config.yaml admin media prune all",
 		"usr/lib/systemd/system/one.service": "[Service]\nWorkingDirectory=ROOT/etc\nExecStart=/g/gotosocial " +
 			"--config-path gts/config.yaml server start",
-		"etc/systemd/system/two.service": "[Service]\nEnvironment=GTS_CONFIG_PATH=ROOT/etc/other/config.yaml\nExecStart=/g/gotosocial-0.20 server start",
+		"etc/systemd/system/two.service": "[Service]\nEnvironment=GTS_CONFIG_PATH=ROOT/etc/other/config.yaml\n" +
+			"ExecStart=/g/gotosocial-0.20 server start",
 		"usr/lib/systemd/system/hidden.service": "[Service]\nExecStart=/g/gotosocial --config-path " +
 			"ROOT/etc/gts/config.yaml server start",
 		"etc/systemd/system/hidden.service": "[Service]\nExecStart=/bin/true",
@@ -367,9 +347,7 @@ func TestUnitIsFoundByItsConfigurationFile(t *testing.T) {
 		"etc/systemd/system/x.wants/gts@a.service": "",
 	}
 	root := machine(t, files)
-	if err := os.Symlink("two.service", root+"/etc/systemd/system/alias.service"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink("two.service", root+"/etc/systemd/system/alias.service"))
 	for file, want := range map[string]string{
 		"etc/gts/config.yaml":   "/usr/lib/systemd/system/one.service",
 		"etc/other/config.yaml": "/etc/systemd/system/two.service",
@@ -392,8 +370,9 @@ func TestUnitIsFoundByItsConfigurationFile(t *testing.T) {
 		t.Errorf("%q", units)
 	}
 
-	write(t, root, "etc/systemd/system/again.service", "[Service]\nExecStart=/g/gotosocial --config-path "+
-		""+root+"/etc/gts/config.yaml server start")
+	testkit.Write(t, filepath.Join(root, "etc/systemd/system/again.service"),
+		"[Service]\nExecStart=/g/gotosocial --config-path "+
+			""+root+"/etc/gts/config.yaml server start")
 	_, err := gotosocial.Server{File: root + "/etc/gts/config.yaml", Root: root}.Config()
 	var p *remedy.Error
 	if !errors.As(err, &p) || !strings.Contains(p.What, "again.service") || !strings.Contains(p.What, "one.service") {
@@ -403,43 +382,10 @@ func TestUnitIsFoundByItsConfigurationFile(t *testing.T) {
 
 func TestFilesInUsualPlacesAreFoundOnce(t *testing.T) {
 	root := machine(t, map[string]string{"opt/gotosocial/config.yaml": "", "etc/gotosocial/config.yml": ""})
-	if err := os.Symlink("opt/gotosocial", root+"/gotosocial"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink("opt/gotosocial", root+"/gotosocial"))
 	if found := gotosocial.Find(root); len(found) != 1 || found[0].File != root+"/gotosocial/config.yaml" ||
 		!strings.Contains(found[0].How, found[0].File) {
 		t.Errorf("%+v", found)
-	}
-}
-
-func TestFilesPartHoldsTheServicesFiles(t *testing.T) {
-	dir := small(t, "WAL")
-	for name, text := range map[string]string{
-		"etc/systemd/system/gts@.service": "[Service]\nWorkingDirectory=" + dir + "\nEnvironmentFile=" +
-			dir + "/e/*.env\nExecStart=" + dir + "/bin/gotosocial --config-path config.yaml server start",
-		"etc/systemd/system/gts@a.service.d/1.conf": "[Service]\nUser=x",
-		"e/own.env":      "GTS_SMTP_PASSWORD=geheim",
-		"bin/gotosocial": "#!/bin/sh\necho gotosocial version 0.20.3",
-	} {
-		write(t, dir, name, text)
-	}
-	if err := os.Chmod(dir+"/bin/gotosocial", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	belongToNobody(t, dir)
-	i := openServer(t, gotosocial.Server{Unit: "gts@a", Root: dir}, instance.Options{})
-	paths, _ := files(t, i)
-	for _, name := range []string{"/config.yaml", "/e/own.env", "/etc/systemd/system/gts@.service",
-		"/etc/systemd/system/gts@a.service.d/1.conf"} {
-		if !slices.Contains(paths, dir[1:]+name) {
-			t.Errorf("no %s among %q", name, paths)
-		}
-	}
-	if want := dir + "/bin/gotosocial"; i.Config().Binary != want {
-		t.Errorf("binary %s", i.Config().Binary)
-	}
-	if got := i.Version(t.Context()); got != "0.20.3" {
-		t.Errorf("version %q", got)
 	}
 }
 
@@ -462,7 +408,8 @@ func TestWarningsNameSettingsAndNeverTheirValues(t *testing.T) {
 			"geheim")}, []string{"doesn't run gotosocial"}},
 		{"root folder", gotosocial.Server{Unit: service(t, start+"RootDirectory=/srv")}, []string{"instance.paths"}},
 		{"odd lines", gotosocial.Server{Unit: service(t,
-			start+"Environment=GTS_A=\"geheim\nEnvironment=GTS_B=%bgeheim\nWorkingDirectory=~\nUser=no-such-user")}, []string{"quote", "%b", "home folder"}},
+			start+"Environment=GTS_A=\"geheim\nEnvironment=GTS_B=%bgeheim\nWorkingDirectory=~\nUser=no-such-user")},
+			[]string{"quote", "%b", "home folder"}},
 		{"unknown variable", gotosocial.Server{Unit: service(t, "ExecStart=/g/gotosocial server start --a ${NONE}")},
 			[]string{"does not set NONE"}},
 	} {
@@ -484,9 +431,7 @@ func TestWarningsNameSettingsAndNeverTheirValues(t *testing.T) {
 func TestUnreadableServiceNamesTheFix(t *testing.T) {
 	root := t.TempDir()
 	masked := root + "/masked.service"
-	if err := os.Symlink("/dev/null", masked); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Symlink("/dev/null", masked))
 	for _, c := range []struct {
 		name     string
 		server   gotosocial.Server
