@@ -12,20 +12,20 @@ import (
 	"holdfast/manifest"
 )
 
-// DatabaseTarget is the database that a restore makes, in the place that
+// DatabaseTarget is the database that a restore makes, at the destination that
 // GoToSocial's configuration gives it.
 type DatabaseTarget interface {
-	// Place returns where the database goes.
-	Place() gotosocial.Place
+	// Destination returns where the database goes.
+	Destination() gotosocial.Destination
 
-	// Look looks at the place and changes nothing. The details tell a person what
+	// Inspect looks at the destination and changes nothing. The details tell a person what
 	// the restore will make, and where. An error refuses the restore: a
 	// [remedy.Error] with a fix, or a [disk.InTheWay].
-	Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) (details []string, err error)
+	Inspect(ctx context.Context, facts manifest.Facts, m *disk.Mover) (details []string, err error)
 
-	// Put moves or loads the database from a restored folder to its place. A run
+	// Put moves or loads the database from a restored folder to its destination. A run
 	// that was interrupted can call Put again: Put continues, and does nothing if the
-	// database is in its place. The notes are for the person who restores.
+	// database is at its destination. The notes are for the person who restores.
 	Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error)
 
 	// Tables opens the tables after Put, while no server uses them. The caller
@@ -47,22 +47,22 @@ func OpenDatabaseTarget(c *gotosocial.Config) (DatabaseTarget, error) {
 
 // MediaTarget is the folder or bucket that a restore fills with media.
 type MediaTarget interface {
-	// Place returns where the media go.
-	Place() gotosocial.Place
+	// Destination returns where the media go.
+	Destination() gotosocial.Destination
 
-	// Look looks at the place and changes nothing. A work folder of the restore may
-	// lie in the place. The detail tells a person where the media go. An error
+	// Inspect looks at the destination and changes nothing. A work folder of the restore may
+	// lie at the destination. The detail tells a person where the media go. An error
 	// refuses the restore, as in [DatabaseTarget].
-	Look(ctx context.Context, work string, m *disk.Mover) (detail string, err error)
+	Inspect(ctx context.Context, work string, m *disk.Mover) (detail string, err error)
 
-	// Put moves or uploads the media from a restored folder to their place. A run
+	// Put moves or uploads the media from a restored folder to their destination. A run
 	// that was interrupted can call Put again.
 	Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error)
 
-	// Find returns fs.ErrNotExist if a file is not in the place.
+	// Find returns fs.ErrNotExist if a file is not at the destination.
 	Find(ctx context.Context, key string) error
 
-	// GiveToServer lets the server write to the place. GiveToServer comes last: the
+	// GiveToServer lets the server write to the destination. GiveToServer comes last: the
 	// server's user may then rename what lies there, the work folder included.
 	GiveToServer(m *disk.Mover) error
 }

@@ -39,7 +39,7 @@ type Machine struct {
 // request returns the resolved request.
 func (m *Machine) request(snapshot manifest.Hash, verbatim bool) Request {
 	return Request{
-		Snapshot: snapshot, Domain: m.Domain, Database: m.databaseName(), Media: m.media().Place().Name,
+		Snapshot: snapshot, Domain: m.Domain, Database: m.databaseName(), Media: m.media().Destination().Name,
 		Config: m.Config.File, User: m.User, Verbatim: verbatim,
 	}
 }
@@ -52,8 +52,8 @@ func (m *Machine) mover() (*disk.Mover, error) {
 	}
 	return &disk.Mover{
 		Run: m.RunID, User: m.User, Replace: m.Replace,
-		Own:      []string{database.Place().Folder},
-		OwnTrees: []string{m.media().Place().Folder, m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))},
+		Own:      []string{database.Destination().Folder},
+		OwnTrees: []string{m.media().Destination().Folder, m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))},
 	}, nil
 }
 
@@ -72,7 +72,7 @@ func (m *Machine) databaseName() string {
 	if err != nil {
 		return ""
 	}
-	return database.Place().Name
+	return database.Destination().Name
 }
 
 // folder returns the folder on the machine for most of the restored files, or ""
@@ -82,7 +82,7 @@ func (m *Machine) folder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cmp.Or(m.media().Place().Folder, database.Place().Folder), nil
+	return cmp.Or(m.media().Destination().Folder, database.Destination().Folder), nil
 }
 
 // PutDatabase puts the database in its place.

@@ -139,7 +139,7 @@ func (m *Machine) databaseDetails(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	details, err := target.Look(ctx, m.Facts, mover)
+	details, err := target.Inspect(ctx, m.Facts, mover)
 	return details, explainInTheWay(err)
 }
 
@@ -149,7 +149,7 @@ func (m *Machine) inspectMedia(ctx context.Context) Finding {
 	if err != nil {
 		return refused(MediaSubject, err)
 	}
-	detail, err := m.media().Look(ctx, filepath.Dir(m.Folder), mover)
+	detail, err := m.media().Inspect(ctx, filepath.Dir(m.Folder), mover)
 	if err != nil {
 		return refused(MediaSubject, err)
 	}

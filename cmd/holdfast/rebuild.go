@@ -140,7 +140,8 @@ func (o rebuildObserver) Note(text string) { o.term.Say("✓ %s", text) }
 // fillRebuilt fills the result of a rebuilt instance.
 func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, report *rebuild.Report) {
 	fetched := report.Fetched
-	result.Files, result.Bytes, result.Packs, result.Resumed = fetched.Files, fetched.Bytes, fetched.Packs, fetched.Resumed
+	result.Files, result.Bytes, result.Packs = fetched.Files, fetched.Bytes, fetched.Packs
+	result.Resumed = fetched.Resumed
 	result.Missing, result.missing = fetched.Missing, snap.Record.Missing
 	result.Notes, result.Rest = report.Notes, report.Remaining
 	result.Seconds = time.Since(v.began).Seconds()

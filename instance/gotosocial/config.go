@@ -48,10 +48,10 @@ type Setting struct {
 // Origin tells where a setting comes from.
 type Origin struct {
 	Kind OriginKind
-	// Place is the file that holds the setting: the configuration file, a unit, a
+	// File is the file that holds the setting: the configuration file, a unit, a
 	// drop-in or an environment file. A default and a variable of Holdfast's own
-	// environment have no place.
-	Place string
+	// environment have no file.
+	File string
 }
 
 // The engines, as records name them.
@@ -76,13 +76,13 @@ func (s Setting) From() string {
 	variable := "GTS_" + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
 	switch o := s.Origin; {
 	case o.Kind == FromFile:
-		return o.Place
-	case o.Kind == FromEnvironment && o.Place == "":
+		return o.File
+	case o.Kind == FromEnvironment && o.File == "":
 		return variable + " of Holdfast's own environment"
 	case o.Kind == FromEnvironment:
-		return variable + " in " + o.Place
+		return variable + " in " + o.File
 	case o.Kind == FromFlag:
-		return "--" + s.Key + " in " + o.Place
+		return "--" + s.Key + " in " + o.File
 	}
 	return string(s.Origin.Kind)
 }
@@ -139,7 +139,7 @@ func newConfig() *Config {
 func (c *Config) setVariables(vars []systemd.Variable) {
 	for _, v := range vars {
 		if key, ok := settingKey(v); ok {
-			c.set(key, v.Value, Origin{FromEnvironment, v.Place})
+			c.set(key, v.Value, Origin{FromEnvironment, v.File})
 		}
 	}
 }

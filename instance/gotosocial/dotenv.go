@@ -46,7 +46,7 @@ func containerVariables(text, place string) (vars []systemd.Variable, warning st
 			"quotes around a value with other characters than letters and digits"}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		vars = append(vars, systemd.Variable{Name: name, Value: values[name], Place: place})
+		vars = append(vars, systemd.Variable{Name: name, Value: values[name], File: place})
 	}
 	for name := range asked {
 		if _, ok := values[name]; !ok {

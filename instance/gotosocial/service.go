@@ -64,7 +64,7 @@ func (s *service) readEnvironment() {
 			if err != nil {
 				s.warn(line.Key, line.File, err)
 			} else if ok && systemd.ValidName(name) {
-				s.vars = append(s.vars, systemd.Variable{Name: name, Value: value, Place: line.File})
+				s.vars = append(s.vars, systemd.Variable{Name: name, Value: value, File: line.File})
 			}
 		}
 	}

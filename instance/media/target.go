@@ -22,13 +22,13 @@ type FolderTarget struct{ path string }
 // NewFolderTarget returns the target of the configuration.
 func NewFolderTarget(c *gotosocial.Config) *FolderTarget { return &FolderTarget{c.Storage()} }
 
-// Place names the folder.
-func (t *FolderTarget) Place() gotosocial.Place {
-	return gotosocial.Place{Name: t.path, Folder: t.path}
+// Destination names the folder.
+func (t *FolderTarget) Destination() gotosocial.Destination {
+	return gotosocial.Destination{Name: t.path, Folder: t.path}
 }
 
-// Look refuses a folder that is not empty, apart from the work folder.
-func (t *FolderTarget) Look(_ context.Context, work string, _ *disk.Mover) (detail string, err error) {
+// Inspect refuses a folder that is not empty, apart from the work folder.
+func (t *FolderTarget) Inspect(_ context.Context, work string, _ *disk.Mover) (detail string, err error) {
 	entries, err := os.ReadDir(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return t.path, nil
@@ -106,11 +106,13 @@ func NewBucketTarget(client Client, c *gotosocial.Config) *BucketTarget {
 	return &BucketTarget{client, name, c.Get("storage-s3-endpoint") + "/" + name + "/" + c.Get("storage-s3-key-prefix")}
 }
 
-// Place names the endpoint, the bucket and the prefix.
-func (t *BucketTarget) Place() gotosocial.Place { return gotosocial.Place{Name: t.place} }
+// Destination names the endpoint, the bucket and the prefix.
+func (t *BucketTarget) Destination() gotosocial.Destination {
+	return gotosocial.Destination{Name: t.place}
+}
 
-// Look refuses a bucket that is not empty, unless the mover may replace.
-func (t *BucketTarget) Look(ctx context.Context, _ string, m *disk.Mover) (detail string, err error) {
+// Inspect refuses a bucket that is not empty, unless the mover may replace.
+func (t *BucketTarget) Inspect(ctx context.Context, _ string, m *disk.Mover) (detail string, err error) {
 	detail = "bucket " + t.name
 	for o, err := range t.client.List(ctx, "") {
 		if err != nil {

@@ -60,7 +60,7 @@ func TestMissingPostgresNamesTheInstallCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *remedy.Error
-	_, err = target.Look(t.Context(), manifest.Facts{Server: "15.18"}, &disk.Mover{})
+	_, err = target.Inspect(t.Context(), manifest.Facts{Server: "15.18"}, &disk.Mover{})
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "not installed here") ||
 		!strings.Contains(refused.Fix, "apt install postgresql") || !strings.Contains(refused.Fix, "15.18") {
 		t.Errorf("%v, %+v", err, refused)

@@ -30,11 +30,13 @@ func NewTarget(c *gotosocial.Config) (*Target, error) {
 	return &Target{db}, nil
 }
 
-// Place names the server and the database.
-func (t *Target) Place() gotosocial.Place { return gotosocial.Place{Name: t.db.String()} }
+// Destination names the server and the database.
+func (t *Target) Destination() gotosocial.Destination {
+	return gotosocial.Destination{Name: t.db.String()}
+}
 
-// Look checks the server, its version, its users, and the name of the database.
-func (t *Target) Look(ctx context.Context, facts manifest.Facts, m *disk.Mover) (details []string, err error) {
+// Inspect checks the server, its version, its users, and the name of the database.
+func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Mover) (details []string, err error) {
 	d := t.db
 	switch d.config.Database {
 	case "postgres", "template0", "template1":

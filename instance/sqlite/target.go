@@ -23,13 +23,13 @@ type Target struct{ path string }
 // NewTarget returns the target of the configuration.
 func NewTarget(c *gotosocial.Config) *Target { return &Target{c.Database()} }
 
-// Place names the file. The server writes to the file's folder.
-func (t *Target) Place() gotosocial.Place {
-	return gotosocial.Place{Name: t.path, Folder: filepath.Dir(t.path)}
+// Destination names the file. The server writes to the file's folder.
+func (t *Target) Destination() gotosocial.Destination {
+	return gotosocial.Destination{Name: t.path, Folder: filepath.Dir(t.path)}
 }
 
-// Look looks for a database in the way.
-func (t *Target) Look(_ context.Context, _ manifest.Facts, m *disk.Mover) (details []string, err error) {
+// Inspect looks for a database in the way.
+func (t *Target) Inspect(_ context.Context, _ manifest.Facts, m *disk.Mover) (details []string, err error) {
 	detail := t.path
 	for _, ending := range databaseFiles {
 		if _, err := os.Lstat(t.path + ending); err != nil {

@@ -5,7 +5,7 @@ import "strings"
 // Variable is a variable of a server's environment.
 type Variable struct {
 	Name, Value string
-	Place       string // the file that sets the variable; "" for Holdfast's own environment
+	File        string // the file that sets the variable; "" for Holdfast's own environment
 }
 
 // ParseEnvironment parses the text of an EnvironmentFile= (systemd.exec(5)). Quotes
