@@ -92,7 +92,7 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := pgInstance(t, s, "gotosocial")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: owner(t, dir),
+	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: fileUser(t, dir),
 		AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := v.Facts(); got != want || got.Server == "" {
 		t.Errorf("facts %+v, want %+v", got, want)
@@ -111,8 +111,8 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	}
 }
 
-// owner is who owns the media: this test.
-func owner(t testing.TB, dir string) string {
+// fileUser returns the user and group of a folder, as facts have them.
+func fileUser(t testing.TB, dir string) string {
 	t.Helper()
 	out, err := exec.Command("stat", "--format=%U:%G", filepath.Join(dir, "storage")).Output()
 	if err != nil {

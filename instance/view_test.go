@@ -26,7 +26,7 @@ func TestFactsDescribeTheInstance(t *testing.T) {
 	binary := script(t, dir, "echo gotosocial version 0.20.0-rc1 '(57cb4fe)'")
 	belongToNobody(t, dir)
 	i := openInstance(t, dir, instance.Options{Binary: binary})
-	want := manifest.Facts{Engine: "sqlite", User: owner(t, dir), AccountDomain: "example.org",
+	want := manifest.Facts{Engine: "sqlite", User: fileUser(t, dir), AccountDomain: "example.org",
 		GoToSocial: "0.20.0-rc1", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got := begin(t, i).Facts(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
