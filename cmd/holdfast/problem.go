@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -62,7 +63,7 @@ func usage(err error, fix string) error {
 
 // wrongUsage is the problem of an unreadable command line.
 func wrongUsage(err error, command string) *remedy.Error {
-	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: join("run: holdfast", command, "--help")}
+	return &remedy.Error{Kind: remedy.Setting, Err: err, Fix: "run: holdfast " + strings.TrimSpace(command+" --help")}
 }
 
 // withEffect adds the effect to an error without effect.
