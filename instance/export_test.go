@@ -536,23 +536,6 @@ func TestBrokenRowsOfOthersAreLeftOutAndNamed(t *testing.T) {
 	}
 }
 
-func TestExportFindsTheSchema(t *testing.T) {
-	file := func(name string) manifest.File { return manifest.File{Part: manifest.Database, Path: name} }
-	files := []manifest.File{file("a%2Eb.accounts.copy"), file("a%2Eb.bun_migrations.copy"),
-		file("a%2Eb.users.copy"), file("other.accounts.copy"), file("restore.sql")}
-	got, err := export.Paths(listed(files))
-	if want := []string{"database/restore.sql", "database/a%2Eb.accounts.copy",
-		"database/a%2Eb.users.copy"}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q, %v", got, err)
-	}
-	for _, wrong := range [][]manifest.File{{}, append(files, file("other.bun_migrations.copy"))} {
-		var p *remedy.Error
-		if got, err := export.Paths(listed(wrong)); !errors.As(err, &p) || p.Fix == "" {
-			t.Errorf("%q, %v", got, err)
-		}
-	}
-}
-
 // The format is PostgreSQL's: what it reads, we read.
 func TestCopiedRowsAreReadAsPostgresReadsThem(t *testing.T) {
 	s := postgrestest.Start(t)
