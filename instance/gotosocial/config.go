@@ -97,8 +97,8 @@ func (s Setting) Secret() bool {
 	return false
 }
 
-// defaults are the defaults of the settings that Holdfast reads, as in GoToSocial's
-// internal/config/defaults.go.
+// defaults are GoToSocial's own defaults, from internal/config/defaults.go. A setting
+// that is absent here, such as db-user, has no default; [Config.Get] returns "" for it.
 var defaults = map[string]string{
 	"account-domain":           "",
 	"db-address":               "",

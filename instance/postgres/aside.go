@@ -46,7 +46,7 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 	// PostgreSQL refuses to rename a database with connections. PostgreSQL ends its
 	// own workers, which have no user.
 	const connections = `SELECT count(*) FROM pg_stat_activity
-		WHERE datname = $1 AND usesysid IS NOT NULL AND coalesce(application_name, '') <> 'holdfast'`
+		WHERE datname = $1 AND usesysid IS NOT NULL AND coalesce(application_name, '') <> '` + applicationName + `'`
 	var others int
 	if err := admin.QueryRow(ctx, connections, name).Scan(&others); err != nil {
 		return "", err

@@ -105,10 +105,14 @@ func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {
 	return config, nil
 }
 
+// applicationName names the connections of Holdfast to the server. By this name,
+// [Database.vacate] tells Holdfast's own connections from those of other programs.
+const applicationName = "holdfast"
+
 func newDatabase(config *pgx.ConnConfig) *Database {
 	config.Database = cmp.Or(config.Database, config.User) // as PostgreSQL's clients do
 	d := &Database{config: config}
-	config.RuntimeParams["application_name"] = "holdfast"
+	config.RuntimeParams["application_name"] = applicationName
 	if d.socket() && os.Geteuid() == 0 {
 		d.as = account(config.User)
 	}
