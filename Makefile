@@ -11,7 +11,8 @@ PROGRAMS = age zstd jq openssl sqlite3 gcc '/usr/lib/postgresql/*/bin/initdb=pos
 # SQLite is Go code here, and the race detector makes it ten times slower. So the
 # detector sees only the packages with goroutines, without the tests that repeat a
 # whole backup or restore hundreds of times.
-RACED    = ./pack ./manifest/... ./remote/... ./vault ./instance
+RACED    = ./pack ./manifest/... ./remote/... ./vault ./instance ./instance/sqlite ./instance/postgres/... \
+           ./instance/media ./instance/export ./rebuild
 RACESKIP = EveryNight|EveryFlippedBit|FlippedBitOfEachByte|EveryTruncation|LostReplyAndFailureOfEachPut
 
 .PHONY: help build demo setup test full race lint errcheck vulnerabilities fuzz bench check clean
