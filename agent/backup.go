@@ -46,7 +46,9 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 	defer func() {
 		standing := lastKnown(b.idx)
 		report.Standing = &standing
-		err = errors.Join(err, b.close())
+		if unlockErr := b.close(); unlockErr != nil { // the snapshot is safe all the same
+			cfg.warn("%v", unlockErr)
+		}
 	}()
 	job, err := b.prepare(ctx, report)
 	if err != nil {
