@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/rebuild"
@@ -54,7 +55,7 @@ func (v *restoreFlags) rebuild(ctx context.Context, a *app, snap *vault.Snapshot
 	if err := v.confirm(ctx, a, r.Domain()); err != nil {
 		return err
 	}
-	report, err := r.Run(ctx, rebuildObserver{a.term})
+	report, err := agent.Rebuild(ctx, r, rebuildObserver{a.term})
 	if report.Remaining == nil {
 		warnLost(a.term, err)
 		return v.unfinished(explain(ctx, err), r.WorkFolder(), snap.Record.ID(), rebuild.IsInTheWay(err))

@@ -1,0 +1,18 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"holdfast/rebuild"
+)
+
+// Rebuild takes the steps of a whole instance's way back. r is open and its plan is
+// accepted. The report is never nil.
+func Rebuild(ctx context.Context, r *rebuild.Rebuild, o rebuild.Observer) (*rebuild.Report, error) {
+	began := time.Now()
+	report, err := r.Run(ctx, o)
+	logEnd(ctx, "rebuild ended", err, "instance", r.Domain(), "files", report.Fetched.Files,
+		"bytes", report.Fetched.Bytes, "packs", report.Fetched.Packs, "duration", time.Since(began))
+	return report, err
+}
