@@ -76,7 +76,8 @@ func (c *catalog) noteMedia(paths iter.Seq2[string, error]) error {
 			return fmt.Errorf("list media: %w: %w", ErrSource, err)
 		}
 		if !manifest.ValidPath(path) {
-			c.invalid = append(c.invalid, fmt.Sprintf("%q (not a path; a row of media_attachments or emojis has this key)", path))
+			reason := fmt.Sprintf("%q (not a path; a row of media_attachments or emojis has this key)", path)
+			c.invalid = append(c.invalid, reason)
 			continue
 		}
 		w.WriteString(path)

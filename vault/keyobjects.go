@@ -24,7 +24,8 @@ func (u *upkeep) keepKeys(ctx context.Context) error {
 	keys := u.repo.log.Keys()
 	if head := u.repo.Head(); len(keys) > len(head.Keys) {
 		u.report.damaged("find out who signed that snapshot: this server's key may be stolen (docs/threats.md)",
-			"snapshot %s, the newest, leaves out key objects that earlier ones name; this one names them again", head.ID())
+			"snapshot %s, the newest, leaves out key objects that earlier ones name; this one names them again",
+			head.ID())
 	}
 	for _, k := range keys {
 		path := filepath.Join(dir, k.Name.Hex())
@@ -51,7 +52,8 @@ func (u *upkeep) keepKeys(ctx context.Context) error {
 func (u *upkeep) copyKey(ctx context.Context, k manifest.Key, path string) error {
 	object, err := u.repo.get(ctx, k.Object(), maxKeyObject)
 	if errors.Is(err, ErrDamage) {
-		u.report.damaged("copy the key object back from a mirror", "a key object is damaged: %v; its owner can't restore", err)
+		u.report.damaged("copy the key object back from a mirror",
+			"a key object is damaged: %v; its owner can't restore", err)
 		return nil
 	}
 	if err != nil {
@@ -71,7 +73,7 @@ func (u *upkeep) putKeyBack(ctx context.Context, k manifest.Key, object []byte) 
 		return nil
 	}
 	u.repo.objects[k.Object()] = remote.Object{Name: k.Object(), Size: k.Size}
-	u.report.damaged("ask the storage's provider who deleted or changed objects; holdfast verify --data all checks all others",
+	u.report.damaged(askProviderFix,
 		"%s, without which an owner can't restore, was gone from the remote or had another size, "+
 			"and was put back from this host's copy", k.Object())
 	return nil
@@ -83,4 +85,9 @@ const ownKeysFix = "delete the object if it is there, and run holdfast backup on
 
 // keysGoneFix is the last resort, if every key object is gone.
 const keysGoneFix = "copy the objects below keys/ back from a mirror; where there is none, " +
-	"nothing that is stored there can be opened any more: move the configuration and the state folder away and run holdfast init with a new prefix or folder"
+	"nothing that is stored there can be opened any more: move the configuration and the state folder away " +
+	"and run holdfast init with a new prefix or folder"
+
+// askProviderFix follows the news that objects were gone and are put back.
+const askProviderFix = "ask the storage's provider who deleted or changed objects; " +
+	"holdfast verify --data all checks all others"

@@ -88,14 +88,17 @@ func (u *upkeep) putBackKept(ctx context.Context) error {
 		}
 		if !back {
 			u.report.damaged("holdfast verify names the records: copy them back from a mirror",
-				"the record of snapshot %s is gone from the remote or has another size: that snapshot can't be restored", name)
+				"the record of snapshot %s is gone from the remote or has another size: "+
+					"that snapshot can't be restored",
+				name)
 		}
 	}
 	return nil
 }
 
 func stillGone(names []manifest.Hash) string {
-	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " + listSnapshots(names)
+	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " +
+		listSnapshots(names)
 }
 
 // listSnapshots names the first records of a list.
@@ -136,8 +139,9 @@ func (u *upkeep) putBack(ctx context.Context, name manifest.Hash) (bool, error) 
 	if u.repo.log.Record(name) == nil {
 		u.repo.accept(name, text)
 	}
-	u.report.damaged("ask the storage's provider who deleted or changed objects; holdfast verify --data all checks all others",
-		"the record of snapshot %s was gone from the remote or had another size, and was put back from this host's copy",
+	u.report.damaged(askProviderFix,
+		"the record of snapshot %s was gone from the remote or had another size, and was put back "+
+			"from this host's copy",
 		rec.ID())
 	return true, nil
 }

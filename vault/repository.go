@@ -264,7 +264,8 @@ func (r *Repository) whyNone() error {
 	for name := range r.objects {
 		if strings.HasPrefix(name, "packs/") {
 			return fmt.Errorf("open %s: every record is gone, and packs are still there: "+
-				"holdfast backup on the instance's server puts back the records that it has copies of: %w", r.store, ErrDamage)
+				"holdfast backup on the instance's server puts back the records that it has copies of: %w",
+				r.store, ErrDamage)
 		}
 	}
 	return fmt.Errorf("open %s: %w", r.store, ErrNoRepository)

@@ -162,7 +162,8 @@ func (v *verify) checkEnd() {
 func (v *verify) checkMemory(m index.Memory) {
 	if v.repo.log.Lacks(m.Head, v.repo.listed) {
 		v.note(manifest.RecordObject(m.Head), damage{remembered: true,
-			what: "is gone, and was the newest record that this host knew: somebody deleted it, or the remote was rolled back"})
+			what: "is gone, and was the newest record that this host knew: " +
+				"somebody deleted it, or the remote was rolled back"})
 	}
 	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool {
 		return name == m.Head || !v.repo.log.Lacks(name, v.repo.listed)
