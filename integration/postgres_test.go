@@ -134,7 +134,7 @@ func TestRecordedPostgresComesBack(t *testing.T) {
 		if dumped(t, s, "gotosocial") != want {
 			t.Error("the rebuilt database differs")
 		}
-		if !strings.Contains(output, "belong together") {
+		if !strings.Contains(output, "the key pairs of 4 local accounts match") {
 			t.Errorf("the restore did not check the keys:\n%s", output)
 		}
 	})
