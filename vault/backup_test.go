@@ -36,8 +36,9 @@ func sample() *fake {
 func TestRestoreGivesTheInstanceBack(t *testing.T) {
 	w := newWorld(t, sample())
 	report := w.backup()
-	if report.Record.Parts[manifest.Media].Files != 34 || report.Record.Parts[manifest.Database].Bytes != int64(len(w.src.database)) {
-		t.Errorf("totals %+v", report.Record.Parts)
+	parts := report.Record.Parts
+	if parts[manifest.Media].Files != 34 || parts[manifest.Database].Bytes != int64(len(w.src.database)) {
+		t.Errorf("totals %+v", parts)
 	}
 	w.check("latest", w.src.image())
 	if v := w.verify(1); len(v.Problems) != 0 || v.Unneeded != 0 || v.Hashed != v.Bytes-int64(recordBytes(w)) {
@@ -112,8 +113,9 @@ func TestUnchangedBackupTakesThreeRequestsAndStoresOneRecord(t *testing.T) {
 	for _, op := range []remotetest.Op{remotetest.Put, remotetest.Get, remotetest.List, remotetest.Delete} {
 		total += counted.Count(op)
 	}
-	if total > 3 || counted.Count(remotetest.Put) != 1 || report.Packs != 0 || report.NewFiles != 0 {
-		t.Errorf("%d requests, %d puts, %d packs, %d files read", total, counted.Count(remotetest.Put), report.Packs, report.NewFiles)
+	puts := counted.Count(remotetest.Put)
+	if total > 3 || puts != 1 || report.Packs != 0 || report.NewFiles != 0 {
+		t.Errorf("%d requests, %d puts, %d packs, %d files read", total, puts, report.Packs, report.NewFiles)
 	}
 	w.check("latest", w.src.image())
 }
@@ -137,9 +139,10 @@ func TestPacksNeverMixParts(t *testing.T) {
 
 func TestMissingMediumIsNamedAndOtherMediaAreSaved(t *testing.T) {
 	w := newWorld(t, sample())
-	delete(w.src.media, "01A/attachment/original/M005.jpeg")
+	const medium = "01A/attachment/original/M005.jpeg"
+	delete(w.src.media, medium)
 	report := w.backup()
-	if len(report.Missing) != 1 || report.Missing[0] != "01A/attachment/original/M005.jpeg" || report.Record.Missing != 1 {
+	if len(report.Missing) != 1 || report.Missing[0] != medium || report.Record.Missing != 1 {
 		t.Errorf("missing %v", report.Missing)
 	}
 	w.check("latest", w.src.image())
@@ -152,7 +155,8 @@ func TestUnreadableMediumDoesNotStopTheBackup(t *testing.T) {
 	f.rows["/etc/passwd"], f.rows["a\nb"] = true, true
 	report := w.backup()
 	all := strings.Join(report.Missing, "\n")
-	if len(report.Missing) != 3 || !strings.Contains(all, "input/output error") || !strings.Contains(all, `"/etc/passwd"`) || report.Record.Missing != 3 {
+	named := strings.Contains(all, "input/output error") && strings.Contains(all, `"/etc/passwd"`)
+	if len(report.Missing) != 3 || !named || report.Record.Missing != 3 {
 		t.Errorf("missing %q", report.Missing)
 	}
 	for _, p := range []string{"01A/attachment/original/M004.jpeg", "/etc/passwd", "a\nb"} {
@@ -278,7 +282,9 @@ func TestMediumDeletedDuringTheBackupIsNotMissing(t *testing.T) {
 	idx, _, err := index.Open(w.state)
 	testkit.OK(t, err)
 	defer idx.Close()
-	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: src, Files: src, State: w.state})
+	cfg := vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, State: w.state}
+	cfg.Database, cfg.Files = src, src
+	report, err := vault.Backup(t.Context(), cfg)
 	if err != nil || len(report.Missing) != 0 {
 		t.Fatalf("missing %v, %v", report.Missing, err)
 	}
@@ -406,7 +412,8 @@ func TestForgedRecordDoesNotCount(t *testing.T) {
 	forged.Sequence += 5
 	text, err := forged.Sign(thief.host)
 	testkit.OK(t, err)
-	testkit.OK(t, w.store.Put(t.Context(), manifest.RecordObject(forged.Name()), bytes.NewReader(text), int64(len(text))))
+	object := manifest.RecordObject(forged.Name())
+	testkit.OK(t, w.store.Put(t.Context(), object, bytes.NewReader(text), int64(len(text))))
 	repo := w.open()
 	if repo.Head().Name() != head.Name() || len(repo.Warnings) == 0 {
 		t.Errorf("head %s, warnings %q", repo.Head().ID(), repo.Warnings)
@@ -452,8 +459,8 @@ func TestLostReplyAndFailureOfEachPut(t *testing.T) {
 			w := newWorld(t, f)
 			w.cfg.Workers = 1
 			inner := w.store
-			faulty := remotetest.NewFaulty(inner, remotetest.On(remotetest.Put, nth, remotetest.Fault{Err: remotetest.ErrInjected, Lost: lost}))
-			w.store = faulty
+			fault := remotetest.Fault{Err: remotetest.ErrInjected, Lost: lost}
+			w.store = remotetest.NewFaulty(inner, remotetest.On(remotetest.Put, nth, fault))
 			if _, err := w.try(t.Context()); !errors.Is(err, remotetest.ErrInjected) {
 				t.Fatalf("put %d lost %v: %v", nth, lost, err)
 			}

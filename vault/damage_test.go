@@ -61,7 +61,8 @@ func (w *world) detected(object, how string, needed bool) {
 		if err != nil {
 			w.t.Fatalf("%s %s: verify: %v", object, how, err)
 		}
-		if !slices.ContainsFunc(report.Problems, func(p vault.Problem) bool { return p.Object == object && p.What != "" && p.Fix != "" }) {
+		named := func(p vault.Problem) bool { return p.Object == object && p.What != "" && p.Fix != "" }
+		if !slices.ContainsFunc(report.Problems, named) {
 			w.t.Fatalf("%s %s: verify does not name it: %+v", object, how, report.Problems)
 		}
 	}
@@ -217,9 +218,9 @@ func TestUnreadableRecordDoesNotHideOtherRecords(t *testing.T) {
 			if repo.Head().Name() != second.Name() || !strings.Contains(strings.Join(repo.Warnings, "\n"), object) {
 				t.Errorf("head %s, warnings %q", repo.Head().ID(), repo.Warnings)
 			}
-			report := w.verify(0)
-			if len(report.Problems) != 1 || report.Problems[0].Object != object || !slices.Contains(report.Problems[0].Hurts, first.ID()) {
-				t.Errorf("verify: %+v", report.Problems)
+			problems := w.verify(0).Problems
+			if len(problems) != 1 || problems[0].Object != object || !slices.Contains(problems[0].Hurts, first.ID()) {
+				t.Errorf("verify: %+v", problems)
 			}
 			w.check("latest", w.src.image())
 
@@ -242,8 +243,9 @@ func TestBackupRefusesToForkAnUnreadableRecord(t *testing.T) {
 		if _, err := w.try(t.Context()); !errors.Is(err, vault.ErrDamage) || errors.Is(err, remote.ErrUnreachable) {
 			t.Errorf("got %v", err)
 		}
-		if report := w.verify(0); len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Fix, "may be the newest") {
-			t.Errorf("verify: %+v", report.Problems)
+		problems := w.verify(0).Problems
+		if len(problems) != 1 || !strings.Contains(problems[0].Fix, "may be the newest") {
+			t.Errorf("verify: %+v", problems)
 		}
 	})
 }
@@ -265,7 +267,8 @@ func TestUnreachableRemoteIsNotDamage(t *testing.T) {
 		away = true
 		_, openErr := vault.Open(t.Context(), w.store, w.host.Repository, nil)
 		_, verifyErr := repo.Verify(t.Context(), vault.VerifyConfig{Data: 1})
-		_, restoreErr := snap.Restore(t.Context(), filepath.Join(t.TempDir(), "out"), folder{}, vault.RestoreConfig{Salvage: true})
+		dir := filepath.Join(t.TempDir(), "out")
+		_, restoreErr := snap.Restore(t.Context(), dir, folder{}, vault.RestoreConfig{Salvage: true})
 		for verb, err := range map[string]error{"open": openErr, "verify": verifyErr, "restore": restoreErr} {
 			if !errors.Is(err, remote.ErrUnreachable) || errors.Is(err, vault.ErrDamage) {
 				t.Errorf("%s: %v", verb, err)
@@ -283,8 +286,9 @@ func TestUnreadablePackIsNamedAndLosesOnlyItsFiles(t *testing.T) {
 			victim := media[len(media)-1].Object()
 			w.unreadable(cut, victim)
 			report := w.verify(1)
-			if len(report.Problems) != 1 || report.Problems[0].Object != victim || !slices.Equal(report.Problems[0].Hurts, []string{rec.ID()}) {
-				t.Errorf("verify: %+v", report.Problems)
+			problems, hurts := report.Problems, []string{rec.ID()}
+			if len(problems) != 1 || problems[0].Object != victim || !slices.Equal(problems[0].Hurts, hurts) {
+				t.Errorf("verify: %+v", problems)
 			}
 			if want := report.Objects - 2; report.HashedN != want { // but for two records
 				t.Errorf("%d objects were read, want %d", report.HashedN, want)

@@ -141,7 +141,11 @@ func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
 		for _, p := range slices.Sorted(maps.Keys(f.files)) {
 			e := f.files[p]
-			if !yield(manifest.File{Part: manifest.Files, Path: p, Size: int64(len(e.data)), Mode: 0o640, Modified: e.modified, User: "root:root", Link: e.link}, nil) {
+			file := manifest.File{
+				Part: manifest.Files, Path: p, Size: int64(len(e.data)),
+				Mode: 0o640, Modified: e.modified, User: "root:root", Link: e.link,
+			}
+			if !yield(file, nil) {
 				return
 			}
 		}
@@ -175,7 +179,8 @@ func (v *fakeView) Database() []manifest.File {
 		}
 		return files
 	}
-	return []manifest.File{{Path: "sqlite.db", Size: int64(len(v.database)), Mode: 0o600, Modified: day, PageSize: v.f.pageSize}}
+	size := int64(len(v.database))
+	return []manifest.File{{Path: "sqlite.db", Size: size, Mode: 0o600, Modified: day, PageSize: v.f.pageSize}}
 }
 
 func (v *fakeView) OpenDatabase(_ context.Context, path string) (io.ReadCloser, error) {
@@ -222,7 +227,9 @@ func newOwner(t testing.TB) (seal.Owner, age.Identity) {
 }
 
 // newRepository makes a repository in an empty remote, and returns the host's key.
-func newRepository(ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner) (*seal.Host, error) {
+func newRepository(
+	ctx context.Context, store remote.Store, domain, version string, owners []seal.Owner,
+) (*seal.Host, error) {
 	f, err := vault.NewFounding(domain, version, owners)
 	if err != nil {
 		return nil, err

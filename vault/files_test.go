@@ -65,7 +65,8 @@ func TestFileWithAnImpossiblePathDoesNotStopTheBackup(t *testing.T) {
 		"xtra/link":        fmt.Errorf("/xtra/link is a link: %w", errors.ErrUnsupported),
 	}}, vault.BackupConfig{})
 	testkit.OK(t, err)
-	if want := []string{`"/xtra/line\nbreak" (its name)`, "/xtra/gone"}; !slices.Equal(report.Missing, want) || report.Record.Missing != 2 {
+	want := []string{`"/xtra/line\nbreak" (its name)`, "/xtra/gone"}
+	if !slices.Equal(report.Missing, want) || report.Record.Missing != 2 {
 		t.Errorf("missing %q, %d by the record", report.Missing, report.Record.Missing)
 	}
 	if len(report.LeftOut) != 1 || !strings.HasPrefix(report.LeftOut[0], "/xtra/link is a link") {
@@ -80,7 +81,8 @@ func TestFileWithAnImpossiblePathDoesNotStopTheBackup(t *testing.T) {
 
 func TestUnlistableFilesEndTheBackup(t *testing.T) {
 	w := newWorld(t, sample())
-	_, err := w.backupOf(&odd{fake: w.src, also: map[string]error{"": errors.New("no media directory")}}, vault.BackupConfig{})
+	src := &odd{fake: w.src, also: map[string]error{"": errors.New("no media directory")}}
+	_, err := w.backupOf(src, vault.BackupConfig{})
 	if !errors.Is(err, vault.ErrSource) {
 		t.Errorf("%v", err)
 	}
@@ -91,7 +93,8 @@ func TestProgressKnowsTheTotalOfFiles(t *testing.T) {
 	w.src.files["etc/more"] = entry{data: []byte("12345"), modified: day}
 	p := new(vault.Progress)
 	var files, bytes int64
-	_, err := w.backupOf(&odd{fake: w.src, opened: func() { files, bytes = p.FilesTotal.Load(), p.BytesTotal.Load() }}, vault.BackupConfig{Workers: 1, Progress: p})
+	src := &odd{fake: w.src, opened: func() { files, bytes = p.FilesTotal.Load(), p.BytesTotal.Load() }}
+	_, err := w.backupOf(src, vault.BackupConfig{Workers: 1, Progress: p})
 	if err != nil || files != 2 || bytes != int64(len("host: example.org\n12345")) {
 		t.Errorf("%d files of %d bytes, %v", files, bytes, err)
 	}

@@ -49,16 +49,21 @@ func (w *world) forge(listing string, payload []byte) {
 	media := put(hostile.Bytes())
 	media.Number = 900
 	head := w.open().Head()
-	now := time.Now()
+	now, size := time.Now(), int64(len(listing))
 	rec := &manifest.Record{
-		Format: 1, Kind: manifest.KindBackup, Repository: w.host.Repository, Instance: "example.org", Sequence: head.Sequence + 1,
-		Previous: []manifest.Hash{head.Name()}, Kept: append(head.Kept, head.Name()), Started: now, Time: now, Finished: now, Keys: head.Keys, Epoch: 1,
-		Packs:     map[manifest.Part][]manifest.Pack{manifest.Media: {media}, manifest.Listing: {lines}},
-		ListingAt: &manifest.ListingAt{Size: int64(len(listing)), SHA256: sha256.Sum256([]byte(listing)), Extents: []manifest.Extent{{Pack: 901, Length: int64(len(listing))}}},
+		Format: 1, Kind: manifest.KindBackup, Repository: w.host.Repository, Instance: "example.org",
+		Sequence: head.Sequence + 1, Previous: []manifest.Hash{head.Name()}, Kept: append(head.Kept, head.Name()),
+		Started: now, Time: now, Finished: now, Keys: head.Keys, Epoch: 1,
+		Packs: map[manifest.Part][]manifest.Pack{manifest.Media: {media}, manifest.Listing: {lines}},
+		ListingAt: &manifest.ListingAt{
+			Size: size, SHA256: sha256.Sum256([]byte(listing)),
+			Extents: []manifest.Extent{{Pack: 901, Length: size}},
+		},
 	}
 	text, err := rec.Sign(w.host)
 	testkit.OK(w.t, err)
-	testkit.OK(w.t, w.store.Put(w.t.Context(), manifest.RecordObject(rec.Name()), bytes.NewReader(text), int64(len(text))))
+	object := manifest.RecordObject(rec.Name())
+	testkit.OK(w.t, w.store.Put(w.t.Context(), object, bytes.NewReader(text), int64(len(text))))
 }
 
 func TestSignedLiesWriteNothing(t *testing.T) {
@@ -66,8 +71,13 @@ func TestSignedLiesWriteNothing(t *testing.T) {
 	honest := frames.EncodeAll([]byte("hello"), nil)
 	bomb := frames.EncodeAll(make([]byte, 256<<20), nil)
 	medium := func(path string, size int64, extents string) string {
-		return fmt.Sprintf(`{"part":"media","path":%q,"size":%d,"mode":"0644","modified":"2026-11-22T03:00:00Z","extents":%s}`+"\n", path, size, extents)
+		return fmt.Sprintf(`{"part":"media","path":%q,"size":%d,"mode":"0644",`+
+			`"modified":"2026-11-22T03:00:00Z","extents":%s}`+"\n", path, size, extents)
 	}
+	const twoPages = `{"part":"database","path":"sqlite.db","size":8192,"mode":"0600",` +
+		`"modified":"2026-11-22T03:00:00Z","page_size":4096}` + "\n"
+	const mapOfOne = `{"part":"database","path":"sqlite.db","segment":0,"night":1,` +
+		`"runs":[{"pack":900,"offset":0,"steps":[0,0,1]}]}` + "\n"
 	for name, c := range map[string]struct {
 		listing string
 		payload []byte
@@ -82,7 +92,7 @@ func TestSignedLiesWriteNothing(t *testing.T) {
 		"a payload that is no zstd":    {medium("a", 5, "[[900,0,5]]"), []byte("not compressed at all")},
 		"a file of an exabyte":         {medium("a", 1<<60, "[[900,0,1152921504606846976]]"), honest},
 		"a database without pages":     {strings.Replace(medium("a", 4096, "[]"), `"media"`, `"database"`, 1), honest},
-		"a map that leaves out a page": {`{"part":"database","path":"sqlite.db","size":8192,"mode":"0600","modified":"2026-11-22T03:00:00Z","page_size":4096}` + "\n" + `{"part":"database","path":"sqlite.db","segment":0,"night":1,"runs":[{"pack":900,"offset":0,"steps":[0,0,1]}]}` + "\n", honest},
+		"a map that leaves out a page": {twoPages + mapOfOne, honest},
 	} {
 		w := newWorld(t, newFake(2))
 		w.backup()
@@ -139,7 +149,8 @@ func TestRecordOfAnOldGenerationCountsOnlyIfKept(t *testing.T) {
 	stolen.Previous, stolen.Kept = []manifest.Hash{ours.Name()}, append([]manifest.Hash{ours.Name()}, ours.Kept...)
 	text, err := stolen.Sign(thief.host)
 	testkit.OK(t, err)
-	testkit.OK(t, w.store.Put(t.Context(), manifest.RecordObject(stolen.Name()), bytes.NewReader(text), int64(len(text))))
+	object := manifest.RecordObject(stolen.Name())
+	testkit.OK(t, w.store.Put(t.Context(), object, bytes.NewReader(text), int64(len(text))))
 	if head := w.open().Head(); head.Name() != ours.Name() {
 		t.Errorf("head %s, want %s", head.ID(), ours.ID())
 	}

@@ -65,8 +65,9 @@ func TestUnchangedLinksStoreTheRecordAlone(t *testing.T) {
 	e := w.src.files["etc/letsencrypt/live/d/cert.pem"]
 	e.link = "../../archive/d/cert2.pem"
 	w.src.files["etc/letsencrypt/live/d/cert.pem"] = e
-	if r := w.backup(); r.NewFiles != 1 || len(r.Record.Packs[manifest.Files]) != len(again.Record.Packs[manifest.Files]) {
-		t.Errorf("%+v", r)
+	moved := w.backup()
+	if moved.NewFiles != 1 || len(moved.Record.Packs[manifest.Files]) != len(again.Record.Packs[manifest.Files]) {
+		t.Errorf("%+v", moved)
 	}
 	w.check("latest", w.src.image())
 	// So is a file where a link was, and the other way round.
@@ -89,7 +90,8 @@ func TestRestoreContinuesOverItsOwnLinks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	s, err := w.snapshot("latest")
 	testkit.OK(t, err)
-	if _, err := s.Restore(t.Context(), dir, stumbling{}, vault.RestoreConfig{}); err == nil || !strings.Contains(err.Error(), "stumbled") {
+	_, err = s.Restore(t.Context(), dir, stumbling{}, vault.RestoreConfig{})
+	if err == nil || !strings.Contains(err.Error(), "stumbled") {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".holdfast-restore/tree/files/etc/root")); err != nil {
@@ -161,7 +163,8 @@ func TestCatFollowsLinksWithinTheSnapshot(t *testing.T) {
 	} {
 		// live leads to a folder that has nothing but a link.
 		var got bytes.Buffer
-		if err := s.Cat(t.Context(), name, &got); !errors.Is(err, vault.ErrNoFile) || !strings.HasPrefix(err.Error(), want) || got.Len() > 0 {
+		err := s.Cat(t.Context(), name, &got)
+		if !errors.Is(err, vault.ErrNoFile) || !strings.HasPrefix(err.Error(), want) || got.Len() > 0 {
 			t.Errorf("%s: %q, %v", name, &got, err)
 		}
 	}
@@ -193,10 +196,12 @@ func TestNothingIsWrittenThroughAHostileLink(t *testing.T) {
 	honest := frames.EncodeAll([]byte("hello"), nil)
 	outside := t.TempDir()
 	link := func(path, to string) string {
-		return fmt.Sprintf(`{"part":"files","path":%q,"size":0,"mode":"0777","modified":"2026-11-22T03:00:00Z","link":%q}`+"\n", path, to)
+		return fmt.Sprintf(`{"part":"files","path":%q,"size":0,"mode":"0777",`+
+			`"modified":"2026-11-22T03:00:00Z","link":%q}`+"\n", path, to)
 	}
 	file := func(path string) string {
-		return fmt.Sprintf(`{"part":"files","path":%q,"size":5,"mode":"0644","modified":"2026-11-22T03:00:00Z","extents":[[900,0,5]]}`+"\n", path)
+		return fmt.Sprintf(`{"part":"files","path":%q,"size":5,"mode":"0644",`+
+			`"modified":"2026-11-22T03:00:00Z","extents":[[900,0,5]]}`+"\n", path)
 	}
 	for name, listing := range map[string]string{
 		"a file below a link":       link("L", outside) + file("L/x"),

@@ -11,7 +11,11 @@ import (
 )
 
 func TestPlanOfAnotherVersionIsReplaced(t *testing.T) {
-	for _, spoil := range []string{"PRAGMA user_version=3", "PRAGMA user_version=0", "DROP TABLE journal; PRAGMA user_version=3"} {
+	for _, spoil := range []string{
+		"PRAGMA user_version=3",
+		"PRAGMA user_version=0",
+		"DROP TABLE journal; PRAGMA user_version=3",
+	} {
 		dir := t.TempDir()
 		p, err := openPlan(dir)
 		testkit.OK(t, err)

@@ -74,10 +74,12 @@ func TestDeletedRecordsArePutBack(t *testing.T) {
 		for _, rec := range lost {
 			w.lose(manifest.RecordObject(rec.Name()))
 		}
-		if report := w.remembering(); len(report.Problems) == 0 || len(report.Problems[0].Hurts) == 0 || report.Problems[0].Fix == "" {
-			t.Errorf("%s: verify on the host says %+v", what, report.Problems)
+		problems := w.remembering().Problems
+		if len(problems) == 0 || len(problems[0].Hurts) == 0 || problems[0].Fix == "" {
+			t.Errorf("%s: verify on the host says %+v", what, problems)
 		}
-		if v, err := w.open().Verify(t.Context(), vault.VerifyConfig{ExpectHead: head.ID()}); err != nil || len(v.Problems) == 0 {
+		expecting := vault.VerifyConfig{ExpectHead: head.ID()}
+		if v, err := w.open().Verify(t.Context(), expecting); err != nil || len(v.Problems) == 0 {
 			t.Errorf("%s: --expect-head says %+v, %v", what, v, err)
 		}
 		report := w.backup()
@@ -87,8 +89,9 @@ func TestDeletedRecordsArePutBack(t *testing.T) {
 		if report.Packs > 1 { // the listing's
 			t.Errorf("%s: %d packs were stored again", what, report.Packs)
 		}
-		if !slices.Equal(report.Record.Previous, []manifest.Hash{head.Name()}) || report.Record.Sequence != head.Sequence+1 {
-			t.Errorf("%s: the log goes on after %v as number %d, want after %s", what, report.Record.Previous, report.Record.Sequence, head.ID())
+		previous, number := report.Record.Previous, report.Record.Sequence
+		if !slices.Equal(previous, []manifest.Hash{head.Name()}) || number != head.Sequence+1 {
+			t.Errorf("%s: the log goes on after %v as number %d, want after %s", what, previous, number, head.ID())
 		}
 		if v := w.verify(1); len(v.Problems) != 0 {
 			t.Errorf("%s: afterwards verify says %+v", what, v.Problems)
@@ -138,8 +141,9 @@ func TestRecordWithoutItsPacksIsRememberedNotPutBack(t *testing.T) {
 	w.src.night(1, 9)
 	last := w.backup().Record
 	w.lose(append(onlyIn(last, first), manifest.RecordObject(last.Name()))...)
-	if report := w.remembering(); len(report.Problems) != 1 || !slices.Equal(report.Problems[0].Hurts, []string{last.ID()}) {
-		t.Errorf("verify on the host says %+v", report.Problems)
+	problems := w.remembering().Problems
+	if len(problems) != 1 || !slices.Equal(problems[0].Hurts, []string{last.ID()}) {
+		t.Errorf("verify on the host says %+v", problems)
 	}
 	// Who has no memory can't know.
 	if v := w.verify(0); len(v.Problems) != 0 {
@@ -167,7 +171,8 @@ func TestRecordBeforeALostRecordIsPutBack(t *testing.T) {
 	w.lose(append(onlyIn(third, second), manifest.RecordObject(second.Name()), manifest.RecordObject(third.Name()))...)
 	report := w.backup()
 	told(t, report, "rolled the remote back: snapshots "+third.ID())
-	told(t, report, "the record of snapshot "+second.ID()+" was gone from the remote or had another size, and was put back")
+	told(t, report, "the record of snapshot "+second.ID()+" was gone from the remote or had another size, "+
+		"and was put back")
 	if report.Record.Previous[0] != second.Name() {
 		t.Errorf("the log goes on after %s, want %s", report.Record.Previous[0], second.ID())
 	}
@@ -259,7 +264,8 @@ func TestDamagedKeyObjectIsReported(t *testing.T) {
 	data := bytes.Clone(objects(t, w.store)[k.Object()])
 	data[len(data)/2] ^= 1
 	w.plant(k.Object(), data)
-	if v := w.verify(0); !v.KeysGone || len(v.Problems) != 1 || !strings.Contains(v.Problems[0].Fix, "holdfast backup on the instance's server") {
+	v, fix := w.verify(0), "holdfast backup on the instance's server"
+	if !v.KeysGone || len(v.Problems) != 1 || !strings.Contains(v.Problems[0].Fix, fix) {
 		t.Errorf("verify without data: %+v", v)
 	}
 	told(t, w.backup(), "its owner can't restore")
@@ -276,8 +282,9 @@ func TestLostKeyObjectIsReported(t *testing.T) {
 	if report.KeysGone || v.KeysGone {
 		t.Error("one of two is called all")
 	}
-	if len(v.Problems) != 1 || v.Problems[0].Object != keys[0].Object() || strings.Contains(v.Problems[0].Fix, "add it") {
-		t.Errorf("verify: %+v", v.Problems)
+	problems := v.Problems
+	if len(problems) != 1 || problems[0].Object != keys[0].Object() || strings.Contains(problems[0].Fix, "add it") {
+		t.Errorf("verify: %+v", problems)
 	}
 }
 
@@ -345,7 +352,8 @@ func TestAllRecordsComeBack(t *testing.T) {
 			w.lose(object)
 		}
 	}
-	if _, err := vault.Open(t.Context(), w.store, w.host.Repository, nil); !errors.Is(err, vault.ErrDamage) || errors.Is(err, vault.ErrNoRepository) {
+	_, err := vault.Open(t.Context(), w.store, w.host.Repository, nil)
+	if !errors.Is(err, vault.ErrDamage) || errors.Is(err, vault.ErrNoRepository) {
 		t.Errorf("elsewhere: %v", err)
 	}
 	told(t, w.backup(), "put back")

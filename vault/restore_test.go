@@ -88,7 +88,8 @@ func TestRestoreInterruptedInTheDatabaseCheckFetchesTheDatabaseAgain(t *testing.
 	dir := filepath.Join(t.TempDir(), "out")
 	s, err := w.snapshot("latest")
 	testkit.OK(t, err)
-	if _, err := s.Restore(t.Context(), dir, interruptedCheck{}, vault.RestoreConfig{}); !errors.Is(err, context.Canceled) {
+	_, err = s.Restore(t.Context(), dir, interruptedCheck{}, vault.RestoreConfig{})
+	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || !report.Resumed {
@@ -119,7 +120,8 @@ func TestDatabaseIsCheckedOnceWhileMediaArrive(t *testing.T) {
 	o := once{mended: make(chan struct{})}
 	inner, away := w.store, false
 	w.store = remotetest.NewFaulty(inner, func(r remotetest.Request) remotetest.Fault {
-		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], func(p manifest.Pack) bool { return p.Object() == r.Name }) {
+		asked := func(p manifest.Pack) bool { return p.Object() == r.Name }
+		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], asked) {
 			<-o.mended
 			away = true
 		}
@@ -190,17 +192,17 @@ func TestUnfinishedRestoreOfAnotherSnapshotIsRefused(t *testing.T) {
 
 func TestChosenPartsAndPathsFetchOnlyTheirPacks(t *testing.T) {
 	w := newWorld(t, sample())
-	rec := w.backup().Record
+	packs := w.backup().Record.Packs
 	image := w.src.image()
 	for _, c := range []struct {
 		cfg   vault.RestoreConfig
-		want  func(place string) bool
+		want  string // a file, or the folder of all that is wanted
 		packs int
 	}{
-		{vault.RestoreConfig{Parts: []manifest.Part{manifest.Database}}, func(p string) bool { return p == "sqlite.db" }, len(rec.Packs[manifest.Database])},
-		{vault.RestoreConfig{Parts: []manifest.Part{manifest.Media}}, func(p string) bool { return strings.HasPrefix(p, "storage/") }, len(rec.Packs[manifest.Media])},
-		{vault.RestoreConfig{Paths: []string{"media/01B"}}, func(p string) bool { return strings.HasPrefix(p, "storage/01B/") }, 1},
-		{vault.RestoreConfig{Paths: []string{"files/etc/gotosocial/config.yaml"}}, func(p string) bool { return strings.HasPrefix(p, "files/") }, 1},
+		{vault.RestoreConfig{Parts: []manifest.Part{manifest.Database}}, "sqlite.db", len(packs[manifest.Database])},
+		{vault.RestoreConfig{Parts: []manifest.Part{manifest.Media}}, "storage", len(packs[manifest.Media])},
+		{vault.RestoreConfig{Paths: []string{"media/01B"}}, "storage/01B", 1},
+		{vault.RestoreConfig{Paths: []string{"files/etc/gotosocial/config.yaml"}}, "files", 1},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")
 		report, err := w.restore("latest", dir, c.cfg)
@@ -212,13 +214,14 @@ func TestChosenPartsAndPathsFetchOnlyTheirPacks(t *testing.T) {
 		}
 		want := map[string]string{}
 		for p, data := range image {
-			if c.want(p) {
+			if p == c.want || strings.HasPrefix(p, c.want+"/") {
 				want[p] = data
 			}
 		}
 		compare(t, dir, want)
 	}
-	if _, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Paths: []string{"media/nowhere"}}); !errors.Is(err, vault.ErrNoFile) {
+	nowhere := vault.RestoreConfig{Paths: []string{"media/nowhere"}}
+	if _, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), nowhere); !errors.Is(err, vault.ErrNoFile) {
 		t.Errorf("a path that is not there: %v", err)
 	}
 }
@@ -281,7 +284,8 @@ func TestCatLeavesNoPlainTextIfItsReaderCloses(t *testing.T) {
 	temp, repo := t.TempDir(), w.open()
 	s, err := repo.OpenSnapshot(repo.Head(), w.keys(), temp)
 	testkit.OK(t, err)
-	if err := s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", emptied{t, temp}); !errors.Is(err, io.ErrClosedPipe) {
+	err = s.Cat(t.Context(), "media/01A/attachment/original/video.mp4", emptied{t, temp})
+	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
 }
@@ -329,9 +333,11 @@ func TestCatNamesTheMissingFile(t *testing.T) {
 	testkit.OK(t, err)
 	for name, want := range map[string]string{
 		"media/nope": "find media/nope in snapshot " + rec.ID() + ": no such file in the snapshot",
-		"media/01A/attachment/original/M001.jpeg": "find media/01A/attachment/original/M001.jpeg in snapshot " + rec.ID() +
-			": it was missing from the instance when the snapshot was made: no such file in the snapshot",
-		"media/01B": `"media/01B" is a folder; name a file in it, such as "media/01B/emoji/static/empty.png": no such file in the snapshot`,
+		"media/01A/attachment/original/M001.jpeg": "find media/01A/attachment/original/M001.jpeg " +
+			"in snapshot " + rec.ID() + ": it was missing from the instance when the snapshot was made: " +
+			"no such file in the snapshot",
+		"media/01B": `"media/01B" is a folder; name a file in it, such as "media/01B/emoji/static/empty.png": ` +
+			"no such file in the snapshot",
 	} {
 		if err := s.Cat(t.Context(), name, io.Discard); !errors.Is(err, vault.ErrNoFile) || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
@@ -402,7 +408,12 @@ func TestModesAndTimesComeBack(t *testing.T) {
 	if _, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]os.FileMode{"sqlite.db": 0o600, "storage/01A/attachment/original/video.mp4": 0o644, "storage/01B/emoji/static/empty.png": 0o644, "files/etc/gotosocial/config.yaml": 0o640} {
+	for path, want := range map[string]os.FileMode{
+		"sqlite.db": 0o600,
+		"storage/01A/attachment/original/video.mp4": 0o644,
+		"storage/01B/emoji/static/empty.png":        0o644,
+		"files/etc/gotosocial/config.yaml":          0o640,
+	} {
 		info, err := os.Stat(filepath.Join(dir, path))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: mode %v, want %v (%v)", path, info.Mode(), want, err)

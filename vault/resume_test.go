@@ -13,7 +13,6 @@ import (
 
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
-	"holdfast/manifest/index"
 	"holdfast/remote/remotetest"
 	"holdfast/vault"
 )
@@ -45,10 +44,7 @@ func TestInterruptedRestoreContinuesOverReadOnlyFiles(t *testing.T) {
 	f.add("01A/attachment/original/video.mp4", noise(99, 9<<20)) // in pieces
 	f.add("01B/emoji/static/empty.png", nil)                     // without any
 	w := newWorld(t, f)
-	idx, _, err := index.Open(w.state)
-	testkit.OK(t, err)
-	defer idx.Close()
-	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx, Database: f, Files: readOnly{f}, State: w.state})
+	report, err := w.backupOf(readOnly{f}, vault.BackupConfig{})
 	testkit.OK(t, err)
 	dir := filepath.Join(t.TempDir(), "out")
 	w.stopAmidMedia(report.Record, dir, folder{})
@@ -78,7 +74,8 @@ func TestRestoreWithoutAPlanStartsOver(t *testing.T) {
 	w.backup()
 	dir := filepath.Join(t.TempDir(), "out")
 	tree := filepath.Join(dir, ".holdfast-restore", "tree")
-	testkit.OK(t, errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.WriteFile(filepath.Join(tree, "storage", "stray"), nil, 0o600)))
+	testkit.OK(t, os.MkdirAll(filepath.Join(tree, "storage"), 0o700))
+	testkit.OK(t, os.WriteFile(filepath.Join(tree, "storage", "stray"), nil, 0o600))
 	if report, err := w.restore("latest", dir, vault.RestoreConfig{}); err != nil || report.Resumed {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -87,7 +84,8 @@ func TestRestoreWithoutAPlanStartsOver(t *testing.T) {
 	// Half of it is in place already: nobody can tell what is whole.
 	half := filepath.Join(t.TempDir(), "half")
 	tree = filepath.Join(half, ".holdfast-restore", "tree")
-	testkit.OK(t, errors.Join(os.MkdirAll(filepath.Join(tree, "storage"), 0o700), os.Mkdir(filepath.Join(half, "files"), 0o700)))
+	testkit.OK(t, os.MkdirAll(filepath.Join(tree, "storage"), 0o700))
+	testkit.OK(t, os.Mkdir(filepath.Join(half, "files"), 0o700))
 	if _, err := w.restore("latest", half, vault.RestoreConfig{}); !errors.Is(err, vault.ErrRefused) {
 		t.Error(err)
 	}
@@ -103,7 +101,8 @@ func (w *world) stopAmidMedia(rec *manifest.Record, dir string, target vault.Tar
 	whole := w.store
 	defer func() { w.store = whole }()
 	w.store = remotetest.NewFaulty(whole, func(r remotetest.Request) remotetest.Fault {
-		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], func(p manifest.Pack) bool { return p.Object() == r.Name }) {
+		asked := func(p manifest.Pack) bool { return p.Object() == r.Name }
+		if r.Op == remotetest.Get && slices.ContainsFunc(rec.Packs[manifest.Media], asked) {
 			return remotetest.Fault{CutGet: 5 << 20}
 		}
 		return remotetest.Fault{}
@@ -164,7 +163,9 @@ func TestInterruptedRestoreContinuesOnlyWithItsOwnPurpose(t *testing.T) {
 		"one path": {Paths: []string{"media/01A"}},
 	} {
 		_, err := w.resume(dir, folder{}, cfg)
-		if !errors.Is(err, vault.ErrRefused) || !strings.Contains(fmt.Sprint(err), "a restore of snapshot "+rec.ID()+" was left unfinished there; finish that one, choose another folder") {
+		want := "a restore of snapshot " + rec.ID() + " was left unfinished there; " +
+			"finish that one, choose another folder"
+		if !errors.Is(err, vault.ErrRefused) || !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("going on with %s: %v", what, err)
 		}
 	}
@@ -205,7 +206,8 @@ func TestInterruptedSalvageMayBecomeAFullRestore(t *testing.T) {
 		if _, err := w.resume(dir, stopping{}, vault.RestoreConfig{Salvage: true}); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(filepath.Join(dir, ".holdfast-restore/tree/storage", long)); errors.Is(err, fs.ErrNotExist) {
+		staged := filepath.Join(dir, ".holdfast-restore/tree/storage", long)
+		if _, err := os.Stat(staged); errors.Is(err, fs.ErrNotExist) {
 			leftOut++
 		}
 		w.store = whole
