@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/vault"
@@ -102,7 +103,7 @@ func (a *app) refuseJSON(output string) error {
 	if !a.term.JSON {
 		return nil
 	}
-	return usage(fmt.Errorf("the output is %s, not JSON", output), "leave out --json")
+	return problem.Usage(fmt.Errorf("the output is %s, not JSON", output), "leave out --json")
 }
 
 // first returns the first argument, or "".

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/vault"
 )
 
@@ -34,7 +35,7 @@ func backUp(ctx context.Context, a *app) (report *agent.BackupReport, err error)
 		return err
 	})
 	if err != nil && report.Standing != nil {
-		return nil, withEffect(err, report.Standing.String())
+		return nil, problem.WithEffect(err, report.Standing.String())
 	}
 	return report, err
 }

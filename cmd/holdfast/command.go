@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"holdfast/cmd/holdfast/problem"
 )
 
 // rootCommand is the tree of commands.
@@ -93,7 +95,7 @@ func helpCommand() *cobra.Command {
 				err = fmt.Errorf("unknown command %q", rest[0])
 			}
 			if err != nil {
-				return usage(err, "holdfast --help lists the commands")
+				return problem.Usage(err, "holdfast --help lists the commands")
 			}
 			return c.Help()
 		},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"holdfast/cmd/holdfast/problem"
 )
 
 func completionCommand(a *app) *cobra.Command {
@@ -29,7 +31,7 @@ func completionCommand(a *app) *cobra.Command {
 			case "fish":
 				return cmd.Root().GenFishCompletion(a.term.Out, true)
 			}
-			return usage(fmt.Errorf("no completion for %s", args[0]), "name bash, zsh or fish")
+			return problem.Usage(fmt.Errorf("no completion for %s", args[0]), "name bash, zsh or fish")
 		},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance"
 	"holdfast/internal/units"
@@ -75,7 +76,7 @@ func checkConfig(ctx context.Context, a *app) error {
 	detail, err = c.host(domain)
 	c.report(ctx, "host key", detail, err)
 	if len(config.Remotes) == 0 {
-		c.report(ctx, "remote", "", usage(fmt.Errorf("%s names no remote", a.home.ConfigFile), "add one under remotes"))
+		c.report(ctx, "remote", "", problem.Usage(fmt.Errorf("%s names no remote", a.home.ConfigFile), "add one under remotes"))
 	}
 	for _, r := range config.Remotes {
 		detail, err = c.remote(ctx, r)
@@ -92,10 +93,10 @@ func (c *configCheck) report(ctx context.Context, name, detail string, err error
 	done := checked{Check: name, OK: err == nil, Detail: detail}
 	mark := "✓"
 	if err != nil {
-		problem := explain(ctx, err)
-		done.Detail, done.Fix, mark = problem.Error(), problem.Fix, "✗"
+		found := problem.Explain(ctx, err)
+		done.Detail, done.Fix, mark = found.Error(), found.Fix, "✗"
 		c.failed++
-		c.first = cmp.Or(c.first, problem)
+		c.first = cmp.Or(c.first, found)
 	}
 	if c.app.term.Quiet && done.OK {
 		return
@@ -140,7 +141,7 @@ func (c *configCheck) instance(ctx context.Context) (detail, domain string, err 
 // checkPath checks that a path of the server's container exists on this machine.
 func checkPath(theirs, ours string) (string, error) {
 	if _, err := os.Stat(ours); err != nil {
-		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err),
+		return "", problem.Usage(fmt.Errorf("the container's %s: %w", theirs, err),
 			"correct instance.paths: which folder of this machine is it?")
 	}
 	return theirs + " is " + ours + " here", nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/instance/sample"
 	"holdfast/internal/units"
@@ -66,7 +67,7 @@ func makeDemoFolder(dir string) (string, error) {
 		return "", err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", usage(err, "name a folder that does not exist yet")
+		return "", problem.Usage(err, "name a folder that does not exist yet")
 	}
 	return dir, nil
 }

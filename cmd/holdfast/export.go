@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/disk"
 	"holdfast/instance/export"
 	"holdfast/internal/units"
@@ -43,7 +44,7 @@ needs --identity.`,
 			}
 			done, err := v.run(cmd.Context(), a, first(args))
 			if err != nil {
-				return withEffect(err, "nothing was written")
+				return problem.WithEffect(err, "nothing was written")
 			}
 			return v.print(a, done)
 		},
@@ -57,17 +58,17 @@ needs --identity.`,
 // check refuses bad flags early, and refuses to show keys on a screen.
 func (v *exportFlags) check(a *app, which string) error {
 	if which == "" && (v.from != "" || v.unlock != unlocking{}) {
-		return usage(errors.New("--from, --identity and --passphrase need a snapshot"),
+		return problem.Usage(errors.New("--from, --identity and --passphrase need a snapshot"),
 			"holdfast export latest …; or leave them out, and HOLDFAST_FROM and HOLDFAST_IDENTITY, "+
 				"to read the live database")
 	}
 	if v.output == "" {
 		switch {
 		case a.term.JSON:
-			return usage(errors.New("export writes the entries themselves, not JSON lines of Holdfast"),
+			return problem.Usage(errors.New("export writes the entries themselves, not JSON lines of Holdfast"),
 				"-o FILE, or leave out --json")
 		case a.term.OnScreen():
-			return usage(errors.New("an export holds private keys and password hashes, which a screen must not show"),
+			return problem.Usage(errors.New("an export holds private keys and password hashes, which a screen must not show"),
 				"-o FILE, or a pipe to a program that encrypts")
 		}
 		return nil
@@ -79,7 +80,7 @@ func (v *exportFlags) check(a *app, which string) error {
 		return err
 	}
 	if err := disk.CheckWritable(filepath.Dir(v.output)); err != nil {
-		return usage(fmt.Errorf("can't write %s: %w", v.output, err),
+		return problem.Usage(fmt.Errorf("can't write %s: %w", v.output, err),
 			"name by -o a file in a folder that this user can write into")
 	}
 	return nil

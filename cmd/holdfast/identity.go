@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
 	"holdfast/seal"
@@ -33,7 +34,7 @@ func (u *unlocking) flags(cmd *cobra.Command) {
 // identity file.
 func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal.Identity, seal.RepositoryID, error) {
 	if u.passphrase != "" && u.file != "" {
-		return nil, seal.RepositoryID{}, usage(errors.New("--identity and --passphrase exclude each other"),
+		return nil, seal.RepositoryID{}, problem.Usage(errors.New("--identity and --passphrase exclude each other"),
 			"leave one out; the passphrase of a locked identity is asked for")
 	}
 	if u.passphrase != "" {
@@ -93,7 +94,7 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 }
 
 func badIdentity(err error) error {
-	return usage(fmt.Errorf("read identity: %w", err),
+	return problem.Usage(fmt.Errorf("read identity: %w", err),
 		"name a file that this user can read: the recovery kit, or the file that holdfast key new wrote; "+
 			"or use --identity - to type the key")
 }
@@ -133,13 +134,13 @@ func readPassphrase(ctx context.Context, t *terminal.Terminal, from, question st
 	}
 	s := agent.Secret(from)
 	if !s.Valid() {
-		return "", usage(errors.New("--passphrase holds a passphrase itself, "+
+		return "", problem.Usage(errors.New("--passphrase holds a passphrase itself, "+
 			"which other users see in the list of processes"),
 			"give --passphrase alone to be asked, or --passphrase=file:PATH")
 	}
 	value, err := s.Read(ctx, agent.Observer{Warn: func(text string) { t.Warn("%s", text) }})
 	if err != nil {
-		return "", usage(err, "correct --passphrase, or the secret that it names")
+		return "", problem.Usage(err, "correct --passphrase, or the secret that it names")
 	}
 	return value, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
 	"holdfast/seal"
@@ -216,7 +217,7 @@ func (v *setup) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.
 	for _, r := range recipients {
 		owner, err := seal.ParseOwner(r)
 		if err != nil {
-			return nil, usage(err, "holdfast key new -o FILE makes an identity and prints its recipient")
+			return nil, problem.Usage(err, "holdfast key new -o FILE makes an identity and prints its recipient")
 		}
 		owners = append(owners, owner)
 	}
@@ -239,11 +240,11 @@ func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owne
 			return owner, err
 		}
 		if again != passphrase {
-			return owner, usage(errors.New("the two passphrases differ"), "try again")
+			return owner, problem.Usage(errors.New("the two passphrases differ"), "try again")
 		}
 	}
 	if owner, err = seal.PassphraseOwner(passphrase); err != nil {
-		return owner, usage(err, "choose a passphrase of several words")
+		return owner, problem.Usage(err, "choose a passphrase of several words")
 	}
 	return owner, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
@@ -21,10 +22,10 @@ import (
 // check refuses mistakes of the command line.
 func (v *setup) check(a *app) error {
 	if left := a.home.SetupFiles(); len(left) > 0 {
-		problem := explain(context.Background(), agent.CheckNew(left...))
-		problem.Fix = "if this host is set up, use it: holdfast backup; " +
+		found := problem.Explain(context.Background(), agent.CheckNew(left...))
+		found.Fix = "if this host is set up, use it: holdfast backup; " +
 			"for another instance name other files by -c and --state; " + agent.StartOver(left)
-		return problem
+		return found
 	}
 	if v.kit != "" {
 		if err := agent.CheckNew(v.kit); err != nil {
@@ -32,14 +33,14 @@ func (v *setup) check(a *app) error {
 		}
 	}
 	if len(v.owners) > 0 && (v.kit != "" || v.keepIdentity) {
-		return usage(errors.New("--owner names an identity that exists; "+
+		return problem.Usage(errors.New("--owner names an identity that exists; "+
 			"--kit and --keep-identity are for an identity that init makes"),
 			"leave out --owner, or the others")
 	}
 	secrets := map[string]*agent.Secret{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
 	for flag, s := range secrets {
 		if err := s.Check(flag); err != nil {
-			return usage(err, "")
+			return problem.Usage(err, "")
 		}
 		*s = s.Absolute()
 	}
@@ -53,7 +54,7 @@ func (v *setup) resolvePaths() error {
 	for _, text := range v.paths {
 		theirs, ours, _ := strings.Cut(text, "=")
 		if !filepath.IsAbs(theirs) || ours == "" {
-			return usage(fmt.Errorf("--path: %q does not name a container's path and its path on this machine", text),
+			return problem.Usage(fmt.Errorf("--path: %q does not name a container's path and its path on this machine", text),
 				"write it as --path /gotosocial=/srv/gotosocial")
 		}
 		if err := makeAbsolute(&ours); err != nil {
@@ -79,7 +80,7 @@ func (v *setup) checkWritable(a *app) error {
 			return err
 		}
 		if err := disk.CheckWritable(filepath.Dir(v.kit)); err != nil {
-			return usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err),
+			return problem.Usage(fmt.Errorf("the recovery kit %s can't be written: %w", v.kit, err),
 				"make that folder, or name by --kit a file in another folder")
 		}
 	}
@@ -118,7 +119,7 @@ func (v *setup) findInstance(a *app) error {
 		for _, f := range found {
 			names = append(names, cmp.Or(f.Unit, f.File))
 		}
-		return usage(fmt.Errorf("this machine has several GoToSocial servers: %s", strings.Join(names, ", ")),
+		return problem.Usage(fmt.Errorf("this machine has several GoToSocial servers: %s", strings.Join(names, ", ")),
 			"name the one to back up, by --unit UNIT or --gotosocial CONFIG")
 	}
 	return nil
@@ -133,7 +134,7 @@ func (v *setup) inspect(ctx context.Context, a *app) (domain string, facts manif
 	i, err := v.config.OpenInstance(a.observer(nil))
 	if err != nil {
 		if !v.namesInstance() {
-			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, "+
+			err = problem.Usage(fmt.Errorf("no systemd unit runs GoToSocial's server, "+
 				"and no usual place holds its configuration: %w", err),
 				"name its configuration file by --gotosocial, its unit by --unit, "+
 					"or its container's environment file by --env-file")
@@ -159,7 +160,7 @@ func (v *setup) create(ctx context.Context, a *app) (agent.Location, remote.Stor
 		return l, nil, err
 	}
 	if !l.Pin.IsZero() {
-		return l, nil, usage(errors.New("the URL carries a pin: that repository exists already"),
+		return l, nil, problem.Usage(errors.New("the URL carries a pin: that repository exists already"),
 			"leave out the pin to make a new repository elsewhere")
 	}
 	store, err := remote.Create(ctx, l.URL, l.Remote)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/disk"
 	"holdfast/seal"
 )
@@ -49,13 +50,13 @@ reaches the server.`,
 // newKey makes an identity in a new file.
 func newKey(a *app, file string, create func() (identity, recipient string, err error)) error {
 	if file == "" {
-		return usage(errors.New("no file given for the identity"), "-o FILE")
+		return problem.Usage(errors.New("no file given for the identity"), "-o FILE")
 	}
 	if err := agent.CheckNew(file); err != nil {
 		return err
 	}
 	if err := disk.CheckWritable(filepath.Dir(file)); err != nil {
-		return usage(err, "make that folder, or name by -o a file in another folder")
+		return problem.Usage(err, "make that folder, or name by -o a file in another folder")
 	}
 	identity, recipient, err := create()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/manifest"
 )
@@ -55,7 +56,7 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 	}
 	t.Result = total
 	if total.Files == 0 {
-		return usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
+		return problem.Usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
 			"a path starts with database, files or media")
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
 )
@@ -31,26 +32,27 @@ func run(a *app, args []string) int {
 	root.SetArgs(joinPassphrase(args))
 	cmd, err := root.ExecuteContextC(ctx)
 	name := commandName(cmd)
-	var problem *remedy.Error
+	var failure *remedy.Error
 	switch {
 	case errors.Is(err, errHelp):
-		problem = noCommand
+		failure = noCommand
 	case err != nil && !a.understood:
 		a.term.JSON = a.term.JSON || asksJSON(args) // --json may follow the mistake
-		problem = wrongUsage(err, name)
+		failure = problem.WrongUsage(err, name)
 	case err != nil:
-		problem = explain(ctx, err)
+		failure = problem.Explain(ctx, err)
 	}
-	if problem != nil && problem != noCommand {
-		a.term.ShowProblem(name, problem)
+	if failure != nil && failure != noCommand {
+		a.term.ShowProblem(name, failure)
 	}
-	exit := exitCode(problem)
-	a.term.Summarize(name, exit, problem)
-	if err := a.term.WriteError(); err != nil && problem == nil {
+	exit := problem.ExitCode(failure)
+	a.term.Summarize(name, exit, failure)
+	if err := a.term.WriteError(); err != nil && failure == nil {
 		// A person asked for the output. A script must not take a part of a list for the
 		// whole.
-		a.term.ShowProblem(name, &remedy.Error{What: "write standard output", Err: err})
-		return exitUnexpected
+		failure = &remedy.Error{What: "write standard output", Err: err}
+		a.term.ShowProblem(name, failure)
+		return problem.ExitCode(failure)
 	}
 	return exit
 }

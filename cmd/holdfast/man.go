@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"holdfast/cmd/holdfast/problem"
 )
 
 func manCommand(a *app) *cobra.Command {
@@ -36,8 +38,8 @@ func manual(w io.Writer, root *cobra.Command) {
 	flags(w, root.PersistentFlags())
 	fmt.Fprintln(w, ".SH EXIT STATUS")
 	fmt.Fprintf(w, ".TP\n.B 0\nsuccess\n")
-	for _, e := range exits {
-		fmt.Fprintf(w, ".TP\n.B %d\n%s\n", e.code, roff(e.means))
+	for _, e := range problem.Exits {
+		fmt.Fprintf(w, ".TP\n.B %d\n%s\n", e.Code, roff(e.Means))
 	}
 }
 

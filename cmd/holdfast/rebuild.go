@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/rebuild"
@@ -58,7 +59,7 @@ func (v *restoreFlags) rebuild(ctx context.Context, a *app, snap *vault.Snapshot
 	report, err := agent.Rebuild(ctx, r, rebuildObserver{a.term})
 	if report.Remaining == nil {
 		warnLost(a.term, err)
-		return v.unfinished(explain(ctx, err), r.WorkFolder(), snap.Record.ID(), rebuild.IsInTheWay(err))
+		return v.unfinished(problem.Explain(ctx, err), r.WorkFolder(), snap.Record.ID(), rebuild.IsInTheWay(err))
 	}
 	v.fillRebuilt(result, snap, report)
 	printRemaining(a.term, result)

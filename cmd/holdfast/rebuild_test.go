@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/manifest"
 	"holdfast/rebuild"
@@ -28,7 +29,7 @@ func TestUnfinishedRebuildIsNamed(t *testing.T) {
 		v := &restoreFlags{flags: restoreCommand(a).Flags()}
 		left := &rebuild.UnfinishedError{WorkFolder: "/work", Snapshot: manifest.Hash{0x12, 0x34}, Other: other}
 		err := &remedy.Error{Kind: remedy.Refused, Err: left, Effect: "nothing was changed"}
-		p := explain(t.Context(), v.nameUnfinished(err))
+		p := problem.Explain(t.Context(), v.nameUnfinished(err))
 		if p.Kind != remedy.Refused || p.Effect != "nothing was changed" ||
 			!strings.HasSuffix(p.Fix, ":\nholdfast restore 1234000000 --resume") ||
 			strings.Contains(p.Fix, "delete the folder") != other {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/vault"
@@ -108,7 +109,7 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 	}
 	plan, err := repo.PlanRestore(ctx, snap, cfg)
 	if err != nil {
-		return nil, withEffect(err, v.leftBehind())
+		return nil, problem.WithEffect(err, v.leftBehind())
 	}
 	result := &restoreResult{Snapshot: newSnapshot(snap.Record), To: v.to, Planned: v.plan}
 	if plan.Complete != nil {
@@ -140,7 +141,7 @@ func (v *restoreFlags) restoreInto(
 		if errors.Is(err, vault.ErrBusy) {
 			return err
 		}
-		return withEffect(err, v.leftBehind())
+		return problem.WithEffect(err, v.leftBehind())
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
 	result.Missing, result.Lost, result.Notes = report.RestoreReport.Missing, report.Lost, report.Notes
@@ -171,7 +172,7 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 	}
 	if v.to != "" && !v.plan {
 		if err := disk.CheckCreatable(v.to); err != nil {
-			return cfg, usage(fmt.Errorf("can't restore into %s: %w", v.to, err),
+			return cfg, problem.Usage(fmt.Errorf("can't restore into %s: %w", v.to, err),
 				"name by --to a folder that this user can make or write into")
 		}
 	}
@@ -179,7 +180,7 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 	for _, name := range v.only {
 		for part := range strings.SplitSeq(name, ",") {
 			if !slices.Contains(manifest.Parts, manifest.Part(part)) {
-				return cfg, usage(fmt.Errorf("--only %s: there is no such part", part),
+				return cfg, problem.Usage(fmt.Errorf("--only %s: there is no such part", part),
 					"the parts are database, media and files")
 			}
 			cfg.Parts = append(cfg.Parts, manifest.Part(part))
@@ -189,10 +190,10 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 		part, _, _ := strings.Cut(path, "/")
 		switch {
 		case !slices.Contains(manifest.Parts, manifest.Part(part)):
-			return cfg, usage(fmt.Errorf("--path %s does not start with a part", path),
+			return cfg, problem.Usage(fmt.Errorf("--path %s does not start with a part", path),
 				"write --path media/… or files/…; holdfast ls lists the paths")
 		case len(cfg.Parts) > 0 && !slices.Contains(cfg.Parts, manifest.Part(part)):
-			return cfg, usage(fmt.Errorf("--path %s and --only %s contradict each other", path,
+			return cfg, problem.Usage(fmt.Errorf("--path %s and --only %s contradict each other", path,
 				strings.Join(v.only, ",")), "leave out --only: --path is enough")
 		}
 	}
@@ -208,18 +209,18 @@ func (v *restoreFlags) isFull() bool {
 func (v *restoreFlags) checkFull() error {
 	if v.to != "" {
 		if v.full != (rebuildFlags{}) {
-			return usage(errors.New("--to restores into a folder; --yes, --gotosocial, --user, --work, "+
+			return problem.Usage(errors.New("--to restores into a folder; --yes, --gotosocial, --user, --work, "+
 				"--old-is-dead, --replace and --resume are for a restore onto this machine"),
 				"leave out --to, or the others")
 		}
 		return nil
 	}
 	if !v.isFull() && !v.plan {
-		return usage(errors.New("a restore onto this machine restores everything; --only, "+
+		return problem.Usage(errors.New("a restore onto this machine restores everything; --only, "+
 			"--path and --salvage need --to"), "name a folder by --to DIR")
 	}
 	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {
-		return usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user), "write --user USER:GROUP")
+		return problem.Usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user), "write --user USER:GROUP")
 	}
 	return makeAbsolute(&v.full.work, &v.full.gotosocial)
 }

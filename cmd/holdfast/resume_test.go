@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
 )
@@ -36,7 +37,7 @@ func TestCommandThatGoesOnIsSaidOnce(t *testing.T) {
 	const command = "holdfast restore --resume"
 	err := error(continueBy(&remedy.Error{Kind: remedy.Full, What: "full", Fix: "make room"}, command))
 	for range 2 {
-		p := explain(t.Context(), err)
+		p := problem.Explain(t.Context(), err)
 		if p.Fix != "make room; this goes on with it:\n"+command {
 			t.Errorf("%q", p.Fix)
 		}
@@ -44,7 +45,7 @@ func TestCommandThatGoesOnIsSaidOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := explain(ctx, continueBy(explain(ctx, context.Canceled), command))
+	p := problem.Explain(ctx, continueBy(problem.Explain(ctx, context.Canceled), command))
 	if p.Kind != remedy.Interrupted || p.Fix != "this goes on with it:\n"+command {
 		t.Errorf("%q", p.Fix)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/remedy"
@@ -60,7 +61,7 @@ func checkExpectHead(flags *pflag.FlagSet) error {
 	if !f.Changed || len(head) >= 4 && strings.Trim(strings.ToLower(head), "0123456789abcdef") == "" {
 		return nil
 	}
-	return usage(fmt.Errorf("--expect-head: %q is neither a record's ID nor its first 4 digits or more", head),
+	return problem.Usage(fmt.Errorf("--expect-head: %q is neither a record's ID nor its first 4 digits or more", head),
 		"take the head that holdfast backup printed, or leave the flag out")
 }
 
@@ -90,7 +91,7 @@ type verifyProblem struct {
 func verify(ctx context.Context, a *app, v verifyFlags) error {
 	share, err := parseShare(v.data)
 	if err != nil {
-		return usage(err, "write --data 5% or --data all")
+		return problem.Usage(err, "write --data 5% or --data all")
 	}
 	p := new(vault.Progress)
 	cfg := agent.VerifyConfig{OpenConfig: a.openConfig(v.from), Data: share, ExpectHead: v.expectHead}

@@ -10,10 +10,9 @@ import (
 	"strings"
 
 	"golang.org/x/term"
-)
 
-// ExitInterrupted is the exit code after Ctrl-C.
-const ExitInterrupted = 130
+	"holdfast/cmd/holdfast/problem"
+)
 
 // Ask prints a question and returns the answer, without leading or trailing space.
 // In must be [Terminal.Interactive].
@@ -43,7 +42,7 @@ func (t *Terminal) read(ctx context.Context, line func() (string, error)) (strin
 	stop := context.AfterFunc(ctx, func() {
 		term.Restore(int(t.In.Fd()), before)
 		fmt.Fprintln(t.Err)
-		os.Exit(ExitInterrupted)
+		os.Exit(problem.ExitInterrupted)
 	})
 	defer stop()
 	answer, err := line()

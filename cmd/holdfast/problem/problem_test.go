@@ -1,4 +1,4 @@
-package main
+package problem
 
 import (
 	"fmt"
@@ -12,10 +12,10 @@ import (
 )
 
 func TestRestoredDatabaseThatIsDamagedHasAWayOut(t *testing.T) {
-	p := explain(t.Context(), fmt.Errorf("check the database: %w",
+	p := Explain(t.Context(), fmt.Errorf("check the database: %w",
 		&remedy.DamageError{Findings: []string{"row 1 missing from index"}}))
 	if p.Kind != remedy.Damage || !strings.Contains(p.Fix, "holdfast cat") {
-		t.Errorf("exit %d, %s", exitCode(p), p.Fix)
+		t.Errorf("exit %d, %s", ExitCode(p), p.Fix)
 	}
 }
 
@@ -39,35 +39,35 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{&remedy.Error{Kind: remedy.Source, What: "a row", Err: &remedy.DamageError{}, Fix: "by psql"}, remedy.Damage,
 			"by psql"},
 	} {
-		p := explain(t.Context(), fmt.Errorf("list: %w", c.err))
+		p := Explain(t.Context(), fmt.Errorf("list: %w", c.err))
 		if p.Kind != c.kind || !strings.Contains(p.Fix, c.fix) {
-			t.Errorf("%v: exit %d, %s", c.err, exitCode(p), p.Fix)
+			t.Errorf("%v: exit %d, %s", c.err, ExitCode(p), p.Fix)
 		}
 	}
 }
 
 func TestOutermostErrorThatSaysSomethingDecides(t *testing.T) {
 	inner := &remedy.Error{Kind: remedy.Source, What: "media", Effect: "lost", Fix: "inner", Err: remote.ErrUnreachable}
-	p := explain(t.Context(), fmt.Errorf("back up: %w", &remedy.Error{Kind: remedy.Refused, Err: inner, Fix: "outer"}))
+	p := Explain(t.Context(), fmt.Errorf("back up: %w", &remedy.Error{Kind: remedy.Refused, Err: inner, Fix: "outer"}))
 	if p.Kind != remedy.Refused || p.Fix != "outer" || p.Effect != "lost" {
 		t.Errorf("%+v", p)
 	}
-	p = explain(t.Context(), withEffect(inner, "other"))
+	p = Explain(t.Context(), WithEffect(inner, "other"))
 	if p.Effect != "lost" || p.Fix != "inner" || p.Kind != remedy.Source {
 		t.Errorf("%+v", p)
 	}
 	// A setting that keeps the instance from being read.
-	p = explain(t.Context(), fmt.Errorf("%w: %w", vault.ErrSource,
+	p = Explain(t.Context(), fmt.Errorf("%w: %w", vault.ErrSource,
 		&remedy.Error{Kind: remedy.Setting, What: "no database"}))
 	if p.Kind != remedy.Source {
-		t.Errorf("exit %d", exitCode(p))
+		t.Errorf("exit %d", ExitCode(p))
 	}
 }
 
 func TestEveryKindHasAnExitCode(t *testing.T) {
 	seen := map[int]bool{0: true}
 	for kind := remedy.Unexpected; kind <= remedy.Interrupted; kind++ {
-		code := exitCode(&remedy.Error{Kind: kind})
+		code := ExitCode(&remedy.Error{Kind: kind})
 		if seen[code] {
 			t.Errorf("kind %d has the exit code %d of another", kind, code)
 		}

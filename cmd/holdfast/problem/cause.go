@@ -1,0 +1,83 @@
+package problem
+
+import (
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"holdfast/remedy"
+	"holdfast/remote"
+	"holdfast/vault"
+)
+
+// cause looks an error up in the table of causes.
+func cause(err error) (kind remedy.Kind, fix string) {
+	if damage := (*vault.DamageError)(nil); errors.As(err, &damage) {
+		return remedy.Damage, salvageFix(damage)
+	}
+	if damage := (*remedy.DamageError)(nil); errors.As(err, &damage) {
+		return remedy.Damage, mendFix
+	}
+	for _, c := range causes {
+		if errors.Is(err, c.err) {
+			return c.kind, c.fix
+		}
+	}
+	return remedy.Unexpected, ""
+}
+
+// salvageFix says how to restore in spite of damaged packs.
+func salvageFix(damage *vault.DamageError) string {
+	rest := "or run it again with --salvage, which restores everything but the files above"
+	if damage.Database {
+		rest = "--only media,files --salvage restores the rest of this snapshot into another folder"
+	}
+	return "copy the damaged objects back from a mirror and run it again; " +
+		"or restore another snapshot into another folder; " +
+		rest + "; holdfast verify --data all names everything that is damaged"
+}
+
+// mendFix is the fix for a database with damage from before the backup.
+const mendFix = "restore an earlier snapshot; or restore this one with --verbatim into another folder, " +
+	"or only its database with holdfast cat SNAP database/sqlite.db, " +
+	"and mend the database with sqlite3's REINDEX or .recover"
+
+// causes gives errors of the packages below a kind and a fix. The first matching row
+// decides. A row has no fix if the error's own text names the fix.
+var causes = []struct {
+	err  error
+	kind remedy.Kind
+	fix  string
+}{
+	{vault.ErrWrongKey, remedy.WrongKey,
+		"use an owner's identity: the recovery kit of this repository, or the file that holdfast key new wrote"},
+	{vault.ErrOtherRoot, remedy.Refused,
+		"correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
+	{vault.ErrNoRepository, remedy.NoRepository,
+		"correct the URL; on an instance's server holdfast init makes a repository"},
+	{vault.ErrNoFile, remedy.Setting, "holdfast ls SNAP lists the files"},
+	{vault.ErrNoSnapshot, remedy.Setting, "holdfast list shows the snapshots, holdfast ls SNAP the files of one"},
+	{vault.ErrBusy, remedy.Busy, "wait until it ends"},
+	{vault.ErrRefused, remedy.Refused, ""},
+	{remote.ErrRights, remedy.Credentials,
+		"run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},
+	{remote.ErrCredentials, remedy.Credentials,
+		"correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; " +
+			"holdfast config check tries them"},
+	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run it again: uploaded data is kept"},
+	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run it again"},
+	{remote.ErrNoBucket, remedy.NoRepository,
+		"correct the URL, or make the bucket there; if the bucket held snapshots, " +
+			"ask the provider what happened to it, or restore from a mirror"},
+	{remote.ErrNotMounted, remedy.Unreachable,
+		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
+	{remote.ErrReadOnly, remedy.Unreachable,
+		"mount the disk read-write, then run it again; a failing disk turns read-only by itself: see dmesg"},
+	{remote.ErrUnreachable, remedy.Unreachable,
+		"check the URL and the network, then run it again: uploaded data is kept"},
+	{vault.ErrDamage, remedy.Damage,
+		"run holdfast verify --data all: it names what is damaged, and which snapshots need the damaged objects"},
+	{vault.ErrSource, remedy.Source, ""},
+	{fs.ErrPermission, remedy.Unexpected, "run Holdfast as root or as the user who owns the file"},
+}
