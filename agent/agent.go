@@ -1,7 +1,8 @@
-// Package agent is the home of policy. Agent has the jobs backup, verify, restore and
-// export, the configuration, the state folder and its lock. Commands and daemons
-// call the same jobs. A job prints nothing: the caller gets a report, an [Observer]
-// gets progress and warnings, and the log gets one line at the end of the job.
+// Package agent is the home of policy. Agent has the jobs set-up, backup, verify,
+// restore and export, the configuration, the state folder and its lock. Commands and
+// daemons call the same jobs. A job prints nothing: the caller gets a report, an
+// [Observer] gets progress and warnings, and the log gets one line at the end of the
+// job.
 package agent
 
 import (

@@ -23,8 +23,8 @@ const (
 )
 
 // largePackages may have more than maxLines. vault is one mechanism: backup,
-// restore, verification of one repository. cmd/holdfast has a file for each command.
-var largePackages = map[string]int{"vault": 5700, "cmd/holdfast": 4200}
+// restore, verification of one repository.
+var largePackages = map[string]int{"vault": 5700}
 
 // largeCircles may have more files than maxCircle or maxMainCircle.
 var largeCircles = map[string]int{}

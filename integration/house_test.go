@@ -23,7 +23,7 @@ import (
 // below says which packages each one stands on; it may import those, and what
 // those stand on. A new package needs its place here.
 var below = map[string][]string{
-	"cmd/holdfast":     {"cmd/holdfast/terminal", "agent/statuspage", "instance/sample"},
+	"cmd/holdfast":     {"cmd/holdfast/unlock", "cmd/holdfast/demo", "agent/statuspage"},
 	"agent/statuspage": {"agent"},
 	"agent":            {"rebuild", "internal/units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
@@ -49,7 +49,11 @@ var below = map[string][]string{
 	"remedy":         {},
 	"internal/units": {},
 
-	"cmd/holdfast/terminal": {"vault", "internal/units"},
+	"cmd/holdfast/demo":        {"cmd/holdfast/terminal", "agent", "instance/sample"},
+	"cmd/holdfast/unlock":      {"cmd/holdfast/terminal", "cmd/holdfast/commandline"},
+	"cmd/holdfast/commandline": {"cmd/holdfast/problem", "agent"},
+	"cmd/holdfast/terminal":    {"cmd/holdfast/problem", "internal/units"},
+	"cmd/holdfast/problem":     {"vault"},
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},
@@ -75,7 +79,7 @@ var homes = map[string][]string{
 	"github.com/sirupsen/logrus":    {"instance/gotosocial"},
 	"github.com/pelletier/go-toml":  {"instance/gotosocial"},
 	"golang.org/x/text":             {"instance/postgres"},
-	"github.com/spf13/cobra":        {"cmd/holdfast"},
+	"github.com/spf13/cobra":        {"cmd/holdfast", "cmd/holdfast/commandline", "cmd/holdfast/unlock"},
 	"html/template":                 {"agent/statuspage"},
 }
 

@@ -13,6 +13,7 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/cmd/holdfast/unlock"
 	"holdfast/internal/units"
 	"holdfast/vault"
 )
@@ -66,8 +67,8 @@ func (a *app) open(ctx context.Context, from string) (*agent.Repository, error) 
 }
 
 // openOwned opens a repository with the identity of an owner.
-func (a *app) openOwned(ctx context.Context, from string, u unlocking) (*agent.Repository, error) {
-	identities, pin, err := u.identities(ctx, a.term)
+func (a *app) openOwned(ctx context.Context, from string, u unlock.Flags) (*agent.Repository, error) {
+	identities, pin, err := u.Identities(ctx, a.term)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,13 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"holdfast/cmd/holdfast/unlock"
 )
 
 func catCommand(a *app) *cobra.Command {
 	var from string
-	var u unlocking
+	var u unlock.Flags
 	cmd := &cobra.Command{
 		Use:   "cat SNAP PART/PATH",
 		Short: "Write one file of a snapshot to standard output",
@@ -30,6 +32,6 @@ func catCommand(a *app) *cobra.Command {
 		},
 	}
 	fromFlag(cmd, &from)
-	u.flags(cmd)
+	u.Define(cmd)
 	return cmd
 }

@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 )
 
 // rootCommand is the tree of commands.
 func rootCommand(a *app) *cobra.Command {
-	root := group(&cobra.Command{
+	root := commandline.Group(&cobra.Command{
 		Use:   "holdfast",
 		Short: "Replicate a GoToSocial instance to object storage, and rebuild it from there",
 		Long: `Holdfast replicates a GoToSocial instance to object storage and rebuilds it
@@ -27,7 +28,7 @@ from there. A restore needs the bucket, an age identity and nothing else.
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fillFlags(cmd.Flags()); err != nil {
+			if err := commandline.FillFlags(cmd.Flags()); err != nil {
 				return err
 			}
 			if !slices.Contains([]string{"auto", "plain", "none"}, a.term.Progress) {
@@ -66,7 +67,7 @@ from there. A restore needs the bucket, an age identity and nothing else.
 		completionCommand(a), manCommand(a), versionCommand(a),
 	)
 	for _, c := range root.Commands() {
-		c.Args = refuseSecrets(c.Args)
+		c.Args = commandline.RefuseSecrets(c.Args)
 	}
 	return root
 }
@@ -79,7 +80,7 @@ func globalFlags(a *app, root *cobra.Command) {
 	f.BoolVar(&a.term.JSON, "json", false, "print JSON lines; the last one is a summary, also after a failure")
 	f.BoolVarP(&a.term.Quiet, "quiet", "q", false, "print warnings and errors only")
 	f.BoolVarP(&a.term.Verbose, "verbose", "v", false, "print more")
-	root.SetFlagErrorFunc(suggestFlag)
+	root.SetFlagErrorFunc(commandline.SuggestFlag)
 }
 
 // helpCommand is for people who write help before a command instead of --help after

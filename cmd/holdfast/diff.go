@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/cmd/holdfast/unlock"
 	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/vault"
@@ -36,7 +37,7 @@ type diffResult struct {
 
 func diffCommand(a *app) *cobra.Command {
 	var from string
-	var u unlocking
+	var u unlock.Flags
 	cmd := &cobra.Command{
 		Use:   "diff SNAP SNAP",
 		Short: "Show which files differ between two snapshots",
@@ -70,7 +71,7 @@ func diffCommand(a *app) *cobra.Command {
 		},
 	}
 	fromFlag(cmd, &from)
-	u.flags(cmd)
+	u.Define(cmd)
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/unlock"
 	"holdfast/disk"
 	"holdfast/instance/export"
 	"holdfast/internal/units"
@@ -20,7 +21,7 @@ import (
 // exportFlags are the flags of export.
 type exportFlags struct {
 	from   string
-	unlock unlocking
+	unlock unlock.Flags
 	output string
 }
 
@@ -50,14 +51,14 @@ needs --identity.`,
 		},
 	}
 	fromFlag(cmd, &v.from)
-	v.unlock.flags(cmd)
+	v.unlock.Define(cmd)
 	cmd.Flags().StringVarP(&v.output, "output", "o", "", "write to a new `FILE` (default: standard output)")
 	return cmd
 }
 
 // check refuses bad flags early, and refuses to show keys on a screen.
 func (v *exportFlags) check(a *app, which string) error {
-	if which == "" && (v.from != "" || v.unlock != unlocking{}) {
+	if which == "" && (v.from != "" || v.unlock != unlock.Flags{}) {
 		return problem.Usage(errors.New("--from, --identity and --passphrase need a snapshot"),
 			"holdfast export latest …; or leave them out, and HOLDFAST_FROM and HOLDFAST_IDENTITY, "+
 				"to read the live database")
@@ -68,7 +69,8 @@ func (v *exportFlags) check(a *app, which string) error {
 			return problem.Usage(errors.New("export writes the entries themselves, not JSON lines of Holdfast"),
 				"-o FILE, or leave out --json")
 		case a.term.OnScreen():
-			return problem.Usage(errors.New("an export holds private keys and password hashes, which a screen must not show"),
+			return problem.Usage(errors.New("an export holds private keys and password hashes, "+
+				"which a screen must not show"),
 				"-o FILE, or a pipe to a program that encrypts")
 		}
 		return nil

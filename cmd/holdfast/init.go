@@ -1,25 +1,24 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"os"
+	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
-	"holdfast/remedy"
+	"holdfast/cmd/holdfast/unlock"
 	"holdfast/seal"
-	"holdfast/vault"
 )
 
-// setup is a run of init. It has the flags, and later also the findings of the run.
-type setup struct {
+// initFlags are the flags of init.
+type initFlags struct {
 	config       agent.Config // with one remote
 	paths        []string
 	accessKey    string
@@ -31,7 +30,7 @@ type setup struct {
 }
 
 func initCommand(a *app) *cobra.Command {
-	v := setup{config: agent.Config{Remotes: make([]agent.RemoteConfig, 1)}}
+	v := initFlags{config: agent.Config{Remotes: make([]agent.RemoteConfig, 1)}}
 	cmd := &cobra.Command{
 		Use:   "init REMOTE [--gotosocial CONFIG]",
 		Short: "Set up: check the instance, make the repository, the keys and the configuration",
@@ -51,13 +50,7 @@ restore needs the bucket and this kit: print it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v.remote().URL = args[0]
 			v.remote().AccessKey, v.remote().SecretKey = agent.Secret(v.accessKey), agent.Secret(v.secretKey)
-			if err := v.run(cmd.Context(), a); err != nil {
-				return err
-			}
-			if len(v.owners) == 0 && a.term.Quiet {
-				a.term.Warn("the only key to the backups is in %s: print it, and move it off this server", v.kit)
-			}
-			return nil
+			return v.run(cmd.Context(), a)
 		},
 	}
 	v.define(cmd)
@@ -65,10 +58,10 @@ restore needs the bucket and this kit: print it.`,
 }
 
 // remote is the only remote of the configuration.
-func (v *setup) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
+func (v *initFlags) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
 
 // define defines the flags.
-func (v *setup) define(cmd *cobra.Command) {
+func (v *initFlags) define(cmd *cobra.Command) {
 	f := cmd.Flags()
 	i := &v.config.Instance
 	f.StringVar(&i.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
@@ -83,7 +76,7 @@ func (v *setup) define(cmd *cobra.Command) {
 	f.StringArrayVar(&v.owners, "owner", nil,
 		"a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
 	f.StringVar(&v.kit, "kit", "", "write the recovery kit to `FILE` (default: ./holdfast-kit-DOMAIN.txt)")
-	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
+	commandline.PassphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
 	f.BoolVar(&v.keepIdentity, "keep-identity", false,
 		"leave the identity on this host too, for drills: a thief of the host can then read every snapshot")
 	f.StringVar(&v.accessKey, "access-key", "",
@@ -104,117 +97,86 @@ type initResult struct {
 
 // run puts the remote's first record last. After an earlier failure, run removes the
 // new files, and a person can try again.
-func (v *setup) run(ctx context.Context, a *app) (err error) {
-	if err := v.check(a); err != nil {
+func (v *initFlags) run(ctx context.Context, a *app) (err error) {
+	if err := v.check(); err != nil {
 		return err
 	}
-	if err := v.findInstance(a); err != nil {
-		return err
-	}
-	domain, facts, err := v.inspect(ctx, a)
+	s, err := a.home.SetUp(ctx, agent.SetUpConfig{
+		Config: v.config, KitFile: v.kit, WithoutKit: len(v.owners) > 0, KeepIdentity: v.keepIdentity,
+		Version: version(), Observer: a.observer(nil),
+	})
 	if err != nil {
 		return err
 	}
-	a.term.Say("✓ instance     %s: %s", domain, describe(facts))
-	v.kit = cmp.Or(v.kit, "holdfast-kit-"+domain+".txt")
-	if err := v.checkWritable(a); err != nil {
-		return err
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if s.How != "" {
+		a.term.Say("✓ found        %s", s.How)
 	}
-	unlock, err := a.home.Lock("init")
+	warnUnsaved(a.term, s.Instance)
+	a.term.Say("✓ instance     %s: %s", s.Instance.Domain, agent.Describe(s.Instance.Facts))
+	store, err := s.CreateRemote(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	l, store, err := v.create(ctx, a)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	a.term.Say("✓ storage      %s answers", store)
-
-	k := kit{Instance: domain}
-	owners, err := v.parseOwners(ctx, a, &k)
+	owners, err := v.parseOwners(ctx, a.term)
 	if err != nil {
 		return err
 	}
-	founding, err := vault.NewFounding(domain, version(), owners)
+	report, err := s.Publish(ctx, owners)
 	if err != nil {
 		return err
 	}
-	k.Repository = founding.Host.Repository
-	k.Remote, k.Region = l.Pinned(k.Repository), l.Remote.Region
-	if strings.HasPrefix(l.URL, "s3") {
-		v.remote().Region = l.Remote.Region // one from the environment too: a region is not secret
-	}
-	undo, err := v.save(a, founding.Host, k)
-	if err != nil {
-		return err
-	}
-	if err := founding.Publish(ctx, store); err != nil {
-		undo()
-		if errors.Is(err, vault.ErrRefused) {
-			return &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "nothing was changed",
-				Fix: "choose another prefix or folder; if an interrupted init left this, " +
-					"and no backup ever went there, empty it"}
-		}
-		return err
-	}
-	v.print(a, k)
+	printSetUp(a, report)
 	return nil
 }
 
-// save writes all files of the host, or no file. undo removes the files.
-func (v *setup) save(a *app, host *seal.Host, k kit) (undo func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(a.home.ConfigFile), 0o700); err != nil {
-		return nil, err
+// check refuses mistakes of the command line.
+func (v *initFlags) check() error {
+	if len(v.owners) > 0 && (v.kit != "" || v.keepIdentity) {
+		return problem.Usage(errors.New("--owner names an identity that exists; "+
+			"--kit and --keep-identity are for an identity that init makes"),
+			"leave out --owner, or the others")
 	}
-	var made []string
-	undo = func() {
-		for _, path := range made {
-			os.Remove(path)
+	secrets := map[string]*agent.Secret{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
+	for flag, s := range secrets {
+		if err := s.Check(flag); err != nil {
+			return problem.Usage(err, "")
 		}
+		*s = s.Absolute()
 	}
-	write := func(path string, write func(string) error) {
-		if err == nil {
-			if err = write(path); err == nil {
-				made = append(made, path)
-			}
-		}
-	}
-	write(a.home.HostFile(), host.Save)
-	if k.Identity != "" {
-		write(v.kit, k.save)
-	}
-	if v.keepIdentity {
-		write(a.home.IdentityFile(), func(path string) error {
-			return seal.SaveIdentity(path, k.Identity, k.Recipient, k.Repository)
-		})
-	}
-	write(a.home.ConfigFile, func(path string) error {
-		v.remote().URL = k.Remote
-		text, err := v.config.Text()
-		if err != nil {
-			return err
-		}
-		return agent.WriteNew(path, strings.NewReader(text))
-	})
-	if err != nil {
-		undo()
-	}
-	return undo, err
+	return v.resolvePaths()
 }
 
-// parseOwners reads the owners. Without owners parseOwners makes an identity for the
-// kit.
-func (v *setup) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.Owner, err error) {
-	recipients := v.owners
-	if len(recipients) == 0 {
-		if k.Identity, k.Recipient, err = seal.NewIdentity(); err != nil {
-			return nil, err
+// resolvePaths makes the paths of the configuration absolute.
+func (v *initFlags) resolvePaths() error {
+	i := &v.config.Instance
+	i.Paths = map[string]string{}
+	for _, text := range v.paths {
+		theirs, ours, _ := strings.Cut(text, "=")
+		if !filepath.IsAbs(theirs) || ours == "" {
+			return problem.Usage(
+				fmt.Errorf("--path: %q does not name a container's path and its path on this machine", text),
+				"write it as --path /gotosocial=/srv/gotosocial")
 		}
-		recipients = []string{k.Recipient}
+		if err := makeAbsolute(&ours); err != nil {
+			return err
+		}
+		i.Paths[theirs] = ours
 	}
-	for _, r := range recipients {
+	paths := []*string{&i.GoToSocial, &i.EnvFile, &i.WorkingDir, &i.Binary}
+	if strings.Contains(i.Unit, "/") {
+		paths = append(paths, &i.Unit)
+	}
+	for n := range i.Extra {
+		paths = append(paths, &i.Extra[n])
+	}
+	return makeAbsolute(paths...)
+}
+
+// parseOwners reads the owners of --owner and --passphrase.
+func (v *initFlags) parseOwners(ctx context.Context, t *terminal.Terminal) (owners []seal.Owner, err error) {
+	for _, r := range v.owners {
 		owner, err := seal.ParseOwner(r)
 		if err != nil {
 			return nil, problem.Usage(err, "holdfast key new -o FILE makes an identity and prints its recipient")
@@ -224,18 +186,18 @@ func (v *setup) parseOwners(ctx context.Context, a *app, k *kit) (owners []seal.
 	if v.passphrase == "" {
 		return owners, nil
 	}
-	owner, err := v.passphraseOwner(ctx, a.term)
+	owner, err := v.passphraseOwner(ctx, t)
 	return append(owners, owner), err
 }
 
 // passphraseOwner makes an owner of a passphrase. A person types a passphrase twice.
-func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owner seal.Owner, err error) {
-	passphrase, err := readPassphrase(ctx, t, v.passphrase, "New passphrase: ")
+func (v *initFlags) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owner seal.Owner, err error) {
+	passphrase, err := unlock.ReadPassphrase(ctx, t, v.passphrase, "New passphrase: ")
 	if err != nil {
 		return owner, err
 	}
-	if v.passphrase == askPassphrase {
-		again, err := askSecret(ctx, t, "The same again: ")
+	if v.passphrase == commandline.AskPassphrase {
+		again, err := unlock.AskSecret(ctx, t, "The same again: ")
 		if err != nil {
 			return owner, err
 		}
@@ -249,24 +211,26 @@ func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owne
 	return owner, nil
 }
 
-// print shows the result of init, and the next steps of the person.
-func (v *setup) print(a *app, k kit) {
-	a.term.Say("✓ repository   %s", k.Repository)
+// printSetUp shows the result of init, and the next steps of the person.
+func printSetUp(a *app, report *agent.SetUpReport) {
+	kit := report.Kit
+	a.term.Say("✓ repository   %s", kit.Repository)
 	a.term.Say("✓ configured   %s (host key and index: %s)", a.home.ConfigFile, a.home.State)
-	result := initResult{k.Instance, k.Repository, k.Remote, a.home.ConfigFile, ""}
-	if k.Identity != "" {
-		result.Kit = v.kit
-		a.term.Say("✓ recovery kit %s", v.kit)
+	a.term.Result = initResult{kit.Instance, kit.Repository, kit.Remote, a.home.ConfigFile, report.KitFile}
+	if report.KitFile != "" {
+		a.term.Say("✓ recovery kit %s", report.KitFile)
 		a.term.Say("\n  PRINT %s NOW, AND MOVE IT OFF THIS SERVER.\n"+
 			"  The kit is the only key to your backups. This server can write backups, but not\n"+
-			"  read them: if the server is lost with the kit on it, nobody can ever restore.\n", v.kit)
+			"  read them: if the server is lost with the kit on it, nobody can ever restore.\n", report.KitFile)
+		if a.term.Quiet {
+			a.term.Warn("the only key to the backups is in %s: print it, and move it off this server", report.KitFile)
+		}
 	}
-	if strings.HasPrefix(k.Remote, "s3") && v.remote().SecretKey == "" {
+	if report.Unsaved {
 		a.term.Warn("the S3 keys came from the environment and were not saved: each run needs the same environment, "+
 			"or access_key and secret_key in %s", a.home.ConfigFile)
 	}
 	a.term.Say("  Keep a copy of %s elsewhere too: with this file another server can continue these backups.",
 		a.home.HostFile())
 	a.term.Say("next: holdfast backup")
-	a.term.Result = result
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/disk"
 	"holdfast/seal"
 )
 
 func keyCommand(a *app) *cobra.Command {
-	cmd := group(&cobra.Command{Use: "key", Short: "Make keys"})
+	cmd := commandline.Group(&cobra.Command{Use: "key", Short: "Make keys"})
 	cmd.AddCommand(keyNewCommand(a))
 	return cmd
 }

@@ -11,12 +11,13 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/cmd/holdfast/unlock"
 	"holdfast/manifest"
 )
 
 func lsCommand(a *app) *cobra.Command {
 	var from string
-	var u unlocking
+	var u unlock.Flags
 	cmd := &cobra.Command{
 		Use:   "ls SNAP [PART/PATH]",
 		Short: "List the files of a snapshot, or those below a path",
@@ -31,7 +32,7 @@ func lsCommand(a *app) *cobra.Command {
 		},
 	}
 	fromFlag(cmd, &from)
-	u.flags(cmd)
+	u.Define(cmd)
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
@@ -29,20 +30,20 @@ func run(a *app, args []string) int {
 
 	slog.SetDefault(slog.New(a.term.LogHandler()))
 	root := rootCommand(a)
-	root.SetArgs(joinPassphrase(args))
+	root.SetArgs(commandline.JoinPassphrase(args))
 	cmd, err := root.ExecuteContextC(ctx)
 	name := commandName(cmd)
 	var failure *remedy.Error
 	switch {
-	case errors.Is(err, errHelp):
-		failure = noCommand
+	case errors.Is(err, commandline.ErrHelp):
+		failure = commandline.NoCommand
 	case err != nil && !a.understood:
-		a.term.JSON = a.term.JSON || asksJSON(args) // --json may follow the mistake
+		a.term.JSON = a.term.JSON || commandline.AsksJSON(args) // --json may follow the mistake
 		failure = problem.WrongUsage(err, name)
 	case err != nil:
 		failure = problem.Explain(ctx, err)
 	}
-	if failure != nil && failure != noCommand {
+	if failure != nil && failure != commandline.NoCommand {
 		a.term.ShowProblem(name, failure)
 	}
 	exit := problem.ExitCode(failure)

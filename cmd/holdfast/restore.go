@@ -13,6 +13,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/unlock"
 	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/vault"
@@ -21,7 +22,7 @@ import (
 // restoreFlags are the flags of restore.
 type restoreFlags struct {
 	from       string
-	unlock     unlocking
+	unlock     unlock.Flags
 	to         string
 	only       []string
 	paths      []string
@@ -62,7 +63,7 @@ A restore needs the storage and an owner's identity, and nothing else.`,
 		},
 	}
 	fromFlag(cmd, &v.from)
-	v.unlock.flags(cmd)
+	v.unlock.Define(cmd)
 	v.define(cmd.Flags())
 	return cmd
 }
@@ -220,7 +221,8 @@ func (v *restoreFlags) checkFull() error {
 			"--path and --salvage need --to"), "name a folder by --to DIR")
 	}
 	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {
-		return problem.Usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user), "write --user USER:GROUP")
+		return problem.Usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user),
+			"write --user USER:GROUP")
 	}
 	return makeAbsolute(&v.full.work, &v.full.gotosocial)
 }

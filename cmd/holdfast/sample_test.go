@@ -88,8 +88,8 @@ func runSample(command, dir string, args []string) error {
 		fmt.Println(key)
 		return os.Remove(filepath.Join(inst.Storage(), key))
 	case "compare":
-		_, err := samePages(inst.Database(), filepath.Join(args[0], "sqlite.db"))
-		return errors.Join(err, sameMedia(local, filepath.Join(args[0], "storage")))
+		_, err := sample.SamePages(inst.Database(), filepath.Join(args[0], "sqlite.db"))
+		return errors.Join(err, sample.SameMedia(local, filepath.Join(args[0], "storage")))
 	}
 	return fmt.Errorf("sample: unknown command %q", command)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
@@ -46,7 +47,7 @@ func printRecord(t *terminal.Terminal, s snapshot, rec *manifest.Record, head st
 	}
 	row("snapshot", "%s", s.Name)
 	row("number", "%d", s.Sequence)
-	row("instance", "%s: %s", s.Instance, describe(rec.Facts))
+	row("instance", "%s: %s", s.Instance, agent.Describe(rec.Facts))
 	row("as of", "%s (%s ago), taken in %s", units.Time(s.Time), units.Age(s.Time),
 		units.Duration(rec.Finished.Sub(rec.Started)))
 	row("migration", "%s", cmp.Or(s.Migration, "unknown"))

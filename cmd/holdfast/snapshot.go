@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"holdfast/internal/units"
 	"holdfast/manifest"
 )
 
@@ -43,19 +42,4 @@ func (s snapshot) bytes() int64 {
 		n += total.Bytes
 	}
 	return n
-}
-
-// describe sums up an instance: "sqlite, GoToSocial 0.20.1, 3 local accounts".
-func describe(f manifest.Facts) string {
-	text := f.Engine
-	if f.GoToSocial != "" {
-		text += ", GoToSocial " + f.GoToSocial
-	}
-	if f.Accounts > 0 {
-		text += ", " + units.Count(f.Accounts, "local account")
-	}
-	if f.Statuses > 0 {
-		text += ", " + units.Count(f.Statuses, "local post")
-	}
-	return text
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/manifest"
 )
 
@@ -51,6 +52,7 @@ func printVersion(a *app) {
 	}
 	a.term.Result = v
 	if !a.term.JSON {
-		fmt.Fprintf(a.term.Out, "holdfast %s\nrecord format %d, %s\n", join(v.Version, v.Commit), v.Record, v.Go)
+		fmt.Fprintf(a.term.Out, "holdfast %s\nrecord format %d, %s\n", commandline.Join(v.Version, v.Commit),
+			v.Record, v.Go)
 	}
 }

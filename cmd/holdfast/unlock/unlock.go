@@ -1,4 +1,6 @@
-package main
+// Package unlock gets an owner's keys from a person: from an identity file, from paper,
+// or from a passphrase.
+package unlock
 
 import (
 	"context"
@@ -12,51 +14,53 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
 	"holdfast/seal"
 )
 
-// unlocking says how an owner opens the keys of a repository.
-type unlocking struct {
-	file       string // of the identity; "-" is standard input
-	passphrase string // "ask", a [agent.Secret], or ""
+// Flags say how an owner opens the keys of a repository.
+type Flags struct {
+	File       string // of the identity; "-" is standard input
+	Passphrase string // "ask", a [agent.Secret], or ""
 }
 
-func (u *unlocking) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&u.file, "identity", "",
+// Define defines the flags.
+func (u *Flags) Define(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&u.File, "identity", "",
 		"`FILE` with an owner's identity, such as the recovery kit; - to type the key")
-	passphraseFlag(cmd, &u.passphrase, "an owner's passphrase")
+	commandline.PassphraseFlag(cmd, &u.Passphrase, "an owner's passphrase")
 }
 
-// identities returns the owner's identities, and the repository in the header of the
+// Identities returns the owner's identities, and the repository in the header of the
 // identity file.
-func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal.Identity, seal.RepositoryID, error) {
-	if u.passphrase != "" && u.file != "" {
+func (u Flags) Identities(ctx context.Context, t *terminal.Terminal) ([]seal.Identity, seal.RepositoryID, error) {
+	if u.Passphrase != "" && u.File != "" {
 		return nil, seal.RepositoryID{}, problem.Usage(errors.New("--identity and --passphrase exclude each other"),
 			"leave one out; the passphrase of a locked identity is asked for")
 	}
-	if u.passphrase != "" {
-		passphrase, err := readPassphrase(ctx, t, u.passphrase, "Passphrase: ")
+	if u.Passphrase != "" {
+		passphrase, err := ReadPassphrase(ctx, t, u.Passphrase, "Passphrase: ")
 		if err != nil {
 			return nil, seal.RepositoryID{}, err
 		}
 		identity, err := seal.PassphraseIdentity(passphrase)
 		return []seal.Identity{identity}, seal.RepositoryID{}, err
 	}
-	if u.file == "" {
+	if u.File == "" {
 		return nil, seal.RepositoryID{}, &remedy.Error{Kind: remedy.WrongKey,
 			What: "no identity given: this command needs the identity of an owner",
 			Fix: "--identity FILE with the recovery kit, or --identity - to type the key that starts with " +
 				"AGE-SECRET-KEY-1"}
 	}
-	text, err := identityText(ctx, t, u.file)
+	text, err := identityText(ctx, t, u.File)
 	if err != nil {
 		return nil, seal.RepositoryID{}, err
 	}
 	identities, id, err := seal.ReadIdentities(strings.NewReader(text), func() ([]byte, error) {
-		passphrase, err := askSecret(ctx, t, "Passphrase of the identity: ")
+		passphrase, err := AskSecret(ctx, t, "Passphrase of the identity: ")
 		return []byte(passphrase), err
 	})
 	if said := (*remedy.Error)(nil); err != nil && ctx.Err() == nil && !errors.As(err, &said) {
@@ -73,7 +77,7 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 	var r io.Reader = t.In
 	switch {
 	case file == "-" && t.Interactive():
-		line, err := askSecret(ctx, t, "Identity (AGE-SECRET-KEY-1…), not shown; spaces and small letters are fine: ")
+		line, err := AskSecret(ctx, t, "Identity (AGE-SECRET-KEY-1…), not shown; spaces and small letters are fine: ")
 		return joinTyped(line), err
 	case file != "-":
 		f, err := os.Open(file)
@@ -127,10 +131,10 @@ func joinTyped(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// readPassphrase asks for a passphrase, or reads the secret from.
-func readPassphrase(ctx context.Context, t *terminal.Terminal, from, question string) (string, error) {
-	if from == askPassphrase {
-		return askSecret(ctx, t, question)
+// ReadPassphrase asks for a passphrase, or reads the secret from.
+func ReadPassphrase(ctx context.Context, t *terminal.Terminal, from, question string) (string, error) {
+	if from == commandline.AskPassphrase {
+		return AskSecret(ctx, t, question)
 	}
 	s := agent.Secret(from)
 	if !s.Valid() {
@@ -145,8 +149,8 @@ func readPassphrase(ctx context.Context, t *terminal.Terminal, from, question st
 	return value, nil
 }
 
-// askSecret asks for a line that the terminal does not show.
-func askSecret(ctx context.Context, t *terminal.Terminal, question string) (string, error) {
+// AskSecret asks for a line that the terminal does not show.
+func AskSecret(ctx context.Context, t *terminal.Terminal, question string) (string, error) {
 	if !t.Interactive() {
 		return "", &remedy.Error{Kind: remedy.WrongKey,
 			What: "a passphrase is needed, and there is no terminal to ask for it",

@@ -1,22 +1,23 @@
-package main
+package agent
 
 import (
+	"path/filepath"
 	"strings"
 	"text/template"
 	"time"
 
-	"holdfast/agent"
 	"holdfast/seal"
 )
 
-// kit is the recovery kit: a page to print. All lines except
-// the key are comments: the file works as an identity, and pins the repository.
-type kit struct {
-	Instance            string
-	Repository          seal.RepositoryID
-	Remote              string // with its pin
-	Region              string // of S3, "" where the endpoint tells it
-	Identity, Recipient string
+// Kit is the recovery kit: a page to print. All lines except the key are comments: the
+// file works as an identity, and pins the repository.
+type Kit struct {
+	Instance   string
+	Repository seal.RepositoryID
+	Remote     string // with its pin
+	Region     string // of S3; "" if the endpoint tells the region
+	Identity   string // "" if the owners have identities already
+	Recipient  string // of the identity
 }
 
 var kitText = template.Must(template.New("kit").Parse(`#
@@ -60,20 +61,15 @@ var kitText = template.Must(template.New("kit").Parse(`#
 #
 `))
 
-func (k kit) save(path string) error {
+func (k Kit) save(path string) error {
 	var b strings.Builder
 	err := kitText.Execute(&b, struct {
-		kit
+		Kit
 		Date, File string
 		S3         bool
-	}{k, time.Now().Format(time.DateOnly), base(path), strings.HasPrefix(k.Remote, "s3")})
+	}{k, time.Now().Format(time.DateOnly), filepath.Base(path), strings.HasPrefix(k.Remote, "s3")})
 	if err != nil {
 		return err
 	}
-	return agent.WriteNew(path, strings.NewReader(b.String()))
-}
-
-// base is the name of the file without the folders.
-func base(path string) string {
-	return path[strings.LastIndex(path, "/")+1:]
+	return WriteNew(path, strings.NewReader(b.String()))
 }

@@ -1,4 +1,4 @@
-package main
+package commandline
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 	"holdfast/agent"
 )
 
-// askPassphrase is the value of --passphrase without a value.
-const askPassphrase = "ask"
+// AskPassphrase is the value of --passphrase without a value.
+const AskPassphrase = "ask"
 
-// passphraseFlag adds --passphrase: alone, or with an [agent.Secret] after =.
-func passphraseFlag(cmd *cobra.Command, to *string, what string) {
+// PassphraseFlag adds --passphrase: alone, or with an [agent.Secret] after =.
+func PassphraseFlag(cmd *cobra.Command, to *string, what string) {
 	cmd.Flags().Var((*passphraseValue)(to), "passphrase",
 		what+"; --passphrase alone asks for it; env:NAME, cred:NAME and cmd:LINE work too")
 	cmd.Flags().Lookup("passphrase").NoOptDefVal = passphraseHelp
@@ -29,7 +29,7 @@ const passphraseHelp = "file:PATH"
 
 func (v *passphraseValue) Set(s string) error {
 	if *v = passphraseValue(s); s == passphraseHelp {
-		*v = askPassphrase
+		*v = AskPassphrase
 	}
 	return nil
 }
@@ -39,10 +39,10 @@ func (v *passphraseValue) String() string { return string(*v) }
 // Type keeps pflag from showing a value after a space too.
 func (*passphraseValue) Type() string { return "bool" }
 
-// joinPassphrase joins --passphrase and the next argument, if the argument is clearly
+// JoinPassphrase joins --passphrase and the next argument, if the argument is clearly
 // meant for the flag: a [agent.Secret], or words. The flag refuses words. Without the
 // join, an error about an unknown snapshot would show the words on the screen.
-func joinPassphrase(args []string) []string {
+func JoinPassphrase(args []string) []string {
 	for i, arg := range args {
 		if arg == "--" || i+1 == len(args) {
 			break
@@ -56,8 +56,8 @@ func joinPassphrase(args []string) []string {
 	return args
 }
 
-// refuseSecrets refuses an [agent.Secret] without a flag.
-func refuseSecrets(check cobra.PositionalArgs) cobra.PositionalArgs {
+// RefuseSecrets refuses an [agent.Secret] without a flag.
+func RefuseSecrets(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for _, arg := range args {
 			if s := agent.Secret(arg); s.Valid() {

@@ -1,4 +1,4 @@
-package main
+package sample
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 )
 
-// samePages compares two files, 4 KiB at a time. The result is the number of
+// SamePages compares two files, 4 KiB at a time. The result is the number of
 // pages, or an error about the first different page.
-func samePages(want, have string) (pages int64, err error) {
+func SamePages(want, have string) (pages int64, err error) {
 	a, err := os.Open(want)
 	if err != nil {
 		return 0, err
@@ -45,8 +45,8 @@ func samePages(want, have string) (pages int64, err error) {
 	}
 }
 
-// sameMedia compares the files of a folder with a list of keys and SHA-256 sums.
-func sameMedia(want map[string]string, dir string) error {
+// SameMedia compares the files of a folder with a list of keys and SHA-256 sums.
+func SameMedia(want map[string]string, dir string) error {
 	seen := 0
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

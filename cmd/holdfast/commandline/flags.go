@@ -1,4 +1,4 @@
-package main
+package commandline
 
 import (
 	"errors"
@@ -13,9 +13,9 @@ import (
 	"holdfast/remedy"
 )
 
-// fillFlags sets the flags absent from the command line from the environment:
+// FillFlags sets the flags absent from the command line from the environment:
 // HOLDFAST_CONFIG for --config. Lists are separated by commas.
-func fillFlags(flags *pflag.FlagSet) error {
+func FillFlags(flags *pflag.FlagSet) error {
 	var bad error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -36,8 +36,8 @@ func fillFlags(flags *pflag.FlagSet) error {
 	return bad
 }
 
-// suggestFlag adds the nearest flag to the error about an unknown flag.
-func suggestFlag(cmd *cobra.Command, err error) error {
+// SuggestFlag adds the nearest flag to the error about an unknown flag.
+func SuggestFlag(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, badValue(err))
@@ -64,10 +64,10 @@ func badValue(err error) error {
 	return err
 }
 
-// asksJSON looks for --json in an unreadable command line.
-func asksJSON(args []string) bool {
+// AsksJSON looks for --json in an unreadable command line.
+func AsksJSON(args []string) bool {
 	return slices.Contains(args, "--json") || slices.Contains([]string{"1", "true"}, os.Getenv("HOLDFAST_JSON"))
 }
 
-// join joins words with spaces, and leaves out empty words at both ends.
-func join(words ...string) string { return strings.TrimSpace(strings.Join(words, " ")) }
+// Join joins words with spaces, and leaves out empty words at both ends.
+func Join(words ...string) string { return strings.TrimSpace(strings.Join(words, " ")) }

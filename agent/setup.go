@@ -1,0 +1,270 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/remedy"
+	"holdfast/remote"
+	"holdfast/seal"
+	"holdfast/vault"
+)
+
+// SetUpConfig says how to set up a host.
+type SetUpConfig struct {
+	Config       Config // with one remote, and absolute paths; the instance may be absent: then SetUp finds it
+	KitFile      string // default: holdfast-kit-DOMAIN.txt; the name must be free
+	WithoutKit   bool   // the owners have identities
+	KeepIdentity bool   // leave the kit's identity on this host too
+	Version      string // of Holdfast, for the record
+	Observer
+}
+
+// SetUp is the set-up of a host, in stages: [Home.SetUp] inspects the instance,
+// [SetUp.CreateRemote] makes the remote, and [SetUp.Publish] makes the repository. Each
+// stage may fail; until Publish, a failed set-up leaves nothing that a repeated set-up
+// does not accept.
+type SetUp struct {
+	How      string // tells a person how the instance was found; "" if the configuration names the instance
+	Instance *Inspection
+
+	home     Home
+	cfg      SetUpConfig
+	unlock   func() error
+	location Location
+	store    remote.Store
+}
+
+// SetUp checks that the files of the host are free, finds and inspects the instance,
+// and takes the lock. The caller closes the set-up.
+func (h Home) SetUp(ctx context.Context, cfg SetUpConfig) (*SetUp, error) {
+	s := &SetUp{home: h, cfg: cfg}
+	if err := s.checkNew(); err != nil {
+		return nil, err
+	}
+	if err := s.find(); err != nil {
+		return nil, err
+	}
+	if err := s.inspect(ctx); err != nil {
+		return nil, err
+	}
+	s.cfg.KitFile = cmp.Or(s.cfg.KitFile, "holdfast-kit-"+s.Instance.Domain+".txt")
+	if err := s.checkWritable(); err != nil {
+		return nil, err
+	}
+	var err error
+	s.unlock, err = h.Lock("init")
+	return s, err
+}
+
+// Close releases the lock.
+func (s *SetUp) Close() error {
+	if s.store != nil {
+		s.store.Close()
+	}
+	return s.unlock()
+}
+
+// checkNew refuses a host that is set up already.
+func (s *SetUp) checkNew() error {
+	if left := s.home.SetupFiles(); len(left) > 0 {
+		there := refuseExisting(left...)
+		there.Fix = "if this host is set up, use it: holdfast backup; " +
+			"for another instance name other files by -c and --state; " + StartOver(left)
+		return there
+	}
+	if s.cfg.KitFile != "" {
+		return CheckNew(s.cfg.KitFile)
+	}
+	return nil
+}
+
+// find looks for an instance that the configuration does not name.
+func (s *SetUp) find() error {
+	s.cfg.Config.Root = s.home.Root
+	if s.cfg.Config.Instance.isNamed() {
+		return nil
+	}
+	switch found := gotosocial.Find(s.home.Root); {
+	case len(found) == 1:
+		s.cfg.Config.Instance.GoToSocial, s.cfg.Config.Instance.Unit = found[0].File, found[0].Unit
+		s.How = found[0].How
+	case len(found) > 1:
+		var names []string
+		for _, f := range found {
+			names = append(names, cmp.Or(f.Unit, f.File))
+		}
+		return &remedy.Error{Kind: remedy.Setting,
+			What: "this machine has several GoToSocial servers: " + strings.Join(names, ", "),
+			Fix:  "name the one to back up, by --unit UNIT or --gotosocial CONFIG"}
+	}
+	return nil
+}
+
+// isNamed reports whether the configuration locates the instance.
+func (c InstanceConfig) isNamed() bool { return c.GoToSocial != "" || c.Unit != "" || c.EnvFile != "" }
+
+// inspect opens the instance and a view of the database, as first checks. The unit of
+// the instance goes into the configuration.
+func (s *SetUp) inspect(ctx context.Context) error {
+	c := &s.cfg.Config
+	var err error
+	s.Instance, err = c.inspect(ctx, s.home.State, s.cfg.Observer)
+	if err != nil && s.Instance.config == nil && !c.Instance.isNamed() {
+		return &remedy.Error{Kind: remedy.Setting,
+			What: "no systemd unit runs GoToSocial's server, and no usual place holds its configuration", Err: err,
+			Fix: "name its configuration file by --gotosocial, its unit by --unit, " +
+				"or its container's environment file by --env-file"}
+	}
+	if err != nil {
+		return err
+	}
+	c.Instance.Unit = s.Instance.config.Unit
+	return nil
+}
+
+// checkWritable refuses unwritable folders for the files of the host and the kit. So
+// far, the set-up has made nothing.
+func (s *SetUp) checkWritable() error {
+	if !s.cfg.WithoutKit {
+		if err := CheckNew(s.cfg.KitFile); err != nil {
+			return err
+		}
+		if err := disk.CheckWritable(filepath.Dir(s.cfg.KitFile)); err != nil {
+			return &remedy.Error{Kind: remedy.Setting,
+				What: fmt.Sprintf("the recovery kit %s can't be written", s.cfg.KitFile), Err: err,
+				Fix: "make that folder, or name by --kit a file in another folder"}
+		}
+	}
+	for _, need := range []struct{ what, path, flag string }{
+		{"configuration", filepath.Dir(s.home.ConfigFile), "-c FILE"},
+		{"state", s.home.State, "--state DIR"},
+	} {
+		if err := disk.CheckCreatable(need.path); err != nil {
+			return &remedy.Error{Err: err,
+				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
+				Fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s",
+					os.Geteuid(), need.path, need.flag)}
+		}
+	}
+	return nil
+}
+
+// CreateRemote makes the remote, and returns its name for a person.
+func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
+	c := &s.cfg.Config
+	if s.location, err = c.Locate(ctx, c.Remotes[0], s.cfg.Observer); err != nil {
+		return "", err
+	}
+	if !s.location.Pin.IsZero() {
+		return "", &remedy.Error{Kind: remedy.Setting, What: "the URL carries a pin: that repository exists already",
+			Fix: "leave out the pin to make a new repository elsewhere"}
+	}
+	if s.store, err = remote.Create(ctx, s.location.URL, s.location.Remote); err != nil {
+		return "", RemoteError(err)
+	}
+	if strings.HasPrefix(s.location.URL, "s3") {
+		c.Remotes[0].Region = s.location.Remote.Region // also from the environment: a region is not secret
+	}
+	return s.store.String(), nil
+}
+
+// SetUpReport is the result of a set-up.
+type SetUpReport struct {
+	Kit     Kit
+	KitFile string // "" without a kit
+	// Unsaved reports that the credentials came from the environment: each run needs the
+	// same environment.
+	Unsaved bool
+}
+
+// Publish makes the keys and the repository, writes the files of the host and the kit,
+// and puts the first record last. After a failure Publish removes the new files, and a
+// person can try again. Without owners Publish makes an identity for the kit.
+func (s *SetUp) Publish(ctx context.Context, owners []seal.Owner) (*SetUpReport, error) {
+	kit := Kit{Instance: s.Instance.Domain, Region: s.location.Remote.Region}
+	if !s.cfg.WithoutKit {
+		var err error
+		if kit.Identity, kit.Recipient, err = seal.NewIdentity(); err != nil {
+			return nil, err
+		}
+		owner, err := seal.ParseOwner(kit.Recipient)
+		if err != nil {
+			return nil, err
+		}
+		owners = append([]seal.Owner{owner}, owners...)
+	}
+	founding, err := vault.NewFounding(s.Instance.Domain, s.cfg.Version, owners)
+	if err != nil {
+		return nil, err
+	}
+	kit.Repository = founding.Host.Repository
+	kit.Remote = s.location.Pinned(kit.Repository)
+	undo, err := s.save(founding.Host, kit)
+	if err != nil {
+		return nil, err
+	}
+	if err := founding.Publish(ctx, s.store); err != nil {
+		undo()
+		if errors.Is(err, vault.ErrRefused) {
+			return nil, &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "nothing was changed",
+				Fix: "choose another prefix or folder; if an interrupted init left this, " +
+					"and no backup ever went there, empty it"}
+		}
+		return nil, err
+	}
+	report := &SetUpReport{Kit: kit}
+	if kit.Identity != "" {
+		report.KitFile = s.cfg.KitFile
+	}
+	report.Unsaved = strings.HasPrefix(kit.Remote, "s3") && s.cfg.Config.Remotes[0].SecretKey == ""
+	return report, nil
+}
+
+// save writes all files of the host, or no file. undo removes the files.
+func (s *SetUp) save(host *seal.Host, kit Kit) (undo func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(s.home.ConfigFile), 0o700); err != nil {
+		return nil, err
+	}
+	var made []string
+	undo = func() {
+		for _, path := range made {
+			os.Remove(path)
+		}
+	}
+	write := func(path string, write func(string) error) {
+		if err == nil {
+			if err = write(path); err == nil {
+				made = append(made, path)
+			}
+		}
+	}
+	write(s.home.HostFile(), host.Save)
+	if kit.Identity != "" {
+		write(s.cfg.KitFile, kit.save)
+	}
+	if s.cfg.KeepIdentity {
+		write(s.home.IdentityFile(), func(path string) error {
+			return seal.SaveIdentity(path, kit.Identity, kit.Recipient, kit.Repository)
+		})
+	}
+	write(s.home.ConfigFile, func(path string) error {
+		s.cfg.Config.Remotes[0].URL = kit.Remote
+		text, err := s.cfg.Config.Text()
+		if err != nil {
+			return err
+		}
+		return WriteNew(path, strings.NewReader(text))
+	})
+	if err != nil {
+		undo()
+	}
+	return undo, err
+}
