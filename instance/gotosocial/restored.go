@@ -175,8 +175,8 @@ func restoredService(name, text string) *service {
 		}
 	} else if strings.Contains(text, "GTS_") {
 		s.vars = systemd.ParseEnvironment(text, name)
-		if container, _, err := containerVariables(text, name); err == nil && lastVariable(s.vars,
-			"host") != lastVariable(container, "host") {
+		container, _, err := containerVariables(text, name)
+		if err == nil && lastVariable(s.vars, "host") != lastVariable(container, "host") {
 			s.vars = container
 		}
 	}

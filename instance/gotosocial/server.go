@@ -100,8 +100,8 @@ func (c *Config) warnUnsaved() {
 	}
 	if len(names) > 0 {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("no snapshot will have %s of Holdfast's own environment: name "+
-			"the file that sets them by instance.env_file, or keep a copy with the recovery kit", strings.Join(names,
-			", ")))
+			"the file that sets them by instance.env_file, or keep a copy with the recovery kit",
+			strings.Join(names, ", ")))
 	}
 }
 
@@ -142,8 +142,7 @@ func (s Server) unitService() (*service, error) {
 		return runs(u), nil
 	}
 	own := slices.ContainsFunc(ownVariables(s.Environment), func(v systemd.Variable) bool {
-		_,
-			ok := settingKey(v)
+		_, ok := settingKey(v)
 		return ok
 	})
 	if s.alone || s.EnvFile != "" || own && s.File == "" {

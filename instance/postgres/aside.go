@@ -53,8 +53,9 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 	}
 	if others > 0 {
 		return "", &remedy.Error{
-			Kind: remedy.Refused, What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others,
-				"connection")), Fix: fixInUse,
+			Kind: remedy.Refused,
+			What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others, "connection")),
+			Fix:  fixInUse,
 		}
 	}
 	return asidePrefix(name) + time.Now().UTC().Format("20060102_150405"), nil

@@ -73,8 +73,8 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	detail := fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", d, version, facts.Server)
 	if major(version) < major(facts.Server) {
 		return nil, &remedy.Error{
-			Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer",
-				major(facts.Server)),
+			Kind: remedy.Refused, What: detail,
+			Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server)),
 		}
 	}
 	if aside, err := d.vacate(ctx, admin, m.Replace); err != nil {
