@@ -183,7 +183,7 @@ func (s *service) readContainerFile(path string) error {
 }
 
 // warnIgnored names the variables of Holdfast's own environment that the server lacks.
-func (s *service) warnIgnored(own []string, place string) {
+func (s *service) warnIgnored(own []string, source string) {
 	var names []string
 	for _, v := range ownVariables(own) {
 		if key, ok := settingKey(v); ok && lastVariable(s.vars, key) != v.Value {
@@ -192,7 +192,7 @@ func (s *service) warnIgnored(own []string, place string) {
 	}
 	if len(names) > 0 {
 		s.warnings = append(s.warnings, fmt.Sprintf("%s of Holdfast's own environment has no effect: the server's "+
-			"environment is that of %s", strings.Join(names, ", "), place))
+			"environment is that of %s", strings.Join(names, ", "), source))
 	}
 }
 
