@@ -133,7 +133,8 @@ func (l *load) create(ctx context.Context, admin *pgx.Conn) error {
 		return err
 	}
 	const settings = "LOCALE 'C.UTF-8' ENCODING 'UTF8' TEMPLATE template0"
-	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s %s", name, quoteName(l.db.config.User), settings))
+	user := quoteName(l.db.config.User)
+	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s %s", name, user, settings))
 	return err
 }
 
