@@ -84,11 +84,11 @@ func (d *Database) listAside(ctx context.Context) (rest []string) {
 	for _, name := range names {
 		drop := "DROP DATABASE " + quoteName(name)
 		if empty, err := isEmpty(ctx, admin, name); err == nil && empty {
-			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is now called %s, and "+
-				"you can drop it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the old database was empty; it is now called %s, and you can "+
+				"drop it: %s", name, drop))
 		} else {
-			rest = append(rest, fmt.Sprintf("the database that was there before is now called %s; once you miss "+
-				"nothing in it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the old database is now called %s; once you miss nothing in it: %s",
+				name, drop))
 		}
 	}
 	return rest
