@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,23 +58,33 @@ func (h Home) Lock(job string) (unlock func() error, err error) {
 }
 
 // giveBack gives root's files in a folder to the folder's user. After a run by root,
-// the user must still be able to use the state.
+// the user must still be able to use the state. The user may put links into the folder
+// meanwhile: giveBack changes no file outside.
 func giveBack(dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	var user, have unix.Stat_t
-	if err := unix.Stat(dir, &user); err != nil || user.Uid == 0 {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	defer root.Close()
+	info, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	folder := info.Sys().(*syscall.Stat_t)
+	if folder.Uid == 0 {
+		return nil
+	}
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err == nil {
-			err = unix.Lstat(path, &have)
+			info, err = root.Lstat(path)
 		}
-		if err != nil || have.Uid != 0 {
+		if err != nil || disk.FileUser(info) != 0 {
 			return err
 		}
-		return os.Lchown(path, int(user.Uid), int(user.Gid))
+		return root.Lchown(path, int(folder.Uid), int(folder.Gid))
 	})
 }
 

@@ -44,3 +44,26 @@ func TestHolderOfTheLockIsNamed(t *testing.T) {
 	})
 	testkit.OK(t, unlock())
 }
+
+// A run by root in between must not lock the folder's user out.
+func TestUnlockGivesRootsFilesToTheFoldersUser(t *testing.T) {
+	testkit.NeedsRoot(t)
+	home := agent.Home{State: t.TempDir()}
+	outside := t.TempDir()
+	testkit.Write(t, outside+"/secret", "root's")
+	testkit.Write(t, home.State+"/spool/pack", "root's")
+	testkit.OK(t, os.Symlink(outside, home.State+"/spool/folder"))
+	testkit.OK(t, os.Symlink(outside+"/secret", home.State+"/spool/file"))
+	testkit.OK(t, os.Chown(home.State, testkit.Nobody, testkit.Nobody))
+	unlock, err := home.Lock("backup")
+	testkit.OK(t, err)
+	testkit.OK(t, unlock())
+	for path, want := range map[string]int{
+		home.State + "/lock": testkit.Nobody, home.State + "/spool": testkit.Nobody,
+		home.State + "/spool/pack": testkit.Nobody, outside: 0, outside + "/secret": 0,
+	} {
+		if uid, gid := testkit.User(t, path); uid != want || gid != want {
+			t.Errorf("%s belongs to %d:%d, want %d:%d", path, uid, gid, want, want)
+		}
+	}
+}

@@ -110,10 +110,7 @@ func ScratchFolder(to string) string {
 	if to == "" {
 		return os.TempDir()
 	}
-	dir := filepath.Dir(to)
-	for dir != "/" && unix.Access(dir, unix.F_OK) != nil { // not made yet
-		dir = filepath.Dir(dir)
-	}
+	dir := disk.Nearest(filepath.Dir(to))
 	if unix.Access(dir, unix.W_OK) != nil {
 		return os.TempDir()
 	}

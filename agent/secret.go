@@ -36,9 +36,8 @@ func (s Secret) Check(key string) error {
 		return nil
 	}
 	return fmt.Errorf("%s holds the secret itself: put the secret into a file that only Holdfast's user can "+
-		"read (chmod 600), "+
-		"and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); then make a new key pair, "+
-		"if others could read this file",
+		"read (chmod 600), and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); "+
+		"then make a new key pair, if others could read this file",
 		key, key[strings.LastIndex(key, ".")+1:])
 }
 

@@ -80,8 +80,8 @@ func (i *Instance) Begin(ctx context.Context) (vault.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return completeView{v, i.Version(ctx), i.user(), cmp.Or(strings.ToLower(i.config.Get("account-domain")),
-		i.Domain())}, nil
+	account := cmp.Or(strings.ToLower(i.config.Get("account-domain")), i.Domain())
+	return completeView{View: v, version: i.Version(ctx), user: i.user(), accountDomain: account}, nil
 }
 
 // completeView is a view with the facts that no database holds.

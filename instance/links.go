@@ -101,13 +101,13 @@ func (g *gathering) met(link string) {
 	switch {
 	case dangles(err):
 	case errors.Is(err, errOthers):
-		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user and is left out; an "+
-			"extra path can add it", link, end))
+		g.led[end] = leftOut(fmt.Sprintf("%s is a link to %s, which belongs to another user and is left out; "+
+			"an extra path can add it", link, end))
 	case err != nil, info.Mode().IsRegular():
 		g.file(end, info, err)
 	case info.IsDir() && !g.isMedia(info):
-		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is left out; an extra path can add "+
-			"it", link, end))
+		g.led[end] = leftOut(fmt.Sprintf("%s is a link to the folder %s, which is left out; "+
+			"an extra path can add it", link, end))
 	}
 }
 
@@ -273,8 +273,8 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 		err = &remedy.Error{Kind: remedy.Setting, What: path + " is not a regular file",
 			Fix: "leave it out of the extra paths"}
 	case link != "" && !link.Valid():
-		err = &remedy.Error{Kind: remedy.Setting, What: "the target of the link has a line break or is not valid " +
-			"UTF-8", Fix: "make the link again"}
+		err = &remedy.Error{Kind: remedy.Setting, Fix: "make the link again",
+			What: "the target of the link has a line break or is not valid UTF-8"}
 	default:
 		s := info.Sys().(*syscall.Stat_t)
 		f.Mode, f.Modified, f.User = manifest.Mode(info.Mode().Perm()), info.ModTime(), userAndGroup(s.Uid, s.Gid)

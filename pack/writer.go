@@ -99,9 +99,6 @@ func (w *Writer) Start(buf []byte) error {
 	return nil
 }
 
-// Len returns the decompressed size so far: the offset of the next chunk.
-func (w *Writer) Len() int64 { return w.plain }
-
 // Fits reports whether n more bytes fit even if the bytes do not compress. A
 // chunk of up to 8 MiB always fits an empty pack.
 func (w *Writer) Fits(n int) bool {

@@ -30,7 +30,7 @@ func TestMemoryConforms(t *testing.T) {
 }
 
 func TestRetriesConform(t *testing.T) {
-	conform(t, func(t *testing.T) remote.Store { return remote.WithRetry(&remotetest.Memory{}) })
+	conform(t, func(t *testing.T) remote.Store { return remote.WithRetry(&remotetest.Memory{}, 0) })
 }
 
 func TestFaultyWithoutPlanConforms(t *testing.T) {

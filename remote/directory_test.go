@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -171,10 +170,7 @@ func TestDirectoryErrorsHaveCauses(t *testing.T) {
 
 func TestDirectoryOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("mount a small disk: %v: %s", err, out)
-	}
-	t.Cleanup(func() { exec.Command("umount", dir).Run() })
+	testkit.MountSmallDisk(t, dir, "size=1m")
 	s := create(t, dir)
 	data := strings.Repeat("x", 2<<20)
 	if err := s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))); !errors.Is(err, ErrFull) {

@@ -30,9 +30,10 @@ const (
 // and never continues from another answer: the caller hashes the stream, and gets
 // the object again. List repeats until the first object.
 //
-// If s is a [Pruner], the returned store is a Pruner too.
-func WithRetry(s Store) Store {
-	r := retrying{Store: s}
+// patience bounds the time of all waits of a request, as [Config.Patience] does; 0
+// means no bound. If s is a [Pruner], the returned store is a Pruner too.
+func WithRetry(s Store, patience time.Duration) Store {
+	r := retrying{s, patience}
 	if p, ok := s.(Pruner); ok {
 		return retryingPruner{r, p}
 	}
@@ -42,7 +43,7 @@ func WithRetry(s Store) Store {
 // retrying is a store with retries.
 type retrying struct {
 	Store
-	patience time.Duration // see Config; 0 means the default
+	patience time.Duration
 }
 
 func (r retrying) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {

@@ -21,7 +21,7 @@ var fault = remotetest.Fault{Err: remotetest.ErrInjected}
 func TestEveryPutMayFailTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.EveryPutTwice)
-		name := put(t, remote.WithRetry(faulty), "pack")
+		name := put(t, remote.WithRetry(faulty, 0), "pack")
 		if n := faulty.Count(remotetest.Put); n != 3 {
 			t.Errorf("%d Puts, want 3", n)
 		}
@@ -34,7 +34,7 @@ func TestEveryPutMayFailTwice(t *testing.T) {
 func TestRetriesEndAfterTwoMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		faulty := remotetest.NewFaulty(&remotetest.Memory{}, func(remotetest.Request) remotetest.Fault { return fault })
-		s := remote.WithRetry(faulty)
+		s := remote.WithRetry(faulty, 0)
 		start := time.Now()
 		_, getErr := s.Get(t.Context(), remotetest.Name("packs", nil))
 		if took := time.Since(start); took < time.Second || took > 126*time.Second {
@@ -79,7 +79,7 @@ func TestFinalErrorsAreNotRetried(t *testing.T) {
 				return remotetest.Fault{Err: fmt.Errorf("request: %w", final)}
 			})
 			start := time.Now()
-			_, err := remote.WithRetry(faulty).Get(t.Context(), remotetest.Name("packs", nil))
+			_, err := remote.WithRetry(faulty, 0).Get(t.Context(), remotetest.Name("packs", nil))
 			if n := faulty.Count(remotetest.Get); !errors.Is(err, final) || n != 1 || time.Since(start) != 0 {
 				t.Errorf("Get = %v after %d tries and %v, want %v at once", err, n, time.Since(start), final)
 			}
@@ -93,7 +93,7 @@ func TestCancelEndsTheWaitForARetry(t *testing.T) {
 		defer cancel()
 		faulty := remotetest.NewFaulty(&remotetest.Memory{}, func(remotetest.Request) remotetest.Fault { return fault })
 		start := time.Now()
-		_, err := remote.WithRetry(faulty).Get(ctx, remotetest.Name("packs", nil))
+		_, err := remote.WithRetry(faulty, 0).Get(ctx, remotetest.Name("packs", nil))
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Millisecond {
 			t.Errorf("Get = %v after %v", err, time.Since(start))
 		}
@@ -108,7 +108,7 @@ func TestGetIsRepeatedOnlyBeforeTheFirstByte(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fault := remotetest.Fault{CutGet: cut, Err: remotetest.ErrInjected}
 			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.Get, 1, fault))
-			s := remote.WithRetry(faulty)
+			s := remote.WithRetry(faulty, 0)
 			body, err := s.Get(t.Context(), put(t, s, "abcdef"))
 			testkit.OK(t, err)
 			defer body.Close()
@@ -126,7 +126,7 @@ func TestListIsRepeatedOnlyBeforeTheFirstObject(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fault := remotetest.Fault{EndList: end, Err: remotetest.ErrInjected}
 			faulty := remotetest.NewFaulty(&remotetest.Memory{}, remotetest.On(remotetest.List, 1, fault))
-			s := remote.WithRetry(faulty)
+			s := remote.WithRetry(faulty, 0)
 			for _, data := range []string{"a", "b", "c"} {
 				put(t, s, data)
 			}

@@ -56,7 +56,7 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	return &s3Store{c}, nil
 }
 
-func (s *s3Store) ready() Store { return retryingPruner{retrying{s, s.patience}, s} }
+func (s *s3Store) ready() Store { return WithRetry(s, s.patience) }
 
 // create sends a List: only an answer with a body tells a wrong key from a wrong
 // bucket.

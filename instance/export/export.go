@@ -102,7 +102,7 @@ func (e *export) relations(ctx context.Context, of *entry, local []string) error
 // rows reads the rows of an entry's table. Columns that this version of GoToSocial
 // lacks are NULL.
 func (e *export) rows(ctx context.Context, of *entry, where string, args []string, use func(row) error) error {
-	have, err := e.tables.Columns(ctx, of.table)
+	have, order, err := e.tables.Columns(ctx, of.table)
 	if err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ func (e *export) rows(ctx context.Context, of *entry, where string, args []strin
 	if where != "" {
 		query += " WHERE " + where
 	}
-	return e.tables.Each(ctx, query+" ORDER BY "+e.tables.Order(), args,
-		func(values []*string) error { return use(row{of, values}) })
+	query += " ORDER BY " + order
+	return e.tables.Each(ctx, query, args, func(values []*string) error { return use(row{of, values}) })
 }
 
 // write writes a row as a line, unless the export has the row already. An export is

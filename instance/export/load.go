@@ -60,12 +60,12 @@ func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file
 	if len(names) == 0 {
 		return errors.New("it has no column of GoToSocial's")
 	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table,
-		strings.Join(names, " TEXT, "))); err != nil {
+	create := fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table, strings.Join(names, " TEXT, "))
+	if _, err := tx.ExecContext(ctx, create); err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s VALUES (?%s)", e.table,
-		strings.Repeat(", ?", len(names)-1)))
+	row := fmt.Sprintf("INSERT INTO %s VALUES (?%s)", e.table, strings.Repeat(", ?", len(names)-1))
+	insert, err := tx.PrepareContext(ctx, row)
 	if err != nil {
 		return err
 	}
@@ -94,8 +94,8 @@ func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file
 		if !slices.Contains(names, column) {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE INDEX %[1]s_%[2]s ON %[1]s (%[2]s)", e.table,
-			column)); err != nil {
+		index := fmt.Sprintf("CREATE INDEX %[1]s_%[2]s ON %[1]s (%[2]s)", e.table, column)
+		if _, err := tx.ExecContext(ctx, index); err != nil {
 			return err
 		}
 	}

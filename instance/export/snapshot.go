@@ -57,8 +57,8 @@ func (e *entry) file() string { return "." + e.table + ".copy" }
 func findSchema(names []string) (string, error) {
 	var schemas []string
 	for _, name := range names {
-		if schema, ok := strings.CutSuffix(name, accounts.file()); ok && slices.Contains(names,
-			schema+".bun_migrations.copy") {
+		schema, ok := strings.CutSuffix(name, accounts.file())
+		if ok && slices.Contains(names, schema+".bun_migrations.copy") {
 			schemas = append(schemas, schema)
 		}
 	}

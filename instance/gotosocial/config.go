@@ -9,11 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/goccy/go-yaml"
-	"github.com/pelletier/go-toml/v2"
 
 	"holdfast/instance/systemd"
 	"holdfast/remedy"
@@ -38,89 +34,11 @@ type Config struct {
 	paths        map[string]string // from folders of the container to folders of this machine
 }
 
-// Setting is a value and its origin.
-type Setting struct {
-	Key    string // as in the file: "db-address"
-	Value  string // a list is joined by commas
-	Origin Origin
-}
-
-// Origin tells where a setting comes from.
-type Origin struct {
-	Kind OriginKind
-	// File is the file that holds the setting: the configuration file, a unit, a
-	// drop-in or an environment file. A default and a variable of Holdfast's own
-	// environment have no file.
-	File string
-}
-
 // The engines, as records name them.
 const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
 )
-
-// OriginKind is the kind of an origin.
-type OriginKind string
-
-// The kinds. Each kind overrides the kinds before.
-const (
-	FromDefault     OriginKind = "default"
-	FromFile        OriginKind = "file"
-	FromEnvironment OriginKind = "environment"
-	FromFlag        OriginKind = "flag"
-)
-
-// From names the file, variable or flag that holds the value.
-func (s Setting) From() string {
-	variable := "GTS_" + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
-	switch o := s.Origin; {
-	case o.Kind == FromFile:
-		return o.File
-	case o.Kind == FromEnvironment && o.File == "":
-		return variable + " of Holdfast's own environment"
-	case o.Kind == FromEnvironment:
-		return variable + " in " + o.File
-	case o.Kind == FromFlag:
-		return "--" + s.Key + " in " + o.File
-	}
-	return string(s.Origin.Kind)
-}
-
-// Secret reports whether nobody may see the value.
-func (s Setting) Secret() bool {
-	for _, word := range []string{"password", "secret", "access-key", "connection-string", "token"} {
-		if strings.Contains(s.Key, word) {
-			return true
-		}
-	}
-	return false
-}
-
-// defaults are GoToSocial's own defaults, from internal/config/defaults.go. A setting
-// that is absent here, such as db-user, has no default; [Config.Get] returns "" for it.
-var defaults = map[string]string{
-	"account-domain":           "",
-	"db-address":               "",
-	"db-database":              "gotosocial",
-	"db-port":                  "5432",
-	"db-tls-ca-cert":           "",
-	"db-tls-mode":              "disable",
-	"db-type":                  "",
-	"host":                     "",
-	"letsencrypt-cert-dir":     "/gotosocial/storage/certs",
-	"storage-backend":          "local",
-	"storage-local-base-path":  "/gotosocial/storage",
-	"storage-s3-bucket":        "",
-	"storage-s3-bucket-lookup": "auto",
-	"storage-s3-endpoint":      "",
-	"storage-s3-key-prefix":    "",
-	"storage-s3-use-ssl":       "true",
-	"tls-certificate-chain":    "",
-	"tls-certificate-key":      "",
-	"web-asset-base-dir":       "./web/assets/",
-	"web-template-base-dir":    "./web/template/",
-}
 
 // Load reads a configuration file, unless file is "", and the GTS_ variables of env.
 // The form of env is that of [os.Environ].
@@ -146,111 +64,12 @@ func (c *Config) setVariables(vars []systemd.Variable) {
 
 func (c *Config) setFlags(flags []flag) {
 	for _, f := range flags {
-		c.set(f.key, f.value, Origin{FromFlag, f.place})
-	}
-}
-
-// readFile reads the configuration file. As in GoToSocial, the extension of the file
-// decides its form.
-func (c *Config) readFile() error {
-	ext := strings.ToLower(filepath.Ext(c.File))
-	if decoders[ext] == nil {
-		return &remedy.Error{
-			Kind: remedy.Setting,
-			What: fmt.Sprintf("%s: unknown extension %q", c.File, ext),
-			Fix:  "name GoToSocial's configuration file: .yaml, .yml, .json or .toml",
-		}
-	}
-	text, err := systemd.ReadSettings(c.File, "configuration file", "name the file of the server's --config-path")
-	if err != nil {
-		return err
-	}
-	if err := c.parse(ext, text); err != nil {
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("%s:%s not valid %s", c.File, position(err),
-			strings.ToUpper(strings.TrimPrefix(ext, "."))), Fix: "correct that line"}
-	}
-	return nil
-}
-
-// decoders are the forms of a configuration file by the extension. JSON is a part of
-// YAML.
-var decoders = map[string]func([]byte, *map[string]any) error{
-	".yaml": decodeYAML, ".yml": decodeYAML, ".json": decodeYAML,
-	".toml": func(text []byte, tree *map[string]any) error { return toml.Unmarshal(text, tree) },
-}
-
-func decodeYAML(text []byte, tree *map[string]any) error { return yaml.Unmarshal(text, tree) }
-
-// parse reads the text of a configuration file with the extension.
-func (c *Config) parse(ext, text string) error {
-	var tree map[string]any
-	if err := decoders[ext]([]byte(text), &tree); err != nil {
-		return err
-	}
-	for key, value := range tree {
-		key = strings.ToLower(key)
-		if nested, ok := value.(map[string]any); ok {
-			c.setNested(key, nested)
-		} else {
-			c.setFromFile(key, value)
-		}
-	}
-	return nil
-}
-
-// position returns the place of a syntax error as "LINE:COLUMN:", or "". The text of the
-// error is unfit: it quotes lines, which may hold secrets.
-func position(err error) string {
-	if wrong := (*toml.DecodeError)(nil); errors.As(err, &wrong) {
-		line, column := wrong.Position()
-		return fmt.Sprintf("%d:%d:", line, column)
-	}
-	var placed yaml.Error
-	if !errors.As(err, &placed) || placed.GetToken() == nil {
-		return ""
-	}
-	at := placed.GetToken().Position
-	return fmt.Sprintf("%d:%d:", at.Line, at.Column)
-}
-
-// setNested flattens the four groups that GoToSocial flattens. Like GoToSocial,
-// setNested ignores all other nested keys.
-func (c *Config) setNested(group string, nested map[string]any) {
-	switch group {
-	case "cache", "http-client", "media", "advanced":
-		for key, value := range nested {
-			key = group + "-" + strings.ToLower(key)
-			if deeper, ok := value.(map[string]any); ok {
-				for k, v := range deeper {
-					c.setFromFile(key+"-"+strings.ToLower(k), v)
-				}
-			} else {
-				c.setFromFile(key, value)
-			}
-		}
+		c.set(f.key, f.value, Origin{FromFlag, f.file})
 	}
 }
 
 func (c *Config) set(key, value string, from Origin) {
 	c.settings[key] = Setting{Key: key, Value: value, Origin: from}
-}
-
-func (c *Config) setFromFile(key string, value any) {
-	c.set(key, plain(value), Origin{FromFile, c.File})
-}
-
-func plain(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return ""
-	case []any:
-		items := make([]string, len(v))
-		for i, item := range v {
-			items[i] = plain(item)
-		}
-		return strings.Join(items, ",")
-	}
-	return fmt.Sprint(value)
 }
 
 // Settings returns all settings in the order of their keys.
@@ -313,8 +132,8 @@ func (c *Config) Absolute(path string) string {
 func (c *Config) LocalPath(path string) string {
 	path = filepath.Clean(path)
 	for folder := path; ; folder = filepath.Dir(folder) {
-		if place, ok := c.paths[folder]; ok {
-			return filepath.Join(place, strings.TrimPrefix(path, folder))
+		if ours, ok := c.paths[folder]; ok {
+			return filepath.Join(ours, strings.TrimPrefix(path, folder))
 		}
 		if folder == filepath.Dir(folder) {
 			return path
@@ -331,66 +150,4 @@ func (c *Config) InContainer(path string) bool {
 		}
 	}
 	return false
-}
-
-// Check returns an error if a setting is missing, contradictory or unsupported.
-func (c *Config) Check() error {
-	const nested = "write keys at the top level of the file: GoToSocial ignores nested keys"
-	host, account := c.Domain(), strings.ToLower(c.Get("account-domain"))
-	switch {
-	case host == "":
-		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no host",
-			Fix: "set host in the file, or GTS_HOST; " + nested}
-	case host != remedy.Printable(host):
-		// A record would refuse the domain, but only after the upload.
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is not a domain", host),
-			Fix: "correct host"}
-	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is not a subdomain of account-domain "+
-			"%q", host, account),
-			Fix: "give Holdfast the configuration that the server runs with"}
-	}
-	switch engine := c.Engine(); engine {
-	case SQLite:
-		if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
-			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-address %q names no file", address),
-				Fix: "set db-address to the database file"}
-		}
-	case Postgres:
-	case "":
-		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type",
-			Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
-	default:
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-type %q is neither sqlite nor postgres",
-			engine), Fix: "correct db-type"}
-	}
-	switch backend := c.Get("storage-backend"); backend {
-	case "local":
-		if c.Get("storage-local-base-path") == "" {
-			return &remedy.Error{Kind: remedy.Setting, What: "storage-local-base-path is empty",
-				Fix: "set storage-local-base-path to the media folder"}
-		}
-		return nil
-	case "s3":
-		return c.CheckBucket()
-	default:
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-backend %q is neither local nor s3",
-			backend), Fix: "correct storage-backend"}
-	}
-}
-
-// CheckBucket returns an error if a setting of the bucket is missing or wrong.
-func (c *Config) CheckBucket() error {
-	for _, key := range []string{"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key",
-		"storage-s3-secret-key"} {
-		if c.Get(key) == "" {
-			return &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, but " + key + " is not set",
-				Fix: "set the key in GoToSocial's file, or GTS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))}
-		}
-	}
-	if _, err := strconv.ParseBool(c.Get("storage-s3-use-ssl")); err != nil {
-		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor "+
-			"false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
-	}
-	return nil
 }

@@ -32,7 +32,7 @@ func ownVariables(env []string) (vars []systemd.Variable) {
 
 // containerVariables parses an environment file as docker compose does. The warning
 // tells a person about variables that the file uses and does not set.
-func containerVariables(text, place string) (vars []systemd.Variable, warning string, err error) {
+func containerVariables(text, file string) (vars []systemd.Variable, warning string, err error) {
 	// The parser would log the text after a $ that belongs to a password.
 	logrus.SetOutput(io.Discard)
 	asked := map[string]bool{}
@@ -41,17 +41,17 @@ func containerVariables(text, place string) (vars []systemd.Variable, warning st
 		return "", false
 	})
 	if err != nil { // the error quotes the line
-		return nil, "", &remedy.Error{Kind: remedy.Setting, What: place +
+		return nil, "", &remedy.Error{Kind: remedy.Setting, What: file +
 			" is not an environment file of docker compose" + lineOf(err), Fix: "write NAME=VALUE, with single " +
 			"quotes around a value with other characters than letters and digits"}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		vars = append(vars, systemd.Variable{Name: name, Value: values[name], File: place})
+		vars = append(vars, systemd.Variable{Name: name, Value: values[name], File: file})
 	}
 	for name := range asked {
 		if _, ok := values[name]; !ok {
 			warning = fmt.Sprintf("%s uses a variable that it does not set: write $$ for a dollar, or put the value "+
-				"between single quotes", place)
+				"between single quotes", file)
 		}
 	}
 	return vars, warning, nil

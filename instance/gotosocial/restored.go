@@ -94,11 +94,11 @@ func (d RestoredFolder) Find(name string) string {
 		text, err := fs.ReadLink(d.Files, path.Join("files", name))
 		return manifest.Link(text), err == nil
 	})
-	place := path.Join("files", end)
-	if _, statErr := fs.Lstat(d.Files, place); err != nil || statErr != nil || end == "" {
+	target := path.Join("files", end)
+	if _, statErr := fs.Lstat(d.Files, target); err != nil || statErr != nil || end == "" {
 		return ""
 	}
-	return place
+	return target
 }
 
 // ResolvedPath returns the path of a restored file without links on the way.
@@ -118,21 +118,21 @@ func (d RestoredFolder) gather(domain string) (files []*Config, linked map[strin
 		if err != nil || entry.IsDir() {
 			return nil
 		}
-		place := d.Find(strings.TrimPrefix(name, "files"))
-		if info, err := fs.Lstat(d.Files, place); err != nil || !info.Mode().IsRegular() ||
+		target := d.Find(strings.TrimPrefix(name, "files"))
+		if info, err := fs.Lstat(d.Files, target); err != nil || !info.Mode().IsRegular() ||
 			info.Size() > systemd.MaxSettings {
 			return nil
 		}
-		text, err := fs.ReadFile(d.Files, place)
+		text, err := fs.ReadFile(d.Files, target)
 		if err != nil {
 			return nil
 		}
 		ext := path.Ext(name)
 		if decoders[ext] == nil {
-			if s := restoredService(name, string(text)); s != nil && !seen[place] &&
+			if s := restoredService(name, string(text)); s != nil && !seen[target] &&
 				(s.set("host") == "" || strings.ToLower(s.set("host")) == domain) {
-				seen[place] = true
-				s.unit.Path = place
+				seen[target] = true
+				s.unit.Path = target
 				run = append(run, s)
 			}
 			return nil
@@ -142,8 +142,8 @@ func (d RestoredFolder) gather(domain string) (files []*Config, linked map[strin
 		c.WorkingDir = strings.TrimPrefix(path.Dir(name), "files")
 		if c.parse(ext, string(text)) == nil && (c.Domain() == domain || c.Domain() == "" && c.ofGoToSocial()) {
 			files = append(files, c)
-			if place != name {
-				linked[filepath.Join(d.Path, place)] = true
+			if target != name {
+				linked[filepath.Join(d.Path, target)] = true
 			}
 		}
 		return nil
@@ -175,8 +175,8 @@ func restoredService(name, text string) *service {
 		}
 	} else if strings.Contains(text, "GTS_") {
 		s.vars = systemd.ParseEnvironment(text, name)
-		if container, _, err := containerVariables(text, name); err == nil && lastVariable(s.vars,
-			"host") != lastVariable(container, "host") {
+		container, _, err := containerVariables(text, name)
+		if err == nil && lastVariable(s.vars, "host") != lastVariable(container, "host") {
 			s.vars = container
 		}
 	}

@@ -100,8 +100,8 @@ func (c *Config) warnUnsaved() {
 	}
 	if len(names) > 0 {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("no snapshot will have %s of Holdfast's own environment: name "+
-			"the file that sets them by instance.env_file, or keep a copy with the recovery kit", strings.Join(names,
-			", ")))
+			"the file that sets them by instance.env_file, or keep a copy with the recovery kit",
+			strings.Join(names, ", ")))
 	}
 }
 
@@ -142,8 +142,7 @@ func (s Server) unitService() (*service, error) {
 		return runs(u), nil
 	}
 	own := slices.ContainsFunc(ownVariables(s.Environment), func(v systemd.Variable) bool {
-		_,
-			ok := settingKey(v)
+		_, ok := settingKey(v)
 		return ok
 	})
 	if s.alone || s.EnvFile != "" || own && s.File == "" {
@@ -184,7 +183,7 @@ func (s *service) readContainerFile(path string) error {
 }
 
 // warnIgnored names the variables of Holdfast's own environment that the server lacks.
-func (s *service) warnIgnored(own []string, place string) {
+func (s *service) warnIgnored(own []string, source string) {
 	var names []string
 	for _, v := range ownVariables(own) {
 		if key, ok := settingKey(v); ok && lastVariable(s.vars, key) != v.Value {
@@ -193,7 +192,7 @@ func (s *service) warnIgnored(own []string, place string) {
 	}
 	if len(names) > 0 {
 		s.warnings = append(s.warnings, fmt.Sprintf("%s of Holdfast's own environment has no effect: the server's "+
-			"environment is that of %s", strings.Join(names, ", "), place))
+			"environment is that of %s", strings.Join(names, ", "), source))
 	}
 }
 

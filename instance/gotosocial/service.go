@@ -25,7 +25,7 @@ type service struct {
 // flag is a flag of the server's command line.
 type flag struct {
 	key, value string
-	place      string // the file with the ExecStart= line
+	file       string // the file with the ExecStart= line
 }
 
 // runs reads how a unit runs a server.
@@ -160,7 +160,7 @@ func (s *service) takeCommand(words []string, file string) bool {
 		return false
 	}
 	for i := range flags {
-		flags[i].place = file
+		flags[i].file = file
 	}
 	s.binary, s.flags = binary, flags
 	return true

@@ -9,16 +9,14 @@ import (
 // Tables reads the tables of a GoToSocial database at one moment. Only one query may
 // run at a time. Callers use SQL that both engines understand.
 type Tables interface {
-	// Columns returns the columns of a table. A table that does not exist has none.
-	Columns(ctx context.Context, table string) ([]string, error)
+	// Columns returns the columns of a table, and the column that orders the rows:
+	// ByRow or ByID. The same database has the same order every time. A table that
+	// does not exist has no columns.
+	Columns(ctx context.Context, table string) (columns []string, order string, err error)
 
 	// Each calls row for every row of a query, with the values as the engine prints
 	// them. NULL is nil. The arguments replace $1, $2. An error of row ends the query.
 	Each(ctx context.Context, query string, args []string, row func([]*string) error) error
-
-	// Order returns the column that orders rows: ByRow or ByID. The same database has
-	// the same order every time.
-	Order() string
 
 	Close() error
 }

@@ -129,10 +129,8 @@ func (p *page) before(key string) bool {
 }
 
 func (p *page) find(key string) (o remote.Object, found bool) {
-	i, found := slices.BinarySearchFunc(p.objects, key, func(o remote.Object,
-		key string) int {
-		return strings.Compare(o.Name, key)
-	})
+	byName := func(o remote.Object, name string) int { return strings.Compare(o.Name, name) }
+	i, found := slices.BinarySearchFunc(p.objects, key, byName)
 	if found {
 		o = p.objects[i]
 	}

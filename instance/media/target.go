@@ -39,7 +39,7 @@ func (t *FolderTarget) Inspect(_ context.Context, work string, _ *disk.Mover) (d
 	for _, e := range entries {
 		if e.Name() != "lost+found" && filepath.Join(t.path, e.Name()) != work {
 			return "", &remedy.Error{Kind: remedy.Refused, What: t.path + " is not empty: " + e.Name() + " is there",
-				Fix: "move away what is in it"}
+				Fix: "move the contents of the folder away"}
 		}
 	}
 	return t.path, nil
@@ -96,19 +96,20 @@ func (t *FolderTarget) GiveToServer(m *disk.Mover) error {
 type BucketTarget struct {
 	client Client
 	name   string
-	place  string
+	url    string // of the prefix
 }
 
 // NewBucketTarget returns the bucket of the configuration, which the client
 // reaches.
 func NewBucketTarget(client Client, c *gotosocial.Config) *BucketTarget {
 	name := c.Get("storage-s3-bucket")
-	return &BucketTarget{client, name, c.Get("storage-s3-endpoint") + "/" + name + "/" + c.Get("storage-s3-key-prefix")}
+	url := c.Get("storage-s3-endpoint") + "/" + name + "/" + c.Get("storage-s3-key-prefix")
+	return &BucketTarget{client: client, name: name, url: url}
 }
 
 // Destination names the endpoint, the bucket and the prefix.
 func (t *BucketTarget) Destination() gotosocial.Destination {
-	return gotosocial.Destination{Name: t.place}
+	return gotosocial.Destination{Name: t.url}
 }
 
 // Inspect refuses a bucket that is not empty, unless the mover may replace.
@@ -119,11 +120,12 @@ func (t *BucketTarget) Inspect(ctx context.Context, _ string, m *disk.Mover) (de
 			return "", err
 		}
 		if m.Replace {
-			return detail + " is not empty; what is there stays", nil
+			return detail + " is not empty; the old objects stay", nil
 		}
-		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is not empty: %q is there", detail,
-			o.Name),
-			Fix: "--replace lets what is there stay, beside what is restored; or name another storage-s3-key-prefix"}
+		return "", &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("%s is not empty: %q is there", detail, o.Name),
+			Fix: "--replace keeps the old objects beside the restored media; or name another " +
+				"storage-s3-key-prefix"}
 	}
 	return detail, nil
 }
@@ -148,8 +150,8 @@ func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in bucket %s", remedy.Plural(int(f.Files.Load()), "file"),
-		t.name)}, os.RemoveAll(from)
+	files := remedy.Plural(int(f.Files.Load()), "file")
+	return []string{fmt.Sprintf("media: %s in bucket %s", files, t.name)}, os.RemoveAll(from)
 }
 
 // Find returns fs.ErrNotExist if the bucket lacks an object.

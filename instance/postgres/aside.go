@@ -53,8 +53,9 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 	}
 	if others > 0 {
 		return "", &remedy.Error{
-			Kind: remedy.Refused, What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others,
-				"connection")), Fix: fixInUse,
+			Kind: remedy.Refused,
+			What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others, "connection")),
+			Fix:  fixInUse,
 		}
 	}
 	return asidePrefix(name) + time.Now().UTC().Format("20060102_150405"), nil
@@ -83,11 +84,11 @@ func (d *Database) listAside(ctx context.Context) (rest []string) {
 	for _, name := range names {
 		drop := "DROP DATABASE " + quoteName(name)
 		if empty, err := isEmpty(ctx, admin, name); err == nil && empty {
-			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is now called %s, and "+
-				"you can drop it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the old database was empty; it is now called %s, and you can "+
+				"drop it: %s", name, drop))
 		} else {
-			rest = append(rest, fmt.Sprintf("the database that was there before is now called %s; once you miss "+
-				"nothing in it: %s", name, drop))
+			rest = append(rest, fmt.Sprintf("the old database is now called %s; once you miss nothing in it: %s",
+				name, drop))
 		}
 	}
 	return rest

@@ -52,13 +52,14 @@ func Open(c *gotosocial.Config) (*Database, error) {
 	port, err := strconv.ParseUint(c.Get("db-port"), 10, 16)
 	if err != nil {
 		return nil, &remedy.Error{
-			Kind: remedy.Setting, What: fmt.Sprintf("db-port: %q is not a port",
-				c.Get("db-port")), Fix: "correct db-port",
+			Kind: remedy.Setting, What: fmt.Sprintf("db-port: %q is not a port", c.Get("db-port")),
+			Fix: "correct db-port",
 		}
 	}
 	config.Port, config.Database = uint16(port), c.Get("db-database")
-	for key, to := range map[string]*string{"db-address": &config.Host, "db-user": &config.User,
-		"db-password": &config.Password} {
+	for key, to := range map[string]*string{
+		"db-address": &config.Host, "db-user": &config.User, "db-password": &config.Password,
+	} {
 		if value := c.Get(key); value != "" {
 			*to = value
 		}
@@ -80,8 +81,8 @@ func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {
 	case "require":
 	default:
 		return nil, &remedy.Error{
-			Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode: %q is not disable, enable or require",
-				mode), Fix: "correct db-tls-mode",
+			Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode: %q is not disable, enable or require", mode),
+			Fix: "correct db-tls-mode",
 		}
 	}
 	config := &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
@@ -165,8 +166,8 @@ func (d *Database) String() string {
 	if d.socket() {
 		return fmt.Sprintf("database %q by the socket in %s", d.config.Database, d.config.Host)
 	}
-	return fmt.Sprintf("database %q at %s", d.config.Database, net.JoinHostPort(d.config.Host,
-		strconv.Itoa(int(d.config.Port))))
+	server := net.JoinHostPort(d.config.Host, strconv.Itoa(int(d.config.Port)))
+	return fmt.Sprintf("database %q at %s", d.config.Database, server)
 }
 
 // File returns "": the server owns its files.

@@ -91,12 +91,11 @@ func (d *Database) explainSchema(err error) error {
 	switch server.Code {
 	case "42501":
 		return &remedy.Error{
-			Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs",
-				d.config.User), Err: err,
+			Kind: remedy.Source, Err: err,
+			What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs", d.config.User),
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run the restore again, then "+
-				"ALTER ROLE %[1]s NOSUPERUSER; "+
-				"do so only for a snapshot of your own server: its content can then do anything "+
-				"there", quoteName(d.config.User)),
+				"ALTER ROLE %[1]s NOSUPERUSER; do so only for a snapshot of your own server: its content can then "+
+				"do anything there", quoteName(d.config.User)),
 		}
 	case "58P01", "0A000":
 		return &remedy.Error{

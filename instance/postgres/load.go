@@ -72,7 +72,7 @@ func (l *load) steps(ctx context.Context) (done loaded, err error) {
 		return done, err
 	}
 	whole := "restored by holdfast, run " + l.run // the comment of the whole database
-	if comment, _, err := describe(ctx, admin, l.final()); err != nil || comment == whole {
+	if comment, err := commentOf(ctx, admin, l.final()); err != nil || comment == whole {
 		return done, err
 	}
 	if done.aside, err = l.db.vacate(ctx, admin, l.replace); err != nil {
@@ -81,12 +81,12 @@ func (l *load) steps(ctx context.Context) (done loaded, err error) {
 	if done.madeRole, err = l.db.makeRole(ctx, admin); err != nil {
 		return done, err
 	}
-	comment, exists, err := describe(ctx, admin, l.temporary())
+	comment, err := commentOf(ctx, admin, l.temporary())
 	if err != nil {
 		return done, err
 	}
 	if comment != whole {
-		if err := l.create(ctx, admin, exists); err != nil {
+		if err := l.create(ctx, admin); err != nil {
 			return done, err
 		}
 		if err := l.fill(ctx, lines, &done); err != nil {
@@ -104,14 +104,14 @@ func (l *load) steps(ctx context.Context) (done loaded, err error) {
 	return done, rename(ctx, admin, l.temporary(), l.final())
 }
 
-// describe returns the comment of a database, and whether the database exists.
-func describe(ctx context.Context, admin *pgx.Conn, database string) (comment string, exists bool, err error) {
+// commentOf returns the comment of a database, or "" if there is no such database.
+func commentOf(ctx context.Context, admin *pgx.Conn, database string) (comment string, err error) {
 	const comments = `SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`
 	err = admin.QueryRow(ctx, comments, database).Scan(&comment)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return "", false, nil
+		return "", nil
 	}
-	return comment, err == nil, err
+	return comment, err
 }
 
 func setComment(ctx context.Context, admin *pgx.Conn, database, comment string) error {
@@ -127,16 +127,14 @@ func rename(ctx context.Context, admin *pgx.Conn, from, to string) error {
 
 // create makes the temporary database. A database that an interrupted run left
 // under the temporary name is dropped.
-func (l *load) create(ctx context.Context, admin *pgx.Conn, exists bool) error {
+func (l *load) create(ctx context.Context, admin *pgx.Conn) error {
 	name := quoteName(l.temporary())
-	if exists {
-		if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			return err
-		}
+	if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		return err
 	}
-	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s LOCALE 'C.UTF-8' TEMPLATE template0 ENCODING "+
-		"'UTF8'",
-		name, quoteName(l.db.config.User)))
+	const settings = "LOCALE 'C.UTF-8' ENCODING 'UTF8' TEMPLATE template0"
+	user := quoteName(l.db.config.User)
+	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s %s", name, user, settings))
 	return err
 }
 
@@ -227,8 +225,8 @@ func (l *load) copy(ctx context.Context, temp *Database, line copyLine) (int64, 
 		return 0, err
 	}
 	if tag.RowsAffected() != lines.n {
-		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows", line.file, lines.n,
-			tag.RowsAffected()))
+		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows",
+			line.file, lines.n, tag.RowsAffected()))
 	}
 	return lines.n, execute(ctx, conn, "COMMIT")
 }

@@ -56,9 +56,9 @@ func (v *View) checkRights(ctx context.Context) error {
 		}
 	case len(hidden) > 0:
 		return &remedy.Error{
-			Kind: remedy.Source, What: fmt.Sprintf("%s: user %q may not read every row of %s", v.db, user,
-				firstOf(hidden)),
-			Err: errHidden, Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s BYPASSRLS", quoteName(user)),
+			Kind: remedy.Source, Err: errHidden,
+			What: fmt.Sprintf("%s: user %q may not read every row of %s", v.db, user, firstOf(hidden)),
+			Fix:  fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s BYPASSRLS", quoteName(user)),
 		}
 	}
 	return nil

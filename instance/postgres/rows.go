@@ -27,18 +27,15 @@ type Rows struct {
 	conn *pgx.Conn
 }
 
-// Order returns ByID.
-func (r *Rows) Order() string { return gotosocial.ByID }
-
-// Columns returns the columns of a table.
-func (r *Rows) Columns(ctx context.Context, table string) (names []string, err error) {
+// Columns returns the columns of a table, and the order ByID.
+func (r *Rows) Columns(ctx context.Context, table string) (names []string, order string, err error) {
 	const columns = `SELECT attname FROM pg_attribute
 		WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`
 	err = r.Each(ctx, columns, []string{table}, func(values []*string) error {
 		names = append(names, *values[0])
 		return nil
 	})
-	return names, err
+	return names, gotosocial.ByID, err
 }
 
 // Each calls row for every row of a query.

@@ -49,8 +49,8 @@ func restoreScript(tables []table, all []extension, schema string) string {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
 	}
 	// PostgreSQL warns about each system table that a plain user may not analyze.
-	b.WriteString("\\i sequences.sql\n\\i post-data.sql\nSET client_min_messages = error;\nANALYZE;\nRESET " +
-		"client_min_messages;\n")
+	b.WriteString("\\i sequences.sql\n\\i post-data.sql\n")
+	b.WriteString("SET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
 	b.WriteString(searchPath + quoteName(schema) + ";\n")
 	return b.String()
 }

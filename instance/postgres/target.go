@@ -73,14 +73,14 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	detail := fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", d, version, facts.Server)
 	if major(version) < major(facts.Server) {
 		return nil, &remedy.Error{
-			Kind: remedy.Refused, What: detail, Fix: fmt.Sprintf("apt install postgresql-%d, or newer",
-				major(facts.Server)),
+			Kind: remedy.Refused, What: detail,
+			Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server)),
 		}
 	}
 	if aside, err := d.vacate(ctx, admin, m.Replace); err != nil {
 		return nil, d.explain(err)
 	} else if aside != "" {
-		detail += "; the one that is there is renamed aside"
+		detail += "; the old database is renamed aside"
 	}
 	return append(details, detail), nil
 }
@@ -125,7 +125,7 @@ func (t *Target) notes(done loaded) (notes []string) {
 			"%s", left.message, name, left.statement))
 	}
 	if done.aside != "" {
-		notes = append(notes, fmt.Sprintf("the database that was there is now called %s", done.aside))
+		notes = append(notes, fmt.Sprintf("the old database is now called %s", done.aside))
 	}
 	return notes
 }

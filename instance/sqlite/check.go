@@ -112,8 +112,8 @@ func Uncache(ctx context.Context, file string) (n int64, err error) {
 func checkAlone(file string) error {
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(file + suffix); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s%s still exists: the disk is full, or another process has the database open", file,
-				suffix)
+			return fmt.Errorf("%s%s still exists: the disk is full, or another process has the database open",
+				file, suffix)
 		}
 	}
 	return nil

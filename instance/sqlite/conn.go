@@ -182,8 +182,8 @@ func (c *conn) prepare(query string, args ...string) (*stmt, error) {
 			return nil, err
 		}
 		s.bound = append(s.bound, p)
-		if rc := sqlite3.Xsqlite3_bind_text(c.tls, s.handle, int32(i+1), p, int32(len(arg)),
-			0); rc != sqlite3.SQLITE_OK {
+		rc := sqlite3.Xsqlite3_bind_text(c.tls, s.handle, int32(i+1), p, int32(len(arg)), 0)
+		if rc != sqlite3.SQLITE_OK {
 			err := c.failure()
 			s.close()
 			return nil, err

@@ -24,6 +24,7 @@ type Database struct {
 	logged bool   // the database is in WAL mode; known only if another user owns the file
 }
 
+// Open finds the database of the configuration. Open makes no connection.
 func Open(c *gotosocial.Config) (*Database, error) {
 	db, err := findDatabase(c.Database())
 	if err != nil {
@@ -56,7 +57,7 @@ func (d *Database) File() string { return d.path }
 // Holds reports whether a file is the live database under any name, or a file that
 // SQLite keeps beside the database.
 func (d *Database) Holds(info fs.FileInfo) bool {
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, suffix := range databaseFiles {
 		if of, err := os.Stat(d.path + suffix); err == nil && os.SameFile(of, info) {
 			return true
 		}
@@ -90,9 +91,9 @@ func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
 // mayRead refuses to read if the reader could harm the server or read wrong data.
 func (d *Database) mayRead() error {
 	if name := network(filepath.Dir(d.path)); name != "" {
-		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s lies on %s, where SQLite's locks "+
-			"have no effect", d.path, name),
-			Fix: "run Holdfast on the machine that has the disk, or move the database to a local one"}
+		return &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("database %s lies on %s, where SQLite's locks have no effect", d.path, name),
+			Fix:  "run Holdfast on the machine that has the disk, or move the database to a local one"}
 	}
 	info, err := os.Stat(d.path)
 	if err != nil {
@@ -106,8 +107,8 @@ func (d *Database) mayRead() error {
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if _, err := os.Stat(d.path + suffix); errors.Is(err, fs.ErrNotExist) {
 			name := disk.UserName(disk.FileUser(info))
-			return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("database %s belongs to %s, and the server "+
-				"does not run", d.path, name),
+			return &remedy.Error{Kind: remedy.Refused,
+				What: fmt.Sprintf("database %s belongs to %s, and the server does not run", d.path, name),
 				Fix: fmt.Sprintf("run Holdfast as that user: sudo -u %s holdfast …, or as root, or start GoToSocial",
 					name)}
 		}
@@ -153,8 +154,8 @@ func (d *Database) explain(err error) error {
 		p.Fix = "correct db-address"
 	case sqlite3.SQLITE_CORRUPT:
 		p.What += " is damaged"
-		p.Fix = "stop the server, keep a copy of the file, and restore an earlier snapshot or try: sqlite3 FILE " +
-			".recover"
+		p.Fix = "stop the server, keep a copy of the file, and restore an earlier snapshot, " +
+			"or try: sqlite3 FILE .recover"
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		p.What += " can't be opened"
 		p.Fix = "run Holdfast as root or as the file's user, with the right to write to the file's folder"

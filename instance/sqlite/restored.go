@@ -16,8 +16,10 @@ func (Restored) Finish(*os.Root) error { return nil }
 
 // Settings returns the settings that lead a server to the file.
 func (Restored) Settings(path string) []gotosocial.Setting {
-	return []gotosocial.Setting{{Key: "db-type", Value: gotosocial.SQLite}, {Key: "db-address",
-		Value: filepath.Join(path, FileName)}}
+	return []gotosocial.Setting{
+		{Key: "db-type", Value: gotosocial.SQLite},
+		{Key: "db-address", Value: filepath.Join(path, FileName)},
+	}
 }
 
 // Instructions returns "": a server opens the file where it lies.

@@ -44,16 +44,13 @@ func (t *Tables) explain(err error) error {
 	return Damage(err)
 }
 
-// Order returns the order of the rows.
-func (t *Tables) Order() string { return t.order }
-
-// Columns returns the columns of a table.
-func (t *Tables) Columns(ctx context.Context, table string) (names []string, err error) {
+// Columns returns the columns of a table, and the order of the rows.
+func (t *Tables) Columns(ctx context.Context, table string) (names []string, order string, err error) {
 	err = t.conn.each(ctx, "SELECT name FROM pragma_table_info($1)", []string{table}, func(s *stmt) error {
 		names = append(names, s.text(0))
 		return nil
 	})
-	return names, t.explain(err)
+	return names, t.order, t.explain(err)
 }
 
 // Each calls row for every row of a query.

@@ -93,9 +93,9 @@ func (c *conn) facts(ctx context.Context, domain string) (f manifest.Facts, err 
 			return f, err
 		}
 		if n == 0 {
-			return f, &remedy.Error{Kind: remedy.Setting, What: "the SQLite database is not GoToSocial's: it has no " +
-				"table " + table,
-				Fix: "set db-address to the file that the server uses; if the instance is new, start the server once"}
+			return f, &remedy.Error{Kind: remedy.Setting,
+				What: "the SQLite database is not GoToSocial's: it has no table " + table,
+				Fix:  "set db-address to the file that the server uses; if the instance is new, start the server once"}
 		}
 	}
 	if f.Migration, err = c.text(ctx, "SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1"); err != nil {

@@ -10,8 +10,8 @@ type Variable struct {
 
 // ParseEnvironment parses the text of an EnvironmentFile= (systemd.exec(5)). Quotes
 // have effect only at the start of a value. A backslash keeps the next character, or
-// joins two lines. Nothing is expanded. The place becomes that of the variables.
-func ParseEnvironment(text, place string) (vars []Variable) {
+// joins two lines. Nothing is expanded. The variables name file as their origin.
+func ParseEnvironment(text, file string) (vars []Variable) {
 	for text = strings.TrimLeft(text, blanks); text != ""; text = strings.TrimLeft(text, blanks) {
 		line, rest, _ := strings.Cut(text, "\n")
 		if line[0] == '#' || line[0] == ';' {
@@ -26,7 +26,7 @@ func ParseEnvironment(text, place string) (vars []Variable) {
 		value, left := serviceValue(text[len(name)+1:])
 		text = left
 		if name = strings.TrimRight(name, blanks); ValidName(name) {
-			vars = append(vars, Variable{name, value, place})
+			vars = append(vars, Variable{name, value, file})
 		}
 	}
 	return vars

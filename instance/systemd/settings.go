@@ -42,8 +42,8 @@ func readText(path string) (string, error) {
 	}
 	if len(text) > MaxSettings {
 		return "", &remedy.Error{
-			Kind: remedy.Setting, What: fmt.Sprintf("%s is larger than %d bytes", path,
-				MaxSettings), Fix: "name a file of settings",
+			Kind: remedy.Setting, What: fmt.Sprintf("%s is larger than %d bytes", path, MaxSettings),
+			Fix: "name a file of settings",
 		}
 	}
 	return string(text), nil

@@ -54,8 +54,9 @@ func ReadUnit(path, root string) (*Unit, error) {
 	u := &Unit{Path: path, Fragment: path}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if template, ok := templateOf(u.Name()); ok {
-			u.Fragment = filepath.Join(cmp.Or(folderOf(template, append([]string{filepath.Dir(path)}, folders...)),
-				filepath.Dir(path)), template)
+			own := filepath.Dir(path)
+			folder := folderOf(template, append([]string{own}, folders...))
+			u.Fragment = filepath.Join(cmp.Or(folder, own), template)
 		}
 	}
 	if target, err := filepath.EvalSymlinks(u.Fragment); err == nil && target == "/dev/null" {

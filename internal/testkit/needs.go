@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Missing ends a test on a machine that lacks a program or a server. With $CI set
-// to "true" the test fails, otherwise the test is skipped.
+// Missing ends a test on a machine that lacks a program, a server or a right. With
+// $CI set to "true" the test fails, otherwise the test is skipped.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -28,21 +28,21 @@ func NeedsProgram(t testing.TB, names ...string) {
 	}
 }
 
-// NeedsRoot skips the test unless root runs the test.
+// NeedsRoot calls [Missing] unless root runs the test.
 func NeedsRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		Missing(t, "needs root")
 	}
 }
 
 // MountSmallDisk mounts a file system in memory at dir for the length of the
 // test. The options are options of tmpfs, for example "size=1m". Without the right
-// to mount, the test is skipped.
+// to mount, MountSmallDisk calls [Missing].
 func MountSmallDisk(t testing.TB, dir, options string) {
 	t.Helper()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Skipf("mount a small disk: %v", err)
+		Missing(t, "mount a small disk: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {

@@ -59,13 +59,13 @@ func FindDump(ctx context.Context, server int) (string, error) {
 		return best.path, nil
 	case newest.path == "":
 		return "", &remedy.Error{
-			Kind: remedy.Source, What: "dump database: there is no pg_dump on this " +
-				"machine", Fix: fix, Err: fs.ErrNotExist,
+			Kind: remedy.Source, What: "dump database: there is no pg_dump on this machine", Fix: fix,
+			Err: fs.ErrNotExist,
 		}
 	}
 	return "", &remedy.Error{
-		Kind: remedy.Setting, What: fmt.Sprintf("dump database: pg_dump %d cannot dump PostgreSQL %d", newest.major,
-			server), Fix: fix,
+		Kind: remedy.Setting, Fix: fix,
+		What: fmt.Sprintf("dump database: pg_dump %d cannot dump PostgreSQL %d", newest.major, server),
 	}
 }
 

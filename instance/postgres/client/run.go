@@ -48,8 +48,8 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 		return nil, err
 	}
 	o := &output{
-		denied: c.FixDenied, messages: gotosocial.Head{Left: 4 << 10}, cmd: exec.CommandContext(ctx, c.Program,
-			c.Args...), relay: r,
+		denied: c.FixDenied, messages: gotosocial.Head{Left: 4 << 10}, relay: r,
+		cmd: exec.CommandContext(ctx, c.Program, c.Args...),
 	}
 	o.cmd.Env = append(r.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C")
 	o.cmd.Dir, o.cmd.Stderr = "/", &o.messages

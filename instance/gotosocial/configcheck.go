@@ -1,0 +1,73 @@
+package gotosocial
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"holdfast/remedy"
+)
+
+// Check returns an error if a setting is missing, contradictory or unsupported.
+func (c *Config) Check() error {
+	const nested = "write keys at the top level of the file: GoToSocial ignores nested keys"
+	host, account := c.Domain(), strings.ToLower(c.Get("account-domain"))
+	switch {
+	case host == "":
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no host",
+			Fix: "set host in the file, or GTS_HOST; " + nested}
+	case host != remedy.Printable(host):
+		// A record would refuse the domain, but only after the upload.
+		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is not a domain", host),
+			Fix: "correct host"}
+	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
+		return &remedy.Error{Kind: remedy.Setting,
+			What: fmt.Sprintf("host %q is not a subdomain of account-domain %q", host, account),
+			Fix:  "give Holdfast the configuration that the server runs with"}
+	}
+	switch engine := c.Engine(); engine {
+	case SQLite:
+		if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
+			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-address %q names no file", address),
+				Fix: "set db-address to the database file"}
+		}
+	case Postgres:
+	case "":
+		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type",
+			Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
+	default:
+		return &remedy.Error{Kind: remedy.Setting, Fix: "correct db-type",
+			What: fmt.Sprintf("db-type %q is neither sqlite nor postgres", engine)}
+	}
+	switch backend := c.Get("storage-backend"); backend {
+	case "local":
+		if c.Get("storage-local-base-path") == "" {
+			return &remedy.Error{Kind: remedy.Setting, What: "storage-local-base-path is empty",
+				Fix: "set storage-local-base-path to the media folder"}
+		}
+		return nil
+	case "s3":
+		return c.CheckBucket()
+	default:
+		return &remedy.Error{Kind: remedy.Setting, Fix: "correct storage-backend",
+			What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend)}
+	}
+}
+
+// CheckBucket returns an error if a setting of the bucket is missing or wrong.
+func (c *Config) CheckBucket() error {
+	for _, key := range []string{
+		"storage-s3-endpoint", "storage-s3-bucket", "storage-s3-access-key", "storage-s3-secret-key",
+	} {
+		if c.Get(key) == "" {
+			return &remedy.Error{Kind: remedy.Setting, What: "storage-backend is s3, but " + key + " is not set",
+				Fix: "set the key in GoToSocial's file, or " + variable(key)}
+		}
+	}
+	tls := c.Get("storage-s3-use-ssl")
+	if _, err := strconv.ParseBool(tls); err != nil {
+		return &remedy.Error{Kind: remedy.Setting, Fix: "correct storage-s3-use-ssl",
+			What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", tls)}
+	}
+	return nil
+}
