@@ -18,6 +18,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/remote"
@@ -101,15 +102,16 @@ func inBucket(t testing.TB) (dir string) {
 	if err := os.RemoveAll(filepath.Join(dir, "storage")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: "+
+	testkit.Write(t, filepath.Join(dir, "config.yaml"), "host: social.example.org\ndb-type: sqlite\ndb-address: "+
 		"sqlite.db\nstorage-backend: s3\n"+
 		"storage-s3-endpoint: s3.example.org\nstorage-s3-bucket: media\nstorage-s3-access-key: "+
 		"a\nstorage-s3-secret-key: s\n")
+
 	return dir
 }
 
 func TestBucketMediaAreTheMediaOfRows(t *testing.T) {
-	b := newBucket(append(localMedia, "01D/attachment/original/01O.png", "orphan.png")...)
+	b := newBucket(append(testkit.LocalMedia, "01D/attachment/original/01O.png", "orphan.png")...)
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
 	v := begin(t, i)
 	b.reset()
@@ -133,7 +135,7 @@ func TestBucketMediaAreTheMediaOfRows(t *testing.T) {
 		}
 		r.Close()
 	}
-	if !slices.Equal(keys, localMedia) || b.opens != len(localMedia) || b.lists != 1 || b.stats != 0 {
+	if !slices.Equal(keys, testkit.LocalMedia) || b.opens != len(testkit.LocalMedia) || b.lists != 1 || b.stats != 0 {
 		t.Errorf("media %q, by %d lists, %d stats, %d opens", keys, b.lists, b.stats, b.opens)
 	}
 	for f, err := range i.Files(t.Context()) {
@@ -144,22 +146,22 @@ func TestBucketMediaAreTheMediaOfRows(t *testing.T) {
 }
 
 func TestListingIsNewerThanTheView(t *testing.T) {
-	b := newBucket(localMedia...)
+	b := newBucket(testkit.LocalMedia...)
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
 	begin(t, i)
-	if _, err := i.Stat(t.Context(), manifest.Media, localMedia[0]); err != nil {
+	if _, err := i.Stat(t.Context(), manifest.Media, testkit.LocalMedia[0]); err != nil {
 		t.Fatal(err)
 	}
-	b.set(localMedia[1], "other bytes")
+	b.set(testkit.LocalMedia[1], "other bytes")
 	begin(t, i)
-	if f, err := i.Stat(t.Context(), manifest.Media, localMedia[1]); err != nil ||
-		f.ETag != b.objects[localMedia[1]].etag {
+	if f, err := i.Stat(t.Context(), manifest.Media, testkit.LocalMedia[1]); err != nil ||
+		f.ETag != b.objects[testkit.LocalMedia[1]].etag {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
 
 func TestUnreachableBucketPreventsTheView(t *testing.T) {
-	b := newBucket(localMedia...)
+	b := newBucket(testkit.LocalMedia...)
 	b.down = &remedy.Error{Kind: remedy.Source, What: "the bucket is gone", Fix: "bring it back"}
 	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
 	if _, err := i.Begin(t.Context()); !errors.Is(err, b.down) {

@@ -48,13 +48,13 @@ func unsaved(t *testing.T, i *instance.Instance) map[string]error {
 func TestFilesPartHoldsTheServersFiles(t *testing.T) {
 	dir := small(t, "WAL")
 	other := t.TempDir()
-	write(t, dir, "storage/certs/social.example.org", "certificate")
-	write(t, dir, "web/template/index.tmpl", "template")
-	write(t, dir, "web/assets/themes/own.css", "css")
-	write(t, dir, "gotosocial.service", "[Service]")
-	write(t, dir, "gotosocial.service.d/override.conf", "[Service]")
-	write(t, other, "archive/key1.pem", "key")
-	write(t, other, "extra/notes", "notes")
+	testkit.Write(t, filepath.Join(dir, "storage/certs/social.example.org"), "certificate")
+	testkit.Write(t, filepath.Join(dir, "web/template/index.tmpl"), "template")
+	testkit.Write(t, filepath.Join(dir, "web/assets/themes/own.css"), "css")
+	testkit.Write(t, filepath.Join(dir, "gotosocial.service"), "[Service]")
+	testkit.Write(t, filepath.Join(dir, "gotosocial.service.d/override.conf"), "[Service]")
+	testkit.Write(t, filepath.Join(other, "archive/key1.pem"), "key")
+	testkit.Write(t, filepath.Join(other, "extra/notes"), "notes")
 	for link, to := range map[string]string{
 		"live.pem":     "archive/key1.pem",
 		"extra/link":   "notes",
@@ -73,7 +73,7 @@ func TestFilesPartHoldsTheServersFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: "+other+"/live.pem\n")
+	testkit.Write(t, filepath.Join(dir, "config.yaml"), string(text)+"tls-certificate-key: "+other+"/live.pem\n")
 
 	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", WorkingDir: dir, Unit: dir +
 		"/gotosocial.service"}, instance.Options{
@@ -126,7 +126,7 @@ func TestFilesPartHoldsTheServersFiles(t *testing.T) {
 func TestMaskedUnitIsLeftOut(t *testing.T) {
 	dir := small(t, "WAL")
 	unit := filepath.Join(dir, "etc/systemd/system/gotosocial.service")
-	write(t, dir, "etc/systemd/system/gotosocial.service.d/own.conf", "[Service]")
+	testkit.Write(t, filepath.Join(dir, "etc/systemd/system/gotosocial.service.d/own.conf"), "[Service]")
 	if err := os.Symlink("/dev/null", unit); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestMaskedUnitIsLeftOut(t *testing.T) {
 
 func TestExtraPathsLeaveOutMedia(t *testing.T) {
 	dir := small(t, "WAL")
-	write(t, dir, "storage/01A/attachment/original/01B.png", "picture")
+	testkit.Write(t, filepath.Join(dir, "storage/01A/attachment/original/01B.png"), "picture")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,8 @@ func TestExtraPathsLeaveOutMedia(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", strings.Replace(string(text), "path: storage", "path: "+dir+"/storage/", 1))
+	testkit.Write(t, filepath.Join(dir, "config.yaml"), strings.Replace(string(text), "path: storage",
+		"path: "+dir+"/storage/", 1))
 	paths, _ := files(t, openInstance(t, dir, instance.Options{Extra: []string{dir, link, dir + "/storage"}}))
 	for _, path := range paths {
 		if strings.HasSuffix(path, ".png") {
@@ -157,7 +158,7 @@ func TestExtraPathsLeaveOutMedia(t *testing.T) {
 }
 
 func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
-	dir := fixture(t)
+	dir := testkit.RecordedSQLite.Copy(t)
 	paths, _ := files(t, openInstance(t, dir, instance.Options{}))
 	want := []string{dir[1:] + "/config.yaml", dir[1:] + "/storage/certs/social.backup.test"}
 	if !slices.Equal(paths, want) {
@@ -167,9 +168,9 @@ func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
 
 func TestUnsavablePathCostsNoOtherFile(t *testing.T) {
 	dir := small(t, "WAL")
-	write(t, dir, "extra/good", "notes")
-	write(t, dir, "extra/no\xffutf8", "notes")
-	write(t, dir, "extra/new\nline/in", "notes")
+	testkit.Write(t, filepath.Join(dir, "extra/good"), "notes")
+	testkit.Write(t, filepath.Join(dir, "extra/no\xffutf8"), "notes")
+	testkit.Write(t, filepath.Join(dir, "extra/new\nline/in"), "notes")
 	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/gone", dir + "/extra", "/dev/null"}})
 	bad := unsaved(t, i)
 	if err := bad[dir+"/gone"]; !errors.Is(err, fs.ErrNotExist) {
@@ -194,8 +195,8 @@ func TestUnsavablePathCostsNoOtherFile(t *testing.T) {
 
 func TestFolderAroundAPathIsFoundThroughLinks(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
-	write(t, dir, "extra/in/file", "text")
-	write(t, dir, "web/assets/style.css", "css")
+	testkit.Write(t, filepath.Join(dir, "extra/in/file"), "text")
+	testkit.Write(t, filepath.Join(dir, "web/assets/style.css"), "css")
 	if err := os.Symlink(dir+"/extra/in", other+"/link"); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +221,7 @@ func TestFolderAroundAPathIsFoundThroughLinks(t *testing.T) {
 func TestUnreadableFolderCostsNoOtherFile(t *testing.T) {
 	dir, reader := public(t, "DELETE")
 	for _, name := range []string{"closed/key", "listed/key", "open/key"} {
-		write(t, dir, "extra/"+name, "key")
+		testkit.Write(t, filepath.Join(dir, "extra/"+name), "key")
 	}
 	if err := errors.Join(os.Chmod(dir+"/extra/closed", 0o711), os.Chmod(dir+"/extra/listed", 0o744)); err != nil {
 		t.Fatal(err)
@@ -256,8 +257,8 @@ func (c watched) Err() error {
 func TestVanishedFolderIsLeftOut(t *testing.T) {
 	for n := range 4 {
 		dir := small(t, "WAL")
-		write(t, dir, "extra/a/key", "key")
-		write(t, dir, "extra/b/key", "key")
+		testkit.Write(t, filepath.Join(dir, "extra/a/key"), "key")
+		testkit.Write(t, filepath.Join(dir, "extra/b/key"), "key")
 		i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
 		looks := 0
 		ctx := watched{t.Context(), func() {
@@ -289,7 +290,7 @@ func TestUnitOfAnotherInstanceIsLeftOut(t *testing.T) {
 		"[Service]\nExecStart=/other/gotosocial --config-path /other/config.yaml server start": false,
 		"[Service]\nExecStart=/usr/bin/docker start gotosocial":                                true,
 	} {
-		write(t, dir, "etc/systemd/system/gotosocial.service", text)
+		testkit.Write(t, filepath.Join(dir, "etc/systemd/system/gotosocial.service"), text)
 		paths, _ := files(t, openServer(t, gotosocial.Server{File: dir + "/config.yaml", Root: dir},
 			instance.Options{}))
 		if slices.Contains(paths, unit[1:]) != saved {
@@ -309,7 +310,7 @@ func TestContainersPathsLeadHere(t *testing.T) {
 		"data/storage/certs": "",
 		"certs/key.pem":      "key",
 	} {
-		write(t, root, name, text)
+		testkit.Write(t, filepath.Join(root, name), text)
 	}
 	s := gotosocial.Server{EnvFile: root + "/own.env", Paths: map[string]string{"/gotosocial": root + "/data",
 		"/etc/gts.yaml": root + "/etc/gts.yaml", "/certs": root + "/certs"}}
@@ -335,7 +336,7 @@ func TestFilesPartHoldsTheServicesFiles(t *testing.T) {
 		"e/own.env":      "GTS_SMTP_PASSWORD=geheim",
 		"bin/gotosocial": "#!/bin/sh\necho gotosocial version 0.20.3",
 	} {
-		write(t, dir, name, text)
+		testkit.Write(t, filepath.Join(dir, name), text)
 	}
 	if err := os.Chmod(dir+"/bin/gotosocial", 0o755); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -86,7 +87,7 @@ func TestCertbotsFolderIsSavedWithItsLinks(t *testing.T) {
 		for n := range 2 {
 			file := fmt.Sprintf("archive/example.org/%s%d.pem", name, n+1)
 			want[file] = fmt.Sprint(name, n+1)
-			write(t, le, file, want[file])
+			testkit.Write(t, filepath.Join(le, file), want[file])
 		}
 		to := "../../archive/example.org/" + name + "2.pem"
 		link(t, le, map[string]string{"live/example.org/" + name + ".pem": to})
@@ -98,9 +99,9 @@ func TestCertbotsFolderIsSavedWithItsLinks(t *testing.T) {
 // A server that uses certbot's certificates, and an admin who named nothing more.
 func TestConfiguredLinkBringsItsFile(t *testing.T) {
 	dir, le := small(t, "WAL"), t.TempDir()
-	write(t, le, "archive/d/fullchain2.pem", "chain")
-	write(t, le, "archive/d/privkey2.pem", "key")
-	write(t, le, "archive/d/privkey1.pem", "old key")
+	testkit.Write(t, filepath.Join(le, "archive/d/fullchain2.pem"), "chain")
+	testkit.Write(t, filepath.Join(le, "archive/d/privkey2.pem"), "key")
+	testkit.Write(t, filepath.Join(le, "archive/d/privkey1.pem"), "old key")
 	link(t, le, map[string]string{
 		"live/d/fullchain.pem": "../../archive/d/fullchain2.pem",
 		"key.pem":              "live/d/privkey.pem", // a link to a link
@@ -110,8 +111,9 @@ func TestConfiguredLinkBringsItsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", fmt.Sprintf("%stls-certificate-chain: "+
+	testkit.Write(t, filepath.Join(dir, "config.yaml"), fmt.Sprintf("%stls-certificate-chain: "+
 		"%s/live/d/fullchain.pem\ntls-certificate-key: %s/key.pem\n", text, le, le))
+
 	same(t, below(t, openInstance(t, dir, instance.Options{}), le), map[string]string{
 		"live/d/fullchain.pem":     "-> ../../archive/d/fullchain2.pem",
 		"archive/d/fullchain2.pem": "chain",
@@ -124,8 +126,8 @@ func TestConfiguredLinkBringsItsFile(t *testing.T) {
 // nginx: sites-enabled/ alone is asked for.
 func TestEnabledSitesBringTheSites(t *testing.T) {
 	dir, nginx := small(t, "WAL"), t.TempDir()
-	write(t, nginx, "sites-available/gotosocial", "server {}")
-	write(t, nginx, "sites-available/other", "server {}")
+	testkit.Write(t, filepath.Join(nginx, "sites-available/gotosocial"), "server {}")
+	testkit.Write(t, filepath.Join(nginx, "sites-available/other"), "server {}")
 	link(t, nginx, map[string]string{"sites-enabled/gotosocial": nginx + "/sites-available/gotosocial"})
 	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{nginx + "/sites-enabled"}}), nginx),
 		map[string]string{
@@ -136,9 +138,9 @@ func TestEnabledSitesBringTheSites(t *testing.T) {
 
 func TestLinkWithoutAFileIsSavedAndItsFolderNamed(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
-	write(t, other, "elsewhere/deep/file", "text")
-	write(t, other, "outright/file", "text")
-	write(t, other, "in/sub/file", "text")
+	testkit.Write(t, filepath.Join(other, "elsewhere/deep/file"), "text")
+	testkit.Write(t, filepath.Join(other, "outright/file"), "text")
+	testkit.Write(t, filepath.Join(other, "in/sub/file"), "text")
 	link(t, other, map[string]string{
 		"in/folder":   "../elsewhere",
 		"in/deep":     "../elsewhere/deep/",
@@ -184,9 +186,9 @@ func TestLinkOfAnotherUserBringsOnlyFilesOfThatUser(t *testing.T) {
 		t.Skip("needs root")
 	}
 	dir, other := small(t, "WAL"), t.TempDir()
-	write(t, other, "etc/hostname", "old")
-	write(t, other, "etc/site", "site")
-	write(t, other, "theirs/file", "file")
+	testkit.Write(t, filepath.Join(other, "etc/hostname"), "old")
+	testkit.Write(t, filepath.Join(other, "etc/site"), "site")
+	testkit.Write(t, filepath.Join(other, "theirs/file"), "file")
 	link(t, other, map[string]string{
 		"etc/mtab": "hostname", "in/hostname": "../etc/hostname", "in/mtab": other +
 			"/etc/mtab", "in/sub/root's": "../../etc/site", "in/own": "../theirs/file",
@@ -234,7 +236,7 @@ func TestExtraPathWithoutATargetIsMissing(t *testing.T) {
 
 func TestUnlistableLinkIsNamedAndItsFileSaved(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
-	write(t, other, "in/file", "text")
+	testkit.Write(t, filepath.Join(other, "in/file"), "text")
 	link(t, other, map[string]string{"in/odd": "x\xff/../file", "in/two": "gone\nfile"})
 	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}}))
 	for _, name := range []string{"/in/odd", "/in/two"} {
@@ -248,8 +250,8 @@ func TestUnlistableLinkIsNamedAndItsFileSaved(t *testing.T) {
 // GoToSocial's own arrangement of releases: only a file of one is asked for.
 func TestFileBelowASavedLinkMovesToItsTarget(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
-	write(t, other, "v5/own.css", "css")
-	write(t, other, "v5/other.css", "css")
+	testkit.Write(t, filepath.Join(other, "v5/own.css"), "css")
+	testkit.Write(t, filepath.Join(other, "v5/other.css"), "css")
 	link(t, other, map[string]string{"in/current": "../v5"})
 	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other +
 		"/in/current/own.css"}}), other),
@@ -260,8 +262,8 @@ func TestFileBelowASavedLinkMovesToItsTarget(t *testing.T) {
 // the configuration has: the server finds it there on a machine without the link.
 func TestFolderOnTheWayMayBeALink(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
-	write(t, other, "disk/data/web/index.tmpl", "template")
-	write(t, other, "disk/shared.css", "css")
+	testkit.Write(t, filepath.Join(other, "disk/data/web/index.tmpl"), "template")
+	testkit.Write(t, filepath.Join(other, "disk/shared.css"), "css")
 	link(t, other, map[string]string{
 		"srv":                      "disk/data",
 		"disk/data/web/own.css":    "../../shared.css", // not where it leads from srv/web
@@ -283,13 +285,13 @@ func TestFolderOnTheWayMayBeALink(t *testing.T) {
 
 func TestLinkInAContainerLeadsWithinTheContainer(t *testing.T) {
 	dir, here := small(t, "WAL"), t.TempDir()
-	write(t, here, "archive/key1.pem", "key")
+	testkit.Write(t, filepath.Join(here, "archive/key1.pem"), "key")
 	link(t, here, map[string]string{"live/key.pem": "/certs/archive/key1.pem"})
 	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "config.yaml", string(text)+"tls-certificate-key: /certs/live/key.pem\n")
+	testkit.Write(t, filepath.Join(dir, "config.yaml"), string(text)+"tls-certificate-key: /certs/live/key.pem\n")
 	i := openServer(t, gotosocial.Server{File: dir + "/config.yaml", Paths: map[string]string{"/certs": here}},
 		instance.Options{})
 	same(t, below(t, i, here), map[string]string{"live/key.pem": "-> /certs/archive/key1.pem",
@@ -299,7 +301,8 @@ func TestLinkInAContainerLeadsWithinTheContainer(t *testing.T) {
 // The server finds by the link what a relative path starts at.
 func TestRestoredConfigurationGoesByTheLinkToIt(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "files/srv/conf/gts.yaml", "host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\n")
+	testkit.Write(t, filepath.Join(dir, "files/srv/conf/gts.yaml"),
+		"host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\n")
 	link(t, dir, map[string]string{"files/etc/gotosocial/config.yaml": "/srv/conf/gts.yaml"})
 	c, err := gotosocial.LoadRestored(os.DirFS(dir), "social.example.org")
 	if err != nil || c.File != "/etc/gotosocial/config.yaml" || c.Database() != "/etc/gotosocial/sqlite.db" {

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
@@ -17,13 +18,13 @@ import (
 // or an error with such words and such a fix.
 func connects(t *testing.T, settings, what, fix string) {
 	t.Helper()
-	v, err := openInstance(t, pgConfig(t, settings), instance.Options{}).Begin(t.Context())
+	v, err := openInstance(t, postgrestest.WriteInstance(t, settings), instance.Options{}).Begin(t.Context())
 	if what == "" {
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer v.Close()
-		if all := readAll(t, v); !strings.Contains(all["pre-data.sql"], "CREATE TABLE") ||
+		if all := postgrestest.ReadAll(t, v); !strings.Contains(all["pre-data.sql"], "CREATE TABLE") ||
 			strings.Count(all["public.no_key.copy"], "\n") != 1000 {
 			t.Errorf("read %s", all["pre-data.sql"])
 		}
@@ -40,8 +41,8 @@ func connects(t *testing.T, settings, what, fix string) {
 
 func TestTLSIsWhatTheSettingsSay(t *testing.T) {
 	s := postgrestest.Start(t)
-	pgInstance(t, s, "gotosocial")
-	plain := pgSettings(s, "gotosocial")
+	s.NewInstance(t, "gotosocial")
+	plain := s.Settings("gotosocial")
 	text := func(settings string) string {
 		return fmt.Sprintf("db-postgres-connection-string: %q\n", fmt.Sprintf("host=127.0.0.1 port=%d user=%s "+
 			"password=%s dbname=gotosocial %s", s.Port, postgrestest.Owner, s.Password, settings))
@@ -67,8 +68,9 @@ func TestTLSIsWhatTheSettingsSay(t *testing.T) {
 			authority},
 		"require, another name": {localhost + "db-tls-mode: require\ndb-tls-ca-cert: " + ca + "\n", untrusted,
 			"db-address"},
-		"enable, another name":       {localhost + "db-tls-mode: enable\n", "", ""},
-		"no authority":               {plain + "db-tls-mode: enable\n" + "db-tls-ca-cert: /nowhere\n", "", ""}, // enable asks nobody
+		"enable, another name": {localhost + "db-tls-mode: enable\n", "", ""},
+		"no authority":         {plain + "db-tls-mode: enable\n" + "db-tls-ca-cert: /nowhere\n", "", ""},
+		// enable asks nobody
 		"sslmode disable":            {text("sslmode=disable"), "refused user", "db-tls-mode to enable"},
 		"sslmode allow":              {text("sslmode=allow"), "", ""},
 		"sslmode prefer":             {text("sslmode=prefer"), "", ""},
@@ -85,7 +87,7 @@ func TestTLSIsWhatTheSettingsSay(t *testing.T) {
 // A snapshot is known to one server alone: all that reads it must go there.
 func TestOneOfSeveralServersIsRead(t *testing.T) {
 	s := postgrestest.Start(t)
-	pgInstance(t, s, "gotosocial")
+	s.NewInstance(t, "gotosocial")
 	other := postgrestest.Start(t)
 	other.NewDatabase(t, "gotosocial")
 	other.Exec(t, "postgres", "ALTER ROLE gotosocial PASSWORD '"+s.Password+"'")
@@ -100,12 +102,16 @@ func TestOneOfSeveralServersIsRead(t *testing.T) {
 	}
 	readOnly("on")
 	dir := t.TempDir()
-	write(t, dir, "passwords", fmt.Sprintf("127.0.0.1:%d:gotosocial:gotosocial:%s\n", s.Port, s.Password))
-	write(t, dir, "services",
+	testkit.Write(t, filepath.Join(dir, "passwords"), fmt.Sprintf("127.0.0.1:%d:gotosocial:gotosocial:%s\n",
+		s.Port, s.Password))
+	testkit.Write(t, filepath.Join(dir, "services"),
 		fmt.Sprintf("[theirs]\nhost=127.0.0.1\nport=%d\nuser=gotosocial\ndbname=gotosocial\nsslmode=disable\n", s.Port))
+
 	for name, text := range map[string]string{
-		"the first is not there": fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:1,127.0.0.1:%d/gotosocial?sslmode=prefer", s.Password, s.Port),
-		"the first is read-only": fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write&connect_timeout=20", s.Password, other.Port, s.Port),
+		"the first is not there": fmt.Sprintf(
+			"postgres://gotosocial:%s@127.0.0.1:1,127.0.0.1:%d/gotosocial?sslmode=prefer", s.Password, s.Port),
+		"the first is read-only": fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial"+
+			"?target_session_attrs=read-write&connect_timeout=20", s.Password, other.Port, s.Port),
 		"the first is no socket": fmt.Sprintf("host='/nowhere, localhost' port=%d user=gotosocial password=%s "+
 			"dbname=gotosocial sslmode=disable", s.Port, s.Password),
 		"settings of the session": fmt.Sprintf("host=localhost port=%d user=gotosocial password=%s "+
@@ -116,26 +122,26 @@ func TestOneOfSeveralServersIsRead(t *testing.T) {
 	} {
 		text = strings.ReplaceAll(text, ", ", ",")
 		t.Run(name, func(t *testing.T) {
-			connects(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text), "",
-				"")
+			connects(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text), "", "")
 		})
 	}
 	// One that comes back in the middle of the night is not asked.
-	text := fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write", s.Password, other.Port, s.Port)
-	v := begin(t, openInstance(t, pgConfig(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text)),
-		instance.Options{}))
+	text := fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write",
+		s.Password, other.Port, s.Port)
+	dir = postgrestest.WriteInstance(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text))
+	v := begin(t, openInstance(t, dir, instance.Options{}))
 	readOnly("off")
-	readAll(t, v)
+	postgrestest.ReadAll(t, v)
 }
 
 // pg_dump is led to our connection by a socket that is gone afterwards.
 func TestSocketForPgDumpIsRemoved(t *testing.T) {
 	s := postgrestest.Start(t)
-	dir := pgInstance(t, s, "gotosocial")
+	dir := s.NewInstance(t, "gotosocial")
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	readAll(t, v)
+	postgrestest.ReadAll(t, v)
 	r, err := v.OpenDatabase(t.Context(), "pre-data.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +149,7 @@ func TestSocketForPgDumpIsRemoved(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if left := entries(t, temp); len(left) > 0 {
+	if left := testkit.Names(t, temp); len(left) > 0 {
 		t.Errorf("%v is left", left)
 	}
 	long := filepath.Join(temp, strings.Repeat("long", 30))
@@ -156,7 +162,7 @@ func TestSocketForPgDumpIsRemoved(t *testing.T) {
 		!strings.Contains(p.Fix, "TMPDIR") {
 		t.Errorf("%v, %v", r, err)
 	}
-	if left := entries(t, long); len(left) > 0 {
+	if left := testkit.Names(t, long); len(left) > 0 {
 		t.Errorf("%v is left", left)
 	}
 }

@@ -9,10 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance"
-	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
-	"holdfast/manifest"
-	"holdfast/rebuild"
 	"holdfast/remedy"
 )
 
@@ -20,9 +17,10 @@ import (
 // found before anything is read.
 func TestUnreadableTableIsFoundAtOnce(t *testing.T) {
 	s := postgrestest.Start(t)
-	pgInstance(t, s, "gotosocial")
+	s.NewInstance(t, "gotosocial")
 	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE reader LOGIN PASSWORD '%s'", s.Password))
-	dir := pgConfig(t, strings.Replace(pgSettings(s, "gotosocial"), "db-user: gotosocial", "db-user: reader", 1))
+	dir := postgrestest.WriteInstance(t, strings.Replace(s.Settings("gotosocial"), "db-user: gotosocial",
+		"db-user: reader", 1))
 	const all = "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; " +
 		"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO reader;"
 	for _, c := range []struct{ do, what, fix string }{
@@ -55,7 +53,7 @@ func TestUnreadableTableIsFoundAtOnce(t *testing.T) {
 				t.Errorf("after %s: %v", c.do, err)
 				continue
 			}
-			readAll(t, v)
+			postgrestest.ReadAll(t, v)
 			v.Close()
 			continue
 		}
@@ -69,33 +67,12 @@ func TestUnreadableTableIsFoundAtOnce(t *testing.T) {
 	}
 }
 
-func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
-	s := postgrestest.Start(t)
-	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
-	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS "+
-		"(parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
-	from := restoredFolder(t, begin(t, i))
-	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
-	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
-		RunID: "aaaa", Verbatim: true}
-	if _, err := r.PutDatabase(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var own, all int
-	conn := s.Connect(t, "postgres", "gotosocial")
-	defer conn.Close(t.Context())
-	if err := conn.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM ONLY parent), (SELECT count(*) FROM "+
-		"parent)").Scan(&own, &all); err != nil || own != 1 || all != 100 {
-		t.Errorf("%d of %d rows, %v", own, all, err)
-	}
-}
-
 // A sequence without a use differs from a sequence that stands before its first use.
 func TestSequencesKeepTheirValues(t *testing.T) {
 	s := postgrestest.Start(t)
-	dir := pgInstance(t, s, "gotosocial")
+	dir := s.NewInstance(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SEQUENCE waiting; SELECT setval('waiting', 7, false)")
-	text, err := readFile(t.Context(), begin(t, openInstance(t, dir, instance.Options{})), "sequences.sql")
+	text, err := postgrestest.ReadFile(t.Context(), begin(t, openInstance(t, dir, instance.Options{})), "sequences.sql")
 	want := "SELECT pg_catalog.setval('public.bun_migrations_id_seq', 2, 't');\nSELECT " +
 		"pg_catalog.setval('public.unused', 1, 'f');\nSELECT pg_catalog.setval('public.waiting', 7, 'f');\n"
 	if err != nil || text != want {
@@ -103,26 +80,13 @@ func TestSequencesKeepTheirValues(t *testing.T) {
 	}
 }
 
-func TestDatabaseInUseIsSeenInThePlan(t *testing.T) {
-	s := postgrestest.Start(t)
-	r := lost(t, s)
-	r.Replace = true
-	s.Exec(t, "postgres", "ALTER DATABASE old RENAME TO gotosocial")
-	s.Connect(t, postgrestest.Owner, "gotosocial") // for the length of the test
-	for _, f := range r.Inspect(t.Context(), nil, false) {
-		if f.Subject == "database" && (!f.Refused || !strings.Contains(f.Detail, "in use by 1 connection")) {
-			t.Errorf("%+v", f)
-		}
-	}
-}
-
 func TestEncodingOfTheRoleHasNoEffect(t *testing.T) {
 	s := postgrestest.Start(t)
-	i := openInstance(t, pgInstance(t, s, "gotosocial"), instance.Options{})
-	want := restoredFolder(t, begin(t, i))
+	i := openInstance(t, s.NewInstance(t, "gotosocial"), instance.Options{})
+	want := postgrestest.RestoredFolder(t, begin(t, i))
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "ALTER ROLE CURRENT_USER SET client_encoding = 'latin1'; COMMENT "+
 		"ON TABLE accounts IS 'людí'")
-	got := restoredFolder(t, begin(t, i))
+	got := postgrestest.RestoredFolder(t, begin(t, i))
 	schema := func(folder, name string) string {
 		text, err := os.ReadFile(filepath.Join(folder, "database", name))
 		if err != nil {

@@ -92,10 +92,10 @@ func TestRootRunsTheBinaryOnlyAsTheDatabasesUser(t *testing.T) {
 
 func TestBinaryIsNotRunBesideAStrangeDatabase(t *testing.T) {
 	dir := small(t, "WAL")
-	write(t, dir, "sqlite.db", strings.Repeat("encrypted ", 1000))
+	testkit.Write(t, filepath.Join(dir, "sqlite.db"), strings.Repeat("encrypted ", 1000))
 	belongToNobody(t, dir)
 	trace := filepath.Join(t.TempDir(), "trace")
-	write(t, filepath.Dir(trace), "trace", "")
+	testkit.Write(t, filepath.Join(filepath.Dir(trace), "trace"), "")
 	if err := os.Chmod(trace, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestEndlessVersionIsIgnored(t *testing.T) {
 // script is a program in dir.
 func script(t *testing.T, dir, text string) string {
 	t.Helper()
-	write(t, dir, "gotosocial", "#!/bin/sh\n"+text+"\n")
+	testkit.Write(t, filepath.Join(dir, "gotosocial"), "#!/bin/sh\n"+text+"\n")
 	binary := filepath.Join(dir, "gotosocial")
 	if err := os.Chmod(binary, 0o755); err != nil {
 		t.Fatal(err)
@@ -169,17 +169,17 @@ func TestFactsAreWholeOrAnError(t *testing.T) {
 
 func TestMediaAreLocalOnly(t *testing.T) {
 	i := openInstance(t, small(t, "WAL"), instance.Options{})
-	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, localMedia) {
+	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, testkit.LocalMedia) {
 		t.Errorf("%q", got)
 	}
-	named, err := i.Named(t.Context(), []string{localMedia[0], "gone", "01D/attachment/original/01O.png"})
-	if err != nil || len(named) != 1 || !named[localMedia[0]] {
+	named, err := i.Named(t.Context(), []string{testkit.LocalMedia[0], "gone", "01D/attachment/original/01O.png"})
+	if err != nil || len(named) != 1 || !named[testkit.LocalMedia[0]] {
 		t.Errorf("named %v, %v", named, err)
 	}
 }
 
 func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
-	dir := fixture(t)
+	dir := testkit.RecordedSQLite.Copy(t)
 	want := slices.Sorted(maps.Keys(testkit.RecordedSQLite.Media(t)))
 	i := openInstance(t, dir, instance.Options{})
 	v := begin(t, i)
@@ -208,17 +208,9 @@ func mediaIn(t *testing.T, v vault.View) (keys []string) {
 	return keys
 }
 
-// fixture is a copy of the recorded instance.
-func fixture(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	testkit.RecordedSQLite.Unpack(t, dir)
-	return dir
-}
-
 func TestMediaStayInTheirDirectory(t *testing.T) {
 	dir := small(t, "WAL")
-	write(t, dir, "secret", "secret")
+	testkit.Write(t, filepath.Join(dir, "secret"), "secret")
 	if err := os.Symlink("../secret", filepath.Join(dir, "storage/link")); err != nil {
 		t.Fatal(err)
 	}
@@ -232,12 +224,12 @@ func TestMediaStayInTheirDirectory(t *testing.T) {
 	if _, err := i.Open(t.Context(), manifest.Media, "01B/gone"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	f, err := i.Open(t.Context(), manifest.Media, localMedia[0])
+	f, err := i.Open(t.Context(), manifest.Media, testkit.LocalMedia[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if b, _ := io.ReadAll(f); string(b) != "bytes of "+localMedia[0] {
+	if b, _ := io.ReadAll(f); string(b) != "bytes of "+testkit.LocalMedia[0] {
 		t.Errorf("%q", b)
 	}
 }
@@ -261,21 +253,21 @@ const nobody = 65534
 
 func TestAnotherUserIsRefusedWithoutATrace(t *testing.T) {
 	dir, reader := public(t, "WAL")
-	before := entries(t, dir)
+	before := testkit.Names(t, dir)
 	out := reader()
 	if !strings.Contains(out, "refused: ") || !strings.Contains(out, "fix: run Holdfast as that user: sudo -u root "+
 		"holdfast") {
 		t.Errorf("%s", out)
 	}
-	if after := entries(t, dir); !slices.Equal(after, before) {
+	if after := testkit.Names(t, dir); !slices.Equal(after, before) {
 		t.Errorf("left behind: %v, before %v", after, before)
 	}
 }
 
 func TestAnotherUserReadsBesideTheServer(t *testing.T) {
 	dir, reader := public(t, "WAL")
-	s := startServer(t, filepath.Join(dir, "sqlite.db"))
-	s.commits()
+	s := testkit.StartSQLiteWriter(t, testkit.Role("writer", filepath.Join(dir, "sqlite.db")))
+	s.Commits()
 	if out := reader(); !readWhole(out) {
 		t.Errorf("%s", out)
 	}
@@ -295,13 +287,14 @@ func TestHeaderDecidesTheJournalMode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, dir, "config.yaml", strings.Replace(string(text), "mode: "+c.mode, "mode: "+c.configured, 1))
-		before := entries(t, dir)
+		testkit.Write(t, filepath.Join(dir, "config.yaml"), strings.Replace(string(text), "mode: "+c.mode,
+			"mode: "+c.configured, 1))
+		before := testkit.Names(t, dir)
 		out := reader()
 		if refused := strings.HasPrefix(out, "refused: "); refused != (c.mode == "WAL") || !refused && !readWhole(out) {
 			t.Errorf("%s, configured %s: %s", c.mode, c.configured, out)
 		}
-		if after := entries(t, dir); !slices.Equal(after, before) {
+		if after := testkit.Names(t, dir); !slices.Equal(after, before) {
 			t.Errorf("left behind: %v, before %v", after, before)
 		}
 	}
@@ -327,34 +320,22 @@ func TestUnreadableDatabaseNamesTheUserToRunAs(t *testing.T) {
 	}
 }
 
-// public is an instance in a folder that everybody may write to, and a reader
-// that runs as nobody, with extra paths.
+// public is an instance in a folder that everybody may write to, and a reader that runs
+// as nobody, with extra paths.
 func public(t *testing.T, journal string) (dir string, reader func(extra ...string) string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	dir = small(t, journal)
-	binary := filepath.Join(t.TempDir(), "reader")
-	self, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(binary, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range []string{dir, filepath.Dir(dir), filepath.Dir(binary)} {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	program := testkit.CopySelf(t)
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		testkit.OK(t, os.Chmod(d, 0o777))
 	}
 	return dir, func(extra ...string) string {
-		cmd := exec.Command(binary, append([]string{filepath.Join(dir, "config.yaml")}, extra...)...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOLDFAST_TEST_ROLE=reader")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd := testkit.AsNobody(exec.Command(program, append([]string{filepath.Join(dir, "config.yaml")}, extra...)...))
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), testkit.RoleVariable("reader"))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Errorf("reader: %v", err)
+			out = append([]byte("error: "), out...)
 		}
 		return string(out)
 	}

@@ -57,7 +57,7 @@ var below = map[string][]string{
 
 	// These help tests and the demonstration.
 	"instance/sample":       {},
-	"instance/postgrestest": {"internal/testkit"},
+	"instance/postgrestest": {"internal/testkit", "vault"},
 	"remote/remotetest":     {"remote", "internal/testkit"},
 	"internal/testkit":      {},
 	"integration":           {},

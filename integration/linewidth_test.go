@@ -11,24 +11,15 @@ import (
 // maxColumns is the most columns of a line. A tab has four columns.
 const maxColumns = 120
 
-// wideFolders may have longer lines until somebody wraps the lines.
-var wideFolders = map[string]bool{"instance": true}
-
 func TestHouseLinesAreShort(t *testing.T) {
-	wide := map[string]int{}
 	for path, text := range sources(t, ".go", ".md") {
-		folder := filepath.Dir(strings.TrimPrefix(path, "../"))
 		if filepath.Ext(path) == ".md" {
 			text = wrappable(text)
 		}
 		number := 0
 		for line := range strings.Lines(text) {
 			number++
-			n := columns(line)
-			if n <= maxColumns {
-				continue
-			}
-			if wide[folder]++; !wideFolders[folder] {
+			if n := columns(line); n > maxColumns {
 				t.Errorf("%s:%d has %d columns, want at most %d", path, number, n, maxColumns)
 			}
 		}

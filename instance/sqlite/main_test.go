@@ -2,12 +2,8 @@ package sqlite_test
 
 import (
 	"bytes"
-	"database/sql"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	_ "modernc.org/sqlite"
@@ -19,79 +15,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testkit.Main(m, map[string]func([]string) error{"server": serve})
-}
-
-// serve commits to the database as fast as possible, each transaction to two tables.
-// The commits end with the process or with its input. serve prints their number
-// after every 50.
-func serve(args []string) error {
-	db, err := sql.Open("sqlite", "file:"+args[0]+"?_txlock=immediate&_pragma=busy_timeout(60000)"+
-		"&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
-	if err != nil {
-		return err
-	}
-	db.SetMaxOpenConns(1)
-	stop := make(chan struct{})
-	go func() { io.Copy(io.Discard, os.Stdin); close(stop) }()
-	for n := 1; ; n++ {
-		if err := commit(db); err != nil {
-			return err
-		}
-		if n%50 == 0 {
-			fmt.Println(n)
-		}
-		select {
-		case <-stop:
-			return db.Close()
-		default:
-		}
-	}
-}
-
-// commit makes one transaction. Each of the tables has the same number afterwards.
-func commit(db *sql.DB) error {
-	tx, err := db.Begin()
-	if err != nil {
-		return err
-	}
-	for _, statement := range []string{
-		"INSERT INTO debit(n, pad) SELECT n+1, hex(randomblob(900)) FROM balance",
-		"INSERT INTO credit(n) SELECT n+1 FROM balance",
-		"UPDATE balance SET n=n+1, pad=hex(randomblob(300))",
-	} {
-		if _, err := tx.Exec(statement); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-// server is another process that writes to the database.
-type server struct{ *testkit.Process }
-
-func startServer(t *testing.T, database string) server {
-	t.Helper()
-	return server{testkit.Start(t, testkit.Role("server", database))}
-}
-
-// commits waits for the next report of 50 commits.
-func (s server) commits() { s.Line() }
-
-// beyond waits until the server has made more than n commits.
-func (s server) beyond(t *testing.T, n int64) {
-	t.Helper()
-	for {
-		made, err := strconv.ParseInt(s.Line(), 10, 64)
-		testkit.OK(t, err)
-		if made > n {
-			return
-		}
-	}
+	testkit.Main(m, map[string]func([]string) error{"writer": testkit.WriteSQLite})
 }
 
 // used returns the folder of the recorded instance. Its database is in the journal
-// mode, and has the tables of [serve].
+// mode, and has the tables of [testkit.WriteSQLite].
 func used(t testing.TB, journal string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -99,10 +27,7 @@ func used(t testing.TB, journal string) (dir string) {
 	db := testkit.OpenSQLite(t, filepath.Join(dir, "sqlite.db"), "")
 	for _, statement := range []string{
 		"PRAGMA journal_mode=" + journal,
-		"CREATE TABLE debit (n INTEGER, pad TEXT)",
-		"CREATE TABLE credit (n INTEGER UNIQUE)",
-		"CREATE TABLE balance (n INTEGER, pad TEXT)",
-		"INSERT INTO balance VALUES (0, '')",
+		testkit.SQLiteTables,
 	} {
 		_, err := db.Exec(statement)
 		testkit.OK(t, err)
@@ -159,16 +84,4 @@ func readDatabase(t *testing.T, v vault.View, between func()) []byte {
 		t.Fatalf("read %d bytes, Size is %d", all.Len(), size)
 	}
 	return all.Bytes()
-}
-
-// stored opens a sound database with the bytes.
-func stored(t *testing.T, database []byte) *sql.DB {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "copy.db")
-	testkit.OK(t, os.WriteFile(path, database, 0o600))
-	db := testkit.OpenSQLite(t, path, "")
-	if ok := testkit.Query[string](t, db, "PRAGMA integrity_check"); ok != "ok" {
-		t.Fatalf("integrity_check: %s", ok)
-	}
-	return db
 }

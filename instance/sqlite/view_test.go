@@ -19,13 +19,13 @@ import (
 func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
 	dir := used(t, "WAL")
 	live := open(t, dir)
-	s := startServer(t, filepath.Join(dir, "sqlite.db"))
+	s := testkit.StartSQLiteWriter(t, testkit.Role("writer", filepath.Join(dir, "sqlite.db")))
 	start := time.Now()
 	var first, last int64
 	for range 5 {
-		s.beyond(t, last)
+		s.Beyond(t, last)
 		v := begin(t, live)
-		db := stored(t, readDatabase(t, v, s.commits))
+		db := testkit.OpenSQLiteBytes(t, readDatabase(t, v, s.Commits))
 		testkit.OK(t, v.Close())
 		debit, credit := testkit.Query[int64](t, db, "SELECT count(*) FROM debit"),
 			testkit.Query[int64](t, db, "SELECT count(*) FROM credit")
@@ -44,15 +44,15 @@ func TestViewIsOneMomentWhileTheServerWrites(t *testing.T) {
 func TestReadingChangesNoByteOfDatabaseOrLog(t *testing.T) {
 	dir := used(t, "WAL")
 	db := filepath.Join(dir, "sqlite.db")
-	s := startServer(t, db)
+	s := testkit.StartSQLiteWriter(t, testkit.Role("writer", db))
 	for range 10 {
-		s.commits()
+		s.Commits()
 	}
 	s.Kill()
 	before := [2]string{testkit.Sum(t, db), testkit.Sum(t, db+"-wal")}
 	for range 2 { // the second finds what the first left
 		v := begin(t, open(t, dir))
-		copied := stored(t, readDatabase(t, v, nil))
+		copied := testkit.OpenSQLiteBytes(t, readDatabase(t, v, nil))
 		if n := testkit.Query[int64](t, copied, "SELECT count(*) FROM credit"); n < 500 {
 			t.Errorf("%d of at least 500 commits read: the log was not", n)
 		}

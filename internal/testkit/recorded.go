@@ -28,6 +28,14 @@ var (
 	RecordedPostgres = Recorded{"postgres"}
 )
 
+// Copy unpacks the instance into a new folder.
+func (r Recorded) Copy(t testing.TB) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	r.Unpack(t, dir)
+	return dir
+}
+
 // Unpack writes the instance into dir: config.yaml, storage/, and sqlite.db or
 // gotosocial.sql. The paths in config.yaml are relative to dir.
 func (r Recorded) Unpack(t testing.TB, dir string) {

@@ -2,6 +2,8 @@ package testkit
 
 import (
 	"database/sql"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -24,4 +26,17 @@ func Query[T any](t testing.TB, db *sql.DB, query string) (value T) {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return value
+}
+
+// OpenSQLiteBytes writes the bytes of a database into a new file, checks the integrity
+// of the database, and opens the file as [OpenSQLite] does.
+func OpenSQLiteBytes(t testing.TB, database []byte) *sql.DB {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "copy.db")
+	OK(t, os.WriteFile(path, database, 0o600))
+	db := OpenSQLite(t, path, "")
+	if ok := Query[string](t, db, "PRAGMA integrity_check"); ok != "ok" {
+		t.Fatalf("integrity_check: %s", ok)
+	}
+	return db
 }

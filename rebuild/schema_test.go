@@ -1,4 +1,4 @@
-package instance_test
+package rebuild_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/rebuild"
 	"holdfast/vault"
@@ -30,16 +31,17 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 	s.ExecAs(t, postgrestest.Owner, database, "CREATE SCHEMA "+schema+"; SET search_path = "+
 		""+schema+";"+postgrestest.Schema)
 	text := s.URL(postgrestest.Owner, database) + "&search_path=" + url.PathEscape(schema)
-	i := openInstance(t, pgConfig(t, "db-postgres-connection-string: '"+text+"'\n"), instance.Options{})
-	want := sortedLines(dump(t, s, database))
+	i := openInstance(t, postgrestest.WriteInstance(t, "db-postgres-connection-string: '"+text+"'\n"),
+		instance.Options{})
+	want := postgrestest.SortedLines(s.Dump(t, database))
 	v := begin(t, i)
 	if got := v.Facts(); got.Accounts != 2 || got.Migration != "20250715095446" {
 		t.Errorf("facts %+v", got)
 	}
-	if got := slices.Collect(mediaOf(t, v)); !slices.Equal(got, localMedia) {
+	if got := slices.Collect(postgrestest.Media(t, v)); !slices.Equal(got, testkit.LocalMedia) {
 		t.Errorf("media %q", got)
 	}
-	from := restoredFolder(t, v)
+	from := postgrestest.RestoredFolder(t, v)
 
 	// By psql alone, as run.env says: in one session, or in two.
 	root, err := os.OpenRoot(from)
@@ -85,7 +87,7 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		if verbatim {
-			if got := sortedLines(dump(t, s, database)); got != want {
+			if got := postgrestest.SortedLines(s.Dump(t, database)); got != want {
 				t.Errorf("loaded\n%s\nwant\n%s", got, want)
 			}
 		} else if got := cached(t, s, database, schema); got != "01E 01M 01N" {
@@ -112,21 +114,52 @@ func cached(t *testing.T, s *postgrestest.Server, database, schema string) (ids 
 	return ids
 }
 
-func TestTablesElsewhereAreExported(t *testing.T) {
+// GoToSocial's tables are where its search_path leads, and no search_path comes
+// along.
+func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	s := postgrestest.Start(t)
-	dir := onPostgres(t, s, people(t), "gotosocial")
-	want, err := exportLive(t, dir)
-	want = must1(t, want, err)
-	s.Exec(t, "gotosocial", "ALTER SCHEMA public RENAME TO \"El Se\"; CREATE SCHEMA public; CREATE TABLE accounts "+
-		"(id int); GRANT ALL ON ALL TABLES IN SCHEMA public TO gotosocial; GRANT ALL ON SCHEMA public TO gotosocial")
-	dir = pgConfig(t, "db-postgres-connection-string: '"+s.URL(postgrestest.Owner,
-		"gotosocial")+"&search_path="+url.PathEscape(`"El Se"`)+"'\n")
-	live, err := exportLive(t, dir)
-	if must1(t, live, err) != want {
-		t.Errorf("exported\n%s\nwant\n%s", live, want)
+	s.NewDatabase(t, "gotosocial")
+	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; CREATE TABLE emojis (other int); SET "+
+		"search_path = elsewhere;"+postgrestest.Schema)
+	i := openInstance(t, postgrestest.WriteInstance(t, "db-postgres-connection-string: "+s.URL(postgrestest.Owner,
+		"gotosocial")+"&search_path=elsewhere\n"),
+		instance.Options{})
+	v := begin(t, i)
+	facts := v.Facts()
+	from := postgrestest.RestoredFolder(t, v)
+	cached := func(database string) (ids string) {
+		err := s.Connect(t, "postgres", database).QueryRow(t.Context(),
+			"SELECT string_agg(id, ' ' ORDER BY id) FROM (SELECT id FROM elsewhere.media_attachments WHERE cached "+
+				"UNION SELECT id FROM elsewhere.emojis WHERE cached) x").Scan(&ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
 	}
-	stored, err := exportStored(t, dir)
-	if must1(t, stored, err) != want {
-		t.Errorf("a snapshot exports\n%s\nwant\n%s", stored, want)
+
+	root, err := os.OpenRoot(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	restored := vault.Restored{Domain: "social.example.org", Facts: facts,
+		Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}}
+	if _, err := (&rebuild.Directory{Path: from}).Finish(t.Context(), root, restored); err != nil {
+		t.Fatal(err)
+	}
+	s.NewDatabase(t, "by_hand")
+	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
+	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "after-restore.sql"))
+	if got := cached("by_hand"); got != "01E 01M 01N" {
+		t.Errorf("by psql, cached are %q", got)
+	}
+
+	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
+	r := &rebuild.Machine{Config: i.Config(), Facts: facts, Folder: from, RunID: "aaaa"}
+	if _, err := r.PutDatabase(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := cached("gotosocial"); got != "01E 01M 01N" {
+		t.Errorf("loaded, cached are %q", got)
 	}
 }

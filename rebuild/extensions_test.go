@@ -1,4 +1,4 @@
-package instance_test
+package rebuild_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/rebuild"
 	"holdfast/remedy"
@@ -31,14 +32,16 @@ func restoredExtensions(t testing.TB, s *postgrestest.Server, database string) (
 // a database may make the others.
 func TestUnneededExtensionDoesNotEndTheLoad(t *testing.T) {
 	s := postgrestest.Start(t)
-	dir := pgInstance(t, s, "gotosocial")
-	s.Exec(t, "gotosocial", `CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION bloom;
+	dir := s.NewInstance(t, "gotosocial")
+	s.Exec(t, "gotosocial",
+		`CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE EXTENSION pg_trgm; CREATE EXTENSION bloom;
 		CREATE INDEX ON no_key USING gin (a gin_trgm_ops);
 		-- pg_depend doesn't see into the body of a function.
-		CREATE FUNCTION first(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT public.hstore('a', $1) OPERATOR(public.->) 'a' $$;
+		CREATE FUNCTION first(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT public.hstore('a',
+		  $1) OPERATOR(public.->) 'a' $$;
 		CREATE INDEX ON no_key (first(a))`)
 	i := openInstance(t, dir, instance.Options{})
-	from := restoredFolder(t, begin(t, i))
+	from := postgrestest.RestoredFolder(t, begin(t, i))
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
@@ -54,7 +57,10 @@ func TestUnneededExtensionDoesNotEndTheLoad(t *testing.T) {
 		}
 	}
 	said := strings.Join(notes, "\n")
-	for _, want := range []string{`database gotosocial: CREATE EXTENSION IF NOT EXISTS "bloom" WITH SCHEMA "public" CASCADE;`, `CREATE EXTENSION IF NOT EXISTS "pg_stat_statements"`} {
+	for _, want := range []string{
+		`database gotosocial: CREATE EXTENSION IF NOT EXISTS "bloom" WITH SCHEMA "public" CASCADE;`,
+		`CREATE EXTENSION IF NOT EXISTS "pg_stat_statements"`,
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no word of %s in\n%s", want, said)
 		}
@@ -63,10 +69,10 @@ func TestUnneededExtensionDoesNotEndTheLoad(t *testing.T) {
 
 func TestNeededExtensionNamesTheFix(t *testing.T) {
 	s := postgrestest.Start(t)
-	dir := pgInstance(t, s, "gotosocial")
+	dir := s.NewInstance(t, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION bloom; CREATE INDEX ON no_key USING bloom (b)`)
 	i := openInstance(t, dir, instance.Options{})
-	from := restoredFolder(t, begin(t, i))
+	from := postgrestest.RestoredFolder(t, begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	r := &rebuild.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
 		RunID: "aaaa", Verbatim: true}
@@ -82,12 +88,12 @@ func TestNeededExtensionNamesTheFix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, from, "database/pre-data.sql", strings.ReplaceAll(string(text), "bloom", "blossom"))
+	testkit.Write(t, filepath.Join(from, "database/pre-data.sql"), strings.ReplaceAll(string(text), "bloom", "blossom"))
 	if _, err := r.PutDatabase(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(),
 		"lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
 		t.Errorf("%v\nfix: %+v", err, p)
 	}
-	write(t, from, "database/pre-data.sql", string(text))
+	testkit.Write(t, filepath.Join(from, "database/pre-data.sql"), string(text))
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial SUPERUSER")
 	if _, err := r.PutDatabase(t.Context()); err != nil {
 		t.Fatal(err)

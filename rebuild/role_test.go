@@ -1,4 +1,4 @@
-package instance_test
+package rebuild_test
 
 import (
 	"fmt"
@@ -41,8 +41,10 @@ func local(t *testing.T) (s *postgrestest.Server, log func() string) {
 // as gives a rebuild's configuration another user.
 func as(t *testing.T, r *rebuild.Machine, s *postgrestest.Server, user, password string) {
 	t.Helper()
-	dir := pgConfig(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: %s\ndb-password: %q\n", s.Port,
+	dir := postgrestest.WriteInstance(t, fmt.Sprintf("db-address: 127.0.0.1\ndb-port: %d\ndb-user: "+
+		"%s\ndb-password: %q\n", s.Port,
 		user, password))
+
 	var err error
 	if r.Config, err = gotosocial.Load(filepath.Join(dir, "config.yaml"), nil); err == nil {
 		err = os.RemoveAll(r.Config.Storage())
