@@ -30,7 +30,7 @@ func WriteSQLite(args []string) error {
 	}
 	db.SetMaxOpenConns(1)
 	stop := make(chan struct{})
-	go func() { io.Copy(io.Discard, os.Stdin); close(stop) }()
+	go func() { _, _ = io.Copy(io.Discard, os.Stdin); close(stop) }()
 	for n := 1; ; n++ {
 		if err := commit(db); err != nil {
 			return err
