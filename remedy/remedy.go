@@ -66,9 +66,13 @@ func Is(err error, kind Kind) bool {
 type DamageError struct {
 	What     string   // such as "the database is damaged"
 	Findings []string // each piece of damage, in the words of the check
-	Lost     []string // files that can't be restored because of the damage
+	Lost     []string // files that can't be restored because of the damage; nil for damage from before the backup
 	Database bool     // the database is among the lost files
+	Err      error    // the cause, or nil
 }
 
 // Error returns What and the findings.
 func (e *DamageError) Error() string { return e.What + ": " + strings.Join(e.Findings, "; ") }
+
+// Unwrap returns the cause.
+func (e *DamageError) Unwrap() error { return e.Err }

@@ -15,6 +15,7 @@ import (
 
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
+	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/remote/remotetest"
 	"holdfast/vault"
@@ -151,7 +152,7 @@ func TestSalvageRestoresWholeFiles(t *testing.T) {
 	w.lose(victim.Object())
 	dir := filepath.Join(t.TempDir(), "out")
 	_, err := w.restore("latest", dir, vault.RestoreConfig{})
-	var damage *vault.DamageError
+	var damage *remedy.DamageError
 	if !errors.As(err, &damage) || len(damage.Lost) == 0 || damage.Database {
 		t.Fatalf("got %v", err)
 	}
@@ -172,7 +173,7 @@ func TestDamagedDatabaseIsNeverSalvaged(t *testing.T) {
 	rec := w.backup().Record
 	w.lose(rec.Packs[manifest.Database][0].Object())
 	_, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{Salvage: true})
-	var damage *vault.DamageError
+	var damage *remedy.DamageError
 	if !errors.As(err, &damage) || !damage.Database {
 		t.Fatalf("got %v", err)
 	}
@@ -295,8 +296,8 @@ func TestUnreadablePackIsNamedAndLosesOnlyItsFiles(t *testing.T) {
 			}
 			dir := filepath.Join(t.TempDir(), "out")
 			_, err := w.restore("latest", dir, vault.RestoreConfig{})
-			var damage *vault.DamageError
-			if !errors.As(err, &damage) || damage.Database || len(damage.Problems) != 1 {
+			var damage *remedy.DamageError
+			if !errors.As(err, &damage) || damage.Database || len(damage.Findings) != 1 {
 				t.Fatalf("restore: %v", err)
 			}
 			salvaged, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})

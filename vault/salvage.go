@@ -6,30 +6,14 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
-
-// DamageError lists the files that a restore could not bring back. Unwrap
-// returns [ErrDamage].
-type DamageError struct {
-	Problems []string // damaged objects, and what is wrong with each
-	Lost     []string // files that need them
-	Database bool     // the database is among the files
-}
-
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("restore: damaged packs: %d; files that need them: %d; %s",
-		len(e.Problems), len(e.Lost), strings.Join(e.Problems, "; "))
-}
-
-// Unwrap returns [ErrDamage].
-func (e *DamageError) Unwrap() error { return ErrDamage }
 
 // leaveOutDamaged removes the files that need damaged packs, if the
 // configuration asks for this. Otherwise, or if the database is damaged, the
-// result is a DamageError.
+// result is a [remedy.DamageError] with the cause [ErrDamage].
 func (r *restore) leaveOutDamaged() error {
 	r.journal.Lost = nil
 	if len(r.damaged) == 0 {
@@ -48,7 +32,11 @@ func (r *restore) leaveOutDamaged() error {
 		return r.damaged[p.Number] != nil
 	})
 	if !r.cfg.Salvage || database {
-		return &DamageError{Problems: problems, Lost: slices.Sorted(maps.Keys(hurt)), Database: database}
+		lost := slices.Sorted(maps.Keys(hurt))
+		return &remedy.DamageError{
+			What:     fmt.Sprintf("restore: damaged packs: %d; files that need them: %d", len(problems), len(lost)),
+			Findings: problems, Lost: lost, Database: database, Err: ErrDamage,
+		}
 	}
 	// A later run may find a damaged pack whole. The run then needs all packs
 	// of these files.

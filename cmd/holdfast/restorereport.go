@@ -11,7 +11,6 @@ import (
 	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/remedy"
-	"holdfast/vault"
 )
 
 // restoreResult is the result of a restore, for --json. Snapshot, To and Whole are set
@@ -73,7 +72,7 @@ func (v *restoreFlags) printPlan(t *terminal.Terminal, result *restoreResult, pl
 
 // warnLost names the files in damaged packs.
 func warnLost(t *terminal.Terminal, err error) {
-	var damage *vault.DamageError
+	var damage *remedy.DamageError
 	if errors.As(err, &damage) {
 		t.WarnEach("can't be restored: %s", damage.Lost)
 	}

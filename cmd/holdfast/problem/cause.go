@@ -13,11 +13,8 @@ import (
 
 // cause looks an error up in the table of causes.
 func cause(err error) (kind remedy.Kind, fix string) {
-	if damage := (*vault.DamageError)(nil); errors.As(err, &damage) {
-		return remedy.Damage, salvageFix(damage)
-	}
 	if damage := (*remedy.DamageError)(nil); errors.As(err, &damage) {
-		return remedy.Damage, mendFix
+		return remedy.Damage, damageFix(damage)
 	}
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
@@ -27,8 +24,11 @@ func cause(err error) (kind remedy.Kind, fix string) {
 	return remedy.Unexpected, ""
 }
 
-// salvageFix says how to restore in spite of damaged packs.
-func salvageFix(damage *vault.DamageError) string {
+// damageFix says how to restore in spite of damage.
+func damageFix(damage *remedy.DamageError) string {
+	if damage.Lost == nil {
+		return mendFix
+	}
 	rest := "or run it again with --salvage, which restores everything but the files above"
 	if damage.Database {
 		rest = "--only media,files --salvage restores the rest of this snapshot into another folder"
