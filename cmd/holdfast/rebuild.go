@@ -144,7 +144,7 @@ func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, 
 	fetched := report.Fetched
 	result.Files, result.Bytes, result.Packs = fetched.Files, fetched.Bytes, fetched.Packs
 	result.Resumed = fetched.Resumed
-	result.Missing, result.missing = fetched.Missing, snap.Record.Missing
+	result.Missing, result.missing, result.damage = fetched.Missing, snap.Record.Missing, fetched.Damage
 	result.Notes, result.Rest = report.Notes, report.Remaining
 	result.Seconds = time.Since(v.began).Seconds()
 }

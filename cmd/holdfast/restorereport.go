@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -85,7 +86,7 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 		return nil
 	}
 	if r.Rest != nil {
-		return missingFromSnapshot(t, r)
+		return cmp.Or(damagedDatabase(r), missingFromSnapshot(t, r))
 	}
 	resumed := ""
 	if r.Resumed {
@@ -99,11 +100,8 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 		}
 	}
 	t.WarnEach("damaged, left out: %s", r.Lost)
-	if r.damage != "" {
-		return &remedy.Error{Kind: remedy.Damage, What: r.damage,
-			Effect: "all files are restored; the server may not run with this database",
-			Fix: "mend the database with sqlite3's REINDEX or .recover, " +
-				"or restore an earlier snapshot into another folder"}
+	if err := damagedDatabase(r); err != nil {
+		return err
 	}
 	if len(r.Lost) > 0 {
 		return &remedy.Error{Kind: remedy.Damage,
@@ -111,6 +109,18 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 			Effect: "everything else is restored", Fix: "look for these files in another snapshot or a mirror"}
 	}
 	return missingFromSnapshot(t, r)
+}
+
+// damagedDatabase is the problem of a database that was damaged before the backup and
+// that a person wanted back as it was, or nil.
+func damagedDatabase(r *restoreResult) error {
+	if r.damage == "" {
+		return nil
+	}
+	return &remedy.Error{Kind: remedy.Damage, What: r.damage,
+		Effect: "all files are restored; the server may not run with this database",
+		Fix: "mend the database with sqlite3's REINDEX or .recover, " +
+			"or restore an earlier snapshot into another folder"}
 }
 
 // missingFromSnapshot is the problem of a snapshot with missing files, or nil.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/remedy"
 )
 
 func TestPlanWarnsOfADiskThatIsTooSmall(t *testing.T) {
@@ -17,6 +19,18 @@ func TestPlanWarnsOfADiskThatIsTooSmall(t *testing.T) {
 		const want = "! the disk of /disk has room for 1.0 MiB, and the restore needs 4.0 EiB"
 		if got := strings.Contains(out.String(), want); got != warns {
 			t.Errorf("%q", out.String())
+		}
+	}
+}
+
+// --verbatim restores a damaged database as it was. The exit code tells, whether the
+// instance came back onto this machine or into a folder.
+func TestDamagedDatabaseOfAVerbatimRestoreIsReported(t *testing.T) {
+	for _, rest := range [][]string{nil, {"start GoToSocial"}} {
+		err := printRestore(terminal.New(os.Stdin, io.Discard, io.Discard),
+			&restoreResult{damage: "the database is damaged", Rest: rest})
+		if !remedy.Is(err, remedy.Damage) {
+			t.Errorf("rest %q: %v", rest, err)
 		}
 	}
 }
