@@ -40,7 +40,7 @@ func (h Home) CheckConfig(ctx context.Context, o Observer, report func(Check)) e
 	report(Check{Name: "host key", Detail: detail, Err: err})
 	if len(c.Remotes) == 0 {
 		report(Check{Name: "remote", Err: &remedy.Error{Kind: remedy.Setting, What: h.ConfigFile + " names no remote",
-			Fix: "add one under remotes"}})
+			Fix: "add a remote under remotes"}})
 	}
 	for _, r := range c.Remotes {
 		detail, err := h.checkRemote(ctx, c, r, o)
@@ -53,7 +53,7 @@ func (h Home) CheckConfig(ctx context.Context, o Observer, report func(Check)) e
 func checkPath(theirs, ours string) (detail string, err error) {
 	if _, err := os.Stat(ours); err != nil {
 		return "", &remedy.Error{Kind: remedy.Setting, What: "the container's " + theirs, Err: err,
-			Fix: "correct instance.paths: which folder of this machine is it?"}
+			Fix: "correct instance.paths: name the place of " + theirs + " on this machine"}
 	}
 	return theirs + " is " + ours + " here", nil
 }
@@ -66,8 +66,8 @@ func (h Home) checkHost(domain string, o Observer) (detail string, err error) {
 	}
 	if domain != "" && host.Instance != domain {
 		return "", &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("the key is for %s, the instance is %s", host.Instance, domain),
-			Fix:  "name the right --state folder"}
+			What: fmt.Sprintf("the host key belongs to %s, but the instance is %s", host.Instance, domain),
+			Fix:  "name the state folder of this instance by --state"}
 	}
 	info, err := os.Stat(h.State)
 	if err == nil && info.Mode().Perm()&fs.FileMode(0o007) != 0 {
@@ -95,7 +95,7 @@ func (h Home) checkRemote(ctx context.Context, c *Config, r RemoteConfig, o Obse
 	defer repo.Close()
 	// The warning comes late: the driver refuses a URL with a secret in it.
 	if unpinned && !l.Pin.IsZero() {
-		o.warn("%s is not pinned: write it as %s", l.URL, l.Pinned(l.Pin))
+		o.warn("the URL %s has no pin: write %s", l.URL, l.Pinned(l.Pin))
 	}
 	for _, w := range repo.Warnings {
 		o.warn("%s", w)

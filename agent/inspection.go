@@ -55,7 +55,7 @@ func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspec
 	}
 	if found.Facts.GoToSocial == "" {
 		_, err := i.AskVersion(ctx)
-		o.warn("snapshots won't say which version of GoToSocial they need: %v", err)
+		o.warn("snapshots will not record the version of GoToSocial: %v", err)
 	}
 	return found, nil
 }

@@ -76,8 +76,8 @@ func (s *SetUp) Close() error {
 func (s *SetUp) checkNew() error {
 	if left := s.home.SetupFiles(); len(left) > 0 {
 		there := refuseExisting(left...)
-		there.Fix = "if this host is set up, use it: holdfast backup; " +
-			"for another instance name other files by -c and --state; " + StartOver(left)
+		there.Fix = "if this host is set up, run holdfast backup; " +
+			"for another instance, name other files by -c and --state; " + StartOver(left)
 		return there
 	}
 	if s.cfg.KitFile != "" {
@@ -103,7 +103,7 @@ func (s *SetUp) find() error {
 		}
 		return &remedy.Error{Kind: remedy.Setting,
 			What: "this machine has several GoToSocial servers: " + strings.Join(names, ", "),
-			Fix:  "name the one to back up, by --unit UNIT or --gotosocial CONFIG"}
+			Fix:  "name the server to back up by --unit UNIT or --gotosocial CONFIG"}
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (s *SetUp) inspect(ctx context.Context) error {
 	s.Instance, err = c.inspect(ctx, s.home.State, s.cfg.Observer)
 	if err != nil && s.Instance.config == nil && !c.Instance.isNamed() {
 		return &remedy.Error{Kind: remedy.Setting,
-			What: "no systemd unit runs GoToSocial's server, and no usual place holds its configuration", Err: err,
+			What: "no systemd unit runs GoToSocial's server, and init found no configuration file", Err: err,
 			Fix: "name its configuration file by --gotosocial, its unit by --unit, " +
 				"or its container's environment file by --env-file"}
 	}
@@ -150,7 +150,8 @@ func (s *SetUp) checkWritable() error {
 		if err := disk.CheckCreatable(need.path); err != nil {
 			return &remedy.Error{Err: err,
 				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
-				Fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s",
+				Fix: fmt.Sprintf("as root, make the folder for this user (install -d -m 700 -o %d %s); "+
+					"or name another folder by %s",
 					os.Geteuid(), need.path, need.flag)}
 		}
 	}
@@ -164,8 +165,9 @@ func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 		return "", err
 	}
 	if !s.location.Pin.IsZero() {
-		return "", &remedy.Error{Kind: remedy.Setting, What: "the URL carries a pin: that repository exists already",
-			Fix: "leave out the pin to make a new repository elsewhere"}
+		return "", &remedy.Error{Kind: remedy.Setting,
+			What: "the URL has a pin (#hf1…), the ID of an existing repository",
+			Fix: "name a new folder or prefix, without a pin"}
 	}
 	if s.store, err = remote.Create(ctx, s.location.URL, s.location.Remote); err != nil {
 		return "", RemoteError(err)
@@ -215,8 +217,8 @@ func (s *SetUp) Publish(ctx context.Context, owners []seal.Owner) (*SetUpReport,
 		undo()
 		if errors.Is(err, vault.ErrRefused) {
 			return nil, &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "nothing was changed",
-				Fix: "choose another prefix or folder; if an interrupted init left this, " +
-					"and no backup ever went there, empty it"}
+				Fix: "choose another prefix or folder; if an interrupted init left these objects, " +
+					"and the place holds no backup, delete them"}
 		}
 		return nil, err
 	}

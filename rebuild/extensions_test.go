@@ -78,7 +78,7 @@ func TestNeededExtensionNamesTheFix(t *testing.T) {
 		RunID: "aaaa", Verbatim: true}
 	_, err := r.PutDatabase(t.Context())
 	var p *remedy.Error
-	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") ||
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "lacks the right to make objects of the schema") ||
 		!strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
 		t.Fatalf("%v\nfix: %+v", err, p)
 	}
@@ -90,7 +90,7 @@ func TestNeededExtensionNamesTheFix(t *testing.T) {
 	}
 	testkit.Write(t, filepath.Join(from, "database/pre-data.sql"), strings.ReplaceAll(string(text), "bloom", "blossom"))
 	if _, err := r.PutDatabase(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(),
-		"lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
+		"lacks software that the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
 		t.Errorf("%v\nfix: %+v", err, p)
 	}
 	testkit.Write(t, filepath.Join(from, "database/pre-data.sql"), string(text))

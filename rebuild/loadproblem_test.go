@@ -21,7 +21,7 @@ func TestLoadThatMayNotMakeADatabaseSaysWhoMay(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial NOCREATEDB")
-	fails(t, r, "may not make a database", "as root on PostgreSQL's machine")
+	fails(t, r, "has no right to create a database", "as root on PostgreSQL's machine")
 	// One in the way that is another's can't be renamed, and the plan says so.
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial CREATEDB")
 	s.Exec(t, "postgres", "CREATE DATABASE gotosocial")

@@ -186,7 +186,7 @@ func TestEmptyDatabaseInTheWayIsRenamedAndMayGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"was empty; it is now called " + name + ", and you can drop it: DROP DATABASE \"" + name + `"`,
+		"was empty and is now called " + name + "; you can drop it: DROP DATABASE \"" + name + `"`,
 		`is now called gotosocial_before_that; once you miss nothing`,
 	} {
 		if !strings.Contains(rest, want) {

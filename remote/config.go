@@ -76,7 +76,7 @@ func newDriver(rawURL string, cfg Config) (driver, error) {
 		case "dir":
 			u, err := url.Parse(rawURL)
 			if err != nil || u.Host != "" || u.RawQuery != "" || !strings.HasPrefix(rest, "/") {
-				return nil, errors.New("open remote: not of the form dir:///PATH")
+				return nil, errors.New("open remote: the URL does not have the form dir:///PATH")
 			}
 			return newDirectory(u.Path)
 		case "s3", "s3+http":

@@ -31,7 +31,7 @@ func completionCommand(a *app) *cobra.Command {
 			case "fish":
 				return cmd.Root().GenFishCompletion(a.term.Out, true)
 			}
-			return problem.Usage(fmt.Errorf("no completion for %s", args[0]), "name bash, zsh or fish")
+			return problem.Usage(fmt.Errorf("no completion for the shell %s", args[0]), "name bash, zsh or fish")
 		},
 	}
 }

@@ -20,13 +20,13 @@ func configCommand(a *app) *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "check",
-			Short: "Try everything that the configuration names",
+			Short: "Try the instance, the paths, the host key and the storage of the configuration",
 			Args:  cobra.NoArgs,
 			RunE:  func(cmd *cobra.Command, _ []string) error { return checkConfig(cmd.Context(), a) },
 		},
 		&cobra.Command{
 			Use:   "show",
-			Short: "Show the configuration and GoToSocial's, with where each value comes from",
+			Short: "Show every setting of Holdfast and of GoToSocial, with its origin",
 			Args:  cobra.NoArgs,
 			RunE:  func(*cobra.Command, []string) error { return showConfig(a) },
 		},
@@ -58,7 +58,7 @@ func checkConfig(ctx context.Context, a *app) error {
 	if err != nil || first == nil {
 		return err
 	}
-	return &remedy.Error{Kind: first.Kind, What: units.Count(failed, "check") + " failed", Fix: "see above"}
+	return &remedy.Error{Kind: first.Kind, What: units.Count(failed, "check") + " failed", Fix: "follow the fixes above"}
 }
 
 // printCheck prints the outcome of a check, and returns a failure.

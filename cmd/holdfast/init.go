@@ -40,9 +40,10 @@ and Holdfast's configuration file.
 REMOTE is a folder (/PATH) or s3://ENDPOINT/BUCKET/PREFIX.
 
 Without --gotosocial, --unit and --env-file, init looks for the instance: for a
-systemd unit that runs "gotosocial server start", then for a configuration in the
-usual places. For a server in a container, give --env-file, --path and, if the
-container has a configuration file, --gotosocial.
+systemd unit that runs "gotosocial server start", then for config.yaml in
+/gotosocial, or in gotosocial/ below /etc, /opt, /srv or /var/lib. For a server
+in a container, give --env-file, --path and, if the container has a
+configuration file, --gotosocial.
 
 Without --owner, init makes an identity and writes it into a recovery kit. A
 restore needs the bucket and this kit: print it.`,
@@ -64,26 +65,27 @@ func (v *initFlags) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
 func (v *initFlags) define(cmd *cobra.Command) {
 	f := cmd.Flags()
 	i := &v.config.Instance
-	f.StringVar(&i.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
-	f.StringVar(&i.Unit, "unit", "", "the systemd `UNIT` of GoToSocial's server, by name or file")
-	f.StringVar(&i.EnvFile, "env-file", "", "the environment `FILE` of GoToSocial's container")
+	f.StringVar(&i.GoToSocial, "gotosocial", "", "read GoToSocial's settings from its configuration `FILE`")
+	f.StringVar(&i.Unit, "unit", "", "read GoToSocial's settings from its systemd `UNIT`, named by name or file")
+	f.StringVar(&i.EnvFile, "env-file", "", "read GoToSocial's settings from the container's environment `FILE`")
 	f.StringArrayVar(&v.paths, "path", nil,
-		"a path of GoToSocial's container, and its path on this machine, as `THEIRS=OURS`; may be repeated")
+		"map a container's path to its path on this machine: `THEIRS=OURS`; may be repeated")
 	f.StringVar(&i.WorkingDir, "working-dir", "",
-		"the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
-	f.StringVar(&i.Binary, "binary", "", "GoToSocial's program `FILE` (default: found)")
-	f.StringArrayVar(&i.Extra, "extra", nil, "another `PATH` to back up; may be repeated")
+		"the server's working folder is `DIR`; relative paths in GoToSocial's configuration start there")
+	f.StringVar(&i.Binary, "binary", "",
+		"ask `FILE`, GoToSocial's program, for its version (default: the unit's program, else from PATH)")
+	f.StringArrayVar(&i.Extra, "extra", nil, "also back up `PATH`; may be repeated")
 	f.StringArrayVar(&v.owners, "owner", nil,
-		"a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
+		"let `RECIPIENT` restore: age1… or an ssh public key; may be repeated")
 	f.StringVar(&v.kit, "kit", "", "write the recovery kit to `FILE` (default: ./holdfast-kit-DOMAIN.txt)")
-	commandline.PassphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
+	commandline.PassphraseFlag(cmd, &v.passphrase, "let a passphrase restore too")
 	f.BoolVar(&v.keepIdentity, "keep-identity", false,
-		"leave the identity on this host too, for drills: a thief of the host can then read every snapshot")
+		"leave the identity on this host too, for drills; a thief of the host can then read every snapshot")
 	f.StringVar(&v.accessKey, "access-key", "",
-		"where the S3 access key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+		"read the S3 access key from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
 	f.StringVar(&v.secretKey, "secret-key", "",
-		"where the S3 secret key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
-	f.StringVar(&v.remote().Region, "region", "", "the S3 `REGION`, if the name of the endpoint does not tell")
+		"read the S3 secret key from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.StringVar(&v.remote().Region, "region", "", "the bucket is in `REGION` (default: found in the endpoint's name)")
 }
 
 // initResult is the result of init, for --json.
@@ -197,12 +199,12 @@ func (v *initFlags) passphraseOwner(ctx context.Context, t *terminal.Terminal) (
 		return owner, err
 	}
 	if v.passphrase == commandline.AskPassphrase {
-		again, err := unlock.AskSecret(ctx, t, "The same again: ")
+		again, err := unlock.AskSecret(ctx, t, "Repeat the passphrase: ")
 		if err != nil {
 			return owner, err
 		}
 		if again != passphrase {
-			return owner, problem.Usage(errors.New("the two passphrases differ"), "try again")
+			return owner, problem.Usage(errors.New("the two passphrases differ"), "run the command again")
 		}
 	}
 	if owner, err = seal.PassphraseOwner(passphrase); err != nil {

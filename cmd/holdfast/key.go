@@ -51,7 +51,7 @@ reaches the server.`,
 // newKey makes an identity in a new file.
 func newKey(a *app, file string, create func() (identity, recipient string, err error)) error {
 	if file == "" {
-		return problem.Usage(errors.New("no file given for the identity"), "-o FILE")
+		return problem.Usage(errors.New("the identity needs a file"), "name a new file by -o FILE")
 	}
 	if err := agent.CheckNew(file); err != nil {
 		return err

@@ -102,17 +102,17 @@ func (c *Config) InBucket() bool { return c.Get("storage-backend") == "s3" }
 
 // relative returns the fix for a path that does not exist.
 func (c *Config) relative(key string) string {
-	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s "+
-		"(instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
+	return fmt.Sprintf("correct %s; a relative path starts at the server's working folder, here %s "+
+		"(instance.working_dir); instance.paths maps the paths of a container", key, c.WorkingDir)
 }
 
 // PathError explains an error of opening the file or folder that a setting names.
 func (c *Config) PathError(what, key string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return &remedy.Error{Kind: remedy.Source, What: "can't read the " + what, Err: err,
-			Fix: "run Holdfast as root or as its user"}
+			Fix: "run Holdfast as root or as the file's user"}
 	}
-	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: c.relative(key)}
+	return &remedy.Error{Kind: remedy.Source, What: "can't find the " + what, Err: err, Fix: c.relative(key)}
 }
 
 // Absolute returns the path on this machine for a path of the configuration. For ""

@@ -23,7 +23,7 @@ func (c *Config) Check() error {
 	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
 		return &remedy.Error{Kind: remedy.Setting,
 			What: fmt.Sprintf("host %q is not a subdomain of account-domain %q", host, account),
-			Fix:  "give Holdfast the configuration that the server runs with"}
+			Fix:  "correct host and account-domain, or give Holdfast the configuration that the server reads"}
 	}
 	switch engine := c.Engine(); engine {
 	case SQLite:
@@ -36,7 +36,7 @@ func (c *Config) Check() error {
 		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type",
 			Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
 	default:
-		return &remedy.Error{Kind: remedy.Setting, Fix: "correct db-type",
+		return &remedy.Error{Kind: remedy.Setting, Fix: "set db-type to sqlite or postgres",
 			What: fmt.Sprintf("db-type %q is neither sqlite nor postgres", engine)}
 	}
 	switch backend := c.Get("storage-backend"); backend {
@@ -49,7 +49,7 @@ func (c *Config) Check() error {
 	case "s3":
 		return c.CheckBucket()
 	default:
-		return &remedy.Error{Kind: remedy.Setting, Fix: "correct storage-backend",
+		return &remedy.Error{Kind: remedy.Setting, Fix: "set storage-backend to local or s3",
 			What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend)}
 	}
 }
@@ -66,7 +66,7 @@ func (c *Config) CheckBucket() error {
 	}
 	tls := c.Get("storage-s3-use-ssl")
 	if _, err := strconv.ParseBool(tls); err != nil {
-		return &remedy.Error{Kind: remedy.Setting, Fix: "correct storage-s3-use-ssl",
+		return &remedy.Error{Kind: remedy.Setting, Fix: "set storage-s3-use-ssl to true or false",
 			What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor false", tls)}
 	}
 	return nil

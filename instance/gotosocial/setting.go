@@ -47,7 +47,7 @@ func (s Setting) From() string {
 	return string(s.Origin.Kind)
 }
 
-// Secret reports whether nobody may see the value.
+// Secret reports whether the value is a secret.
 func (s Setting) Secret() bool {
 	for _, word := range []string{"password", "secret", "access-key", "connection-string", "token"} {
 		if strings.Contains(s.Key, word) {

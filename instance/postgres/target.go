@@ -49,7 +49,7 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	if err != nil && d.isLocal() && len(client.Programs("postgres")) == 0 {
 		return nil, &remedy.Error{
 			Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
-			Fix: "apt install postgresql, or what your distribution calls it, of at least the version that the " +
+			Fix: "apt install postgresql, or your distribution's package, of at least the version that the " +
 				"instance ran on: " + facts.Server,
 		}
 	}

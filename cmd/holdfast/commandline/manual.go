@@ -18,7 +18,7 @@ func WriteManual(w io.Writer, root *cobra.Command, version string) {
 	fmt.Fprintf(w, ".SH SYNOPSIS\n.B holdfast\n.I command\n[flags]\n.SH DESCRIPTION\n%s\n", prose(root.Long))
 	fmt.Fprintln(w, ".SH COMMANDS")
 	commandPages(w, root)
-	fmt.Fprintln(w, ".SH GLOBAL FLAGS\nHOLDFAST_NAME in the environment stands for a flag --name that is left out.")
+	fmt.Fprintln(w, ".SH GLOBAL FLAGS\nThe variable HOLDFAST_NAME stands for a missing flag --name.")
 	flags(w, root.PersistentFlags())
 	fmt.Fprintln(w, ".SH EXIT STATUS")
 	fmt.Fprintf(w, ".TP\n.B 0\nsuccess\n")
@@ -75,7 +75,7 @@ func prose(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// roff escapes markup: backslashes, hyphens, and a dot or quote at the begin of a
+// roff escapes markup: backslashes, hyphens, and a dot or quote at the start of a
 // line.
 func roff(text string) string {
 	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")

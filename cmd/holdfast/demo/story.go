@@ -82,7 +82,7 @@ func (d *Story) Run(ctx context.Context) error {
 	if result.Night, err = d.night(ctx); err != nil {
 		return err
 	}
-	d.Term.Say("   Of %s it stores %s, %.0f %%: new data only. That took %s.",
+	d.Term.Say("   Of %s this backup stores only the new data: %s, %.0f %%, in %s.",
 		units.Size(result.Night.Bytes), units.Size(result.Night.Stored),
 		100*float64(result.Night.Stored)/float64(result.Night.Bytes), seconds(result.Night.Seconds))
 	if err := d.verify(ctx); err != nil {
@@ -94,7 +94,7 @@ func (d *Story) Run(ctx context.Context) error {
 	}
 	result.Seconds = time.Since(began).Seconds()
 	d.Term.Result = result
-	d.Term.Say("\n✓ Every byte is back. That took %s.", units.Duration(time.Since(began)))
+	d.Term.Say("\n✓ Every byte is back. The demo took %s.", units.Duration(time.Since(began)))
 	return nil
 }
 

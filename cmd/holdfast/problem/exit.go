@@ -17,11 +17,11 @@ var Exits = []struct {
 	Code  int
 	Means string
 }{
-	{remedy.Unexpected, exitUnexpected, "something unexpected"},
+	{remedy.Unexpected, exitUnexpected, "an unexpected error"},
 	{remedy.Setting, 2, "the command line or the configuration is wrong"},
-	{remedy.Incomplete, 3, "saved, restored or exported, but incomplete: something could not be read"},
+	{remedy.Incomplete, 3, "saved, restored or exported, but incomplete: some files could not be read"},
 	{remedy.NoRepository, 10, "the remote holds no repository"},
-	{remedy.Busy, 11, "another holdfast is at work there"},
+	{remedy.Busy, 11, "another Holdfast is at work"},
 	{remedy.WrongKey, 12, "wrong or missing key"},
 	{remedy.Credentials, 13, "the storage refused the credentials"},
 	{remedy.Unreachable, 14, "the storage could not be reached"},

@@ -46,7 +46,7 @@ func Explain(ctx context.Context, err error) *remedy.Error {
 	}
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return &remedy.Error{Kind: remedy.Interrupted, What: "interrupted", Effect: problem.Effect,
-			Fix: "run it again: the next run continues the work"}
+			Fix: "run the command again: the next run continues the work"}
 	}
 	kind, fix := cause(err)
 	if isMoreExact(kind, problem.Kind) {

@@ -30,8 +30,8 @@ type Flags struct {
 // Define defines the flags.
 func (u *Flags) Define(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&u.File, "identity", "",
-		"`FILE` with an owner's identity, such as the recovery kit; - to type the key")
-	commandline.PassphraseFlag(cmd, &u.Passphrase, "an owner's passphrase")
+		"read an owner's identity from `FILE`, such as the recovery kit; with -, type the key")
+	commandline.PassphraseFlag(cmd, &u.Passphrase, "use an owner's passphrase")
 }
 
 // Identities returns the owner's identities, and the repository in the header of the
@@ -39,7 +39,7 @@ func (u *Flags) Define(cmd *cobra.Command) {
 func (u Flags) Identities(ctx context.Context, t *terminal.Terminal) ([]seal.Identity, seal.RepositoryID, error) {
 	if u.Passphrase != "" && u.File != "" {
 		return nil, seal.RepositoryID{}, problem.Usage(errors.New("--identity and --passphrase exclude each other"),
-			"leave one out; the passphrase of a locked identity is asked for")
+			"leave one of them out; Holdfast asks for the passphrase of a locked identity")
 	}
 	if u.Passphrase != "" {
 		passphrase, err := ReadPassphrase(ctx, t, u.Passphrase, "Passphrase: ")
@@ -51,9 +51,9 @@ func (u Flags) Identities(ctx context.Context, t *terminal.Terminal) ([]seal.Ide
 	}
 	if u.File == "" {
 		return nil, seal.RepositoryID{}, &remedy.Error{Kind: remedy.WrongKey,
-			What: "no identity given: this command needs the identity of an owner",
-			Fix: "--identity FILE with the recovery kit, or --identity - to type the key that starts with " +
-				"AGE-SECRET-KEY-1"}
+			What: "this command needs the identity of an owner",
+			Fix: "add --identity FILE, with the recovery kit as FILE; or add --identity -, and type the key " +
+				"that starts with AGE-SECRET-KEY-1"}
 	}
 	text, err := identityText(ctx, t, u.File)
 	if err != nil {
@@ -100,7 +100,7 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 func badIdentity(err error) error {
 	return problem.Usage(fmt.Errorf("read identity: %w", err),
 		"name a file that this user can read: the recovery kit, or the file that holdfast key new wrote; "+
-			"or use --identity - to type the key")
+			"or add --identity -, and type the key")
 }
 
 // joinTyped joins a key that a person typed from paper, in groups and over several
@@ -140,11 +140,11 @@ func ReadPassphrase(ctx context.Context, t *terminal.Terminal, from, question st
 	if !s.Valid() {
 		return "", problem.Usage(errors.New("--passphrase holds a passphrase itself, "+
 			"which other users see in the list of processes"),
-			"give --passphrase alone to be asked, or --passphrase=file:PATH")
+			"write --passphrase alone, and Holdfast asks; or write --passphrase=file:PATH")
 	}
 	value, err := s.Read(ctx, agent.Observer{Warn: func(text string) { t.Warn("%s", text) }})
 	if err != nil {
-		return "", problem.Usage(err, "correct --passphrase, or the secret that it names")
+		return "", problem.Usage(err, "correct --passphrase, or the place that it names")
 	}
 	return value, nil
 }
@@ -154,7 +154,7 @@ func AskSecret(ctx context.Context, t *terminal.Terminal, question string) (stri
 	if !t.Interactive() {
 		return "", &remedy.Error{Kind: remedy.WrongKey,
 			What: "a passphrase is needed, and there is no terminal to ask for it",
-			Fix:  "run it on a terminal, or use an identity without a passphrase"}
+			Fix:  "run the command on a terminal, or use an identity without a passphrase"}
 	}
 	return t.AskSecret(ctx, question)
 }
