@@ -14,10 +14,10 @@ func TestOpenByURL(t *testing.T) {
 	here, err := filepath.Abs("backup")
 	testkit.OK(t, err)
 	for rawURL, want := range map[string]string{
-		"/srv/backup":                           "dir:///srv/backup",
-		"/srv/my backup/":                       "dir:///srv/my%20backup",
-		"./backup":                              "dir://" + here,
-		"dir:///srv/my%20backup":                "dir:///srv/my%20backup",
+		"/srv/backup":                           "/srv/backup",
+		"/srv/my backup/":                       "/srv/my backup",
+		"./backup":                              here,
+		"dir:///srv/my%20backup":                "/srv/my backup",
 		"s3://fsn1.your-objectstorage.com/b01":  "s3://fsn1.your-objectstorage.com/b01",
 		"s3://s3.example.org/b01/example.org/":  "s3://s3.example.org/b01/example.org",
 		"s3+http://127.0.0.1:9000/b01/a/b":      "s3+http://127.0.0.1:9000/b01/a/b",

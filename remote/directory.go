@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -52,9 +51,7 @@ func newDirectory(p string) (*directory, error) {
 // ready adds no retries: a local file system would fail again.
 func (d *directory) ready() Store { return d }
 
-func (d *directory) String() string {
-	return (&url.URL{Scheme: "dir", Path: filepath.ToSlash(d.path)}).String()
-}
+func (d *directory) String() string { return d.path }
 
 func (d *directory) Close() error { return nil }
 
@@ -64,7 +61,7 @@ func (d *directory) create(context.Context) error {
 	err := os.Mkdir(d.path, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("create %s: %w: folder %s does not exist", d, ErrNotMounted, filepath.Dir(d.path))
+			return fmt.Errorf("create %s: %w", d, missing(filepath.Dir(d.path)))
 		}
 		return d.fail("create", d.path, err)
 	}
@@ -120,7 +117,7 @@ func (d *directory) mounted(root *os.Root) error {
 	}
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err == nil && len(entries) == 0 {
-		err = fmt.Errorf("%w: folder %s is empty", ErrNotMounted, d.path)
+		err = &trouble{fmt.Sprintf("folder %s is empty", d.path), ErrNotMounted}
 	}
 	return err
 }
@@ -186,7 +183,7 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 	return func(yield func(Object, error) bool) {
 		root, err := d.root()
 		if err != nil {
-			yield(Object{}, fmt.Errorf("list: %w", err))
+			yield(Object{}, d.fail("list", prefix, err))
 			return
 		}
 		defer root.Close()
@@ -257,14 +254,18 @@ func (d *directory) root() (*os.Root, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: %w", ErrRights, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: folder %s does not exist", ErrNotMounted, d.path)
+		return nil, missing(d.path)
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
+// missing is the error of a folder that does not exist.
+func missing(folder string) error {
+	return &trouble{fmt.Sprintf("folder %s does not exist", folder), ErrNotMounted}
+}
+
 // fail adds verb, name and cause to an error; nil stays nil.
 func (d *directory) fail(verb, name string, err error) error {
-	what := strings.TrimSpace(verb + " " + name) // a list of all objects has no name
 	var meaning error
 	var errno syscall.Errno
 	errors.As(err, &errno)
@@ -282,9 +283,9 @@ func (d *directory) fail(verb, name string, err error) error {
 	case err == nil:
 		return nil
 	case meaning != nil:
-		return fmt.Errorf("%s: %w: %w", what, meaning, err)
+		return fmt.Errorf("%s%w: %w", action(verb, name), meaning, err)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s%w", action(verb, name), err)
 }
 
 // makeFolder makes a folder in root, durably.

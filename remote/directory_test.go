@@ -50,6 +50,9 @@ func TestUnmountedDirectoryRefusesEveryCall(t *testing.T) {
 	for _, err := range s.List(t.Context(), "") {
 		listErr = err
 	}
+	if want := "folder " + missing + " does not exist"; listErr.Error() != want {
+		t.Errorf("List = %q, want %q", listErr, want)
+	}
 	deleteErr := s.(Pruner).Delete(t.Context(), name("x"))
 	for verb, err := range map[string]error{"Get": getErr, "List": listErr, "Delete": deleteErr} {
 		if !errors.Is(err, ErrUnreachable) || errors.Is(err, fs.ErrNotExist) {

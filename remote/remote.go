@@ -6,7 +6,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -43,7 +42,8 @@ type Store interface {
 	// the objects before the error are not the whole list.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 
-	// String returns the remote's URL without secrets, for messages.
+	// String returns the remote's URL without secrets, or the path of a directory, for
+	// messages.
 	String() string
 
 	// Close releases connections.
@@ -60,13 +60,32 @@ type Pruner interface {
 
 // Causes of a remote's errors. The command line has an exit code for each.
 var (
-	ErrCredentials = errors.New("storage refused the credentials")
-	ErrUnreachable = errors.New("storage unreachable")
-	ErrFull        = errors.New("storage full")
+	ErrCredentials = errors.New("the storage refused the credentials")
+	ErrUnreachable = errors.New("the storage is unreachable")
+	ErrFull        = errors.New("the storage is full")
 	ErrNoBucket    = errors.New("no such bucket")
 
 	// Causes in a directory need fixes of their own. Each wraps a cause above.
-	ErrRights     = fmt.Errorf("no right to the folder: %w", ErrCredentials)
-	ErrNotMounted = fmt.Errorf("folder missing or empty: %w", ErrUnreachable)
-	ErrReadOnly   = fmt.Errorf("folder on a read-only disk: %w", ErrUnreachable)
+	ErrRights     = error(&trouble{"this user has no right to the folder", ErrCredentials})
+	ErrNotMounted = error(&trouble{"the folder is missing or empty", ErrUnreachable})
+	ErrReadOnly   = error(&trouble{"the folder is on a read-only disk", ErrUnreachable})
 )
+
+// trouble is an error with a cause. The text names the trouble without the cause.
+type trouble struct {
+	text  string
+	cause error
+}
+
+func (t *trouble) Error() string { return t.text }
+
+func (t *trouble) Unwrap() error { return t.cause }
+
+// action starts an error with verb and name. The caller of a List of all objects names
+// the store, so such an error gets no start.
+func action(verb, name string) string {
+	if name == "" {
+		return ""
+	}
+	return verb + " " + name + ": "
+}

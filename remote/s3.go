@@ -27,18 +27,18 @@ const setKeys = "set access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SEC
 func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	// The check precedes url.Parse: a secret with a '/' would end up in the path.
 	if strings.Contains(rawURL, "@") {
-		return nil, errors.New("open remote: an s3 URL holds no keys and no '@': " + setKeys)
+		return nil, errors.New("open remote: an S3 URL must hold no keys and no '@': " + setKeys)
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.RawQuery != "" {
-		return nil, errors.New("open remote: not of the form s3://ENDPOINT/BUCKET/PREFIX")
+		return nil, errors.New("open remote: the URL does not have the form s3://ENDPOINT/BUCKET/PREFIX")
 	}
 	name, prefix, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
 	if s3utils.CheckValidBucketName(name) != nil || prefix != "" && !fs.ValidPath(prefix) {
-		return nil, errors.New("open remote: no valid bucket and prefix in s3://ENDPOINT/BUCKET/PREFIX")
+		return nil, errors.New("open remote: the URL has no valid bucket and prefix")
 	}
 	if cfg.AccessKey == "" || cfg.SecretKey == "" {
-		return nil, fmt.Errorf("open remote: %w: no keys given: %s", ErrCredentials, setKeys)
+		return nil, &trouble{"open remote: S3 needs an access key and a secret key", ErrCredentials}
 	}
 
 	u.Path, u.RawPath = path.Join("/", name, prefix), ""

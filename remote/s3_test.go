@@ -272,8 +272,8 @@ func TestS3UnreachableHost(t *testing.T) {
 	listener.Close()
 	cfg := Config{AccessKey: "a", SecretKey: "hunter2"}
 	_, err = Create(t.Context(), "s3+http://"+listener.Addr().String()+"/bucket", cfg)
-	if !errors.Is(err, ErrUnreachable) {
-		t.Errorf("Create = %v, want ErrUnreachable", err)
+	if !errors.Is(err, ErrUnreachable) || strings.Contains(err.Error(), "list-type") {
+		t.Errorf("Create = %v, want ErrUnreachable without the request's URL", err)
 	}
 }
 

@@ -6,29 +6,31 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"strings"
+	"net/url"
 
 	"github.com/minio/minio-go/v7"
 )
 
 // fail adds verb, name and meaning to an error; nil stays nil.
 func (c *client) fail(ctx context.Context, verb, name string, err error) error {
-	what := strings.TrimSpace(verb + " " + name) // a list of all objects has no name
 	var answer minio.ErrorResponse
+	var request *url.Error
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil: // err does not tell: a dial's timeout is a context.DeadlineExceeded too
-		return fmt.Errorf("%s: %w", what, ctx.Err())
+		return fmt.Errorf("%s%w", action(verb, name), ctx.Err())
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("%s: %w: %s speaks no TLS%s: %w", what, ErrUnreachable, c.url.Host, c.noTLS, err)
+		return fmt.Errorf("%s%w: %s speaks no TLS%s: %w", action(verb, name), ErrUnreachable, c.url.Host, c.noTLS, err)
 	case errors.As(err, &answer):
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
-		return fmt.Errorf("%s: %w", what, c.meaning(answer))
+		return fmt.Errorf("%s%w", action(verb, name), c.meaning(answer))
+	case errors.As(err, &request): // a url.Error quotes the whole request
+		err = request.Err
 	}
-	return fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
+	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, err)
 }
 
 // meaning translates a server's answer into an error of this package. The codes
@@ -39,7 +41,7 @@ func (c *client) meaning(answer minio.ErrorResponse) error {
 	case "NoSuchKey":
 		return fs.ErrNotExist
 	case "NoSuchBucket":
-		return fmt.Errorf("%s has no bucket %q: %w", c.url.Host, c.name, ErrNoBucket)
+		return &trouble{fmt.Sprintf("%s has no bucket %q", c.url.Host, c.name), ErrNoBucket}
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
 	case "RequestTimeTooSkewed":
