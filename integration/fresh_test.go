@@ -171,7 +171,7 @@ func TestResumeNeedsTheSameArguments(t *testing.T) {
 		rec.ID(), m.pin, h.inst.Domain())
 	continuation := func(c *command) string {
 		t.Helper()
-		_, command, named := strings.Cut(c.summary.Fix, "goes on with it:\n")
+		_, command, named := strings.Cut(c.summary.Fix, "continue the restore with this command:\n")
 		if !named || command != wanted {
 			t.Errorf("the fix is %q, want %q", c.summary.Fix, wanted)
 		}

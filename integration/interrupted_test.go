@@ -50,7 +50,7 @@ func TestBackupContinuesAfterAnInterruption(t *testing.T) {
 					t.Fatalf("exit %d", exit)
 				}
 			} else {
-				c.expect(130).says("", "run it again")
+				c.expect(130).says("", "run the command again")
 				if !strings.Contains(c.stderr.String(), "✗ backup: interrupted") {
 					t.Errorf("the program prints %q", &c.stderr)
 				}
@@ -120,7 +120,7 @@ func TestBackupWithoutNetworkFailsAndTheNextContinues(t *testing.T) {
 	h, p, c := halfway(t)
 	p.leave()
 	p.release()
-	c.expect(14).says("", "run it again")
+	c.expect(14).says("", "run the command again")
 	if !strings.Contains(c.summary.Effect, "no snapshot yet") {
 		t.Errorf("effect: %s", c.summary.Effect)
 	}

@@ -87,14 +87,14 @@ func (a *app) openConfig(from string) agent.OpenConfig {
 func (a *app) confirmRepository(ctx context.Context, repo *agent.Repository) (bool, error) {
 	head := repo.Head()
 	answer, err := a.term.Ask(ctx, fmt.Sprintf("%s holds the repository\n  %s\nof %s, newest record of %s.\n"+
-		"Compare the ID with your recovery kit. Are both the same? [y/N] ",
+		"Compare the ID with your recovery kit. Are the two IDs equal? [y/N] ",
 		repo.Location.URL, repo.ID, terminal.EscapeLine(head.Instance), units.Time(head.Time)))
 	return slices.Contains([]string{"y", "yes"}, strings.ToLower(answer)), err
 }
 
 // fromFlag adds --from to a command that reads a repository.
 func fromFlag(cmd *cobra.Command, from *string) {
-	cmd.Flags().StringVar(from, "from", "", "read from this `REMOTE` (default: the first of the configuration)")
+	cmd.Flags().StringVar(from, "from", "", "read from `REMOTE` (default: the configuration's first remote)")
 }
 
 // refuseJSON refuses --json for output in a different form.

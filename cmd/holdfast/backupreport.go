@@ -72,7 +72,7 @@ func damageBeside(report *agent.BackupReport, s snapshot) error {
 		Kind:   remedy.Damage,
 		Effect: strings.Join(r.Warnings[:min(terminal.MaxShown, len(r.Warnings))], "\n"),
 		Fix: strings.Join(append(r.Fixes,
-			"holdfast verify --data all names what is damaged, and which snapshots need the damaged objects"), "\n"),
+			"holdfast verify --data all names the damaged objects, and the snapshots that need them"), "\n"),
 	}
 	switch {
 	case r.KeysGone:
@@ -93,11 +93,12 @@ func missingFiles(s snapshot, n int64) error {
 		return nil
 	}
 	fix := "put the files back, if you have them elsewhere; or let Holdfast's user read them; " +
-		"or take them out of the extra paths; then run it again"
+		"or take them out of the extra paths; then run holdfast backup again"
 	if n > s.Parts[manifest.Media].Files {
 		fix = "is the disk of the media directory mounted? is storage-local-base-path right, or, for a bucket, " +
 			"storage-s3-bucket and storage-s3-key-prefix? " +
-			"correct that and run it again; if the files are lost, put them back from an earlier snapshot"
+			"correct the cause and run holdfast backup again; " +
+			"if the files are lost, restore them from an earlier snapshot"
 	}
 	return &remedy.Error{Kind: remedy.Incomplete,
 		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", s.ID, units.Count(n, "file")),

@@ -71,10 +71,10 @@ from there. A restore needs the bucket, an age identity and nothing else.
 
 func globalFlags(a *app, root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVarP(&a.home.ConfigFile, "config", "c", a.home.ConfigFile, "Holdfast's configuration `FILE`")
-	f.StringVar(&a.home.State, "state", a.home.State, "the folder `DIR` of host key, index and spool")
-	f.StringVar(&a.term.Progress, "progress", "auto", "`HOW` to show progress: auto, plain or none")
-	f.BoolVar(&a.term.JSON, "json", false, "print JSON lines; the last one is a summary, also after a failure")
+	f.StringVarP(&a.home.ConfigFile, "config", "c", a.home.ConfigFile, "read Holdfast's configuration from `FILE`")
+	f.StringVar(&a.home.State, "state", a.home.State, "keep the host key, the index and the spool in `DIR`")
+	f.StringVar(&a.term.Progress, "progress", "auto", "show progress as `HOW`: auto, plain or none")
+	f.BoolVar(&a.term.JSON, "json", false, "print JSON lines; the last line is a summary, also after a failure")
 	f.BoolVarP(&a.term.Quiet, "quiet", "q", false, "print warnings and errors only")
 	f.BoolVarP(&a.term.Verbose, "verbose", "v", false, "print more")
 	root.SetFlagErrorFunc(suggestFlag)

@@ -26,13 +26,13 @@ func configCommand(a *app) *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "check",
-			Short: "Try everything that the configuration names",
+			Short: "Try the instance, the paths, the host key and the storage of the configuration",
 			Args:  cobra.NoArgs,
 			RunE:  func(cmd *cobra.Command, _ []string) error { return checkConfig(cmd.Context(), a) },
 		},
 		&cobra.Command{
 			Use:   "show",
-			Short: "Show the configuration and GoToSocial's, with where each value comes from",
+			Short: "Show every setting of Holdfast and of GoToSocial, with its origin",
 			Args:  cobra.NoArgs,
 			RunE:  func(*cobra.Command, []string) error { return showConfig(a) },
 		},
@@ -75,7 +75,8 @@ func checkConfig(ctx context.Context, a *app) error {
 	detail, err = c.host(domain)
 	c.report(ctx, "host key", detail, err)
 	if len(config.Remotes) == 0 {
-		c.report(ctx, "remote", "", usage(fmt.Errorf("%s names no remote", a.home.ConfigFile), "add one under remotes"))
+		c.report(ctx, "remote", "", usage(fmt.Errorf("%s names no remote", a.home.ConfigFile),
+			"add a remote under remotes"))
 	}
 	for _, r := range config.Remotes {
 		detail, err = c.remote(ctx, r)
@@ -84,7 +85,7 @@ func checkConfig(ctx context.Context, a *app) error {
 	if c.first == nil {
 		return nil
 	}
-	return &remedy.Error{Kind: c.first.Kind, What: units.Count(c.failed, "check") + " failed", Fix: "see above"}
+	return &remedy.Error{Kind: c.first.Kind, What: units.Count(c.failed, "check") + " failed", Fix: "follow the fixes above"}
 }
 
 // report prints the outcome of a check.
@@ -128,7 +129,7 @@ func (c *configCheck) instance(ctx context.Context) (detail, domain string, err 
 	}
 	if view.Facts().GoToSocial == "" {
 		_, err := i.AskVersion(ctx)
-		c.app.term.Warn("snapshots won't say which version of GoToSocial they need: %v", err)
+		c.app.term.Warn("snapshots will not record the version of GoToSocial: %v", err)
 	}
 	detail = fmt.Sprintf("%s: %s", i.Domain(), describe(view.Facts()))
 	if i.Config().InBucket() {
@@ -141,7 +142,7 @@ func (c *configCheck) instance(ctx context.Context) (detail, domain string, err 
 func checkPath(theirs, ours string) (string, error) {
 	if _, err := os.Stat(ours); err != nil {
 		return "", usage(fmt.Errorf("the container's %s: %w", theirs, err),
-			"correct instance.paths: which folder of this machine is it?")
+			"correct instance.paths: name the place of "+theirs+" on this machine")
 	}
 	return theirs + " is " + ours + " here", nil
 }
@@ -173,8 +174,8 @@ func (c *configCheck) host(domain string) (string, error) {
 	}
 	if domain != "" && host.Instance != domain {
 		return "", &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("the key is for %s, the instance is %s", host.Instance, domain),
-			Fix:  "name the right --state folder"}
+			What: fmt.Sprintf("the host key belongs to %s, but the instance is %s", host.Instance, domain),
+			Fix:  "name the state folder of this instance by --state"}
 	}
 	state := c.app.home.State
 	info, err := os.Stat(state)
@@ -202,7 +203,7 @@ func (c *configCheck) remote(ctx context.Context, r agent.RemoteConfig) (string,
 	defer repo.Close()
 	// The warning comes late: the driver refuses a URL with a secret in it.
 	if unpinned && !l.Pin.IsZero() {
-		c.app.term.Warn("%s is not pinned: write it as %s", l.URL, l.Pinned(l.Pin))
+		c.app.term.Warn("the URL %s has no pin: write %s", l.URL, l.Pinned(l.Pin))
 	}
 	for _, w := range repo.Warnings {
 		c.app.term.Warn("%s", w)

@@ -82,7 +82,7 @@ func holdfastSettings(a *app, c *agent.Config, theirs *gotosocial.Config) []sett
 		withDefault("instance.paths", path+": "+i.Paths[path], "")
 	}
 	orFound("instance.working_dir", i.WorkingDir, theirs.WorkingDir)
-	withDefault("instance.binary", i.Binary, cmp.Or(theirs.Binary, "looked for"))
+	withDefault("instance.binary", i.Binary, cmp.Or(theirs.Binary, "gotosocial in PATH or in the working folder"))
 	withDefault("instance.extra", strings.Join(i.Extra, ", "), "")
 	for n, r := range c.Remotes {
 		key := fmt.Sprintf("remotes[%d].", n)
@@ -92,7 +92,7 @@ func holdfastSettings(a *app, c *agent.Config, theirs *gotosocial.Config) []sett
 		}
 		withDefault(key+"access_key", r.AccessKey.String(), "env:AWS_ACCESS_KEY_ID")
 		withDefault(key+"secret_key", r.SecretKey.String(), "env:AWS_SECRET_ACCESS_KEY")
-		withDefault(key+"region", r.Region, "env:AWS_REGION, else as the endpoint tells")
+		withDefault(key+"region", r.Region, "env:AWS_REGION, else found in the endpoint's name")
 	}
 	withDefault("spool", digits(int64(c.Spool)), "1GiB")
 	withDefault("workers", digits(int64(c.Workers)), "2")

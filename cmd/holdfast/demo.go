@@ -121,7 +121,7 @@ func (d *demo) run(ctx context.Context) error {
 	if result.Night, err = d.night(ctx); err != nil {
 		return err
 	}
-	d.term.Say("   Of %s it stores %s, %.0f %%: new data only. That took %s.",
+	d.term.Say("   Of %s this backup stores only the new data: %s, %.0f %%, in %s.",
 		units.Size(result.Night.Bytes), units.Size(result.Night.Stored),
 		100*float64(result.Night.Stored)/float64(result.Night.Bytes), seconds(result.Night.Seconds))
 	if err := verify(ctx, d.commands, verifyFlags{data: "all"}); err != nil {
@@ -133,7 +133,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	result.Seconds = time.Since(began).Seconds()
 	d.term.Result = result
-	d.term.Say("\n✓ Every byte is back. That took %s.", units.Duration(time.Since(began)))
+	d.term.Say("\n✓ Every byte is back. The demo took %s.", units.Duration(time.Since(began)))
 	return nil
 }
 

@@ -58,17 +58,17 @@ needs --identity.`,
 func (v *exportFlags) check(a *app, which string) error {
 	if which == "" && (v.from != "" || v.unlock != unlocking{}) {
 		return usage(errors.New("--from, --identity and --passphrase need a snapshot"),
-			"holdfast export latest …; or leave them out, and HOLDFAST_FROM and HOLDFAST_IDENTITY, "+
+			"write holdfast export latest …; or leave out the flags, HOLDFAST_FROM and HOLDFAST_IDENTITY, "+
 				"to read the live database")
 	}
 	if v.output == "" {
 		switch {
 		case a.term.JSON:
 			return usage(errors.New("export writes the entries themselves, not JSON lines of Holdfast"),
-				"-o FILE, or leave out --json")
+				"write to a file by -o FILE, or leave out --json")
 		case a.term.OnScreen():
 			return usage(errors.New("an export holds private keys and password hashes, which a screen must not show"),
-				"-o FILE, or a pipe to a program that encrypts")
+				"write to a file by -o FILE, or pipe the output into a program that encrypts")
 		}
 		return nil
 	}
@@ -127,8 +127,8 @@ func (v *exportFlags) print(a *app, done export.Result) error {
 	}
 	a.term.WarnEach("left out: %s", done.LeftOut)
 	return &remedy.Error{Kind: remedy.Incomplete,
-		What:   fmt.Sprintf("without %s, broken in the database", units.Count(len(done.LeftOut), "row")),
+		What:   fmt.Sprintf("exported without %s, damaged in the database", units.Count(len(done.LeftOut), "row")),
 		Effect: "every local account is exported with its keys; a user who is left out can't log in",
-		Fix: "an earlier snapshot may have the rows unbroken: holdfast list, " +
+		Fix: "an earlier snapshot may have the rows undamaged: holdfast list, " +
 			"then holdfast export SNAP --identity FILE"}
 }

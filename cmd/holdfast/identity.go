@@ -25,8 +25,8 @@ type unlocking struct {
 
 func (u *unlocking) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&u.file, "identity", "",
-		"`FILE` with an owner's identity, such as the recovery kit; - to type the key")
-	passphraseFlag(cmd, &u.passphrase, "an owner's passphrase")
+		"read an owner's identity from `FILE`, such as the recovery kit; with -, type the key")
+	passphraseFlag(cmd, &u.passphrase, "use an owner's passphrase")
 }
 
 // identities returns the owner's identities, and the repository in the header of the
@@ -34,7 +34,7 @@ func (u *unlocking) flags(cmd *cobra.Command) {
 func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal.Identity, seal.RepositoryID, error) {
 	if u.passphrase != "" && u.file != "" {
 		return nil, seal.RepositoryID{}, usage(errors.New("--identity and --passphrase exclude each other"),
-			"leave one out; the passphrase of a locked identity is asked for")
+			"leave one of them out; Holdfast asks for the passphrase of a locked identity")
 	}
 	if u.passphrase != "" {
 		passphrase, err := readPassphrase(ctx, t, u.passphrase, "Passphrase: ")
@@ -46,9 +46,9 @@ func (u unlocking) identities(ctx context.Context, t *terminal.Terminal) ([]seal
 	}
 	if u.file == "" {
 		return nil, seal.RepositoryID{}, &remedy.Error{Kind: remedy.WrongKey,
-			What: "no identity given: this command needs the identity of an owner",
-			Fix: "--identity FILE with the recovery kit, or --identity - to type the key that starts with " +
-				"AGE-SECRET-KEY-1"}
+			What: "this command needs the identity of an owner",
+			Fix: "add --identity FILE, with the recovery kit as FILE; or add --identity -, and type the key " +
+				"that starts with AGE-SECRET-KEY-1"}
 	}
 	text, err := identityText(ctx, t, u.file)
 	if err != nil {
@@ -95,7 +95,7 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 func badIdentity(err error) error {
 	return usage(fmt.Errorf("read identity: %w", err),
 		"name a file that this user can read: the recovery kit, or the file that holdfast key new wrote; "+
-			"or use --identity - to type the key")
+			"or add --identity -, and type the key")
 }
 
 // joinTyped joins a key that a person typed from paper, in groups and over several
@@ -135,11 +135,11 @@ func readPassphrase(ctx context.Context, t *terminal.Terminal, from, question st
 	if !s.Valid() {
 		return "", usage(errors.New("--passphrase holds a passphrase itself, "+
 			"which other users see in the list of processes"),
-			"give --passphrase alone to be asked, or --passphrase=file:PATH")
+			"write --passphrase alone, and Holdfast asks; or write --passphrase=file:PATH")
 	}
 	value, err := s.Read(ctx, agent.Observer{Warn: func(text string) { t.Warn("%s", text) }})
 	if err != nil {
-		return "", usage(err, "correct --passphrase, or the secret that it names")
+		return "", usage(err, "correct --passphrase, or the place that it names")
 	}
 	return value, nil
 }
@@ -149,7 +149,7 @@ func askSecret(ctx context.Context, t *terminal.Terminal, question string) (stri
 	if !t.Interactive() {
 		return "", &remedy.Error{Kind: remedy.WrongKey,
 			What: "a passphrase is needed, and there is no terminal to ask for it",
-			Fix:  "run it on a terminal, or use an identity without a passphrase"}
+			Fix:  "run the command on a terminal, or use an identity without a passphrase"}
 	}
 	return t.AskSecret(ctx, question)
 }

@@ -40,9 +40,10 @@ and Holdfast's configuration file.
 REMOTE is a folder (/PATH) or s3://ENDPOINT/BUCKET/PREFIX.
 
 Without --gotosocial, --unit and --env-file, init looks for the instance: for a
-systemd unit that runs "gotosocial server start", then for a configuration in the
-usual places. For a server in a container, give --env-file, --path and, if the
-container has a configuration file, --gotosocial.
+systemd unit that runs "gotosocial server start", then for config.yaml in
+/gotosocial, or in gotosocial/ below /etc, /opt, /srv or /var/lib. For a server
+in a container, give --env-file, --path and, if the container has a
+configuration file, --gotosocial.
 
 Without --owner, init makes an identity and writes it into a recovery kit. A
 restore needs the bucket and this kit: print it.`,
@@ -70,26 +71,27 @@ func (v *setup) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
 func (v *setup) define(cmd *cobra.Command) {
 	f := cmd.Flags()
 	i := &v.config.Instance
-	f.StringVar(&i.GoToSocial, "gotosocial", "", "GoToSocial's configuration `FILE`")
-	f.StringVar(&i.Unit, "unit", "", "the systemd `UNIT` of GoToSocial's server, by name or file")
-	f.StringVar(&i.EnvFile, "env-file", "", "the environment `FILE` of GoToSocial's container")
+	f.StringVar(&i.GoToSocial, "gotosocial", "", "read GoToSocial's settings from its configuration `FILE`")
+	f.StringVar(&i.Unit, "unit", "", "read GoToSocial's settings from its systemd `UNIT`, named by name or file")
+	f.StringVar(&i.EnvFile, "env-file", "", "read GoToSocial's settings from the container's environment `FILE`")
 	f.StringArrayVar(&v.paths, "path", nil,
-		"a path of GoToSocial's container, and its path on this machine, as `THEIRS=OURS`; may be repeated")
+		"map a container's path to its path on this machine: `THEIRS=OURS`; may be repeated")
 	f.StringVar(&i.WorkingDir, "working-dir", "",
-		"the server's working `DIR`, if its configuration has relative paths and lies elsewhere")
-	f.StringVar(&i.Binary, "binary", "", "GoToSocial's program `FILE` (default: found)")
-	f.StringArrayVar(&i.Extra, "extra", nil, "another `PATH` to back up; may be repeated")
+		"the server's working folder is `DIR`; relative paths in GoToSocial's configuration start there")
+	f.StringVar(&i.Binary, "binary", "",
+		"ask `FILE`, GoToSocial's program, for its version (default: the unit's program, else from PATH)")
+	f.StringArrayVar(&i.Extra, "extra", nil, "also back up `PATH`; may be repeated")
 	f.StringArrayVar(&v.owners, "owner", nil,
-		"a `RECIPIENT` who can restore: age1… or an ssh public key; may be repeated")
+		"let `RECIPIENT` restore: age1… or an ssh public key; may be repeated")
 	f.StringVar(&v.kit, "kit", "", "write the recovery kit to `FILE` (default: ./holdfast-kit-DOMAIN.txt)")
-	passphraseFlag(cmd, &v.passphrase, "a passphrase that can restore too")
+	passphraseFlag(cmd, &v.passphrase, "let a passphrase restore too")
 	f.BoolVar(&v.keepIdentity, "keep-identity", false,
-		"leave the identity on this host too, for drills: a thief of the host can then read every snapshot")
+		"leave the identity on this host too, for drills; a thief of the host can then read every snapshot")
 	f.StringVar(&v.accessKey, "access-key", "",
-		"where the S3 access key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+		"read the S3 access key from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
 	f.StringVar(&v.secretKey, "secret-key", "",
-		"where the S3 secret key is kept: `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
-	f.StringVar(&v.remote().Region, "region", "", "the S3 `REGION`, if the name of the endpoint does not tell")
+		"read the S3 secret key from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.StringVar(&v.remote().Region, "region", "", "the bucket is in `REGION` (default: found in the endpoint's name)")
 }
 
 // initResult is the result of init, for --json.
@@ -153,8 +155,8 @@ func (v *setup) run(ctx context.Context, a *app) (err error) {
 		undo()
 		if errors.Is(err, vault.ErrRefused) {
 			return &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "nothing was changed",
-				Fix: "choose another prefix or folder; if an interrupted init left this, " +
-					"and no backup ever went there, empty it"}
+				Fix: "choose another prefix or folder; if an interrupted init left these objects, " +
+					"and the place holds no backup, delete them"}
 		}
 		return err
 	}
@@ -234,12 +236,12 @@ func (v *setup) passphraseOwner(ctx context.Context, t *terminal.Terminal) (owne
 		return owner, err
 	}
 	if v.passphrase == askPassphrase {
-		again, err := askSecret(ctx, t, "The same again: ")
+		again, err := askSecret(ctx, t, "Repeat the passphrase: ")
 		if err != nil {
 			return owner, err
 		}
 		if again != passphrase {
-			return owner, usage(errors.New("the two passphrases differ"), "try again")
+			return owner, usage(errors.New("the two passphrases differ"), "run the command again")
 		}
 	}
 	if owner, err = seal.PassphraseOwner(passphrase); err != nil {

@@ -22,8 +22,8 @@ import (
 func (v *setup) check(a *app) error {
 	if left := a.home.SetupFiles(); len(left) > 0 {
 		problem := explain(context.Background(), agent.CheckNew(left...))
-		problem.Fix = "if this host is set up, use it: holdfast backup; " +
-			"for another instance name other files by -c and --state; " + agent.StartOver(left)
+		problem.Fix = "if this host is set up, run holdfast backup; " +
+			"for another instance, name other files by -c and --state; " + agent.StartOver(left)
 		return problem
 	}
 	if v.kit != "" {
@@ -90,7 +90,8 @@ func (v *setup) checkWritable(a *app) error {
 		if err := disk.CheckCreatable(need.path); err != nil {
 			return &remedy.Error{Err: err,
 				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
-				Fix: fmt.Sprintf("have root make it for this user (install -d -m 700 -o %d %s), or name another by %s",
+				Fix: fmt.Sprintf("as root, make the folder for this user (install -d -m 700 -o %d %s); "+
+					"or name another folder by %s",
 					os.Geteuid(), need.path, need.flag)}
 		}
 	}
@@ -119,7 +120,7 @@ func (v *setup) findInstance(a *app) error {
 			names = append(names, cmp.Or(f.Unit, f.File))
 		}
 		return usage(fmt.Errorf("this machine has several GoToSocial servers: %s", strings.Join(names, ", ")),
-			"name the one to back up, by --unit UNIT or --gotosocial CONFIG")
+			"name the server to back up by --unit UNIT or --gotosocial CONFIG")
 	}
 	return nil
 }
@@ -134,7 +135,7 @@ func (v *setup) inspect(ctx context.Context, a *app) (domain string, facts manif
 	if err != nil {
 		if !v.namesInstance() {
 			err = usage(fmt.Errorf("no systemd unit runs GoToSocial's server, "+
-				"and no usual place holds its configuration: %w", err),
+				"and init found no configuration file: %w", err),
 				"name its configuration file by --gotosocial, its unit by --unit, "+
 					"or its container's environment file by --env-file")
 		}
@@ -159,8 +160,8 @@ func (v *setup) create(ctx context.Context, a *app) (agent.Location, remote.Stor
 		return l, nil, err
 	}
 	if !l.Pin.IsZero() {
-		return l, nil, usage(errors.New("the URL carries a pin: that repository exists already"),
-			"leave out the pin to make a new repository elsewhere")
+		return l, nil, usage(errors.New("the URL has a pin (#hf1…), the ID of an existing repository"),
+			"name a new folder or prefix, without a pin")
 	}
 	store, err := remote.Create(ctx, l.URL, l.Remote)
 	if err != nil {

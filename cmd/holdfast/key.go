@@ -49,7 +49,7 @@ reaches the server.`,
 // newKey makes an identity in a new file.
 func newKey(a *app, file string, create func() (identity, recipient string, err error)) error {
 	if file == "" {
-		return usage(errors.New("no file given for the identity"), "-o FILE")
+		return usage(errors.New("the identity needs a file"), "name a new file by -o FILE")
 	}
 	if err := agent.CheckNew(file); err != nil {
 		return err

@@ -23,8 +23,8 @@ var kitText = template.Must(template.New("kit").Parse(`#
 #   HOLDFAST RECOVERY KIT                                 {{.Date}}
 #   {{.Instance}}
 #
-#   Print this page. Keep it where the server can't burn it down.
-#   Whoever holds it and the storage can read every backup.
+#   Print this page. Keep the paper away from the server.
+#   A person with this page and the storage can read every backup.
 #
 # repository: {{.Repository}}
 # public key: {{.Recipient}}
@@ -49,14 +49,15 @@ var kitText = template.Must(template.New("kit").Parse(`#
 #        holdfast restore --identity {{.File}} \
 #          --from '{{.Remote}}'
 #
-#      It shows a plan, asks for the domain, and rebuilds the whole instance.
+#      The command shows a plan, asks for the domain, and rebuilds the instance.
 #      With --to ./restored everything goes into a folder instead, on any
 #      Linux machine; ./restored/run.env says how to start GoToSocial over it.
 #
-#      Only this paper left? Write --identity - and type the key: spaces and
-#      small letters are fine. The storage's address must be exact up to the
-#      #; behind it stands the repository's ID, as above.
-#   4. Without Holdfast: age, zstd and jq can do it. See restore-by-hand.md.
+#      If only this paper is left, write --identity - and type the key:
+#      spaces and small letters are fine. Type the storage's address exactly
+#      up to the #. The repository's ID, as above, follows the #.
+#   4. Without Holdfast: restore by hand with age, zstd and jq, as
+#      restore-by-hand.md explains.
 #
 `))
 

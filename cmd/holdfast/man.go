@@ -32,7 +32,7 @@ func manual(w io.Writer, root *cobra.Command) {
 	fmt.Fprintf(w, ".SH SYNOPSIS\n.B holdfast\n.I command\n[flags]\n.SH DESCRIPTION\n%s\n", prose(root.Long))
 	fmt.Fprintln(w, ".SH COMMANDS")
 	commandPages(w, root)
-	fmt.Fprintln(w, ".SH GLOBAL FLAGS\nHOLDFAST_NAME in the environment stands for a flag --name that is left out.")
+	fmt.Fprintln(w, ".SH GLOBAL FLAGS\nThe variable HOLDFAST_NAME stands for a missing flag --name.")
 	flags(w, root.PersistentFlags())
 	fmt.Fprintln(w, ".SH EXIT STATUS")
 	fmt.Fprintf(w, ".TP\n.B 0\nsuccess\n")

@@ -16,7 +16,7 @@ const askPassphrase = "ask"
 // passphraseFlag adds --passphrase: alone, or with an [agent.Secret] after =.
 func passphraseFlag(cmd *cobra.Command, to *string, what string) {
 	cmd.Flags().Var((*passphraseValue)(to), "passphrase",
-		what+"; --passphrase alone asks for it; env:NAME, cred:NAME and cmd:LINE work too")
+		what+"; --passphrase alone asks for the passphrase; env:NAME, cred:NAME and cmd:LINE work too")
 	cmd.Flags().Lookup("passphrase").NoOptDefVal = passphraseHelp
 }
 

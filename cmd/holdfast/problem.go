@@ -28,11 +28,11 @@ var exits = []struct {
 	code  int
 	means string
 }{
-	{remedy.Unexpected, exitUnexpected, "something unexpected"},
+	{remedy.Unexpected, exitUnexpected, "an unexpected error"},
 	{remedy.Setting, exitUsage, "the command line or the configuration is wrong"},
-	{remedy.Incomplete, 3, "saved, restored or exported, but incomplete: something could not be read"},
+	{remedy.Incomplete, 3, "saved, restored or exported, but incomplete: some files could not be read"},
 	{remedy.NoRepository, 10, "the remote holds no repository"},
-	{remedy.Busy, 11, "another holdfast is at work there"},
+	{remedy.Busy, 11, "another Holdfast is at work"},
 	{remedy.WrongKey, 12, "wrong or missing key"},
 	{remedy.Credentials, 13, "the storage refused the credentials"},
 	{remedy.Unreachable, 14, "the storage could not be reached"},
@@ -93,7 +93,7 @@ func explain(ctx context.Context, err error) *remedy.Error {
 	}
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return &remedy.Error{Kind: remedy.Interrupted, What: "interrupted", Effect: problem.Effect,
-			Fix: "run it again: the next run continues the work"}
+			Fix: "run the command again: the next run continues the work"}
 	}
 	kind, fix := cause(err)
 	if isMoreExact(kind, problem.Kind) {
@@ -145,13 +145,13 @@ func cause(err error) (kind remedy.Kind, fix string) {
 
 // salvageFix says how to restore in spite of damaged packs.
 func salvageFix(damage *vault.DamageError) string {
-	rest := "or run it again with --salvage, which restores everything but the files above"
+	rest := "or run the command again with --salvage, which restores everything but the files above"
 	if damage.Database {
 		rest = "--only media,files --salvage restores the rest of this snapshot into another folder"
 	}
-	return "copy the damaged objects back from a mirror and run it again; " +
+	return "copy the damaged objects back from a mirror and run the command again; " +
 		"or restore another snapshot into another folder; " +
-		rest + "; holdfast verify --data all names everything that is damaged"
+		rest + "; holdfast verify --data all names all damaged objects"
 }
 
 // mendFix is the fix for a database with damage from before the backup.
@@ -172,28 +172,28 @@ var causes = []struct {
 		"correct the URL or its #hf1… pin; if the repository was replaced on purpose, set up this host anew"},
 	{vault.ErrNoRepository, remedy.NoRepository,
 		"correct the URL; on an instance's server holdfast init makes a repository"},
-	{vault.ErrNoFile, remedy.Setting, "holdfast ls SNAP lists the files"},
-	{vault.ErrNoSnapshot, remedy.Setting, "holdfast list shows the snapshots, holdfast ls SNAP the files of one"},
-	{vault.ErrBusy, remedy.Busy, "wait until it ends"},
+	{vault.ErrNoFile, remedy.Setting, "choose one of the files that holdfast ls SNAP lists"},
+	{vault.ErrNoSnapshot, remedy.Setting, "choose one of the snapshots that holdfast list shows"},
+	{vault.ErrBusy, remedy.Busy, "wait until the other run ends"},
 	{vault.ErrRefused, remedy.Refused, ""},
 	{remote.ErrRights, remedy.Credentials,
 		"run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},
 	{remote.ErrCredentials, remedy.Credentials,
 		"correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; " +
-			"holdfast config check tries them"},
-	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run it again: uploaded data is kept"},
-	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run it again"},
+			"holdfast config check tries the keys"},
+	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run the command again: uploaded data is kept"},
+	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run the command again"},
 	{remote.ErrNoBucket, remedy.NoRepository,
-		"correct the URL, or make the bucket there; if the bucket held snapshots, " +
-			"ask the provider what happened to it, or restore from a mirror"},
+		"correct the URL, or make the bucket; if the bucket held snapshots, " +
+			"ask the provider what happened to the bucket, or restore from a mirror"},
 	{remote.ErrNotMounted, remedy.Unreachable,
 		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
 	{remote.ErrReadOnly, remedy.Unreachable,
-		"mount the disk read-write, then run it again; a failing disk turns read-only by itself: see dmesg"},
+		"mount the disk read-write, then run the command again; a failing disk turns read-only by itself: see dmesg"},
 	{remote.ErrUnreachable, remedy.Unreachable,
-		"check the URL and the network, then run it again: uploaded data is kept"},
+		"check the URL and the network, then run the command again: uploaded data is kept"},
 	{vault.ErrDamage, remedy.Damage,
-		"run holdfast verify --data all: it names what is damaged, and which snapshots need the damaged objects"},
+		"run holdfast verify --data all, which names the damaged objects and the snapshots that need them"},
 	{vault.ErrSource, remedy.Source, ""},
 	{fs.ErrPermission, remedy.Unexpected, "run Holdfast as root or as the user who owns the file"},
 }

@@ -73,7 +73,7 @@ func (v *restoreFlags) nameUnfinished(err error) error {
 	if !errors.As(err, &left) {
 		return err
 	}
-	fix := "this goes on with it:\n"
+	fix := "continue the restore with this command:\n"
 	if left.Other {
 		fix = "delete the folder, or finish that restore first:\n"
 	}
@@ -111,13 +111,13 @@ func (v *restoreFlags) confirm(ctx context.Context, a *app, domain string) error
 		}
 	default:
 		return &remedy.Error{Kind: remedy.Refused,
-			What:   "nobody confirmed the restore, and there is no terminal to ask",
+			What:   "the restore needs a confirmation, and there is no terminal to ask",
 			Effect: "nothing was changed",
-			Fix:    "--yes " + domain + " confirms it; --to DIR restores into a folder instead"}
+			Fix:    "add --yes " + domain + " to confirm the restore, or --to DIR to restore into a folder"}
 	}
 	if !strings.EqualFold(typed, domain) {
-		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%q is not %s", typed, domain),
-			Effect: "nothing was changed", Fix: "type the domain as the plan shows the domain"}
+		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%q is not the domain %s", typed, domain),
+			Effect: "nothing was changed", Fix: "type the domain exactly as the question shows it"}
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, 
 
 // printRemaining lists the tasks that remain for a person.
 func printRemaining(t *terminal.Terminal, result *restoreResult) {
-	t.Say("\n%s is rebuilt on this machine, as it was at %s. What is left to do:",
+	t.Say("\n%s is rebuilt on this machine, as of %s. The remaining work:",
 		result.To, units.Time(result.Snapshot.Time))
 	for n, task := range result.Rest {
 		t.Say("  %d. %s", n+1, task)

@@ -44,7 +44,7 @@ restore is interrupted, continue it with --resume.
 
 With --to DIR, restore the instance, or parts of it, into a folder that is empty
 or does not exist: DIR/sqlite.db or DIR/database, DIR/storage, DIR/files, and
-DIR/run.env, which makes the server use them. If such a restore is interrupted,
+DIR/run.env, the settings that start GoToSocial over DIR. If such a restore is interrupted,
 run the same command again.
 
 A restore needs the storage and an owner's identity, and nothing else.`,
@@ -73,7 +73,7 @@ func (v *restoreFlags) define(f *pflag.FlagSet) {
 	f.StringArrayVar(&v.only, "only", nil, "restore only this `PART`: database, media or files; may be repeated")
 	f.StringArrayVar(&v.paths, "path", nil, "restore only `PART/PATH`, with everything below; may be repeated")
 	f.BoolVar(&v.verbatim, "verbatim", false,
-		"restore the database byte for byte (default: mark remote media, which backups omit, as not cached)")
+		"restore the database byte for byte (default: mark remote media as not cached, because no backup holds them)")
 	f.BoolVar(&v.salvage, "salvage", false, "restore the undamaged files even if packs are damaged")
 	f.BoolVar(&v.plan, "plan", false, "print the plan, and stop")
 	f.StringVar(&v.full.yes, "yes", "", "restore the instance of `DOMAIN` onto this machine without asking")
@@ -179,8 +179,8 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 	for _, name := range v.only {
 		for part := range strings.SplitSeq(name, ",") {
 			if !slices.Contains(manifest.Parts, manifest.Part(part)) {
-				return cfg, usage(fmt.Errorf("--only %s: there is no such part", part),
-					"the parts are database, media and files")
+				return cfg, usage(fmt.Errorf("--only %s names no part", part),
+					"name database, media or files")
 			}
 			cfg.Parts = append(cfg.Parts, manifest.Part(part))
 		}
@@ -216,7 +216,7 @@ func (v *restoreFlags) checkFull() error {
 	}
 	if !v.isFull() && !v.plan {
 		return usage(errors.New("a restore onto this machine restores everything; --only, "+
-			"--path and --salvage need --to"), "name a folder by --to DIR")
+			"--path and --salvage need --to"), "name a folder by --to DIR, or leave out these flags")
 	}
 	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {
 		return usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user), "write --user USER:GROUP")

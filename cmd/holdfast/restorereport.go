@@ -109,7 +109,7 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 	if len(r.Lost) > 0 {
 		return &remedy.Error{Kind: remedy.Damage,
 			What:   fmt.Sprintf("left out %s with damaged packs", units.Count(len(r.Lost), "file")),
-			Effect: "everything else is restored", Fix: "look for these files in another snapshot or a mirror"}
+			Effect: "everything else is restored", Fix: "look for the files in another snapshot or in a mirror"}
 	}
 	return missingFromSnapshot(t, r)
 }
@@ -120,7 +120,7 @@ func missingFromSnapshot(t *terminal.Terminal, r *restoreResult) error {
 	if r.missing == 0 {
 		return nil
 	}
-	fix := "no earlier snapshot has them all; look for the files in copies of the instance's disk"
+	fix := "no earlier snapshot has all of these files; look for them in copies of the instance's disk"
 	if r.Whole != "" {
 		fix = fmt.Sprintf("restore snapshot %s, which is complete, into another folder, and copy the files from there",
 			r.Whole)

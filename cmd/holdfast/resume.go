@@ -24,7 +24,7 @@ func (v *restoreFlags) unfinished(problem *remedy.Error, work, snapshot string, 
 // continueBy adds a command to the fix. After an interruption, the command is the
 // whole fix.
 func continueBy(problem *remedy.Error, command string) *remedy.Error {
-	const label = "this goes on with it:\n"
+	const label = "continue the restore with this command:\n"
 	if problem.Kind == remedy.Interrupted || problem.Fix == "" {
 		problem.Fix = label + command
 	} else {

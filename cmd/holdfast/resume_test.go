@@ -37,7 +37,7 @@ func TestCommandThatGoesOnIsSaidOnce(t *testing.T) {
 	err := error(continueBy(&remedy.Error{Kind: remedy.Full, What: "full", Fix: "make room"}, command))
 	for range 2 {
 		p := explain(t.Context(), err)
-		if p.Fix != "make room; this goes on with it:\n"+command {
+		if p.Fix != "make room; continue the restore with this command:\n"+command {
 			t.Errorf("%q", p.Fix)
 		}
 		err = p
@@ -45,7 +45,7 @@ func TestCommandThatGoesOnIsSaidOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	p := explain(ctx, continueBy(explain(ctx, context.Canceled), command))
-	if p.Kind != remedy.Interrupted || p.Fix != "this goes on with it:\n"+command {
+	if p.Kind != remedy.Interrupted || p.Fix != "continue the restore with this command:\n"+command {
 		t.Errorf("%q", p.Fix)
 	}
 }

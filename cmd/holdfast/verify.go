@@ -126,14 +126,14 @@ func absent(share float64) string {
 	case 1:
 		return "damaged"
 	}
-	return "damaged in what was read"
+	return "damaged in the part that was read"
 }
 
 // foundDamage is the problem of a repository with damage, or nil.
 func foundDamage(r *vault.VerifyReport) error {
 	const fix = "follow the lines above, then verify again"
 	if r.KeysGone {
-		return &remedy.Error{Kind: remedy.Damage, What: "nobody can restore anything: no key object is undamaged",
+		return &remedy.Error{Kind: remedy.Damage, What: "nobody can restore: every key object is damaged or missing",
 			Effect: "the snapshots exist, but no key opens them", Fix: fix}
 	}
 	if len(r.Problems) == 0 {
@@ -164,14 +164,14 @@ func parseShare(s string) (float64, error) {
 }
 
 func printVerify(t *terminal.Terminal, r *vault.VerifyReport) {
-	t.Say("compared with the storage's own list: %s, %s, of %s",
+	t.Say("compared with the storage's own list: %s, %s, named by %s",
 		units.Count(r.Objects, "object"), units.Size(r.Bytes), units.Count(r.Snapshots, "record"))
 	if r.HashedN > 0 {
 		t.Say("read and hashed: %s, %s", units.Count(r.HashedN, "object"), units.Size(r.Hashed))
 	}
 	if r.Unneeded > 0 {
-		t.Say("needed by no snapshot: %s, %s; interrupted runs leave such packs, "+
-			"and a backup uses those that its index knows",
+		t.Say("no snapshot needs %s, %s: interrupted runs leave such packs, "+
+			"and a backup uses the packs that its index knows",
 			units.Count(r.Unneeded, "pack"), units.Size(r.UnneededBytes))
 	}
 	foreign := make([]string, len(r.Foreign))
@@ -189,7 +189,7 @@ func printVerify(t *terminal.Terminal, r *vault.VerifyReport) {
 		}
 		fmt.Fprintf(t.Err, "✗ %s %s\n", terminal.Quote(p.Object), terminal.EscapeLine(p.What))
 		if len(p.Hurts) > 0 {
-			fmt.Fprintf(t.Err, "  hurts    %s\n", strings.Join(p.Hurts, ", "))
+			fmt.Fprintf(t.Err, "  affects  %s\n", strings.Join(p.Hurts, ", "))
 		}
 		fmt.Fprintf(t.Err, "  fix      %s\n", p.Fix)
 	}
