@@ -126,7 +126,7 @@ func (b *backup) prepare(ctx context.Context, report *BackupReport) (job vault.B
 	}
 	if b.host.Instance != b.instance.Domain() {
 		return job, &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("this host's key is for %s, GoToSocial's configuration is of %s",
+			What: fmt.Sprintf("this host's key belongs to %s, but GoToSocial's configuration belongs to %s",
 				b.host.Instance, b.instance.Domain()),
 			Fix: "correct instance.gotosocial; another instance needs its own state folder and repository " +
 				"(holdfast init)"}

@@ -55,8 +55,9 @@ const maxConfigFile = 1 << 20
 func (h Home) Config() (*Config, error) {
 	f, err := os.Open(h.ConfigFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &remedy.Error{Kind: remedy.Setting, What: "there is no configuration file " + h.ConfigFile,
-			Fix: "holdfast init writes the file; -c FILE names another; " +
+		return nil, &remedy.Error{Kind: remedy.Setting,
+			What: "the configuration file " + h.ConfigFile + " does not exist",
+			Fix: "run holdfast init, which writes the file; or name another file by -c FILE; " +
 				"commands that only read take --from REMOTE instead"}
 	}
 	if err != nil {
@@ -66,8 +67,8 @@ func (h Home) Config() (*Config, error) {
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {
 		return nil, &remedy.Error{Kind: remedy.Setting,
-			What: fmt.Sprintf("other users can change %s, and with it run commands as you", h.ConfigFile),
-			Fix:  "check its contents, then run: chmod 600 " + h.ConfigFile}
+			What: fmt.Sprintf("other users can change %s, and a configuration can run commands as you", h.ConfigFile),
+			Fix:  "check the contents of the file, then run: chmod 600 " + h.ConfigFile}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 	if err != nil {
@@ -125,7 +126,7 @@ func (c InstanceConfig) check() error {
 	}
 	for theirs, ours := range c.Paths {
 		if theirs == "" || ours == "" {
-			return fmt.Errorf("instance.paths: %q to %q maps nothing", theirs, ours)
+			return fmt.Errorf("instance.paths: %q: %q lacks one of the two paths", theirs, ours)
 		}
 		paths = append(paths, theirs, ours)
 	}

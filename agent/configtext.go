@@ -19,7 +19,7 @@ import (
 // configText is init's template of the configuration file. Settings without a value
 // are left out.
 var configText = template.Must(template.New("config").Funcs(template.FuncMap{"quote": quote}).Parse(
-	`# Holdfast's configuration. holdfast config show explains it, config check tries it.
+	`# Holdfast's configuration. "holdfast config show" prints every setting, "holdfast config check" tries them.
 instance:
 {{- with .Instance.GoToSocial}}
   gotosocial: {{quote .}}{{end}}

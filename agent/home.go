@@ -41,12 +41,12 @@ func (h Home) Host() (*seal.Host, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &remedy.Error{Kind: remedy.WrongKey,
 			What: fmt.Sprintf("this host has no key: %s is missing", h.HostFile()),
-			Fix: fmt.Sprintf("name the right folder by --state, or bring %s back from a copy; without a copy, "+
+			Fix: fmt.Sprintf("name the right folder by --state, or put a copy of %s back; without a copy, "+
 				"move %s and the rest of %s away and run holdfast init with a new prefix in the same bucket: "+
 				"the recovery kit still restores the old snapshots", h.HostFile(), h.ConfigFile, h.State)}
 	}
 	if err != nil {
-		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "bring the file back as holdfast init wrote it"}
+		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "put back a copy of the file that holdfast init wrote"}
 	}
 	return host, nil
 }

@@ -48,7 +48,7 @@ func (c *Config) CheckBinary() error {
 	}
 	if err != nil {
 		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's binary", Err: err,
-			Fix: "correct binary, or leave it out: Holdfast then looks for GoToSocial"}
+			Fix: "correct instance.binary, or leave the setting out: Holdfast then looks for the program"}
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (c *Config) CheckOutside(i *instance.Instance, state string) error {
 			return &remedy.Error{Kind: remedy.Refused,
 				What:   fmt.Sprintf("%s lies in %s, which is backed up", path, around),
 				Effect: "each backup would save the earlier backups again",
-				Fix:    "name another folder for it, or other extra paths"}
+				Fix:    "name another folder than " + path + ", or other extra paths"}
 		}
 	}
 	return nil

@@ -212,7 +212,7 @@ func TestLockedStateIsBusy(t *testing.T) {
 	unlock, err := w.home.Lock("init")
 	testkit.OK(t, err)
 	report, err := w.home.Backup(t.Context(), agent.BackupConfig{})
-	if !remedy.Is(err, remedy.Busy) || !strings.Contains(err.Error(), "held by holdfast init") {
+	if !remedy.Is(err, remedy.Busy) || !strings.Contains(err.Error(), "holdfast init holds the lock") {
 		t.Errorf("%v", err)
 	}
 	if report.Standing != nil {

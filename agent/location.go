@@ -40,7 +40,7 @@ func ParseLocation(rawURL string) (Location, error) {
 		id, err := seal.ParseRepositoryID(pin)
 		if err != nil {
 			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
-				Fix: "copy the pin, from #hf1 on, from the recovery kit or the configuration"}
+				Fix: "copy the pin from the recovery kit or the configuration: # and all that follows"}
 		}
 		l.Pin = id
 	}
@@ -129,7 +129,7 @@ func (h Home) Locate(ctx context.Context, from string, o Observer) (Location, er
 func (c *Config) firstRemote() (RemoteConfig, error) {
 	if len(c.Remotes) == 0 {
 		return RemoteConfig{}, &remedy.Error{Kind: remedy.Setting, What: c.File + " names no remote",
-			Fix: "add one under remotes, or use --from REMOTE"}
+			Fix: "add a remote under remotes; commands that only read take --from REMOTE instead"}
 	}
 	return c.Remotes[0], nil
 }
@@ -143,5 +143,5 @@ func RemoteError(err error) error {
 		}
 	}
 	return &remedy.Error{Kind: remedy.Setting, Err: err,
-		Fix: "a remote is s3://ENDPOINT/BUCKET/PREFIX, or a folder: /PATH"}
+		Fix: "write the remote as s3://ENDPOINT/BUCKET/PREFIX, or as a folder: /PATH"}
 }

@@ -29,7 +29,7 @@ type holder struct {
 // kind [remedy.Busy] names the job with the lock. The kernel releases the lock when
 // the process ends, even by a kill.
 func (h Home) Lock(job string) (unlock func() error, err error) {
-	const fix = "run Holdfast as the user who owns the folder, or name another by --state"
+	const fix = "run Holdfast as the user who owns the folder, or name another folder by --state"
 	if err := os.MkdirAll(h.State, 0o700); err != nil {
 		return nil, &remedy.Error{What: "make state folder", Err: err, Fix: fix}
 	}
@@ -103,14 +103,15 @@ func (h Home) busy(f *os.File) error {
 		by, ok = readHolder(f)
 	}
 	if !ok {
-		return &remedy.Error{Kind: remedy.Busy, What: "another holdfast, without a name, holds " + h.State,
-			Fix: "wait until it ends"}
+		return &remedy.Error{Kind: remedy.Busy, What: "another process holds the lock of " + h.State,
+			Fix: "wait until the other process ends; fuser " + f.Name() + " prints its number"}
 	}
 	return &remedy.Error{
 		Kind: remedy.Busy,
-		What: fmt.Sprintf("%s is held by holdfast %s, process %d on %s, since %s (%s)",
-			h.State, by.Job, by.PID, by.Machine, units.Time(by.Since), units.Age(by.Since)),
-		Fix: fmt.Sprintf("wait until it ends; if it hangs, kill %d: the next run continues the work", by.PID),
+		What: fmt.Sprintf("holdfast %s holds the lock of %s: process %d on %s, since %s (%s)",
+			by.Job, h.State, by.PID, by.Machine, units.Time(by.Since), units.Age(by.Since)),
+		Fix: fmt.Sprintf("wait until the process ends; if the process hangs, kill %d: the next run continues the work",
+			by.PID),
 	}
 }
 

@@ -40,5 +40,5 @@ func refuseExisting(paths ...string) *remedy.Error {
 	}
 	return &remedy.Error{Kind: remedy.Refused,
 		What: fmt.Sprintf("%s %s never overwritten", strings.Join(paths, " and "), predicate),
-		Fix:  "use the file, name another, or move it away first"}
+		Fix:  "name another file, or move the existing file away first"}
 }

@@ -69,8 +69,9 @@ func (h Home) Open(ctx context.Context, cfg OpenConfig) (*Repository, error) {
 		l.Pin = cfg.Pin
 	case !cfg.Pin.IsZero() && cfg.Pin != l.Pin:
 		return nil, &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("the remote's URL is pinned to %s, the identity belongs to %s", l.Pin, cfg.Pin),
-			Fix:  "use the identity of this repository, or the URL in the recovery kit of that identity"}
+			What: fmt.Sprintf("the remote's URL is pinned to repository %s, but the identity belongs to repository %s",
+				l.Pin, cfg.Pin),
+			Fix: "use the identity of this repository, or the URL in the recovery kit of that identity"}
 	}
 	repo, err := l.Open(ctx, nil)
 	if err != nil {
@@ -130,7 +131,7 @@ func (r *Repository) ExpectHead(start string) error {
 		What: fmt.Sprintf("record %s is not in the history of the newest record, %s of %s",
 			start, newest.ID(), units.Time(newest.Time)),
 		Effect: "newer snapshots were removed, or the storage was rolled back",
-		Fix:    "look for a mirror with the newer snapshots; without --expect-head the older ones can be restored"}
+		Fix:    "look for a mirror with the newer snapshots; without --expect-head you can restore the older snapshots"}
 }
 
 // Snapshot opens a snapshot. which is "latest", a number, or the begin of an ID.

@@ -146,7 +146,7 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 	})
 	if errors.Is(err, vault.ErrRefused) && !errors.Is(err, vault.ErrBusy) {
 		return nil, &remedy.Error{Kind: remedy.Refused, Err: err, Effect: "the files in the folder are unchanged",
-			Fix: "name by --to another folder, which is empty or does not exist"}
+			Fix: "name by --to a folder that is empty or does not exist"}
 	}
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func (s Secret) Check(key string) error {
 	return fmt.Errorf("%s holds the secret itself: put the secret into a file that only Holdfast's user can "+
 		"read (chmod 600), "+
 		"and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); then make a new key pair, "+
-		"if others could read this file",
+		"if others could read the secret",
 		key, key[strings.LastIndex(key, ".")+1:])
 }
 
@@ -77,7 +77,7 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", rest)
 		cmd.Stderr = os.Stderr
 		if text, err = cmd.Output(); err != nil {
-			err = fmt.Errorf("its command: %w", err)
+			err = fmt.Errorf("the command: %w", err)
 		}
 	default:
 		var open bool
@@ -86,7 +86,7 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 		}
 	}
 	if text = bytes.TrimSpace(text); err == nil && len(text) == 0 {
-		err = errors.New("it is empty")
+		err = errors.New("the secret is empty")
 	}
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", s, err)
@@ -97,7 +97,7 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 func readCredential(name string) ([]byte, error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has it",
+		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has the secret",
 			name)
 	}
 	text, _, err := readSecretFile(filepath.Join(dir, filepath.Base(name)))

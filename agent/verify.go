@@ -66,7 +66,7 @@ func (h Home) remember(cfg OpenConfig) (memory index.Memory) {
 		}
 	}
 	if memory, err = index.ReadMemory(h.State); err != nil {
-		cfg.warn("what this host knows of the newest snapshot could not be compared: %v", err)
+		cfg.warn("this host could not compare the storage with the newest snapshot that it knows: %v", err)
 	}
 	return memory
 }
