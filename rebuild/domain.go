@@ -54,7 +54,7 @@ func askDomain(ctx context.Context, domain string) (server string, err error) {
 	var network *net.OpError
 	switch {
 	case errors.As(err, &name):
-		return "", errors.New("the name leads nowhere")
+		return "", errors.New("DNS has no address for the name")
 	case errors.As(err, &network) && network.Op == "dial":
 		return "", network.Err
 	case err != nil:

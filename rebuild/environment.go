@@ -33,38 +33,39 @@ type environment struct {
 }
 
 var environmentText = template.Must(template.New(environmentName).Parse(
-	`# GoToSocial over this restored folder. To start it in a shell, as the server's user:
+	`# Settings that start GoToSocial over this restored folder. In a shell, as the server's user:
 #
 #   set -a; . {{.File}}; set +a
 {{- if not .HasConfig}}
 #   gotosocial --config-path YOUR-CONFIG server start
 #
-# No configuration file was restored: set all else as it was before the first start,
-# account-domain too where it is not below. It is never to change.
+# The snapshot holds no configuration file of this domain. Before the first start, set all
+# other settings as they were. Never change account-domain: set the old value if the lines
+# below lack the setting.
 {{- else if not .Config}}
 #   gotosocial server start
 #
-# No configuration file of this domain was restored: all stood in the files below.
+# The server had no configuration file for this domain: the files below hold its settings.
 {{- else}}
 #   gotosocial --config-path {{.Config}} server start
 {{- end}}
 {{- with .Others}}
 #
-# Other configurations of this domain were restored. If the server's own is among them,
-# name that one, and set the paths below as it has them:
+# These files configure the same domain. If the server used one of them, name that file in
+# the command above, and take the paths below from that file:
 {{- range .}}
 #   {{.}}{{end}}{{end}}
 {{- with .Variables}}
 #
-# The server also got variables or flags from these restored files, passwords maybe among
-# them. Give it those first, what is below last; of a flag (--host) make a variable (GTS_HOST):
+# The server also got variables or flags from these restored files, perhaps passwords. Load
+# these files first, and the lines below last. Write a flag (--host) as a variable (GTS_HOST):
 {{- range .}}
 #   {{.}}{{end}}{{end}}
 #
-# As a service: EnvironmentFile= with this file. The folder must belong to the
+# As a service: name this file by EnvironmentFile= in the unit. Give the folder to the
 # server's user: chown -R gotosocial: FOLDER
 {{- if or .GoToSocial .Migration}}
-# Use GoToSocial {{or .GoToSocial "(unknown)"}} or newer (last migration {{or .Migration "(unknown)"}}).
+# Use GoToSocial {{or .GoToSocial "of the old server's version"}} or newer (last migration {{or .Migration "unknown"}}).
 {{- end}}
 {{.Database}}
 {{- range .Assignments}}{{.}}

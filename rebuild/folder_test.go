@@ -228,7 +228,7 @@ func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 	got, err := root.ReadFile("run.env")
 	for _, line := range []string{
 		`#   gotosocial --config-path "/target/files/etc/backup/config.yaml" server start`,
-		`# Other configurations of this domain were restored. If the server's own is among them,`,
+		`# These files configure the same domain. If the server used one of them, name that file in`,
 		`#   "/target/files/srv/gts/config.yaml"`,
 	} {
 		if err != nil || !slices.Contains(strings.Split(string(got), "\n"), line) {
@@ -307,13 +307,13 @@ func TestRunEnvNamesWhatTheServiceWasGiven(t *testing.T) {
 			`GTS_TLS_CERTIFICATE_CHAIN="/target/files/le/archive/chain1.pem"`,
 			`GTS_WEB_ASSET_BASE_DIR="/target/files/srv/v5/assets"`,
 		}, []string{named("gts.env"),
-			`# Other configurations of this domain were restored. If the server's own is among them,`}},
+			`# These files configure the same domain. If the server used one of them, name that file in`}},
 		{"the unit's of several, by a link", map[string]string{"etc/b.yaml": "-> ../b/b.yaml",
 			"b/b.yaml": "host: social.example.org", "etc/a.yaml": "host: social.example.org", "etc/gts.service": unit},
 			[]string{`#   gotosocial --config-path "/target/files/b/b.yaml" server start`}, []string{named("a.yaml")}},
 		{"of another domain", map[string]string{"etc/gts.env": "GTS_HOST=b.example\nGTS_ACCOUNT_DOMAIN=wrong"},
-			[]string{"# No configuration file was restored: set all else as it was before the first " +
-				"start,"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
+			[]string{"# The snapshot holds no configuration file of this domain. Before the first start, " +
+				"set all"}, []string{named("gts.env"), `GTS_ACCOUNT_DOMAIN="wrong"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := runEnv(t, c.files)

@@ -62,21 +62,22 @@ func refused(s Subject, err error) Finding {
 // an older server breaks a newer database.
 func (m *Machine) inspectServer(ctx context.Context) Finding {
 	f := Finding{Subject: ServerSubject}
-	want := cmp.Or(m.Facts.GoToSocial, "an unknown version")
+	ran := "the snapshot does not record the instance's version"
+	if m.Facts.GoToSocial != "" {
+		ran = "the instance ran " + m.Facts.GoToSocial
+	}
 	have := m.installedVersion(ctx)
 	switch {
 	case have == "":
-		f.Detail = fmt.Sprintf("not installed; the instance ran %s (last migration %s)",
-			want, cmp.Or(m.Facts.Migration, "unknown"))
+		f.Detail = fmt.Sprintf("not installed; %s (last migration %s)", ran, cmp.Or(m.Facts.Migration, "unknown"))
 		f.Fix = installFix(m.Facts.GoToSocial)
 	case m.Facts.GoToSocial != "" && semver.Compare("v"+have, "v"+m.Facts.GoToSocial) < 0:
 		f.Detail = fmt.Sprintf(
-			"GoToSocial %s is installed, the snapshot is of %s: an older server breaks a newer database",
-			have, want)
+			"GoToSocial %s is installed, but %s: an older server breaks a newer database", have, ran)
 		f.Fix = installFix(m.Facts.GoToSocial)
 		f.Refused = true
 	default:
-		f.Detail = fmt.Sprintf("GoToSocial %s is installed, the instance ran %s", have, want)
+		f.Detail = fmt.Sprintf("GoToSocial %s is installed; %s", have, ran)
 	}
 	return f
 }
@@ -89,7 +90,7 @@ func installFix(version string) string {
 	if version == "" {
 		return "install the version that ran before, or a newer one: " + releases
 	}
-	return fmt.Sprintf("install it: %s/download/v%s/gotosocial_%s_linux_amd64.tar.gz", releases, version, version)
+	return fmt.Sprintf("install that version: %s/download/v%s/gotosocial_%s_linux_amd64.tar.gz", releases, version, version)
 }
 
 // nobody is the number of the user without rights.
@@ -184,16 +185,16 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string) Finding {
 		return f
 	case len(missing) > 0:
 		f.Detail += fmt.Sprintf(": its user %s does not exist on this machine", file.User)
-		f.Fix, f.Refused = "install what brings that user or group, or: "+remedy.ShellLine(missing...), true
+		f.Fix, f.Refused = "install the package that makes the user or group, or run: "+remedy.ShellLine(missing...), true
 		return f
 	}
 	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
 	case isSameFile(path, info, file):
-		f.Detail += ", as it is"
+		f.Detail += " stays: the contents are the same"
 	case m.Replace:
-		f.Detail += "; the present file is renamed to " + filepath.Base(path) + disk.AsideSuffix
+		f.Detail += "; the restore renames the existing file to " + filepath.Base(path) + disk.AsideSuffix
 	default:
 		f.Detail += " is there already, with other contents"
 		f.Fix, f.Refused = fixOf(explainInTheWay(&disk.InTheWay{Path: path})), true

@@ -54,10 +54,10 @@ func (r Restored) Instructions(folder string, facts manifest.Facts) string {
 		after = ""
 	}
 	version := cmp.Or(remedy.Printable(facts.Server), "(unknown)")
-	return "#\n# The database, made anew in PostgreSQL " + version + " or newer, as its superuser and then as " +
-		"the\n# server's own user:\n#\n" +
+	return "#\n# Make the database in PostgreSQL " + version + " or newer: run the first command as " +
+		"PostgreSQL's\n# superuser, and the second command as the server's own user:\n#\n" +
 		"#   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
 		"#   cd " + gotosocial.Quote(filepath.Join(folder, Folder)) +
 		" && psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql" + after + "\n#\n" +
-		"# Then give the server db-database (GTS_DB_DATABASE) NAME, and where PostgreSQL is.\n"
+		"# Then set db-database (GTS_DB_DATABASE) to NAME, and db-address to PostgreSQL's address.\n"
 }
