@@ -111,10 +111,10 @@ func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return &remedy.Error{Kind: remedy.Source, What: "can't read " + path, Err: err,
-			Fix: "run Holdfast as root, or let its user read the file"}
+			Fix: "run Holdfast as root, or let Holdfast's user read the file"}
 	case errors.Is(err, fs.ErrNotExist):
-		return &remedy.Error{Kind: remedy.Source, What: "no " + path, Err: err,
-			Fix: "correct the extra paths of Holdfast's configuration"}
+		return &remedy.Error{Kind: remedy.Source, What: "can't find " + path, Err: fs.ErrNotExist,
+			Fix: "correct or remove the extra path"}
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func TestNeededExtensionNamesTheFix(t *testing.T) {
 		RunID: "aaaa", Verbatim: true}
 	_, err := r.PutDatabase(t.Context())
 	var p *remedy.Error
-	if !errors.As(err, &p) || !strings.Contains(err.Error(), "may not make what the schema needs") ||
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "lacks the right to make objects of the schema") ||
 		!strings.Contains(p.Fix, "ALTER ROLE \"gotosocial\" SUPERUSER") {
 		t.Fatalf("%v\nfix: %+v", err, p)
 	}

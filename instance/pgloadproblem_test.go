@@ -51,7 +51,7 @@ func TestLoadThatMayNotMakeADatabaseSaysWhoMay(t *testing.T) {
 	s := postgrestest.Start(t)
 	r := lost(t, s)
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial NOCREATEDB")
-	fails(t, r, "may not make a database", "as root on PostgreSQL's machine")
+	fails(t, r, "has no right to create a database", "as root on PostgreSQL's machine")
 	// One in the way that is another's can't be renamed, and the plan says so.
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial CREATEDB")
 	s.Exec(t, "postgres", "CREATE DATABASE gotosocial")
@@ -181,7 +181,7 @@ func TestEmptyDatabaseInTheWayIsRenamedAndMayGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"was empty; it is now called " + name + ", and you can drop it: DROP DATABASE \"" + name + `"`,
+		"was empty and is now called " + name + "; you can drop it: DROP DATABASE \"" + name + `"`,
 		`is now called gotosocial_before_that; once you miss nothing`,
 	} {
 		if !strings.Contains(rest, want) {

@@ -321,7 +321,7 @@ func TestUnreadableDatabaseNamesTheUserToRunAs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if out := reader(); !strings.HasPrefix(out, "refused: can't read the ") ||
-			!strings.Contains(out, "fix: run Holdfast as root or as its user") {
+			!strings.Contains(out, "fix: run Holdfast as root or as the file's user") {
 			t.Errorf("%s: %s", name, out)
 		}
 	}

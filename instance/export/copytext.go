@@ -26,7 +26,7 @@ func eachCopied(r io.Reader, columns int, row func(fields [][]byte) error) error
 		fields := bytes.Split(lines.Bytes(), []byte{'\t'})
 		err := error(nil)
 		if len(fields) != columns {
-			err = fmt.Errorf("it has %d columns instead of %d", len(fields), columns)
+			err = fmt.Errorf("the row has %d columns instead of %d", len(fields), columns)
 		} else {
 			err = row(fields)
 		}
@@ -35,7 +35,7 @@ func eachCopied(r io.Reader, columns int, row func(fields [][]byte) error) error
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("row %d: it is longer than %d bytes", n+1, maxCopied)
+		return fmt.Errorf("row %d: the row is longer than %d bytes", n+1, maxCopied)
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("row %d: %w", n+1, err)
@@ -49,7 +49,7 @@ func copiedLine(data []byte, atEnd bool) (advance int, line []byte, err error) {
 		return i + 1, data[:i], nil
 	}
 	if atEnd && len(data) > 0 {
-		return 0, nil, fmt.Errorf("it is cut off: %w", io.ErrUnexpectedEOF)
+		return 0, nil, fmt.Errorf("the table is cut off: %w", io.ErrUnexpectedEOF)
 	}
 	return 0, nil, nil
 }
@@ -71,7 +71,7 @@ func copiedValue(field []byte) (*string, error) {
 			break
 		}
 		if len(field) == 1 {
-			return nil, errors.New("it ends in a backslash")
+			return nil, errors.New("a column ends in a backslash")
 		}
 		c, n := copyEscape(field[1:])
 		b.WriteByte(c)

@@ -53,11 +53,11 @@ func FuzzCopiedValuesComeBack(f *testing.F) {
 
 func TestBrokenRowsAreNamed(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"cut off":        {"a\tb\nc\td", "row 2: it is cut off"},
-		"columns lost":   {"a\tb\nc\n", "row 2: it has 1 columns instead of 2"},
-		"columns more":   {"a\tb\tc\n", "row 1: it has 3 columns"},
-		"open backslash": {"a\tb\\\n", "row 1: it ends in a backslash"},
-		"endless":        {"a\tb\n" + strings.Repeat("x", maxCopied+1), "row 2: it is longer than 16777216 bytes"},
+		"cut off":        {"a\tb\nc\td", "row 2: the table is cut off"},
+		"columns lost":   {"a\tb\nc\n", "row 2: the row has 1 columns instead of 2"},
+		"columns more":   {"a\tb\tc\n", "row 1: the row has 3 columns"},
+		"open backslash": {"a\tb\\\n", "row 1: a column ends in a backslash"},
+		"endless":        {"a\tb\n" + strings.Repeat("x", maxCopied+1), "row 2: the row is longer than 16777216 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := eachCopied(strings.NewReader(c.text), 2, func(fields [][]byte) error {

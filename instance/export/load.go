@@ -58,7 +58,7 @@ func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file
 		}
 	}
 	if len(names) == 0 {
-		return errors.New("it has no column of GoToSocial's")
+		return errors.New("the table has no column of GoToSocial's")
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("CREATE TABLE %s (%s TEXT)", e.table,
 		strings.Join(names, " TEXT, "))); err != nil {

@@ -283,17 +283,17 @@ func (c *Config) InBucket() bool { return c.Get("storage-backend") == "s3" }
 
 // relative returns the fix for a path that does not exist.
 func (c *Config) relative(key string) string {
-	return fmt.Sprintf("correct %s; a relative path starts at the server's working directory, taken to be %s "+
-		"(instance.working_dir), and a container's path is mapped by instance.paths", key, c.WorkingDir)
+	return fmt.Sprintf("correct %s; a relative path starts at the server's working folder, here %s "+
+		"(instance.working_dir); instance.paths maps the paths of a container", key, c.WorkingDir)
 }
 
 // PathError explains an error of opening the file or folder that a setting names.
 func (c *Config) PathError(what, key string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return &remedy.Error{Kind: remedy.Source, What: "can't read the " + what, Err: err,
-			Fix: "run Holdfast as root or as its user"}
+			Fix: "run Holdfast as root or as the file's user"}
 	}
-	return &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: c.relative(key)}
+	return &remedy.Error{Kind: remedy.Source, What: "can't find the " + what, Err: err, Fix: c.relative(key)}
 }
 
 // Absolute returns the path on this machine for a path of the configuration. For ""
@@ -348,7 +348,7 @@ func (c *Config) Check() error {
 	case account != "" && account != host && !strings.HasSuffix(host, "."+account):
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("host %q is not a subdomain of account-domain "+
 			"%q", host, account),
-			Fix: "give Holdfast the configuration that the server runs with"}
+			Fix: "correct host and account-domain, or give Holdfast the configuration that the server reads"}
 	}
 	switch engine := c.Engine(); engine {
 	case SQLite:
@@ -362,7 +362,7 @@ func (c *Config) Check() error {
 			Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
 	default:
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-type %q is neither sqlite nor postgres",
-			engine), Fix: "correct db-type"}
+			engine), Fix: "set db-type to sqlite or postgres"}
 	}
 	switch backend := c.Get("storage-backend"); backend {
 	case "local":
@@ -375,7 +375,7 @@ func (c *Config) Check() error {
 		return c.CheckBucket()
 	default:
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-backend %q is neither local nor s3",
-			backend), Fix: "correct storage-backend"}
+			backend), Fix: "set storage-backend to local or s3"}
 	}
 }
 
@@ -390,7 +390,7 @@ func (c *Config) CheckBucket() error {
 	}
 	if _, err := strconv.ParseBool(c.Get("storage-s3-use-ssl")); err != nil {
 		return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("storage-s3-use-ssl %q is neither true nor "+
-			"false", c.Get("storage-s3-use-ssl")), Fix: "correct storage-s3-use-ssl"}
+			"false", c.Get("storage-s3-use-ssl")), Fix: "set storage-s3-use-ssl to true or false"}
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func TestUnusableConfigurationsNameTheFix(t *testing.T) {
 			false},
 		{"bucket", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db\nstorage-backend: s3",
 			"storage-s3-endpoint is not set", false},
-		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "no database", false},
+		{"no database file", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: a.db", "can't find the database", false},
 		{"database is a folder", "config.yaml", "host: a.example\ndb-type: sqlite\ndb-address: .",
 			"is not a regular file", false},
 		{"unknown ending", "config.txt", "host: a", `unknown extension ".txt"`, false},

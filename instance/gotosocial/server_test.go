@@ -399,7 +399,7 @@ func TestWarningsNameSettingsAndNeverTheirValues(t *testing.T) {
 		want   []string
 	}{
 		{"own environment alone", gotosocial.Server{Environment: env, File: root + "/a.yaml"},
-			[]string{"no snapshot will have GTS_PORT, GTS_SMTP_PASSWORD of Holdfast's own environment"}},
+			[]string{"no snapshot will hold GTS_PORT, GTS_SMTP_PASSWORD of Holdfast's own environment"}},
 		{"own environment ignored", gotosocial.Server{Environment: env, EnvFile: root + "/own.env"},
 			[]string{"GTS_SMTP_PASSWORD of Holdfast's own environment has no effect"}},
 		{"another file", gotosocial.Server{File: root + "/a.yaml", Unit: service(t,
@@ -438,14 +438,14 @@ func TestUnreadableServiceNamesTheFix(t *testing.T) {
 		want     string
 		notExist bool
 	}{
-		{"no unit", gotosocial.Server{Unit: root + "/gone.service"}, "no unit " + root + "/gone.service", true},
+		{"no unit", gotosocial.Server{Unit: root + "/gone.service"}, "can't read unit " + root + "/gone.service", true},
 		{"no unit of that name", gotosocial.Server{Unit: "gone"}, "/etc/systemd/system/gone.service", true},
 		{"masked", gotosocial.Server{Unit: masked}, "is masked", false},
 		{"folder", gotosocial.Server{Unit: root}, "is not a regular file", false},
 		{"no environment file of the unit", gotosocial.Server{Unit: service(t,
 			start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
 		{"no environment file of the container", gotosocial.Server{EnvFile: root + "/gone.env"},
-			"no environment file", true},
+			"can't read environment file", true},
 		{"no configuration file of the unit", gotosocial.Server{Unit: service(t,
 			"ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},
 	} {

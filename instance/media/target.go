@@ -39,7 +39,7 @@ func (t *FolderTarget) Inspect(_ context.Context, work string, _ *disk.Mover) (d
 	for _, e := range entries {
 		if e.Name() != "lost+found" && filepath.Join(t.path, e.Name()) != work {
 			return "", &remedy.Error{Kind: remedy.Refused, What: t.path + " is not empty: " + e.Name() + " is there",
-				Fix: "move away what is in it"}
+				Fix: "move the contents of the folder away"}
 		}
 	}
 	return t.path, nil
@@ -119,11 +119,11 @@ func (t *BucketTarget) Inspect(ctx context.Context, _ string, m *disk.Mover) (de
 			return "", err
 		}
 		if m.Replace {
-			return detail + " is not empty; what is there stays", nil
+			return detail + " is not empty; the old objects stay", nil
 		}
 		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is not empty: %q is there", detail,
 			o.Name),
-			Fix: "--replace lets what is there stay, beside what is restored; or name another storage-s3-key-prefix"}
+			Fix: "--replace lets the old objects stay beside the restored objects; or name another storage-s3-key-prefix"}
 	}
 	return detail, nil
 }

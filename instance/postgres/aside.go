@@ -33,7 +33,7 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 	case !empty && !replace:
 		return "", &remedy.Error{
 			Kind: remedy.Refused, Err: &disk.InTheWay{Path: d.String(), Detail: "exists"},
-			Fix: "--replace renames it aside; nothing is ever dropped",
+			Fix: "--replace renames the database; Holdfast never drops a database",
 		}
 	case !may:
 		return "", &remedy.Error{
@@ -83,10 +83,10 @@ func (d *Database) listAside(ctx context.Context) (rest []string) {
 	for _, name := range names {
 		drop := "DROP DATABASE " + quoteName(name)
 		if empty, err := isEmpty(ctx, admin, name); err == nil && empty {
-			rest = append(rest, fmt.Sprintf("the database that was there before was empty; it is now called %s, and "+
+			rest = append(rest, fmt.Sprintf("the old database was empty and is now called %s; "+
 				"you can drop it: %s", name, drop))
 		} else {
-			rest = append(rest, fmt.Sprintf("the database that was there before is now called %s; once you miss "+
+			rest = append(rest, fmt.Sprintf("the old database is now called %s; once you miss "+
 				"nothing in it: %s", name, drop))
 		}
 	}

@@ -81,7 +81,7 @@ func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {
 	default:
 		return nil, &remedy.Error{
 			Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode: %q is not disable, enable or require",
-				mode), Fix: "correct db-tls-mode",
+				mode), Fix: "set db-tls-mode to disable, enable or require",
 		}
 	}
 	config := &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}

@@ -66,7 +66,7 @@ func (d *Database) explainLoadCode(what *remedy.Error, err *pgconn.PgError) {
 		what.Fix = fixDamage + "which names the row"
 	case err.Code == "42P04":
 		what.What += " appeared during the restore"
-		what.Fix = "find out who made it: GoToSocial must not run yet; --replace renames it aside"
+		what.Fix = "find out who made the database: GoToSocial must not run yet; --replace renames the database"
 	case err.Code == "55006":
 		what.What += " is in use"
 		what.Fix = fixInUse
@@ -91,7 +91,7 @@ func (d *Database) explainSchema(err error) error {
 	switch server.Code {
 	case "42501":
 		return &remedy.Error{
-			Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL's user %q may not make what the schema needs",
+			Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL's user %q lacks the right to make objects of the schema",
 				d.config.User), Err: err,
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run the restore again, then "+
 				"ALTER ROLE %[1]s NOSUPERUSER; "+
@@ -100,8 +100,8 @@ func (d *Database) explainSchema(err error) error {
 		}
 	case "58P01", "0A000":
 		return &remedy.Error{
-			Kind: remedy.Source, What: "this PostgreSQL lacks what the schema needs", Err: err,
-			Fix: "install what the message names on PostgreSQL's machine, then run the restore again; " +
+			Kind: remedy.Source, What: "this PostgreSQL lacks software that the schema needs", Err: err,
+			Fix: "install the named software on PostgreSQL's machine, then run the restore again; " +
 				"apt install postgresql-contrib has PostgreSQL's own extensions",
 		}
 	}

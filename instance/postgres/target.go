@@ -49,7 +49,7 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	if err != nil && d.isLocal() && len(client.Programs("postgres")) == 0 {
 		return nil, &remedy.Error{
 			Kind: remedy.Source, What: "PostgreSQL is not installed here", Err: err,
-			Fix: "apt install postgresql, or what your distribution calls it, of at least the version that the " +
+			Fix: "apt install postgresql, or your distribution's package, of at least the version that the " +
 				"instance ran on: " + facts.Server,
 		}
 	}
@@ -80,7 +80,7 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	if aside, err := d.vacate(ctx, admin, m.Replace); err != nil {
 		return nil, d.explain(err)
 	} else if aside != "" {
-		detail += "; the one that is there is renamed aside"
+		detail += "; the restore renames the existing database"
 	}
 	return append(details, detail), nil
 }
@@ -125,7 +125,7 @@ func (t *Target) notes(done loaded) (notes []string) {
 			"%s", left.message, name, left.statement))
 	}
 	if done.aside != "" {
-		notes = append(notes, fmt.Sprintf("the database that was there is now called %s", done.aside))
+		notes = append(notes, fmt.Sprintf("the old database is now called %s", done.aside))
 	}
 	return notes
 }

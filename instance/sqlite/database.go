@@ -159,11 +159,11 @@ func (d *Database) explain(err error) error {
 		p.What += " can't be opened"
 		p.Fix = "run Holdfast as root or as the file's user, with the right to write to the file's folder"
 	case sqlite3.SQLITE_READONLY:
-		p.What += " needs a recovery: a server died while it wrote"
+		p.What += " needs a recovery: the server died during a write"
 		p.Fix = "start GoToSocial once: the server recovers the database"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		p.What += fmt.Sprintf(" was locked for %d s", busy/1000)
-		p.Fix = "find the process that holds the lock: fuser -v " + d.path
+		p.Fix = "find and end the process that holds the lock: fuser -v " + d.path
 	case sqlite3.SQLITE_FULL:
 		p.What += " needs room for sorting"
 		p.Fix = "make room in the temporary folder, or name another folder by SQLITE_TMPDIR"

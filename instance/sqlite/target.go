@@ -38,7 +38,7 @@ func (t *Target) Inspect(_ context.Context, _ manifest.Facts, m *disk.Mover) (de
 		if !m.Replace {
 			return nil, &disk.InTheWay{Path: t.path + ending}
 		}
-		detail = t.path + "; the one that is there is renamed to " + filepath.Base(t.path) + disk.AsideSuffix +
+		detail = t.path + "; the restore renames the existing file to " + filepath.Base(t.path) + disk.AsideSuffix +
 			": no server may have it open"
 	}
 	return []string{detail}, nil
@@ -55,7 +55,7 @@ func (t *Target) Put(_ context.Context, folder string, m *disk.Mover) (notes []s
 		return nil, err
 	}
 	if notes = []string{"database: " + t.path}; aside != "" {
-		notes = append(notes, fmt.Sprintf("the database that was there is now called %s", aside))
+		notes = append(notes, fmt.Sprintf("the old database is now called %s", aside))
 	}
 	return notes, m.Move(from, t.path, m.User)
 }

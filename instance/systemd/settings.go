@@ -25,9 +25,9 @@ func ReadSettings(path, what, fix string) (string, error) {
 		return "", err
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		fix = "run Holdfast as root, or let its user read the file"
+		fix = "run Holdfast as root, or let Holdfast's user read the file"
 	}
-	return "", &remedy.Error{Kind: remedy.Source, What: "no " + what, Err: err, Fix: fix}
+	return "", &remedy.Error{Kind: remedy.Source, What: "can't read " + what, Err: err, Fix: fix}
 }
 
 func readText(path string) (string, error) {

@@ -64,7 +64,7 @@ func ReadUnit(path, root string) (*Unit, error) {
 			"the unit"}
 	}
 	for _, file := range append([]string{u.Fragment}, u.dropIns(folders)...) {
-		text, err := ReadSettings(file, "unit "+path, "correct instance.unit: systemctl list-units '*gotosocial*' "+
+		text, err := ReadSettings(file, "unit "+path, "correct instance.unit; systemctl list-units '*gotosocial*' "+
 			"shows the units")
 		if err != nil {
 			return nil, err

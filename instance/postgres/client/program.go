@@ -53,7 +53,7 @@ func FindDump(ctx context.Context, server int) (string, error) {
 			best = d
 		}
 	}
-	fix := fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", server)
+	fix := fmt.Sprintf("apt install postgresql-client-%d, or your distribution's package", server)
 	switch {
 	case best.path != "":
 		return best.path, nil
