@@ -78,7 +78,7 @@ type backup struct {
 	host     *seal.Host
 	unlock   func() error
 	idx      *index.Index
-	fresh    bool // the index was made anew
+	fresh    bool // this run made a new index
 	instance *instance.Instance
 	repo     *Repository
 }

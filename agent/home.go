@@ -16,7 +16,7 @@ import (
 type Home struct {
 	ConfigFile string // Holdfast's configuration
 	State      string // the folder of host key, lock, index and spool
-	Root       string // the folder in which systemd units are looked for; default: /
+	Root       string // the root folder of systemd's units; default: /
 }
 
 // HostFile is the file of the host's key.
@@ -46,7 +46,7 @@ func (h Home) Host() (*seal.Host, error) {
 				"the recovery kit still restores the old snapshots", h.HostFile(), h.ConfigFile, h.State)}
 	}
 	if err != nil {
-		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "put back a copy of the file that holdfast init wrote"}
+		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "put back a copy of the file"}
 	}
 	return host, nil
 }

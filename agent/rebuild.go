@@ -7,8 +7,8 @@ import (
 	"holdfast/rebuild"
 )
 
-// Rebuild takes the steps of a whole instance's way back. r is open and its plan is
-// accepted. The report is never nil.
+// Rebuild runs the steps that restore a whole instance. A person has accepted the plan
+// of the open rebuild r. The report is never nil.
 func Rebuild(ctx context.Context, r *rebuild.Rebuild, o rebuild.Observer) (*rebuild.Report, error) {
 	began := time.Now()
 	report, err := r.Run(ctx, o)

@@ -120,8 +120,9 @@ func (r *Repository) trust(ctx context.Context, cfg OpenConfig) error {
 		Fix: "use the pinned URL of the recovery kit"}
 }
 
-// ExpectHead refuses a repository without its newest records. start is the begin of a
-// record's name; the head must be the record or descend from the record. "" passes.
+// ExpectHead refuses a repository without its newest records. start are the first
+// digits of a record's name; the head must be the record or descend from the record.
+// "" passes.
 func (r *Repository) ExpectHead(start string) error {
 	if start == "" || r.Keeps(start) {
 		return nil
@@ -134,7 +135,7 @@ func (r *Repository) ExpectHead(start string) error {
 		Fix:    "look for a mirror with the newer snapshots; without --expect-head you can restore the older snapshots"}
 }
 
-// Snapshot opens a snapshot. which is "latest", a number, or the begin of an ID.
+// Snapshot opens a snapshot. which is "latest", a number, or the first digits of an ID.
 // Scratch files go to the folder temp.
 func (r *Repository) Snapshot(ctx context.Context, which, temp string) (*vault.Snapshot, error) {
 	rec, err := r.Find(ctx, which)

@@ -97,7 +97,7 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 func readCredential(name string) ([]byte, error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has the secret",
+		return nil, fmt.Errorf("CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=%s has it",
 			name)
 	}
 	text, _, err := readSecretFile(filepath.Join(dir, filepath.Base(name)))

@@ -12,7 +12,7 @@ import (
 type Standing struct {
 	Newest   *manifest.Record // the newest snapshot, or nil
 	Complete *manifest.Record // the newest snapshot without missing files, or nil
-	Unasked  bool             // only this host's index was asked, and it knows no record
+	Unasked  bool             // only this host's index was read, and the index holds no record
 }
 
 // StandingOf finds the standing in a repository's records.

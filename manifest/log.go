@@ -11,8 +11,8 @@ import (
 	"holdfast/seal"
 )
 
-// Log is the set of records of one repository that count, as far as they were
-// read, and tells what they mean together. The zero Log is empty and ready. A Log
+// Log is the set of those records of one repository that were read and count. Log
+// says what the records mean together. The zero Log is empty and ready. A Log
 // reads nothing itself, and is not for concurrent use.
 type Log struct {
 	records map[Hash]*Record
@@ -42,8 +42,9 @@ func (l *Log) Continue(host seal.Certificate) { l.host = host }
 // Heads returns the records that no other record continues, the best first: the
 // highest sequence, then the lowest name. More than one head is a fork. A record
 // of an older generation of the host's key is never a head: such a record counts
-// only if a record of a newer generation keeps it. Heads is empty if the log is,
-// or if the record is missing after which the host of Continue takes over.
+// only if a record of a newer generation keeps it. Heads is empty if the
+// log is empty, or if the log lacks the record after which the host of Continue takes
+// over.
 func (l *Log) Heads() []*Record {
 	generation := l.host.Generation
 	for _, rec := range l.records {
@@ -105,7 +106,7 @@ func (l *Log) Mentions(name Hash) bool {
 }
 
 // Kept returns the names of the heads and of all records that the heads keep,
-// sorted. Not every one of these records need have been added.
+// sorted. Some of these records may never have been added.
 func (l *Log) Kept() []Hash {
 	kept := map[Hash]bool{}
 	for _, head := range l.Heads() {
@@ -228,8 +229,8 @@ func (h History) first(has func(*Record) bool) *Record {
 }
 
 // Remembered returns the records from head back to the first complete snapshot, as
-// far as read knows them: what there is to fall back on if the remote does not
-// answer.
+// far as read knows them. A person can rely on these snapshots if the remote does
+// not answer.
 func Remembered(head Hash, read func(Hash) ([]byte, error)) (h History) {
 	for a, err := range ancestors(head, read) {
 		if err != nil || a.record == nil {

@@ -90,7 +90,8 @@ func installFix(version string) string {
 	if version == "" {
 		return "install the version that ran before, or a newer one: " + releases
 	}
-	return fmt.Sprintf("install that version: %s/download/v%s/gotosocial_%s_linux_amd64.tar.gz", releases, version, version)
+	return fmt.Sprintf("install that version: %s/download/v%s/gotosocial_%s_linux_amd64.tar.gz",
+		releases, version, version)
 }
 
 // nobody is the number of the user without rights.
@@ -185,7 +186,8 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string) Finding {
 		return f
 	case len(missing) > 0:
 		f.Detail += fmt.Sprintf(": its user %s does not exist on this machine", file.User)
-		f.Fix, f.Refused = "install the package that makes the user or group, or run: "+remedy.ShellLine(missing...), true
+		f.Refused = true
+		f.Fix = "install the package that makes the user or group, or run: " + remedy.ShellLine(missing...)
 		return f
 	}
 	info, err := os.Lstat(path)

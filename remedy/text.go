@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// Printable leaves out what could end a line or steer a terminal.
+// Printable leaves out characters that could end a line or steer a terminal.
 func Printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {

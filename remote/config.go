@@ -84,7 +84,7 @@ func newDriver(rawURL string, cfg Config) (driver, error) {
 		case "aws", "sftp", "rest+https", "rest+http":
 			return nil, fmt.Errorf("open remote: %s:// is not supported yet: use s3:// or a directory", scheme)
 		}
-		return nil, errors.New("open remote: unknown scheme in the URL: write s3://ENDPOINT/BUCKET/PREFIX, dir:///PATH or /PATH")
+		return nil, errors.New("open remote: unknown scheme: write s3://ENDPOINT/BUCKET/PREFIX, dir:///PATH or /PATH")
 	}
 	relative := rawURL == "." || strings.HasPrefix(rawURL, "./") || strings.HasPrefix(rawURL, "../")
 	if !filepath.IsAbs(rawURL) && !relative {

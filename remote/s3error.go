@@ -18,7 +18,7 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil: // err does not tell: a dial's timeout is a context.DeadlineExceeded too
+	case ctx.Err() != nil: // err alone does not tell: a dial's timeout is a context.DeadlineExceeded too
 		return fmt.Errorf("%s%w", action(verb, name), ctx.Err())
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s%w: %s speaks no TLS%s: %w", action(verb, name), ErrUnreachable, c.url.Host, c.noTLS, err)

@@ -85,7 +85,8 @@ func checkConfig(ctx context.Context, a *app) error {
 	if c.first == nil {
 		return nil
 	}
-	return &remedy.Error{Kind: c.first.Kind, What: units.Count(c.failed, "check") + " failed", Fix: "follow the fixes above"}
+	return &remedy.Error{Kind: c.first.Kind, What: units.Count(c.failed, "check") + " failed",
+		Fix: "follow the fixes above"}
 }
 
 // report prints the outcome of a check.

@@ -89,7 +89,7 @@ func prose(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// roff escapes markup: backslashes, hyphens, and a dot or quote at the begin of a
+// roff escapes markup: backslashes, hyphens, and a dot or quote at the start of a
 // line.
 func roff(text string) string {
 	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")

@@ -9,7 +9,7 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// errNoKeyPair reports a local account that no import could bring back.
+// errNoKeyPair reports a local account that an import could not restore.
 var errNoKeyPair = errors.New("the local account has no key pair")
 
 // checkKeys checks the key pair of a local account. The private key of any other

@@ -87,7 +87,7 @@ func (s Setting) From() string {
 	return string(s.Origin.Kind)
 }
 
-// Secret reports whether nobody may see the value.
+// Secret reports whether the value is a secret.
 func (s Setting) Secret() bool {
 	for _, word := range []string{"password", "secret", "access-key", "connection-string", "token"} {
 		if strings.Contains(s.Key, word) {
@@ -198,8 +198,8 @@ func (c *Config) parse(ext, text string) error {
 	return nil
 }
 
-// position returns the place of a syntax error as "LINE:COLUMN:", or "". The text of the
-// error is unfit: it quotes lines, which may hold secrets.
+// position returns the place of a syntax error as "LINE:COLUMN:", or "". The error's own
+// text quotes lines of the file, and the lines may hold secrets.
 func position(err error) string {
 	if wrong := (*toml.DecodeError)(nil); errors.As(err, &wrong) {
 		line, column := wrong.Position()

@@ -100,8 +100,8 @@ func (c *Config) warnUnsaved() {
 	}
 	if len(names) > 0 {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("no snapshot will hold %s of Holdfast's own environment: name "+
-			"the file with these settings by instance.env_file, or keep a copy with the recovery kit", strings.Join(names,
-			", ")))
+			"the file with these settings by instance.env_file, or keep a copy with the recovery kit",
+			strings.Join(names, ", ")))
 	}
 }
 

@@ -123,7 +123,7 @@ func (t *BucketTarget) Inspect(ctx context.Context, _ string, m *disk.Mover) (de
 		}
 		return "", &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s is not empty: %q is there", detail,
 			o.Name),
-			Fix: "--replace lets the old objects stay beside the restored objects; or name another storage-s3-key-prefix"}
+			Fix: "--replace lets the old objects stay beside the new objects; or name another storage-s3-key-prefix"}
 	}
 	return detail, nil
 }

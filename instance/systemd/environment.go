@@ -10,7 +10,7 @@ type Variable struct {
 
 // ParseEnvironment parses the text of an EnvironmentFile= (systemd.exec(5)). Quotes
 // have effect only at the start of a value. A backslash keeps the next character, or
-// joins two lines. Nothing is expanded. The place becomes that of the variables.
+// joins two lines. Nothing is expanded. The variables get the place.
 func ParseEnvironment(text, place string) (vars []Variable) {
 	for text = strings.TrimLeft(text, blanks); text != ""; text = strings.TrimLeft(text, blanks) {
 		line, rest, _ := strings.Cut(text, "\n")

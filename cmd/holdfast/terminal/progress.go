@@ -62,7 +62,7 @@ type progressView struct {
 	moved    string // "uploaded" or "fetched"
 	width    int    // of the screen, in letters; 0: unknown
 	stage    string
-	since    time.Time // the begin of the stage
+	since    time.Time // the start of the stage
 	shown    bool      // an unfinished line is on the screen
 }
 
