@@ -41,23 +41,24 @@ const (
 
 // advice says how to mend each kind of damage.
 var advice = map[damageKind]string{
-	packDamage: "copy the object back from a mirror; or delete it, if it is there, and run holdfast backup, " +
-		"which then stores again what the instance still has",
-	keyDamage: ownKeysFix + "; else copy the object back from a mirror: without it its owner can't restore, " +
-		"only those of the other key objects can",
+	packDamage: "copy the object back from a mirror; or delete the object, if it exists, and run holdfast backup, " +
+		"which stores again everything that the instance still has",
+	keyDamage: ownKeysFix + "; else copy the object back from a mirror: without the object its owner can't restore, " +
+		"but the other owners can",
 	lastKeyDamage: ownKeysFix + "; else " + keysGoneFix,
 	recordDamage:  "copy the object back from a mirror; other snapshots are not affected",
 	rememberedEnd: "ask the storage's provider who deleted objects; holdfast backup puts the record back " +
-		"if its packs are still there; the snapshots that are listed can be restored",
-	expectedEnd: "look into the provider's log for who deleted or replaced objects; " +
-		"the snapshots that are listed can be restored",
-	unreadableRecord: "copy the object back from a mirror; if there is none, delete the object: " +
-		"it may be the newest snapshot, and holdfast backup does not continue beside it",
+		"if the record's packs still exist; you can restore the snapshots that holdfast list shows",
+	expectedEnd: "find out from the provider's log who deleted or replaced objects; " +
+		"you can restore the snapshots that holdfast list shows",
+	unreadableRecord: "copy the object back from a mirror; without a mirror, delete the object: " +
+		"the object may be the newest snapshot, and holdfast backup makes none beside it",
 	strangeRecord: "no snapshot of this repository needs the object: find out who put it there, then delete it",
 }
 
 // unreadableFix comes before the advice about an unreadable object.
-const unreadableFix = "see why the storage can't read it (its log, its disk, the file's owner); if it is lost, "
+const unreadableFix = "find out why the storage can't read the object (log, disk, the file's user); " +
+	"if the object is lost, "
 
 // kind returns the kind of damage to an object.
 func (v *verify) kind(object string, d damage) damageKind {

@@ -85,7 +85,7 @@ func (b *backup) checkListed() error {
 	case len(gone) > 0:
 		b.report.damaged("copy the key objects back from a mirror",
 			"key objects that are gone from the remote or have another size: %s; "+
-				"their owners can't restore, only those of the others can", strings.Join(gone, ", "))
+				"their owners can't restore, but the other owners can", strings.Join(gone, ", "))
 	}
 	for _, packs := range b.rec.Packs {
 		for _, p := range packs {
@@ -118,7 +118,7 @@ func (b *backup) warnOfForks() {
 	for _, name := range b.repo.recordNames() {
 		if name != b.rec.Name() && b.repo.log.Record(name) == nil && b.repo.bad[name] == nil {
 			b.report.Warnings = append(b.report.Warnings, fmt.Sprintf("another snapshot, %s, appeared meanwhile: "+
-				"the log is forked, and the next backup joins it", name))
+				"the log is forked, and the next backup joins the fork", name))
 		}
 	}
 }

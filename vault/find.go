@@ -34,10 +34,10 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 	case len(found) == 1:
 		return r.Load(ctx, found[0])
 	case len(found) > 1:
-		return nil, fmt.Errorf("find snapshot %q: it names %s and %s; write more digits: %w",
+		return nil, fmt.Errorf("find snapshot %q: the snapshots %s and %s start so; write more digits: %w",
 			which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
 	case latest:
-		return nil, fmt.Errorf("find snapshot: the repository has none yet: %w", ErrNoSnapshot)
+		return nil, fmt.Errorf("find snapshot: the repository is empty: %w", ErrNoSnapshot)
 	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
 		return nil, fmt.Errorf("find snapshot %q: no snapshot has this number, and an ID needs at least %d digits: %w",
 			which, minID, ErrNoSnapshot)

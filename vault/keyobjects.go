@@ -24,7 +24,7 @@ func (u *upkeep) keepKeys(ctx context.Context) error {
 	keys := u.repo.log.Keys()
 	if head := u.repo.Head(); len(keys) > len(head.Keys) {
 		u.report.damaged("find out who signed that snapshot: this server's key may be stolen (docs/threats.md)",
-			"snapshot %s, the newest, leaves out key objects that earlier ones name; this one names them again",
+			"snapshot %s, the newest, leaves out key objects of earlier snapshots; this backup names them again",
 			head.ID())
 	}
 	for _, k := range keys {
@@ -80,12 +80,12 @@ func (u *upkeep) putKeyBack(ctx context.Context, k manifest.Key, object []byte) 
 }
 
 // ownKeysFix helps if the instance's server still has its copies.
-const ownKeysFix = "delete the object if it is there, and run holdfast backup on the instance's server, " +
-	"which puts it back where the folder keys of its state folder has a copy"
+const ownKeysFix = "delete the object if it exists, and run holdfast backup on the instance's server, " +
+	"which puts the object back if keys/ in the state folder holds a copy"
 
 // keysGoneFix is the last resort, if every key object is gone.
-const keysGoneFix = "copy the objects below keys/ back from a mirror; where there is none, " +
-	"nothing that is stored there can be opened any more: move the configuration and the state folder away " +
+const keysGoneFix = "copy the objects below keys/ back from a mirror; without a mirror " +
+	"nobody can open the stored data: move the configuration and the state folder away " +
 	"and run holdfast init with a new prefix or folder"
 
 // askProviderFix follows the news that objects were gone and are put back.

@@ -62,8 +62,9 @@ func (u *upkeep) putBackEnd(ctx context.Context, gone []manifest.Hash) (still []
 		}
 	}
 	if len(still) > 0 {
-		u.report.damaged("ask the storage's provider who deleted objects; what holdfast list shows can be restored",
-			"the newest that this host knew is gone from the remote: somebody deleted it or rolled the remote back: %s",
+		u.report.damaged("ask the storage's provider who deleted objects; "+
+			"you can restore the snapshots that holdfast list shows",
+			"the newest record that this host knew is gone: somebody deleted the record or rolled the remote back: %s",
 			listSnapshots(still))
 	}
 	var before []manifest.Hash
@@ -97,7 +98,7 @@ func (u *upkeep) putBackKept(ctx context.Context) error {
 }
 
 func stillGone(names []manifest.Hash) string {
-	return "what this host stored, and somebody deleted before its last backup, is still gone from the remote: " +
+	return "somebody deleted records of this host before its last backup, and they are still gone from the remote: " +
 		listSnapshots(names)
 }
 

@@ -26,7 +26,7 @@ var (
 	ErrNoSnapshot   = errors.New("no such snapshot")
 	ErrNoFile       = errors.New("no such file in the snapshot")
 	ErrBusy         = errors.New("another process is at work there")
-	ErrOtherRoot    = errors.New("the repository is another one")
+	ErrOtherRoot    = errors.New("the storage holds another repository")
 	ErrWrongKey     = errors.New("the identity opens no key of the repository")
 	ErrDamage       = errors.New("damage found")
 	ErrRefused      = errors.New("refused for safety")
@@ -91,7 +91,7 @@ func (r *Repository) warn() {
 	}
 	slices.Sort(r.Warnings)
 	if heads := r.log.Heads(); len(heads) > 1 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s continue it side by side; "+
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s continue the log side by side; "+
 			"did two hosts back up at once, or is a copy of the host's key in use?", heads[0].ID(), heads[1].ID()))
 	}
 }
@@ -228,7 +228,7 @@ func (r *Repository) check(name manifest.Hash, text []byte) (*manifest.Record, e
 		return nil, err
 	}
 	if !r.ID.IsZero() && rec.Repository != r.ID {
-		return nil, fmt.Errorf("%w: it belongs to %s, not to %s", ErrOtherRoot, rec.Repository, r.ID)
+		return nil, fmt.Errorf("%w: %s instead of %s", ErrOtherRoot, rec.Repository, r.ID)
 	}
 	return rec, nil
 }
@@ -264,7 +264,7 @@ func (r *Repository) whyNone() error {
 	for name := range r.objects {
 		if strings.HasPrefix(name, "packs/") {
 			return fmt.Errorf("open %s: every record is gone, and packs are still there: "+
-				"holdfast backup on the instance's server puts back the records that it has copies of: %w",
+				"holdfast backup on the instance's server puts back its copies of the records: %w",
 				r.store, ErrDamage)
 		}
 	}

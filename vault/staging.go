@@ -126,7 +126,7 @@ func (s *staging) check(strangers bool, j journal, want purpose) error {
 			"another version of Holdfast left a restore unfinished there; choose another folder, or delete the folder"},
 		{begun && !j.Purpose.same(want),
 			"a restore of " + j.Purpose.String() + " was left unfinished there; " +
-				"finish that one, choose another folder, or delete the folder"},
+				"finish that restore, choose another folder, or delete the folder"},
 		{j.State != complete && strangers,
 			"the folder is not empty; choose a folder that is empty or does not exist"},
 	} {

@@ -154,8 +154,8 @@ func (v *verify) checkEnd() {
 	if want := strings.ToLower(v.cfg.ExpectHead); want != "" && !v.repo.Keeps(want) {
 		object := manifest.RecordObjectPrefix + want
 		v.note(object, damage{expected: true, remembered: v.damage[object].remembered,
-			what: "was expected to be the newest snapshot or one before it, and is neither: " +
-				"newer snapshots were removed, or the remote was rolled back"})
+			what: "is neither the newest snapshot nor an earlier one: " +
+				"somebody deleted snapshots, or the remote was rolled back"})
 	}
 }
 
@@ -163,7 +163,7 @@ func (v *verify) checkMemory(m index.Memory) {
 	if v.repo.log.Lacks(m.Head, v.repo.listed) {
 		v.note(manifest.RecordObject(m.Head), damage{remembered: true,
 			what: "is gone, and was the newest record that this host knew: " +
-				"somebody deleted it, or the remote was rolled back"})
+				"somebody deleted the record, or the remote was rolled back"})
 	}
 	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool {
 		return name == m.Head || !v.repo.log.Lacks(name, v.repo.listed)
