@@ -84,7 +84,7 @@ func TestNeededExtensionNamesTheFix(t *testing.T) {
 	}
 	write(t, from, "database/pre-data.sql", strings.ReplaceAll(string(text), "bloom", "blossom"))
 	if _, err := r.PutDatabase(t.Context()); !errors.As(err, &p) || !strings.Contains(err.Error(),
-		"lacks what the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
+		"lacks software that the schema needs") || !strings.Contains(p.Fix, "postgresql-contrib") {
 		t.Errorf("%v\nfix: %+v", err, p)
 	}
 	write(t, from, "database/pre-data.sql", string(text))
