@@ -68,7 +68,7 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 		t.Errorf("%+v", again.summary)
 	}
 	// A restore never adds media to other media.
-	m.restore("--yes", h.inst.Domain(), "--replace").start().expect(20).says("is not empty", "move away")
+	m.restore("--yes", h.inst.Domain(), "--replace").start().expect(20).says("is not empty", "move the contents")
 	m.compare(h, want)
 }
 

@@ -91,7 +91,7 @@ func (r *Repository) warn() {
 	}
 	slices.Sort(r.Warnings)
 	if heads := r.log.Heads(); len(heads) > 1 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s continue the log side by side; "+
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s both continue the log; "+
 			"did two hosts back up at once, or is a copy of the host's key in use?", heads[0].ID(), heads[1].ID()))
 	}
 }

@@ -164,7 +164,7 @@ func TestInterruptedRestoreContinuesOnlyWithItsOwnPurpose(t *testing.T) {
 	} {
 		_, err := w.resume(dir, folder{}, cfg)
 		want := "a restore of snapshot " + rec.ID() + " was left unfinished there; " +
-			"finish that one, choose another folder"
+			"finish that restore, choose another folder"
 		if !errors.Is(err, vault.ErrRefused) || !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("going on with %s: %v", what, err)
 		}
