@@ -29,7 +29,7 @@ func completionCommand(a *app) *cobra.Command {
 			case "fish":
 				return cmd.Root().GenFishCompletion(a.term.Out, true)
 			}
-			return usage(fmt.Errorf("Holdfast has no completion for the shell %s", args[0]), "name bash, zsh or fish")
+			return usage(fmt.Errorf("no completion for the shell %s", args[0]), "name bash, zsh or fish")
 		},
 	}
 }
