@@ -7,7 +7,7 @@ package agent
 
 import (
 	"context"
-	
+	"fmt"
 	"log/slog"
 
 	"holdfast/vault"

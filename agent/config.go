@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"

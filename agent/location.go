@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"

@@ -167,7 +167,7 @@ func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 	if !s.location.Pin.IsZero() {
 		return "", &remedy.Error{Kind: remedy.Setting,
 			What: "the URL has a pin (#hf1…), the ID of an existing repository",
-			Fix: "name a new folder or prefix, without a pin"}
+			Fix:  "name a new folder or prefix, without a pin"}
 	}
 	if s.store, err = remote.Create(ctx, s.location.URL, s.location.Remote); err != nil {
 		return "", RemoteError(err)

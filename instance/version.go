@@ -26,7 +26,7 @@ func (i *Instance) Version(ctx context.Context) string {
 func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	binary := i.binary()
 	if binary == "" {
-		return "", errors.New("Holdfast found no program gotosocial; name the program by instance.binary")
+		return "", errors.New("found no program gotosocial; name the program by instance.binary")
 	}
 	var as *syscall.Credential
 	if os.Geteuid() == 0 {

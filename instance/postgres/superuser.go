@@ -38,7 +38,7 @@ func (d *Database) admin(ctx context.Context) (*pgx.Conn, error) {
 	return nil, &remedy.Error{
 		Kind: remedy.Refused,
 		What: fmt.Sprintf("PostgreSQL's user %q has no right to create a database", d.config.User),
-		Fix: d.fixCreating(),
+		Fix:  d.fixCreating(),
 	}
 }
 
