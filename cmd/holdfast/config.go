@@ -58,7 +58,8 @@ func checkConfig(ctx context.Context, a *app) error {
 	if err != nil || first == nil {
 		return err
 	}
-	return &remedy.Error{Kind: first.Kind, What: units.Count(failed, "check") + " failed", Fix: "follow the fixes above"}
+	return &remedy.Error{Kind: first.Kind, What: units.Count(failed, "check") + " failed",
+		Fix: "follow the fixes above"}
 }
 
 // printCheck prints the outcome of a check, and returns a failure.

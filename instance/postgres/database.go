@@ -81,7 +81,8 @@ func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {
 	case "require":
 	default:
 		return nil, &remedy.Error{
-			Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode: %q is not disable, enable or require", mode), Fix: "set db-tls-mode to disable, enable or require",
+			Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode: %q is not disable, enable or require", mode),
+			Fix: "set db-tls-mode to disable, enable or require",
 		}
 	}
 	config := &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
