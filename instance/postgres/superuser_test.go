@@ -40,7 +40,7 @@ func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
 		fix      string
 	}{
 		{s.Password, []string{wrong, s.Sockets}, "", ""},
-		{s.Password, []string{wrong}, "may not make a database", "CREATEDB"},
+		{s.Password, []string{wrong}, "has no right to create a database", "CREATEDB"},
 		{"wrong", []string{wrong, s.Sockets}, "", ""},
 		{"wrong", []string{wrong}, "refused user", ""},
 	} {

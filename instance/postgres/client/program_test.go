@@ -47,7 +47,7 @@ func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
 		}
 		var p *remedy.Error
 		if !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) ||
-			p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or what your distribution calls it", c.server) {
+			p.Fix != fmt.Sprintf("apt install postgresql-client-%d, or your distribution's package", c.server) {
 			t.Errorf("%v for %d: %v", c.have, c.server, err)
 		}
 	}
