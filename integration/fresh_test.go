@@ -220,7 +220,7 @@ func TestRestoreCreatesUserAndGroupsOfTheServer(t *testing.T) {
 		"useradd --system --no-create-home --shell /usr/sbin/nologin --gid users games && groupadd --system audio")
 	m.install("useradd", "groupadd")
 	refused := m.restore(to...).start().expect(20).says(key, "")
-	if !strings.HasSuffix(refused.summary.Fix, "or: groupadd --system shadow") {
+	if !strings.HasSuffix(refused.summary.Fix, "or run: groupadd --system shadow") {
 		t.Errorf("%+v", refused.summary)
 	}
 	testkit.OK(t, m.run("groupadd", "--system", "shadow"))

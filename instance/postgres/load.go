@@ -56,13 +56,6 @@ func (l *load) temporary() string {
 }
 
 func (l *load) steps(ctx context.Context) (done loaded, err error) {
-	lines, err := copyLines(l.files)
-	if err != nil {
-		return done, err
-	}
-	if err := largestFirst(l.files, lines); err != nil {
-		return done, err
-	}
 	admin, err := l.db.admin(ctx)
 	if err != nil {
 		return done, err
@@ -73,6 +66,13 @@ func (l *load) steps(ctx context.Context) (done loaded, err error) {
 	}
 	whole := "restored by holdfast, run " + l.run // the comment of the whole database
 	if comment, err := commentOf(ctx, admin, l.final()); err != nil || comment == whole {
+		return done, err // an earlier run was killed while it removed the files
+	}
+	lines, err := copyLines(l.files)
+	if err != nil {
+		return done, err
+	}
+	if err := largestFirst(l.files, lines); err != nil {
 		return done, err
 	}
 	if done.aside, err = l.db.vacate(ctx, admin, l.replace); err != nil {
