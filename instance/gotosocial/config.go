@@ -88,11 +88,7 @@ func (c *Config) Domain() string { return strings.ToLower(c.Get("host")) }
 func (c *Config) Engine() string { return strings.ToLower(c.Get("db-type")) }
 
 // Database returns the absolute path of the SQLite database.
-func (c *Config) Database() string {
-	address := strings.TrimPrefix(c.Get("db-address"), "file:")
-	address, _, _ = strings.Cut(address, "?")
-	return c.Absolute(address)
-}
+func (c *Config) Database() string { return c.Absolute(sqlitePath(c.Get("db-address"))) }
 
 // Storage returns the absolute path of the media folder.
 func (c *Config) Storage() string { return c.Absolute(c.Get("storage-local-base-path")) }

@@ -27,9 +27,11 @@ func (c *Config) Check() error {
 	}
 	switch engine := c.Engine(); engine {
 	case SQLite:
-		if address := c.Get("db-address"); address == "" || strings.Contains(address, ":memory:") {
-			return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("db-address %q names no file", address),
-				Fix: "set db-address to the database file"}
+		// The address may be a URI of PostgreSQL, with a password: no error quotes the text.
+		address := c.Get("db-address")
+		if sqlitePath(address) == "" || strings.Contains(address, ":memory:") || strings.Contains(address, "://") {
+			return &remedy.Error{Kind: remedy.Setting, What: "db-type is sqlite, but db-address names no file",
+				Fix: "set db-address to the path of the database file"}
 		}
 	case Postgres:
 	case "":

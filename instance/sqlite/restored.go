@@ -18,7 +18,7 @@ func (Restored) Finish(*os.Root) error { return nil }
 func (Restored) Settings(path string) []gotosocial.Setting {
 	return []gotosocial.Setting{
 		{Key: "db-type", Value: gotosocial.SQLite},
-		{Key: "db-address", Value: filepath.Join(path, FileName)},
+		{Key: "db-address", Value: gotosocial.SQLiteAddress(filepath.Join(path, FileName))},
 	}
 }
 
