@@ -1,7 +1,6 @@
 package rebuild
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -9,12 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
-
-	"golang.org/x/mod/semver"
 
 	"holdfast/disk"
-	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -56,63 +51,6 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 // refused returns the finding of an error. The finding forbids the rebuild.
 func refused(s Subject, err error) Finding {
 	return Finding{Subject: s, Detail: err.Error(), Fix: fixOf(err), Refused: true}
-}
-
-// inspectServer compares the version of the installed GoToSocial with the snapshot's:
-// an older server breaks a newer database.
-func (m *Machine) inspectServer(ctx context.Context) Finding {
-	f := Finding{Subject: ServerSubject}
-	ran := "the snapshot does not record the instance's version"
-	if m.Facts.GoToSocial != "" {
-		ran = "the instance ran " + m.Facts.GoToSocial
-	}
-	have := m.installedVersion(ctx)
-	switch {
-	case have == "":
-		f.Detail = fmt.Sprintf("not installed; %s (last migration %s)", ran, cmp.Or(m.Facts.Migration, "unknown"))
-		f.Fix = installFix(m.Facts.GoToSocial)
-	case m.Facts.GoToSocial != "" && semver.Compare("v"+have, "v"+m.Facts.GoToSocial) < 0:
-		f.Detail = fmt.Sprintf(
-			"GoToSocial %s is installed, but %s: an older server breaks a newer database", have, ran)
-		f.Fix = installFix(m.Facts.GoToSocial)
-		f.Refused = true
-	default:
-		f.Detail = fmt.Sprintf("GoToSocial %s is installed; %s", have, ran)
-	}
-	return f
-}
-
-const releases = "https://codeberg.org/superseriousbusiness/gotosocial/releases"
-
-// installFix says how to install a version of GoToSocial, or how to choose one if the
-// version is unknown.
-func installFix(version string) string {
-	if version == "" {
-		return "install the version that ran before, or a newer one: " + releases
-	}
-	return fmt.Sprintf("install that version: %s/download/v%s/gotosocial_%s_linux_amd64.tar.gz",
-		releases, version, version)
-}
-
-// nobody is the number of the user without rights.
-const nobody = 65534
-
-// installedVersion asks the installed program for its version, as a user without
-// rights. The result is "" without a program or an answer.
-func (m *Machine) installedVersion(ctx context.Context) string {
-	path := m.Config.Program()
-	if path == "" {
-		return ""
-	}
-	as := &syscall.Credential{Uid: nobody, Gid: nobody}
-	if uid, gid, err := disk.IDs(m.User); err == nil && uid > 0 && os.Geteuid() == 0 {
-		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
-	version, err := gotosocial.AskVersion(ctx, path, as)
-	if err != nil {
-		return ""
-	}
-	return version
 }
 
 // inspectDatabase looks for a database in the way, and for the server of PostgreSQL.

@@ -12,11 +12,8 @@ func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
 		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
 			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))
 	}
-	if version := m.Facts.GoToSocial; version != "" {
-		tasks = append(tasks, fmt.Sprintf("if GoToSocial %s or newer is not installed, %s",
-			version, installFix(version)))
-	} else {
-		tasks = append(tasks, installFix(""))
+	if fix := m.inspectServer(ctx).Fix; fix != "" {
+		tasks = append(tasks, fix)
 	}
 	tasks = append(tasks,
 		fmt.Sprintf("point the name %s to this machine (DNS), and set up the web server or proxy "+

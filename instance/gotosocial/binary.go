@@ -14,7 +14,8 @@ import (
 )
 
 // AskVersion asks a binary for its version. If root runs Holdfast, the binary runs as
-// the other user.
+// the other user. The answer may have a form that [ParseVersion] does not understand,
+// such as "devel"; the answer is at most 64 letters, digits and signs of a version.
 func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -28,23 +29,28 @@ func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (str
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w", binary, err)
 	}
-	found := version.FindString(string(out.Text))
-	if found == "" {
+	answer := versionLine.FindSubmatch(out.Text)
+	if answer == nil {
 		return "", fmt.Errorf("%s --version prints no version", binary)
 	}
-	return found, nil
+	return string(answer[1]), nil
 }
 
-// Program returns the path of GoToSocial's binary: that of the unit, else that on
-// PATH, else that in the server's working directory, else "".
+// versionLine matches "gotosocial version 0.20.0-rc1 (…)". A server that was built
+// without a version prints an empty word.
+var versionLine = regexp.MustCompile(`(?m)^gotosocial version ([-+._0-9A-Za-z]{1,64})(?:\s|$)`)
+
+// Program returns the path of GoToSocial's binary: that of the unit, or without a unit
+// that on PATH, else that in the server's working directory. If the binary does not
+// exist, Program returns "".
 func (c *Config) Program() string {
-	if filepath.IsAbs(c.Binary) && disk.IsRegular(c.Binary) {
-		return c.Binary
+	path := c.Binary
+	if !filepath.IsAbs(path) {
+		if found, err := exec.LookPath("gotosocial"); err == nil {
+			return found
+		}
+		path = filepath.Join(c.WorkingDir, "gotosocial")
 	}
-	if path, err := exec.LookPath("gotosocial"); err == nil {
-		return path
-	}
-	path := filepath.Join(c.WorkingDir, "gotosocial")
 	if !disk.IsRegular(path) {
 		return ""
 	}
@@ -62,6 +68,3 @@ func (h *Head) Write(p []byte) (int, error) {
 	h.Text, h.Left = append(h.Text, kept...), h.Left-len(kept)
 	return len(p), nil
 }
-
-// version matches the version in "gotosocial version 0.20.0-rc1 (…)".
-var version = regexp.MustCompile(`\b\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)
