@@ -49,8 +49,9 @@ func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspec
 	if err != nil {
 		return found, fmt.Errorf("%w: %w", vault.ErrSource, err)
 	}
-	found.Facts = view.Facts()
-	if err := errors.Join(found.listFiles(ctx, i), view.Close()); err != nil {
+	err = errors.Join(found.listFiles(ctx, i), view.Close())
+	found.Facts, _ = view.Facts(ctx)
+	if err != nil {
 		return found, err
 	}
 	if found.Facts.GoToSocial == "" {

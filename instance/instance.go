@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
@@ -80,21 +81,22 @@ func (i *Instance) Begin(ctx context.Context) (vault.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	account := cmp.Or(strings.ToLower(i.config.Get("account-domain")), i.Domain())
-	return completeView{View: v, version: i.Version(ctx), user: i.user(), accountDomain: account}, nil
+	return completeView{v, i}, nil
 }
 
 // completeView is a view with the facts that no database holds.
 type completeView struct {
 	vault.View
-	version, user, accountDomain string
+	instance *Instance
 }
 
-// Facts describes the instance for the snapshot's record.
-func (v completeView) Facts() manifest.Facts {
-	facts := v.View.Facts()
-	facts.GoToSocial, facts.User, facts.AccountDomain = v.version, v.user, v.accountDomain
-	return facts
+// Facts asks GoToSocial's program for its version.
+func (v completeView) Facts(ctx context.Context) (manifest.Facts, time.Time) {
+	facts, moment := v.View.Facts(ctx)
+	i := v.instance
+	facts.GoToSocial, facts.User = i.Version(ctx), i.user()
+	facts.AccountDomain = cmp.Or(strings.ToLower(i.config.Get("account-domain")), i.Domain())
+	return facts, moment
 }
 
 // user returns "USER:GROUP" of the media folder or else of the SQLite database, which

@@ -172,6 +172,13 @@ func openConfig(t testing.TB, c *gotosocial.Config, o instance.Options) *instanc
 	return i
 }
 
+// facts returns a view's facts without their moment.
+func facts(t testing.TB, v vault.View) manifest.Facts {
+	t.Helper()
+	f, _ := v.Facts(t.Context())
+	return f
+}
+
 func begin(t testing.TB, i *instance.Instance) vault.View {
 	t.Helper()
 	v, err := i.Begin(t.Context())

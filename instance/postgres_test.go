@@ -23,9 +23,10 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	want := manifest.Facts{Engine: "postgres", Server: v.Facts().Server, User: fileUser(t, dir),
+	got := facts(t, v)
+	want := manifest.Facts{Engine: "postgres", Server: got.Server, User: fileUser(t, dir),
 		AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
-	if got := v.Facts(); got != want || got.Server == "" {
+	if got != want || got.Server == "" {
 		t.Errorf("facts %+v, want %+v", got, want)
 	}
 	out := t.TempDir()
@@ -164,7 +165,7 @@ func TestConnectionStringReplacesAllOtherSettings(t *testing.T) {
 		"%q\n", s.URL(postgrestest.Owner, "gotosocial")+"&search_path=elsewhere"))
 
 	v := begin(t, openInstance(t, dir, instance.Options{}))
-	if got := v.Facts().Accounts; got != 2 {
+	if got := facts(t, v).Accounts; got != 2 {
 		t.Errorf("%d accounts", got)
 	}
 	out := t.TempDir()

@@ -30,7 +30,7 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 	r := &Machine{Config: c, Domain: "127.0.0.1:1", Facts: manifest.Facts{Engine: gotosocial.SQLite,
 		GoToSocial: "0.20.0"}, Folder: restored}
 	if f := firstRefused(r.Inspect(t.Context(), nil, true)); f.Subject != "GoToSocial" || !strings.Contains(f.Detail,
-		"is GoToSocial 0.19.1, the instance ran 0.20.0") {
+		"is GoToSocial 0.19.1; the instance ran 0.20.0") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -35,7 +35,7 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 		instance.Options{})
 	want := postgrestest.SortedLines(s.Dump(t, database))
 	v := begin(t, i)
-	if got := v.Facts(); got.Accounts != 2 || got.Migration != "20250715095446" {
+	if got, _ := v.Facts(t.Context()); got.Accounts != 2 || got.Migration != "20250715095446" {
 		t.Errorf("facts %+v", got)
 	}
 	if got := slices.Collect(postgrestest.Media(t, v)); !slices.Equal(got, testkit.LocalMedia) {
@@ -125,7 +125,7 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 		"gotosocial")+"&search_path=elsewhere\n"),
 		instance.Options{})
 	v := begin(t, i)
-	facts := v.Facts()
+	facts, _ := v.Facts(t.Context())
 	from := postgrestest.RestoredFolder(t, v)
 	cached := func(database string) (ids string) {
 		err := s.Connect(t, "postgres", database).QueryRow(t.Context(),

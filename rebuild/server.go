@@ -18,29 +18,31 @@ import (
 // person decides.
 func (m *Machine) inspectServer(ctx context.Context) Finding {
 	f := Finding{Subject: ServerSubject}
-	want := cmp.Or(m.Facts.GoToSocial, "an unknown version")
+	ran := "the snapshot does not record the instance's version"
+	if m.Facts.GoToSocial != "" {
+		ran = "the instance ran " + m.Facts.GoToSocial
+	}
 	program := m.Config.Program()
 	if program == "" {
-		f.Detail = fmt.Sprintf("not installed; the instance ran %s (last migration %s)",
-			want, cmp.Or(m.Facts.Migration, "unknown"))
+		f.Detail = fmt.Sprintf("not installed; %s (last migration %s)", ran, cmp.Or(m.Facts.Migration, "unknown"))
 		f.Fix = m.installFix()
 		return f
 	}
 	have, err := m.installedVersion(ctx, program)
 	if err != nil {
-		f.Detail = fmt.Sprintf("%s does not tell its version; the instance ran %s: %v", program, want, err)
+		f.Detail = fmt.Sprintf("%s does not tell its version: %v; %s", program, err, ran)
 		f.Fix = m.chooseFix(program)
 		return f
 	}
-	f.Detail = fmt.Sprintf("%s is GoToSocial %s, the instance ran %s", program, have, want)
+	f.Detail = fmt.Sprintf("%s is GoToSocial %s; %s", program, have, ran)
 	installed, ok1 := gotosocial.ParseVersion(have)
-	ran, ok2 := gotosocial.ParseVersion(m.Facts.GoToSocial)
+	recorded, ok2 := gotosocial.ParseVersion(m.Facts.GoToSocial)
 	switch {
 	case have == m.Facts.GoToSocial:
 	case !ok1 || !ok2:
 		f.Detail += ": nobody can tell which one is newer"
 		f.Fix = m.chooseFix(program)
-	case installed.Compare(ran) < 0:
+	case installed.Compare(recorded) < 0:
 		f.Detail += ": an older server breaks a newer database"
 		f.Fix, f.Refused = m.installFix(), true
 	}

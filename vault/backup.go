@@ -131,4 +131,7 @@ func newBackup(ctx context.Context, cfg BackupConfig) (*backup, error) {
 	return b, err
 }
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func now() time.Time { return recorded(time.Now()) }
+
+// recorded is a time as records have it.
+func recorded(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

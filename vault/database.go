@@ -30,12 +30,15 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("begin view: %w: %w", ErrSource, err)
 	}
-	b.rec.Time, b.rec.Facts = now(), view.Facts()
 	full := b.ship.hold()
 	defer func() {
 		b.ship.release()
 		if closeErr := view.Close(); closeErr != nil && err == nil {
 			err = fmt.Errorf("end view: %w: %w", ErrSource, closeErr)
+		}
+		if whole && err == nil {
+			facts, moment := view.Facts(ctx)
+			b.rec.Facts, b.rec.Time = facts, recorded(moment)
 		}
 	}()
 	known, err := b.packs()

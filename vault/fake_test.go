@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -44,6 +45,7 @@ type fake struct {
 	unseen map[string]error // media that can't be described
 	down   error            // why no media can be read
 	onView func()           // called when a view begins
+	moment time.Time        // of each view; zero is the clock's
 }
 
 type entry struct {
@@ -101,7 +103,8 @@ func (f *fake) Begin(context.Context) (vault.View, error) {
 	if f.onView != nil {
 		f.onView()
 	}
-	return &fakeView{f, bytes.Clone(f.database), maps.Clone(f.streams), slices.Sorted(maps.Keys(f.rows))}, nil
+	return &fakeView{f: f, began: cmp.Or(f.moment, time.Now()), database: bytes.Clone(f.database),
+		streams: maps.Clone(f.streams), media: slices.Sorted(maps.Keys(f.rows))}, nil
 }
 
 func (f *fake) get(part manifest.Part, path string) (entry, error) {
@@ -165,10 +168,16 @@ type fakeView struct {
 	database []byte
 	streams  map[string][]byte
 	media    []string
+	began    time.Time
+	closed   bool
 }
 
-func (v *fakeView) Facts() manifest.Facts {
-	return manifest.Facts{Engine: "sqlite", Migration: "20250715095446"}
+// Facts has nothing to tell while the view is open: the transaction would wait.
+func (v *fakeView) Facts(context.Context) (manifest.Facts, time.Time) {
+	if !v.closed {
+		return manifest.Facts{}, time.Time{}
+	}
+	return manifest.Facts{Engine: "sqlite", Migration: "20250715095446"}, v.began
 }
 
 func (v *fakeView) Database() []manifest.File {
@@ -203,7 +212,10 @@ func (v *fakeView) Media(context.Context) iter.Seq2[string, error] {
 	}
 }
 
-func (v *fakeView) Close() error { return nil }
+func (v *fakeView) Close() error {
+	v.closed = true
+	return nil
+}
 
 // world is a repository, its host and its owner.
 type world struct {

@@ -57,3 +57,16 @@ func TestFilesOfAnyTimeAreSavedOnce(t *testing.T) {
 	}
 	w.check("latest", f.image())
 }
+
+// A post that the server acknowledged before the record's time is in the snapshot.
+func TestRecordHasTheMomentOfTheView(t *testing.T) {
+	f := newFake(2)
+	f.moment = day.Add(time.Hour + 123*time.Millisecond + 456*time.Microsecond)
+	report := newWorld(t, f).backup()
+	if want := f.moment.Truncate(time.Millisecond); !report.Record.Time.Equal(want) {
+		t.Errorf("time %v, want %v", report.Record.Time, want)
+	}
+	if report.Record.Facts.Migration == "" {
+		t.Error("the record has no facts")
+	}
+}

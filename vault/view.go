@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"time"
 
 	"holdfast/manifest"
 )
@@ -12,8 +13,11 @@ import (
 // open read transaction makes the write-ahead log of SQLite grow. Therefore a
 // backup never waits for the network between Begin and Close.
 type View interface {
-	// Facts describes the instance for the snapshot's record.
-	Facts() manifest.Facts
+	// Facts describes the instance for the snapshot's record. The view shows every
+	// change that was committed before moment, by the clock of this machine. Facts
+	// may be called after Close, and should be: Facts may ask GoToSocial's program,
+	// for seconds.
+	Facts(ctx context.Context) (f manifest.Facts, moment time.Time)
 
 	// Database lists the files of the database part in path order. Path and Mode
 	// are set. A file of pages also has Size, Modified and PageSize. Any other file

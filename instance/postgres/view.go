@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,7 +31,8 @@ type View struct {
 	tables     []table
 	extensions []extension
 	facts      manifest.Facts
-	schema     string // of GoToSocial's tables
+	began      time.Time // the view shows every change that was committed before
+	schema     string    // of GoToSocial's tables
 
 	mu   sync.Mutex // guards idle
 	idle []*copier
@@ -81,6 +83,7 @@ func (v *View) export(ctx context.Context) error {
 	if err := execute(ctx, v.conn, beginReading+plainRows); err != nil {
 		return err
 	}
+	v.began = time.Now()
 	err := v.conn.QueryRow(ctx,
 		`SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
 		Scan(&v.snapshot, &v.version, &v.facts.Server)
@@ -164,7 +167,7 @@ func (v *View) count(ctx context.Context, n *int64, table, column, where string,
 }
 
 // Facts describes the instance for the snapshot's record.
-func (v *View) Facts() manifest.Facts { return v.facts }
+func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.facts, v.began }
 
 // Database lists the schema in two parts, the sequences, restore.sql, and the rows
 // of each table.

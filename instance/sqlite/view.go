@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"time"
 
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
@@ -25,6 +26,7 @@ type View struct {
 	conn  *conn
 	file  manifest.File
 	facts manifest.Facts
+	began time.Time
 }
 
 // Begin opens a read transaction. Before, Begin checks that reading does the server
@@ -55,6 +57,7 @@ func (v *View) begin(ctx context.Context, domain string) error {
 		return err
 	}
 	// The first statement that reads fixes the moment of the view.
+	v.began = time.Now()
 	count, err := v.conn.number(ctx, "PRAGMA page_count")
 	if err != nil {
 		return err
@@ -124,7 +127,7 @@ func (c *conn) count(ctx context.Context, table, column, where string, args ...s
 }
 
 // Facts describes the instance for the snapshot's record.
-func (v *View) Facts() manifest.Facts { return v.facts }
+func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.facts, v.began }
 
 // Database lists the one file of pages.
 func (v *View) Database() []manifest.File { return []manifest.File{v.file} }

