@@ -37,6 +37,7 @@ type InstanceConfig struct {
 	Paths      map[string]string `yaml:"paths"`       // paths of the container, and their paths on this machine
 	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's
 	Binary     string            `yaml:"binary"`      // GoToSocial's program; default: found
+	Postgres   string            `yaml:"postgres"`    // HOST:PORT of PostgreSQL, if GoToSocial connects to a pooler
 	Extra      []string          `yaml:"extra"`       // more files and folders to back up
 }
 

@@ -33,6 +33,8 @@ instance:
     {{quote $theirs}}: {{quote $ours}}{{end}}{{end}}
 {{- with .Instance.WorkingDir}}
   working_dir: {{quote .}}{{end}}
+{{- with .Instance.Postgres}}
+  postgres: {{quote .}}{{end}}
 {{- with .Instance.Binary}}
   binary: {{quote .}}{{end}}
 {{- with .Instance.Extra}}
@@ -107,7 +109,7 @@ func wrongType(err error) string {
 }
 
 // keys are all keys of the configuration.
-var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir", "binary", "extra",
+var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir", "postgres", "binary", "extra",
 	"remotes", "url", "access_key", "secret_key", "region", "spool", "workers"}
 
 // suggestKey names the keys with the most similar spelling.

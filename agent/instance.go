@@ -15,7 +15,7 @@ import (
 func (c *Config) Settings() (*gotosocial.Config, error) {
 	return gotosocial.Server{
 		File: c.Instance.GoToSocial, Unit: c.Instance.Unit, EnvFile: c.Instance.EnvFile,
-		WorkingDir: c.Instance.WorkingDir, Paths: c.Instance.Paths,
+		WorkingDir: c.Instance.WorkingDir, Paths: c.Instance.Paths, Postgres: c.Instance.Postgres,
 		Environment: os.Environ(), Root: c.Root,
 	}.Config()
 }

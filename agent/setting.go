@@ -47,6 +47,7 @@ func (c *Config) OwnSettings(theirs *gotosocial.Config) []Setting {
 		withDefault("instance.paths", path+": "+i.Paths[path], "")
 	}
 	orFound("instance.working_dir", i.WorkingDir, theirs.WorkingDir)
+	withDefault("instance.postgres", i.Postgres, "")
 	withDefault("instance.binary", i.Binary, cmp.Or(theirs.Binary, "gotosocial in PATH or in the working folder"))
 	withDefault("instance.extra", strings.Join(i.Extra, ", "), "")
 	for n, r := range c.Remotes {

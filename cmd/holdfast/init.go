@@ -72,6 +72,8 @@ func (v *initFlags) define(cmd *cobra.Command) {
 		"map a container's path to its path on this machine: `THEIRS=OURS`; may be repeated")
 	f.StringVar(&i.WorkingDir, "working-dir", "",
 		"the server's working folder is `DIR`; relative paths in GoToSocial's configuration start there")
+	f.StringVar(&i.Postgres, "postgres", "",
+		"connect to PostgreSQL itself at `HOST:PORT`, if GoToSocial connects to a pooler")
 	f.StringVar(&i.Binary, "binary", "",
 		"ask `FILE`, GoToSocial's program, for its version (default: the unit's program, else from PATH)")
 	f.StringArrayVar(&i.Extra, "extra", nil, "also back up `PATH`; may be repeated")

@@ -25,6 +25,9 @@ type Config struct {
 	WorkingDir string
 	Unit       string // the systemd unit that runs the server, or ""
 	Binary     string // the program that the unit runs, or ""
+	// PostgresServer is "HOST:PORT" of the PostgreSQL server itself, if GoToSocial connects
+	// to a pooler; else "".
+	PostgresServer string
 	// Warnings tell where the server may see another configuration.
 	Warnings []string
 

@@ -24,6 +24,7 @@ type Server struct {
 	// a unit and an EnvFile it takes the place of the server's environment.
 	Environment []string
 	Paths       map[string]string // from absolute folders of the container to folders of this machine
+	Postgres    string            // "HOST:PORT" of PostgreSQL, if GoToSocial connects to a pooler
 	Root        string            // the root folder of the units; default: /
 
 	alone bool // there is no unit, and no search for a unit
@@ -50,6 +51,7 @@ func (s Server) Config() (*Config, error) {
 			c.ServiceFiles = append(c.ServiceFiles, usual, usual+".d")
 		}
 	}
+	c.PostgresServer = s.Postgres
 	c.paths = map[string]string{}
 	for theirs, ours := range s.Paths {
 		c.paths[filepath.Clean(theirs)] = ours

@@ -39,6 +39,9 @@ func (d *Database) reached(ctx context.Context) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.checkPooler(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
 	h, err := hijack(ctx, conn)
 	if err != nil {
 		return nil, d.explain(err)
@@ -65,6 +68,23 @@ func (d *Database) reached(ctx context.Context) (*Database, error) {
 		}
 	}
 	return one, nil
+}
+
+// connectToLoad opens a connection that no timeout of the role, the database or the
+// server ends. Each version of PostgreSQL has more timeouts.
+func (d *Database) connectToLoad(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = d.checkPooler(ctx, conn); err == nil {
+		err = execute(ctx, conn, `SELECT set_config(name, '0', false) FROM pg_settings
+			WHERE name LIKE '%\_timeout' AND context = 'user'`)
+	}
+	if err != nil {
+		return nil, errors.Join(d.explain(err), conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
 }
 
 // execute runs SQL statements that return no rows.

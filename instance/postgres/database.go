@@ -43,7 +43,7 @@ func Open(c *gotosocial.Config) (*Database, error) {
 				Fix:  "correct the setting, as in postgres://USER:PASSWORD@HOST/DATABASE",
 			}
 		}
-		return newDatabase(config), nil
+		return atServer(config, c)
 	}
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
@@ -67,6 +67,28 @@ func Open(c *gotosocial.Config) (*Database, error) {
 	config.Fallbacks = nil // $PGHOST may name several servers
 	if config.TLSConfig, err = tlsConfig(c); err != nil {
 		return nil, err
+	}
+	return atServer(config, c)
+}
+
+// atServer connects to the server that Holdfast's own configuration names, if any, in
+// place of the server, or pooler, of GoToSocial's.
+func atServer(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
+	if c.PostgresServer == "" {
+		return newDatabase(config), nil
+	}
+	host, port, err := net.SplitHostPort(c.PostgresServer)
+	number, numberErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || numberErr != nil || host == "" {
+		return nil, &remedy.Error{
+			Kind: remedy.Setting, What: fmt.Sprintf("instance.postgres: %q is not HOST:PORT", c.PostgresServer),
+			Fix: `write "127.0.0.1:5432", or "/run/postgresql:5432" for a socket`,
+		}
+	}
+	config.Host, config.Port, config.Fallbacks = host, uint16(number), nil
+	if config.TLSConfig != nil {
+		config.TLSConfig = config.TLSConfig.Clone()
+		config.TLSConfig.ServerName = host
 	}
 	return newDatabase(config), nil
 }

@@ -145,7 +145,7 @@ const loaders = 2
 // that the user owns all objects.
 func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
 	temp := l.db.with(l.temporary(), l.db.config.User)
-	conn, err := temp.connect(ctx)
+	conn, err := temp.connectToLoad(ctx)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (l *load) copyAll(ctx context.Context, temp *Database, lines []copyLine) (c
 // PostgreSQL skips the write-ahead log if no replica needs the log, and never has
 // to rewrite the rows (FREEZE).
 func (l *load) copy(ctx context.Context, temp *Database, line copyLine) (int64, error) {
-	conn, err := temp.connect(ctx)
+	conn, err := temp.connectToLoad(ctx)
 	if err != nil {
 		return 0, err
 	}

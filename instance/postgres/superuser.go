@@ -19,7 +19,7 @@ import (
 // own user if that user may, else as the superuser. Only root on the server's
 // machine can connect as the superuser.
 func (d *Database) admin(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := d.maintenance().connect(ctx)
+	conn, err := d.maintenance().connectToLoad(ctx)
 	if err == nil {
 		const rights = `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`
 		var may bool

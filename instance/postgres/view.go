@@ -75,15 +75,15 @@ const plainRows = `
 	SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex';
 	SET LOCAL xmloption = 'content'; SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off;
 	SET LOCAL enable_sort = off;
-	SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;`
+	SELECT set_config(name, '0', true) FROM pg_settings WHERE name LIKE '%\_timeout' AND context = 'user';`
 
 const beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 func (v *View) export(ctx context.Context) error {
+	v.began = time.Now()
 	if err := execute(ctx, v.conn, beginReading+plainRows); err != nil {
 		return err
 	}
-	v.began = time.Now()
 	err := v.conn.QueryRow(ctx,
 		`SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
 		Scan(&v.snapshot, &v.version, &v.facts.Server)
