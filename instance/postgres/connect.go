@@ -70,6 +70,10 @@ func (d *Database) reached(ctx context.Context) (*Database, error) {
 	return one, nil
 }
 
+// noTimeouts lifts every limit on the time of a session.
+const noTimeouts = `SELECT set_config(name, '0', false) FROM pg_settings
+	WHERE name LIKE '%\_timeout' AND context = 'user'`
+
 // connectToLoad opens a connection that no timeout of the role, the database or the
 // server ends. Each version of PostgreSQL has more timeouts.
 func (d *Database) connectToLoad(ctx context.Context) (*pgx.Conn, error) {
@@ -78,8 +82,7 @@ func (d *Database) connectToLoad(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if err = d.checkPooler(ctx, conn); err == nil {
-		err = execute(ctx, conn, `SELECT set_config(name, '0', false) FROM pg_settings
-			WHERE name LIKE '%\_timeout' AND context = 'user'`)
+		err = execute(ctx, conn, noTimeouts)
 	}
 	if err != nil {
 		return nil, errors.Join(d.explain(err), conn.Close(context.WithoutCancel(ctx)))

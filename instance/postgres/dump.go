@@ -14,16 +14,12 @@ func (v *View) dump(ctx context.Context, section string) (io.ReadCloser, error) 
 	args := []string{
 		"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces",
 		"--no-publications", "--no-subscriptions", "--no-password", "--encoding=UTF8",
+		// Another session may wait for an exclusive lock, behind the view's own locks.
+		"--lock-wait-timeout=20s",
 	}
 	options, err := client.Options(ctx, v.pgDump)
 	if err != nil {
 		return nil, err
-	}
-	// By default the key is a random word, and the text differs with each dump. The
-	// key gives no protection against a server that knows the key: use psql only for
-	// snapshots that you trust.
-	if options.Has("--restrict-key") {
-		args = append(args, "--restrict-key=holdfast")
 	}
 	// An extension that only a superuser may make, and that nothing needs, must not
 	// end a restore. Before version 14 pg_dump always prints all extensions.

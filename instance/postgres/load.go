@@ -260,7 +260,7 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 	}
 	// The settings of pg_dump's scripts must end with the script, but the time stays
 	// unlimited.
-	return execute(ctx, conn, "RESET ALL; SET statement_timeout = 0; SET lock_timeout = 0")
+	return execute(ctx, conn, "RESET ALL; "+noTimeouts)
 }
 
 // leftOut is an extension that the load could not make, and that nothing needs.

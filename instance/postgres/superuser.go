@@ -62,7 +62,7 @@ func (d *Database) superuser(ctx context.Context) (*pgx.Conn, error) {
 	}
 	for _, folder := range folders {
 		config.Host = folder
-		conn, err := newDatabase(config).connect(ctx)
+		conn, err := newDatabase(config).connectToLoad(ctx)
 		if err != nil {
 			continue
 		}

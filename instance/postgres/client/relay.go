@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -21,6 +22,7 @@ type relay struct {
 	dir      string
 	listener net.Listener
 	server   *pgconn.HijackedConn
+	alive    atomic.Pointer[silence] // hears the traffic
 	g        errgroup.Group
 }
 
@@ -66,15 +68,31 @@ func (r *relay) serve() error {
 	var g errgroup.Group
 	g.Go(func() error {
 		defer r.server.Conn.Close()
-		_, err := io.Copy(r.server.Conn, client)
+		_, err := io.Copy(r.server.Conn, r.heard(client))
 		return err
 	})
 	g.Go(func() error {
 		defer client.Close()
-		_, err := io.Copy(client, r.server.Conn)
+		_, err := io.Copy(client, r.heard(r.server.Conn))
 		return err
 	})
 	return g.Wait()
+}
+
+// heard reads from a connection, and tells of each read.
+func (r *relay) heard(conn net.Conn) io.Reader { return heardReader{conn, &r.alive} }
+
+type heardReader struct {
+	conn  net.Conn
+	alive *atomic.Pointer[silence]
+}
+
+func (h heardReader) Read(p []byte) (int, error) {
+	n, err := h.conn.Read(p)
+	if s := h.alive.Load(); s != nil {
+		s.heard()
+	}
+	return n, err
 }
 
 // welcome sends what a server sends after it accepts a password.

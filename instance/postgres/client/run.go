@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -40,8 +42,9 @@ type Command struct {
 }
 
 // Run starts a pg_dump that reaches the server through the connection, and returns
-// its output. The output ends in io.EOF only if pg_dump succeeded. Closing the
-// output ends pg_dump. Run owns the connection.
+// its output. The output ends in io.EOF only if pg_dump succeeded and wrote a complete
+// dump. A silent pg_dump is ended. Closing the output ends pg_dump. Run owns the
+// connection.
 func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadCloser, error) {
 	r, err := openRelay(conn)
 	if err != nil {
@@ -53,13 +56,25 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 	}
 	o.cmd.Env = append(r.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C")
 	o.cmd.Dir, o.cmd.Stderr = "/", &o.messages
+	// A child of a killed pg_dump may hold the pipe.
+	o.cmd.WaitDelay = time.Second
 	if o.out, err = o.cmd.StdoutPipe(); err == nil {
 		err = o.cmd.Start()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("run pg_dump: %w", err), r.close())
 	}
-	return o, nil
+	o.silence = watchSilence(maxSilence, func() {
+		o.cmd.Process.Kill()
+		o.out.Close() // a child of pg_dump may hold the other end
+	})
+	r.alive.Store(o.silence)
+	return &script{lines: bufio.NewReader(o), output: o, fix: fixProgram(c.Program)}, nil
+}
+
+// fixProgram is the fix for a pg_dump that does not work.
+func fixProgram(path string) string {
+	return fmt.Sprintf("run %s --schema-only by hand to see the reason, or install PostgreSQL's own pg_dump", path)
 }
 
 // output is the output of a running pg_dump. Read returns io.EOF only if
@@ -71,13 +86,20 @@ type output struct {
 	messages gotosocial.Head // pg_dump's standard error
 	denied   string          // the fix if the user lacks a right
 	end      error           // io.EOF if all is read
+	silence  *silence
 }
 
 func (o *output) Read(p []byte) (int, error) {
 	if o.end != nil {
 		return 0, o.end
 	}
+	o.silence.listen()
 	n, err := o.out.Read(p)
+	o.silence.ignore()
+	if o.silence.over.Load() && n == 0 {
+		o.end = cmp.Or(o.wait(), io.EOF)
+		return 0, o.end
+	}
 	if errors.Is(err, io.EOF) {
 		o.end = cmp.Or(o.wait(), io.EOF)
 		err = o.end
@@ -86,9 +108,15 @@ func (o *output) Read(p []byte) (int, error) {
 }
 
 func (o *output) wait() error {
+	o.silence.stop()
 	err := o.cmd.Wait()
 	// The exit code of pg_dump decides; an error of its connection adds nothing.
 	_ = o.relay.close()
+	if o.silence.over.Load() {
+		return &remedy.Error{Kind: remedy.Source,
+			What: fmt.Sprintf("dump database: pg_dump was silent for %s, and Holdfast ended it", maxSilence),
+			Fix:  fixProgram(o.cmd.Path)}
+	}
 	if err == nil {
 		return nil
 	}
@@ -104,6 +132,7 @@ func (o *output) wait() error {
 // Close ends a pg_dump whose output is not read to the end.
 func (o *output) Close() error {
 	if o.end == nil {
+		o.silence.stop()
 		o.end = io.ErrClosedPipe
 		o.cmd.Process.Kill()
 		o.cmd.Wait()

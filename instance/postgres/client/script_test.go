@@ -1,0 +1,72 @@
+package client
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"holdfast/remedy"
+)
+
+func readScript(text string) (string, error) {
+	s := &script{lines: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(text)), 64), fix: "install it"}
+	all, err := io.ReadAll(s)
+	return string(all), err
+}
+
+func TestScriptLacksTheLinesThatOldPsqlRefuses(t *testing.T) {
+	long := strings.Repeat("x", 64-len("CREATE ")) // the next bytes begin a buffer
+	body := "-- dump\nCREATE " + long + "\\restrict abc\n\n" + lastLine + "\n--\n"
+	got, err := readScript("--\n\\restrict abc\n" + body + "\\unrestrict abc\n\n")
+	if want := "--\n" + body + "\n"; err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+// A pg_dump that exits with 0 may have written a part only.
+func TestHalfADumpIsAnError(t *testing.T) {
+	for _, text := range []string{"", "-- dump\nCREATE TABLE a ();\n", "'" + lastLine + "'"} {
+		_, err := readScript(text)
+		var p *remedy.Error
+		if !errors.As(err, &p) || p.Kind != remedy.Source || p.Fix == "" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestSilentProgramIsEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		listens, speaks bool
+		ended           bool
+	}{
+		"silent":                {true, false, true},
+		"speaks":                {true, true, false},
+		"nobody waits for it":   {false, false, false},
+		"speaks for nobody yet": {false, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ended := false
+				s := watchSilence(time.Minute, func() { ended = true })
+				defer s.stop()
+				if c.listens {
+					s.listen()
+				}
+				for range 10 {
+					time.Sleep(30 * time.Second)
+					if c.speaks {
+						s.heard()
+					}
+				}
+				if ended != c.ended || s.over.Load() != c.ended {
+					t.Errorf("ended: %v", ended)
+				}
+			})
+		})
+	}
+}

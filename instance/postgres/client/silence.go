@@ -1,0 +1,50 @@
+package client
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// maxSilence is how long a pg_dump may neither write nor speak with the server while
+// Holdfast waits for its output. A dump of GoToSocial's schema takes a second or two.
+const maxSilence = 30 * time.Second
+
+// silence calls end once a program is silent for too long.
+type silence struct {
+	last  atomic.Int64 // when the program was heard, in nanoseconds since 1970; 0: nobody listens
+	over  atomic.Bool  // end was called
+	limit time.Duration
+	timer *time.Timer
+}
+
+// watchSilence begins without a listener.
+func watchSilence(limit time.Duration, end func()) *silence {
+	s := &silence{limit: limit}
+	s.timer = time.AfterFunc(limit, func() {
+		last := s.last.Load()
+		rest := limit
+		if last != 0 {
+			rest = limit - time.Since(time.Unix(0, last))
+		}
+		if rest > 0 {
+			s.timer.Reset(rest)
+			return
+		}
+		s.over.Store(true)
+		end()
+	})
+	return s
+}
+
+// heard notes a sign of life.
+func (s *silence) heard() {
+	if s.last.Load() != 0 {
+		s.last.Store(time.Now().UnixNano())
+	}
+}
+
+// listen says that somebody waits for the program from now on, ignore that nobody does.
+func (s *silence) listen() { s.last.Store(time.Now().UnixNano()) }
+func (s *silence) ignore() { s.last.Store(0) }
+
+func (s *silence) stop() { s.timer.Stop() }
