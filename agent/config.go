@@ -38,6 +38,7 @@ type InstanceConfig struct {
 	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's
 	Binary     string            `yaml:"binary"`      // GoToSocial's program; default: found
 	Postgres   string            `yaml:"postgres"`    // HOST:PORT of PostgreSQL, if GoToSocial connects to a pooler
+	LockWait   Duration          `yaml:"lock_wait"`   // for locks of other sessions of PostgreSQL; default 5m
 	Extra      []string          `yaml:"extra"`       // more files and folders to back up
 }
 
@@ -153,5 +154,22 @@ func (b *Bytes) UnmarshalYAML(unmarshal func(any) error) error {
 		return fmt.Errorf("%q is not a size such as 1GiB", text)
 	}
 	*b = Bytes(n)
+	return nil
+}
+
+// Duration is a span of time, written "90s" or "5m".
+type Duration time.Duration
+
+// UnmarshalYAML reads a span with a unit.
+func (d *Duration) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if err := unmarshal(&text); err != nil {
+		return err
+	}
+	n, err := time.ParseDuration(text)
+	if err != nil || n <= 0 {
+		return fmt.Errorf("%q is not a span of time such as 5m", text)
+	}
+	*d = Duration(n)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
@@ -16,6 +17,7 @@ func (c *Config) Settings() (*gotosocial.Config, error) {
 	return gotosocial.Server{
 		File: c.Instance.GoToSocial, Unit: c.Instance.Unit, EnvFile: c.Instance.EnvFile,
 		WorkingDir: c.Instance.WorkingDir, Paths: c.Instance.Paths, Postgres: c.Instance.Postgres,
+		LockWait:    time.Duration(c.Instance.LockWait),
 		Environment: os.Environ(), Root: c.Root,
 	}.Config()
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast/instance/gotosocial"
 )
@@ -48,6 +49,11 @@ func (c *Config) OwnSettings(theirs *gotosocial.Config) []Setting {
 	}
 	orFound("instance.working_dir", i.WorkingDir, theirs.WorkingDir)
 	withDefault("instance.postgres", i.Postgres, "")
+	lockWait := ""
+	if i.LockWait != 0 {
+		lockWait = time.Duration(i.LockWait).String()
+	}
+	withDefault("instance.lock_wait", lockWait, "5m")
 	withDefault("instance.binary", i.Binary, cmp.Or(theirs.Binary, "gotosocial in PATH or in the working folder"))
 	withDefault("instance.extra", strings.Join(i.Extra, ", "), "")
 	for n, r := range c.Remotes {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast/instance/systemd"
 	"holdfast/remedy"
@@ -28,6 +29,7 @@ type Config struct {
 	// PostgresServer is "HOST:PORT" of the PostgreSQL server itself, if GoToSocial connects
 	// to a pooler; else "".
 	PostgresServer string
+	LockWait       time.Duration // how long a backup waits for locks of PostgreSQL; 0: the default
 	// Warnings tell where the server may see another configuration.
 	Warnings []string
 

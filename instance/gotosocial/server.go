@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast/disk"
 	"holdfast/instance/systemd"
@@ -25,6 +26,7 @@ type Server struct {
 	Environment []string
 	Paths       map[string]string // from absolute folders of the container to folders of this machine
 	Postgres    string            // "HOST:PORT" of PostgreSQL, if GoToSocial connects to a pooler
+	LockWait    time.Duration     // how long a backup waits for locks of PostgreSQL; default: 5 minutes
 	Root        string            // the root folder of the units; default: /
 
 	alone bool // there is no unit, and no search for a unit
@@ -51,7 +53,7 @@ func (s Server) Config() (*Config, error) {
 			c.ServiceFiles = append(c.ServiceFiles, usual, usual+".d")
 		}
 	}
-	c.PostgresServer = s.Postgres
+	c.PostgresServer, c.LockWait = s.Postgres, s.LockWait
 	c.paths = map[string]string{}
 	for theirs, ours := range s.Paths {
 		c.paths[filepath.Clean(theirs)] = ours

@@ -36,7 +36,10 @@ func (v *View) copier(ctx context.Context) (*copier, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = execute(ctx, conn, beginReading+"SET TRANSACTION SNAPSHOT '"+v.snapshot+"';"+plainRows)
+	// A session that waits for an exclusive lock, behind the view's own locks, lets nobody
+	// pass.
+	err = execute(ctx, conn, fmt.Sprintf("%s SET TRANSACTION SNAPSHOT '%s'; %s SET LOCAL lock_timeout = %d",
+		beginReading, v.snapshot, plainRows, v.db.lockWait.Milliseconds()))
 	if err != nil {
 		conn.Close(context.WithoutCancel(ctx))
 		return nil, v.db.explain(err)

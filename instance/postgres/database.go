@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,6 +29,9 @@ import (
 type Database struct {
 	config *pgx.ConnConfig
 	as     *syscall.Credential // the Unix user that connects to a socket, or nil
+	// lockWait is how long a backup waits for the locks of other sessions.
+	lockWait time.Duration
+	standby  bool // the server follows a primary server; known once a view exists
 }
 
 // Open reads the settings of the database. Open makes no connection.
@@ -71,11 +75,14 @@ func Open(c *gotosocial.Config) (*Database, error) {
 	return atServer(config, c)
 }
 
-// atServer connects to the server that Holdfast's own configuration names, if any, in
+// atServer is the database at the server that Holdfast's own configuration names, if any, in
 // place of the server, or pooler, of GoToSocial's.
 func atServer(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
+	wait := cmp.Or(c.LockWait, defaultLockWait)
 	if c.PostgresServer == "" {
-		return newDatabase(config), nil
+		d := newDatabase(config)
+		d.lockWait = wait
+		return d, nil
 	}
 	host, port, err := net.SplitHostPort(c.PostgresServer)
 	number, numberErr := strconv.ParseUint(port, 10, 16)
@@ -90,8 +97,14 @@ func atServer(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
 		config.TLSConfig = config.TLSConfig.Clone()
 		config.TLSConfig.ServerName = host
 	}
-	return newDatabase(config), nil
+	d := newDatabase(config)
+	d.lockWait = wait
+	return d, nil
 }
+
+// defaultLockWait is enough for a VACUUM FULL of a small table. A migration may take
+// longer: then the next backup gets the tables.
+const defaultLockWait = 5 * time.Minute
 
 // tlsConfig translates the TLS modes of GoToSocial.
 func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {

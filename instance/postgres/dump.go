@@ -38,5 +38,7 @@ func (v *View) dump(ctx context.Context, section string) (io.ReadCloser, error) 
 	if err != nil {
 		return nil, v.db.explain(err)
 	}
-	return client.Run(ctx, client.Command{Program: v.pgDump, Args: args, FixDenied: v.db.fixReading()}, h)
+	return client.Run(ctx, client.Command{
+		Program: v.pgDump, Args: args, FixDenied: v.db.fixReading(), FixOther: v.db.standbyFix(),
+	}, h)
 }

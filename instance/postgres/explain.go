@@ -43,7 +43,17 @@ func (d *Database) explain(err error) error {
 		what.What += " went away"
 		what.Fix = "find out why PostgreSQL or the network to it stopped, then run the command again"
 	}
+	what.Fix += d.standbyFix()
 	return what
+}
+
+// standbyFix is a fix for all errors of a standby, or "".
+func (d *Database) standbyFix() string {
+	if !d.standby {
+		return ""
+	}
+	return "; the server is a standby: back up from the primary server, " +
+		"or set hot_standby_feedback = on on the standby"
 }
 
 // untrusted reports whether TLS failed because of the server's certificate.
@@ -85,6 +95,13 @@ func (d *Database) explainCode(what *remedy.Error, err *pgconn.PgError) {
 	case code == "42P01":
 		what.What += " lost a table during the backup"
 		what.Fix = "let GoToSocial finish its migrations, then run the command again"
+	case code == "55P03":
+		what.What += ": another session waits for an exclusive lock on a table, or holds the lock"
+		what.Fix = "let GoToSocial finish its migrations, then run the command again; " +
+			"instance.lock_wait sets how long a backup waits"
+	case code == "40001" && d.standby:
+		what.What += ": a change of the primary server ended the query"
+		what.Fix = "run the command again"
 	case code == "55006":
 		what.What += " is in use"
 		what.Fix = fixInUse

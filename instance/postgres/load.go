@@ -35,6 +35,7 @@ type loaded struct {
 	rows     int64
 	leftOut  []leftOut // extensions
 	aside    string    // the new name of a database that was in the way, or ""
+	path     string    // the schema that the database leads to, quoted, or ""
 }
 
 // start makes and fills the database. Start never drops a database of the final
@@ -167,6 +168,9 @@ func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
 			return err
 		}
 	}
+	if err := l.setSearchPath(ctx, conn, done); err != nil {
+		return err
+	}
 	if err := execute(ctx, conn, "ANALYZE"); err != nil {
 		return err
 	}
@@ -261,6 +265,28 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 	// The settings of pg_dump's scripts must end with the script, but the time stays
 	// unlimited.
 	return execute(ctx, conn, "RESET ALL; "+noTimeouts)
+}
+
+// setSearchPath leads every session to GoToSocial's tables. In the old server a setting of
+// the role or of the database may have led there, and no dump has such a setting.
+func (l *load) setSearchPath(ctx context.Context, conn *pgx.Conn, done *loaded) error {
+	var found bool
+	const tables = `SELECT to_regclass($1) IS NOT NULL`
+	err := conn.QueryRow(ctx, tables, gotosocial.RequiredTables[0]).Scan(&found)
+	if err != nil || found {
+		return err
+	}
+	line, err := searchPathLine(l.files, ".")
+	if err != nil || line == "" {
+		return err
+	}
+	schema, err := parseSearchPath(line)
+	if err != nil {
+		return err
+	}
+	done.path = schema
+	return execute(ctx, conn, fmt.Sprintf("ALTER DATABASE %s SET search_path = %s; SET search_path = %s",
+		quoteName(l.temporary()), schema, schema))
 }
 
 // leftOut is an extension that the load could not make, and that nothing needs.

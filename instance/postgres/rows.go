@@ -15,8 +15,14 @@ func (d *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables
 	if err != nil {
 		return nil, err
 	}
+	if err := v.findSchema(ctx); err != nil {
+		return nil, errors.Join(v.db.explain(err), v.Close())
+	}
+	if err := v.lockTables(ctx); err != nil {
+		return nil, errors.Join(v.db.explain(err), v.Close())
+	}
 	if err := v.describe(ctx, domain); err != nil {
-		return nil, errors.Join(d.explain(err), v.Close())
+		return nil, errors.Join(v.db.explain(err), v.Close())
 	}
 	return &Rows{d, v.conn}, nil
 }

@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"holdfast/instance/gotosocial"
 )
 
 // Folder is the folder of the database part in a restored folder. It holds the
@@ -85,6 +87,17 @@ func searchPathLine(files fs.FS, dir string) (line string, err error) {
 		}
 	}
 	return line, err
+}
+
+// parseSearchPath returns the quoted schema of the line.
+func parseSearchPath(line string) (schema string, err error) {
+	schema, ends := strings.CutSuffix(strings.TrimSuffix(strings.TrimPrefix(line, searchPath), "\n"), ";")
+	inner, quoted := strings.CutPrefix(schema, `"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	if !ends || !quoted || !closed || strings.Contains(strings.ReplaceAll(inner, `""`, ""), `"`) {
+		return "", gotosocial.Damaged(RestoreFile + " names no schema in its last line")
+	}
+	return schema, nil
 }
 
 // copyLine is a \copy line of restore.sql. Name and columns are quoted for SQL.

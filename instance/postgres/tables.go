@@ -53,8 +53,15 @@ const correlated = 0.9
 const ofExtension = `EXISTS (SELECT FROM pg_depend d
 	WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
 
+// ownTables is an SQL clause: the tables that have rows of their own, in the order of
+// their names.
+const ownTables = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+		AND NOT ` + ofExtension + `
+	ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`
+
 // listTables lists the tables that have rows of their own, in the order of their
-// names.
+// names. The sizes need the locks of the tables.
 func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT n.nspname, c.relname, coalesce(pg_relation_size(c.oid), 0),
@@ -69,10 +76,7 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 				JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
 					AND s.attname = a.attname AND NOT s.inherited
 				WHERE i.indrelid = c.oid AND i.indisprimary), 0)
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-			AND NOT `+ofExtension+`
-		ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`)
+		`+ownTables)
 	if err != nil {
 		return nil, err
 	}

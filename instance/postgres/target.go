@@ -119,6 +119,10 @@ func (t *Target) notes(done loaded) (notes []string) {
 		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted",
 			name, remedy.Plural(done.tables, "table"), remedy.Plural(int(done.rows), "row")))
 	}
+	if done.path != "" {
+		notes = append(notes, fmt.Sprintf("database %s leads every session to GoToSocial's tables in schema %s, "+
+			"as a setting of the old role or database did", name, done.path))
+	}
 	for _, left := range done.leftOut {
 		notes = append(notes, fmt.Sprintf("the restore left out an extension that nothing in the database needs (%s); "+
 			"to get the extension, run as PostgreSQL's superuser in database %s: "+

@@ -47,7 +47,7 @@ func (d *Database) Begin(ctx context.Context, domain string) (vault.View, error)
 	}
 	if err := v.prepare(ctx, domain); err != nil {
 		v.Close()
-		return nil, d.explain(err)
+		return nil, v.db.explain(err)
 	}
 	return v, nil
 }
@@ -63,7 +63,7 @@ func (d *Database) view(ctx context.Context) (v *View, err error) {
 	}
 	if err := v.export(ctx); err != nil {
 		v.Close()
-		return nil, d.explain(err)
+		return nil, v.db.explain(err)
 	}
 	return v, nil
 }
@@ -84,9 +84,9 @@ func (v *View) export(ctx context.Context) error {
 	if err := execute(ctx, v.conn, beginReading+plainRows); err != nil {
 		return err
 	}
-	err := v.conn.QueryRow(ctx,
-		`SELECT pg_export_snapshot(), current_setting('server_version_num')::int, current_setting('server_version')`).
-		Scan(&v.snapshot, &v.version, &v.facts.Server)
+	const query = `SELECT pg_export_snapshot(), current_setting('server_version_num')::int,
+		current_setting('server_version'), pg_is_in_recovery()`
+	err := v.conn.QueryRow(ctx, query).Scan(&v.snapshot, &v.version, &v.facts.Server, &v.db.standby)
 	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds words of its own
 	return err
 }
@@ -96,7 +96,11 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	if err := v.checkRights(ctx); err != nil {
 		return err
 	}
-	if err := v.describe(ctx, domain); err != nil {
+	if err := v.findSchema(ctx); err != nil {
+		return err
+	}
+	// From here on, queries read tables, and another session may hold a table's lock.
+	if err := v.lockTables(ctx); err != nil {
 		return err
 	}
 	if v.tables, err = listTables(ctx, v.conn); err != nil {
@@ -108,20 +112,15 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
 		return err
 	}
-	// The locks keep migrations away until the view is closed.
-	names := make([]string, len(v.tables))
-	for i, t := range v.tables {
-		names[i] = t.name()
-	}
-	if _, err := v.conn.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
+	if err := v.describe(ctx, domain); err != nil {
 		return err
 	}
 	v.pgDump, err = client.FindDump(ctx, v.version/10000)
 	return err
 }
 
-// describe finds GoToSocial's tables and collects the facts.
-func (v *View) describe(ctx context.Context, domain string) error {
+// findSchema finds GoToSocial's tables in the catalog.
+func (v *View) findSchema(ctx context.Context) error {
 	for _, name := range gotosocial.RequiredTables {
 		var schema *string
 		err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text
@@ -140,6 +139,11 @@ func (v *View) describe(ctx context.Context, domain string) error {
 		}
 		v.schema = *schema
 	}
+	return nil
+}
+
+// describe collects the facts.
+func (v *View) describe(ctx context.Context, domain string) error {
 	v.facts.Engine = gotosocial.Postgres
 	const last = `SELECT coalesce((SELECT name FROM bun_migrations ORDER BY id DESC LIMIT 1), '')`
 	if err := v.conn.QueryRow(ctx, last).Scan(&v.facts.Migration); err != nil {

@@ -39,6 +39,7 @@ type Command struct {
 	Program   string
 	Args      []string
 	FixDenied string // the fix if the database user lacks a right
+	FixOther  string // follows the fix of all other errors
 }
 
 // Run starts a pg_dump that reaches the server through the connection, and returns
@@ -51,7 +52,7 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 		return nil, err
 	}
 	o := &output{
-		denied: c.FixDenied, messages: gotosocial.Head{Left: 4 << 10}, relay: r,
+		denied: c.FixDenied, other: c.FixOther, messages: gotosocial.Head{Left: 4 << 10}, relay: r,
 		cmd: exec.CommandContext(ctx, c.Program, c.Args...),
 	}
 	o.cmd.Env = append(r.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C")
@@ -85,6 +86,7 @@ type output struct {
 	out      io.ReadCloser
 	messages gotosocial.Head // pg_dump's standard error
 	denied   string          // the fix if the user lacks a right
+	other    string          // follows the fix of all other errors
 	end      error           // io.EOF if all is read
 	silence  *silence
 }
@@ -122,7 +124,7 @@ func (o *output) wait() error {
 	}
 	message, _, _ := strings.Cut(strings.TrimSpace(string(o.messages.Text)), "\n")
 	problem := &remedy.Error{Kind: remedy.Source, What: "dump database: " + message, Err: err,
-		Fix: "look into PostgreSQL's log"}
+		Fix: "look into PostgreSQL's log" + o.other}
 	if strings.Contains(message, "permission denied") {
 		problem.Fix = o.denied
 	}
