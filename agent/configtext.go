@@ -109,7 +109,8 @@ func wrongType(err error) string {
 }
 
 // keys are all keys of the configuration.
-var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir", "postgres", "lock_wait", "binary", "extra",
+var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir",
+	"postgres", "lock_wait", "binary", "extra",
 	"remotes", "url", "access_key", "secret_key", "region", "spool", "workers"}
 
 // suggestKey names the keys with the most similar spelling.

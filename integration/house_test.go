@@ -33,9 +33,11 @@ var below = map[string][]string{
 	"rebuild":          {"instance"},
 	"instance":         {"instance/export", "instance/media"},
 
-	"instance/export":          {"instance/sqlite", "instance/postgres", "vault"},
-	"instance/sqlite":          {"instance/gotosocial", "vault"},
-	"instance/postgres":        {"instance/postgres/client", "instance/postgres/peer", "vault"},
+	"instance/export": {"instance/sqlite", "instance/postgres", "vault"},
+	"instance/sqlite": {"instance/gotosocial", "vault"},
+	"instance/postgres": {"instance/postgres/client", "instance/postgres/peer", "instance/postgres/psql",
+		"vault"},
+	"instance/postgres/psql":   {"instance/gotosocial"},
 	"instance/postgres/peer":   {},
 	"instance/postgres/client": {"instance/gotosocial"},
 	"instance/media":           {"instance/gotosocial", "remote"},
@@ -78,7 +80,7 @@ var homes = map[string][]string{
 	"github.com/compose-spec":       {"instance/gotosocial"},
 	"github.com/sirupsen/logrus":    {"instance/gotosocial"},
 	"github.com/pelletier/go-toml":  {"instance/gotosocial"},
-	"golang.org/x/text":             {"instance/postgres"},
+	"golang.org/x/text":             {"instance/postgres/psql"},
 	"github.com/spf13/cobra":        {"cmd/holdfast", "cmd/holdfast/commandline", "cmd/holdfast/unlock"},
 	"html/template":                 {"agent/statuspage"},
 }

@@ -13,7 +13,7 @@ import (
 	"holdfast/disk"
 	"holdfast/instance"
 	"holdfast/instance/media"
-	"holdfast/instance/postgres"
+	"holdfast/instance/postgres/psql"
 	"holdfast/instance/sqlite"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -42,7 +42,7 @@ func (d *Directory) PathOf(f manifest.File) (string, error) {
 		case f.Path == sqlite.FileName && f.PageSize > 0:
 			return sqlite.FileName, nil
 		case f.PageSize == 0 && (ext == ".sql" || ext == ".copy") && !strings.Contains(f.Path, "/"):
-			return path.Join(postgres.Folder, f.Path), nil
+			return path.Join(psql.Folder, f.Path), nil
 		}
 		return "", fmt.Errorf("unknown database file %q: a newer Holdfast may know the file", f.Path)
 	case manifest.Media:

@@ -10,14 +10,14 @@ import (
 	"slices"
 	"strings"
 
-	"holdfast/instance/postgres"
+	"holdfast/instance/postgres/psql"
 	"holdfast/instance/sqlite"
 )
 
 // loadCopied makes a SQLite file from the rows that COPY printed. The file holds the
 // tables and columns of the entries, as text.
 func loadCopied(ctx context.Context, dir, file string) (err error) {
-	columns, err := postgres.CopiedColumns(os.DirFS(dir))
+	columns, err := psql.CopiedColumns(os.DirFS(dir))
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func loadCopied(ctx context.Context, dir, file string) (err error) {
 
 func loadTable(ctx context.Context, tx *sql.Tx, e *entry, columns []string, file string) error {
 	if columns == nil {
-		return fmt.Errorf("%s does not name the file", postgres.RestoreFile)
+		return fmt.Errorf("%s does not name the file", psql.RestoreFile)
 	}
 	var names []string
 	var at []int

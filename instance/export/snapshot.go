@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"holdfast/instance/gotosocial"
-	"holdfast/instance/postgres"
+	"holdfast/instance/postgres/psql"
 	"holdfast/instance/sqlite"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -40,7 +40,7 @@ func Paths(files iter.Seq2[manifest.File, error]) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen := []string{string(manifest.Database) + "/" + postgres.RestoreFile}
+	chosen := []string{string(manifest.Database) + "/" + psql.RestoreFile}
 	for _, e := range entries {
 		if file := schema + e.file(); slices.Contains(names, file) {
 			chosen = append(chosen, string(manifest.Database)+"/"+file)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/disk"
@@ -40,7 +42,7 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 			Kind: remedy.Refused, What: fmt.Sprintf("%s exists and does not belong to %q", d, d.config.User),
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER DATABASE %s OWNER TO %s; then the restore can rename "+
 				"the database aside",
-				quoteName(name), quoteName(d.config.User)),
+				psql.QuoteName(name), psql.QuoteName(d.config.User)),
 		}
 	}
 	// PostgreSQL refuses to rename a database with connections. PostgreSQL ends its
@@ -62,7 +64,7 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 }
 
 // asidePrefix begins the new names of databases that were in the way.
-func asidePrefix(database string) string { return shortName(database) + "_before_" }
+func asidePrefix(database string) string { return psql.ShortName(database) + "_before_" }
 
 // listAside tells a person about each database that a restore renamed aside. An
 // error of the server ends the list.
@@ -82,7 +84,7 @@ func (d *Database) listAside(ctx context.Context) (rest []string) {
 		return nil
 	}
 	for _, name := range names {
-		drop := "DROP DATABASE " + quoteName(name)
+		drop := "DROP DATABASE " + psql.QuoteName(name)
 		if empty, err := isEmpty(ctx, admin, name); err == nil && empty {
 			rest = append(rest, fmt.Sprintf("the old database was empty and is now called %s; "+
 				"you can drop it: %s", name, drop))

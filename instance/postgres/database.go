@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/peer"
 	"holdfast/remedy"
 )
 
@@ -154,7 +155,7 @@ func newDatabase(config *pgx.ConnConfig) *Database {
 	}
 	if d.as != nil {
 		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return dialAs(ctx, network, addr, d.as)
+			return peer.DialAs(ctx, network, addr, d.as)
 		}
 	}
 	return d

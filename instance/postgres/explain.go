@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/remedy"
@@ -121,5 +123,5 @@ const fixInUse = "stop GoToSocial and every other program that is connected to t
 // fixReading tells how the user gets the right to read everything.
 func (d *Database) fixReading() string {
 	return fmt.Sprintf("as PostgreSQL's superuser: GRANT pg_read_all_data TO %s (since PostgreSQL 14); "+
-		"better, use GoToSocial's own database user, who owns everything", quoteName(d.config.User))
+		"better, use GoToSocial's own database user, who owns everything", psql.QuoteName(d.config.User))
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/instance/gotosocial"
@@ -95,7 +97,7 @@ func (d *Database) explainSchema(err error) error {
 			What: fmt.Sprintf("PostgreSQL's user %q lacks the right to make objects of the schema", d.config.User),
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run the restore again, then "+
 				"ALTER ROLE %[1]s NOSUPERUSER; do so only for a snapshot of your own server: its content can then "+
-				"do anything there", quoteName(d.config.User)),
+				"do anything there", psql.QuoteName(d.config.User)),
 		}
 	case "58P01", "0A000":
 		return &remedy.Error{
@@ -110,7 +112,7 @@ func (d *Database) explainSchema(err error) error {
 // fixCreating tells how the user gets the right to make databases.
 func (d *Database) fixCreating() string {
 	return fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s CREATEDB, and NOCREATEDB afterwards; "+
-		"or run Holdfast as root on PostgreSQL's machine", quoteName(d.config.User))
+		"or run Holdfast as root on PostgreSQL's machine", psql.QuoteName(d.config.User))
 }
 
 // diskFull is an error of a server whose disk is full. It is [syscall.ENOSPC] too.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -66,7 +68,7 @@ func onlyNeeded(all []extension) (args []string) {
 	}
 	for _, e := range all {
 		if e.needed {
-			args = append(args, "--extension="+quoteName(e.name))
+			args = append(args, "--extension="+psql.QuoteName(e.name))
 		}
 	}
 	return args
@@ -77,8 +79,8 @@ func extensionScript(all []extension) string {
 	var b strings.Builder
 	for _, e := range all {
 		if !e.needed {
-			fmt.Fprintf(&b, "CREATE EXTENSION IF NOT EXISTS %s WITH SCHEMA %s CASCADE;\n", quoteName(e.name),
-				quoteName(e.schema))
+			fmt.Fprintf(&b, "CREATE EXTENSION IF NOT EXISTS %s WITH SCHEMA %s CASCADE;\n", psql.QuoteName(e.name),
+				psql.QuoteName(e.schema))
 		}
 	}
 	return b.String()

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
@@ -53,7 +55,7 @@ func (l *load) final() string { return l.db.config.Database }
 
 // temporary is the name of the database until the end of the load.
 func (l *load) temporary() string {
-	return shortName(l.final()) + "_holdfast_" + strings.ToLower(l.run[:min(10, len(l.run))])
+	return psql.ShortName(l.final()) + "_holdfast_" + strings.ToLower(l.run[:min(10, len(l.run))])
 }
 
 func (l *load) steps(ctx context.Context) (done loaded, err error) {
@@ -69,11 +71,11 @@ func (l *load) steps(ctx context.Context) (done loaded, err error) {
 	if comment, err := commentOf(ctx, admin, l.final()); err != nil || comment == whole {
 		return done, err // an earlier run was killed while it removed the files
 	}
-	lines, err := copyLines(l.files)
+	lines, err := psql.CopyLines(l.files)
 	if err != nil {
 		return done, err
 	}
-	if err := largestFirst(l.files, lines); err != nil {
+	if err := psql.LargestFirst(l.files, lines); err != nil {
 		return done, err
 	}
 	if done.aside, err = l.db.vacate(ctx, admin, l.replace); err != nil {
@@ -117,24 +119,24 @@ func commentOf(ctx context.Context, admin *pgx.Conn, database string) (comment s
 
 func setComment(ctx context.Context, admin *pgx.Conn, database, comment string) error {
 	text := strings.ReplaceAll(comment, "'", "''")
-	_, err := admin.Exec(ctx, fmt.Sprintf("COMMENT ON DATABASE %s IS '%s'", quoteName(database), text))
+	_, err := admin.Exec(ctx, fmt.Sprintf("COMMENT ON DATABASE %s IS '%s'", psql.QuoteName(database), text))
 	return err
 }
 
 func rename(ctx context.Context, admin *pgx.Conn, from, to string) error {
-	_, err := admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", quoteName(from), quoteName(to)))
+	_, err := admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", psql.QuoteName(from), psql.QuoteName(to)))
 	return err
 }
 
 // create makes the temporary database. A database that an interrupted run left
 // under the temporary name is dropped.
 func (l *load) create(ctx context.Context, admin *pgx.Conn) error {
-	name := quoteName(l.temporary())
+	name := psql.QuoteName(l.temporary())
 	if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
 		return err
 	}
 	const settings = "LOCALE 'C.UTF-8' ENCODING 'UTF8' TEMPLATE template0"
-	user := quoteName(l.db.config.User)
+	user := psql.QuoteName(l.db.config.User)
 	_, err := admin.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s OWNER %s %s", name, user, settings))
 	return err
 }
@@ -144,14 +146,14 @@ const loaders = 2
 
 // fill loads everything into the temporary database, as GoToSocial's own user, so
 // that the user owns all objects.
-func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
+func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) error {
 	temp := l.db.with(l.temporary(), l.db.config.User)
 	conn, err := temp.connectToLoad(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if err := l.script(ctx, conn, preData); err != nil {
+	if err := l.script(ctx, conn, psql.PreData); err != nil {
 		return err
 	}
 	// Extensions come before all computed values: the body of a function may name an
@@ -163,7 +165,7 @@ func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{sequences, postData, afterFile} {
+	for _, name := range []string{psql.Sequences, psql.PostData, afterFile} {
 		if err := l.script(ctx, conn, name); err != nil && !(name == afterFile && errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}
@@ -176,11 +178,11 @@ func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
 	}
 	for i, line := range lines {
 		var n int64
-		if err := conn.QueryRow(ctx, "SELECT count(*) FROM ONLY "+line.table).Scan(&n); err != nil {
+		if err := conn.QueryRow(ctx, "SELECT count(*) FROM ONLY "+line.Table).Scan(&n); err != nil {
 			return err
 		}
 		if n != counts[i] {
-			return gotosocial.Damaged(fmt.Sprintf("table %s has %d rows, but %d were loaded", line.table, n, counts[i]))
+			return gotosocial.Damaged(fmt.Sprintf("table %s has %d rows, but %d were loaded", line.Table, n, counts[i]))
 		}
 		done.rows += n
 	}
@@ -189,14 +191,14 @@ func (l *load) fill(ctx context.Context, lines []copyLine, done *loaded) error {
 }
 
 // copyAll loads the rows of all tables and returns how many rows each has.
-func (l *load) copyAll(ctx context.Context, temp *Database, lines []copyLine) (counts []int64, err error) {
+func (l *load) copyAll(ctx context.Context, temp *Database, lines []psql.CopyLine) (counts []int64, err error) {
 	counts = make([]int64, len(lines))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(loaders)
 	for i, line := range lines {
 		g.Go(func() (err error) {
 			if counts[i], err = l.copy(gctx, temp, line); err != nil {
-				return fmt.Errorf("table %s: %w", line.table, l.db.explainLoad(err))
+				return fmt.Errorf("table %s: %w", line.Table, l.db.explainLoad(err))
 			}
 			return nil
 		})
@@ -207,30 +209,30 @@ func (l *load) copyAll(ctx context.Context, temp *Database, lines []copyLine) (c
 // copy loads the rows of one table. The transaction empties the table first: then
 // PostgreSQL skips the write-ahead log if no replica needs the log, and never has
 // to rewrite the rows (FREEZE).
-func (l *load) copy(ctx context.Context, temp *Database, line copyLine) (int64, error) {
+func (l *load) copy(ctx context.Context, temp *Database, line psql.CopyLine) (int64, error) {
 	conn, err := temp.connectToLoad(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	f, err := l.files.Open(line.file)
+	f, err := l.files.Open(line.File)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
 	const settings = "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
 		"SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; "
-	if err := execute(ctx, conn, settings+"TRUNCATE ONLY "+line.table); err != nil {
+	if err := execute(ctx, conn, settings+"TRUNCATE ONLY "+line.Table); err != nil {
 		return 0, err
 	}
 	lines := &lineCounter{r: f}
-	tag, err := conn.PgConn().CopyFrom(ctx, lines, "COPY "+line.table+" "+line.columns+" FROM STDIN WITH (FREEZE)")
+	tag, err := conn.PgConn().CopyFrom(ctx, lines, "COPY "+line.Table+" "+line.Columns+" FROM STDIN WITH (FREEZE)")
 	if err != nil {
 		return 0, err
 	}
 	if tag.RowsAffected() != lines.n {
 		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows",
-			line.file, lines.n, tag.RowsAffected()))
+			line.File, lines.n, tag.RowsAffected()))
 	}
 	return lines.n, execute(ctx, conn, "COMMIT")
 }
@@ -249,7 +251,7 @@ func (c *lineCounter) Read(p []byte) (int, error) {
 
 // script runs a script of the database part, without the lines for psql itself.
 func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
-	text, err := readScript(l.files, name)
+	text, err := psql.ReadScript(l.files, name)
 	if err != nil {
 		return err
 	}
@@ -276,17 +278,17 @@ func (l *load) setSearchPath(ctx context.Context, conn *pgx.Conn, done *loaded) 
 	if err != nil || found {
 		return err
 	}
-	line, err := searchPathLine(l.files, ".")
+	line, err := psql.SearchPathLine(l.files, ".")
 	if err != nil || line == "" {
 		return err
 	}
-	schema, err := parseSearchPath(line)
+	schema, err := psql.ParseSearchPath(line)
 	if err != nil {
 		return err
 	}
 	done.path = schema
 	return execute(ctx, conn, fmt.Sprintf("ALTER DATABASE %s SET search_path = %s; SET search_path = %s",
-		quoteName(l.temporary()), schema, schema))
+		psql.QuoteName(l.temporary()), schema, schema))
 }
 
 // leftOut is an extension that the load could not make, and that nothing needs.
@@ -298,7 +300,7 @@ type leftOut struct {
 // makeExtensions makes the extensions that nothing needs. An extension that this
 // server lacks, or that only a superuser may make, is left out.
 func makeExtensions(ctx context.Context, conn *pgx.Conn, files fs.FS) (left []leftOut, err error) {
-	text, err := readScript(files, extensions)
+	text, err := psql.ReadScript(files, psql.Extensions)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -314,7 +316,7 @@ func makeExtensions(ctx context.Context, conn *pgx.Conn, files fs.FS) (left []le
 		case errors.As(err, &refused) && !conn.IsClosed():
 			left = append(left, leftOut{line, refused.Message})
 		default:
-			return nil, fmt.Errorf("%s: %w", extensions, err)
+			return nil, fmt.Errorf("%s: %w", psql.Extensions, err)
 		}
 	}
 	return left, nil

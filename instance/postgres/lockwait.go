@@ -63,9 +63,10 @@ func (v *View) watchLock(ctx context.Context, locked <-chan struct{}) error {
 	}
 	return &remedy.Error{
 		Kind: remedy.Busy,
-		What: fmt.Sprintf("%s: for %s, process %d kept table %s locked: %s", v.db, wait, held.pid, held.table, held.query),
-		Fix: fmt.Sprintf("let that session end; if it hangs, as PostgreSQL's superuser: SELECT pg_terminate_backend(%d); "+
-			"instance.lock_wait sets how long a backup waits", held.pid),
+		What: fmt.Sprintf("%s: for %s, process %d kept table %s locked: %s",
+			v.db, wait, held.pid, held.table, held.query),
+		Fix: fmt.Sprintf("let that session end; if the session hangs, as PostgreSQL's superuser: "+
+			"SELECT pg_terminate_backend(%d); instance.lock_wait sets how long a backup waits", held.pid),
 	}
 }
 

@@ -34,7 +34,8 @@ func TestLockOfAnotherSessionIsNamed(t *testing.T) {
 	s := postgrestest.Start(t)
 	live(t, s)
 	other := s.Connect(t, postgrestest.Owner, "gotosocial")
-	_, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE statuses IN ACCESS EXCLUSIVE MODE", pgx.QueryExecModeSimpleProtocol)
+	const lock = "BEGIN; LOCK TABLE statuses IN ACCESS EXCLUSIVE MODE"
+	_, err := other.Exec(t.Context(), lock, pgx.QueryExecModeSimpleProtocol)
 	testkit.OK(t, err)
 
 	var log bytes.Buffer
@@ -59,7 +60,8 @@ func TestLockThatEndsInTimeDelaysTheBackup(t *testing.T) {
 	s := postgrestest.Start(t)
 	live(t, s)
 	other := s.Connect(t, postgrestest.Owner, "gotosocial")
-	_, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE statuses IN ACCESS EXCLUSIVE MODE", pgx.QueryExecModeSimpleProtocol)
+	const lock = "BEGIN; LOCK TABLE statuses IN ACCESS EXCLUSIVE MODE"
+	_, err := other.Exec(t.Context(), lock, pgx.QueryExecModeSimpleProtocol)
 	testkit.OK(t, err)
 	watch := s.Connect(t, postgrestest.Owner, "gotosocial")
 	released := make(chan error, 1)

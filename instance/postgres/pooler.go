@@ -72,7 +72,8 @@ func (d *Database) refusePooler(err error) error {
 	return &remedy.Error{
 		Kind: remedy.Refused,
 		What: d.String() + " is a connection pooler in transaction mode", Err: err,
-		Effect: "settings of Holdfast and pg_dump would reach the queries of the live server; nothing was read or changed",
+		Effect: "settings of Holdfast and pg_dump would reach the queries of the live server; " +
+			"nothing was read or changed",
 		Fix: "connect to the server itself: set instance.postgres to its HOST:PORT; " +
 			"or set pool_mode = session for this database",
 	}

@@ -7,6 +7,8 @@ import (
 	"path"
 	"path/filepath"
 
+	"holdfast/instance/postgres/psql"
+
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
@@ -31,9 +33,9 @@ func (r Restored) Finish(folder *os.Root) error {
 	if r.Verbatim {
 		return nil
 	}
-	where, err := searchPathLine(folder.FS(), Folder)
+	where, err := psql.SearchPathLine(folder.FS(), psql.Folder)
 	if err == nil {
-		err = disk.WriteIn(folder, path.Join(Folder, afterFile), where+uncache)
+		err = disk.WriteIn(folder, path.Join(psql.Folder, afterFile), where+uncache)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", afterFile, err)
@@ -57,7 +59,7 @@ func (r Restored) Instructions(folder string, facts manifest.Facts) string {
 	return "#\n# Make the database in PostgreSQL " + version + " or newer: run the first command as " +
 		"PostgreSQL's\n# superuser, and the second command as the server's own user:\n#\n" +
 		"#   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
-		"#   cd " + gotosocial.Quote(filepath.Join(folder, Folder)) +
+		"#   cd " + gotosocial.Quote(filepath.Join(folder, psql.Folder)) +
 		" && psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql" + after + "\n#\n" +
 		"# Then set db-database (GTS_DB_DATABASE) to NAME, and db-address to PostgreSQL's address.\n"
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/remedy"
@@ -58,7 +60,7 @@ func (v *View) checkRights(ctx context.Context) error {
 		return &remedy.Error{
 			Kind: remedy.Source, Err: errHidden,
 			What: fmt.Sprintf("%s: user %q may not read every row of %s", v.db, user, firstOf(hidden)),
-			Fix:  fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s BYPASSRLS", quoteName(user)),
+			Fix:  fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %s BYPASSRLS", psql.QuoteName(user)),
 		}
 	}
 	return nil

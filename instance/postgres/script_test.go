@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"testing/fstest"
+
+	"holdfast/instance/postgres/psql"
 )
 
 func TestScriptHasTheColumnsOfEachFile(t *testing.T) {
@@ -12,20 +14,14 @@ func TestScriptHasTheColumnsOfEachFile(t *testing.T) {
 		{schema: `s".`, relation: `t (x) from 'public.users.copy'`, columns: []string{"y"}},
 		{schema: "public", relation: "users", columns: []string{"id"}},
 	}
-	script := fstest.MapFS{RestoreFile: {Data: []byte(restoreScript(tables, nil, "public"))}}
-	columns, err := CopiedColumns(script)
+	script := fstest.MapFS{psql.RestoreFile: {Data: []byte(psql.RestoreScript(copyLines(tables), false, "public"))}}
+	columns, err := psql.CopiedColumns(script)
 	if err != nil || len(columns) != len(tables) {
 		t.Errorf("%d files, %v", len(columns), err)
 	}
 	for _, want := range tables {
 		if got := columns[want.file()]; !slices.Equal(got, want.columns) {
 			t.Errorf("%s: %q", want.file(), got)
-		}
-	}
-	for _, list := range []string{"", "(", "()", `("a`, `("a"`, `("a",`, `("a", `, `("a", )`, `("a" "b")`, `("a"")`,
-		`(a)`} {
-		if names, err := parseNames(list); err == nil {
-			t.Errorf("%q gives %q", list, names)
 		}
 	}
 }

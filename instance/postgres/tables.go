@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/remedy"
@@ -18,26 +20,36 @@ type table struct {
 	size             int64    // bytes on disk, about the size of the printed rows
 }
 
-func (t table) name() string { return quoteName(t.schema, t.relation) }
+func (t table) name() string { return psql.QuoteName(t.schema, t.relation) }
 
 // list returns the columns for SQL: "(a, b)", or "" for a table without columns.
 func (t table) list() string {
 	if len(t.columns) == 0 {
 		return ""
 	}
-	return "(" + strings.Join(quoteNames(t.columns), ", ") + ")"
+	return "(" + strings.Join(psql.QuoteNames(t.columns), ", ") + ")"
 }
 
 // file returns the path in the database part: "public.accounts.copy".
-func (t table) file() string { return escapeName(t.schema) + "." + escapeName(t.relation) + ".copy" }
+func (t table) file() string {
+	return psql.EscapeName(t.schema) + "." + psql.EscapeName(t.relation) + ".copy"
+}
+
+// copyLines are the lines of restore.sql that load the tables.
+func copyLines(tables []table) (lines []psql.CopyLine) {
+	for _, t := range tables {
+		lines = append(lines, psql.CopyLine{Table: t.name(), Columns: t.list(), File: t.file()})
+	}
+	return lines
+}
 
 // copyOut returns the SQL that prints the rows, each night in the same order.
 func (t table) copyOut() string {
 	if len(t.order) == 0 {
 		return "COPY " + t.name() + " " + t.list() + " TO STDOUT"
 	}
-	return "COPY (SELECT " + strings.Join(quoteNames(t.columns), ", ") + " FROM ONLY " + t.name() +
-		" ORDER BY " + strings.Join(quoteNames(t.order), ", ") + ") TO STDOUT"
+	return "COPY (SELECT " + strings.Join(psql.QuoteNames(t.columns), ", ") + " FROM ONLY " + t.name() +
+		" ORDER BY " + strings.Join(psql.QuoteNames(t.order), ", ") + ") TO STDOUT"
 }
 
 // smallTable is the largest table, in bytes, that is always ordered: the table fits

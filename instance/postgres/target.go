@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
+
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgres/client"
@@ -97,8 +99,8 @@ func major(version string) int {
 
 // Put makes the database, fills it, and removes the files that it loaded.
 func (t *Target) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
-	from := filepath.Join(folder, Folder)
-	if _, err := os.Stat(filepath.Join(from, RestoreFile)); errors.Is(err, fs.ErrNotExist) {
+	from := filepath.Join(folder, psql.Folder)
+	if _, err := os.Stat(filepath.Join(from, psql.RestoreFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // an earlier run loaded and removed the files
 	}
 	l := &load{db: t.db, files: os.DirFS(from), run: m.Run, replace: m.Replace}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/instance/postgres/psql"
+
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance/gotosocial"
@@ -177,9 +179,9 @@ func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.fac
 // of each table.
 func (v *View) Database() []manifest.File {
 	var files []manifest.File
-	names := []string{preData, sequences, postData, RestoreFile}
+	names := []string{psql.PreData, psql.Sequences, psql.PostData, psql.RestoreFile}
 	if hasExtras(v.extensions) {
-		names = append(names, extensions)
+		names = append(names, psql.Extensions)
 	}
 	for _, name := range names {
 		files = append(files, manifest.File{Part: manifest.Database, Path: name, Mode: 0o600})
@@ -194,14 +196,15 @@ func (v *View) Database() []manifest.File {
 // OpenDatabase streams a file of [View.Database].
 func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
 	switch path {
-	case preData, postData:
+	case psql.PreData, psql.PostData:
 		return v.dump(ctx, strings.TrimSuffix(path, ".sql"))
-	case sequences:
+	case psql.Sequences:
 		text, err := v.sequences(ctx)
 		return io.NopCloser(strings.NewReader(text)), err
-	case RestoreFile:
-		return io.NopCloser(strings.NewReader(restoreScript(v.tables, v.extensions, v.schema))), nil
-	case extensions:
+	case psql.RestoreFile:
+		text := psql.RestoreScript(copyLines(v.tables), hasExtras(v.extensions), v.schema)
+		return io.NopCloser(strings.NewReader(text)), nil
+	case psql.Extensions:
 		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
 	}
 	i := slices.IndexFunc(v.tables, func(t table) bool { return t.file() == path })

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -58,7 +57,9 @@ func (s *Server) StartPooler(t testing.TB, mode string) (port int) {
 
 // Through returns the settings of [Server.Settings], but through the port of a pooler.
 func (s *Server) Through(port int, database string) string {
-	return strings.Replace(s.Settings(database), fmt.Sprintf("db-port: %d\n", s.Port), fmt.Sprintf("db-port: %d\n", port), 1)
+	through := *s
+	through.Port = port
+	return through.Settings(database)
 }
 
 // URLThrough is [Server.URL] through the port of a pooler.

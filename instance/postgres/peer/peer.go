@@ -1,4 +1,5 @@
-// Package peer finds out which process is at the other end of a socket.
+// Package peer connects to a socket as another Unix user, and finds out which process is
+// at the other end.
 package peer
 
 import (

@@ -1,4 +1,6 @@
-package postgres
+// Package psql holds the texts by which psql, or Holdfast, fills a database: the names of
+// the files in the database part, restore.sql, quoted names, and passwords.
+package psql
 
 import (
 	"bufio"
@@ -24,44 +26,44 @@ const RestoreFile = "restore.sql"
 
 // The other files of the database part that hold no rows.
 const (
-	preData    = "pre-data.sql"   // pg_dump's: what tables need
-	sequences  = "sequences.sql"  // the values of the sequences
-	postData   = "post-data.sql"  // pg_dump's: what needs tables, such as indexes
-	extensions = "extensions.sql" // the extensions that nothing needs, if there are any
+	PreData    = "pre-data.sql"   // pg_dump's: what tables need
+	Sequences  = "sequences.sql"  // the values of the sequences
+	PostData   = "post-data.sql"  // pg_dump's: what needs tables, such as indexes
+	Extensions = "extensions.sql" // the extensions that nothing needs, if there are any
 )
 
 // searchPath begins the last line of restore.sql. The line leads to GoToSocial's
 // tables: pg_dump's scripts set an empty search path.
 const searchPath = "SET search_path = "
 
-// restoreScript returns the text of restore.sql. GoToSocial's tables are in the
-// schema.
-func restoreScript(tables []table, all []extension, schema string) string {
+// RestoreScript returns the text of restore.sql. extras tells that [Extensions] exists.
+// GoToSocial's tables are in the schema.
+func RestoreScript(tables []CopyLine, extras bool, schema string) string {
 	var b strings.Builder
 	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
 		"--   psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql\n" +
 		"\\set ON_ERROR_STOP on\n\\encoding UTF8\n\\i pre-data.sql\n")
-	if hasExtras(all) {
+	if extras {
 		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no " +
 			"harm.'\n" +
 			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
 	}
 	for _, t := range tables {
-		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.name(), t.list(), t.file())
+		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.Table, t.Columns, t.File)
 	}
 	// PostgreSQL warns about each system table that a plain user may not analyze.
 	b.WriteString("\\i sequences.sql\n\\i post-data.sql\n")
 	b.WriteString("SET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
-	b.WriteString(searchPath + quoteName(schema) + ";\n")
+	b.WriteString(searchPath + QuoteName(schema) + ";\n")
 	return b.String()
 }
 
 // maxScript is the largest script, in bytes. GoToSocial's schema has 100 KB.
 const maxScript = 64 << 20
 
-// readScript reads a script of the database part.
-func readScript(files fs.FS, name string) (string, error) {
+// ReadScript reads a script of the database part.
+func ReadScript(files fs.FS, name string) (string, error) {
 	f, err := files.Open(name)
 	if err != nil {
 		return "", err
@@ -74,10 +76,10 @@ func readScript(files fs.FS, name string) (string, error) {
 	return string(text), err
 }
 
-// searchPathLine returns the line of restore.sql that leads to GoToSocial's tables,
+// SearchPathLine returns the line of restore.sql that leads to GoToSocial's tables,
 // or "" without a restore.sql. dir is the scripts' folder in files.
-func searchPathLine(files fs.FS, dir string) (line string, err error) {
-	text, err := readScript(files, path.Join(dir, RestoreFile))
+func SearchPathLine(files fs.FS, dir string) (line string, err error) {
+	text, err := ReadScript(files, path.Join(dir, RestoreFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -89,8 +91,8 @@ func searchPathLine(files fs.FS, dir string) (line string, err error) {
 	return line, err
 }
 
-// parseSearchPath returns the quoted schema of the line.
-func parseSearchPath(line string) (schema string, err error) {
+// ParseSearchPath returns the quoted schema of the line.
+func ParseSearchPath(line string) (schema string, err error) {
 	schema, ends := strings.CutSuffix(strings.TrimSuffix(strings.TrimPrefix(line, searchPath), "\n"), ";")
 	inner, quoted := strings.CutPrefix(schema, `"`)
 	inner, closed := strings.CutSuffix(inner, `"`)
@@ -100,14 +102,14 @@ func parseSearchPath(line string) (schema string, err error) {
 	return schema, nil
 }
 
-// copyLine is a \copy line of restore.sql. Name and columns are quoted for SQL.
-type copyLine struct {
-	table, columns, file string
+// CopyLine is a \copy line of restore.sql. Name and columns are quoted for SQL.
+type CopyLine struct {
+	Table, Columns, File string
 }
 
-// copyLines returns the \copy lines of restore.sql, in their order.
-func copyLines(files fs.FS) (lines []copyLine, err error) {
-	text, err := readScript(files, RestoreFile)
+// CopyLines returns the \copy lines of restore.sql, in their order.
+func CopyLines(files fs.FS) (lines []CopyLine, err error) {
+	text, err := ReadScript(files, RestoreFile)
 	if err != nil {
 		return nil, err
 	}
@@ -125,25 +127,25 @@ func copyLines(files fs.FS) (lines []copyLine, err error) {
 	return lines, nil
 }
 
-// largestFirst sorts lines by the sizes of their files.
-func largestFirst(files fs.FS, lines []copyLine) error {
+// LargestFirst sorts lines by the sizes of their files.
+func LargestFirst(files fs.FS, lines []CopyLine) error {
 	sizes := map[string]int64{}
 	for _, line := range lines {
-		info, err := fs.Stat(files, line.file)
+		info, err := fs.Stat(files, line.File)
 		if err != nil {
 			return err
 		}
-		sizes[line.file] = info.Size()
+		sizes[line.File] = info.Size()
 	}
-	slices.SortStableFunc(lines, func(a, b copyLine) int { return cmp.Compare(sizes[b.file], sizes[a.file]) })
+	slices.SortStableFunc(lines, func(a, b CopyLine) int { return cmp.Compare(sizes[b.File], sizes[a.File]) })
 	return nil
 }
 
-// parseCopy parses a line of [restoreScript] after "\copy": TABLE (COLUMNS) from
+// parseCopy parses a line of [RestoreScript] after "\copy": TABLE (COLUMNS) from
 // 'FILE'.
-func parseCopy(text string) (line copyLine, err error) {
+func parseCopy(text string) (line CopyLine, err error) {
 	names, file, ok := cutLast(text, " from '")
-	if line.file = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(line.file) || path.Base(line.file) != line.file {
+	if line.File = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(line.File) || path.Base(line.File) != line.File {
 		return line, fmt.Errorf("%q names no file", text)
 	}
 	// A quoted name may hold every character, and holds a quote twice.
@@ -153,7 +155,7 @@ func parseCopy(text string) (line copyLine, err error) {
 			quoted = !quoted
 		}
 		if c == ' ' && !quoted {
-			line.table, line.columns = names[:i], strings.TrimSpace(names[i:])
+			line.Table, line.Columns = names[:i], strings.TrimSpace(names[i:])
 			return line, nil
 		}
 	}
@@ -172,16 +174,16 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // CopiedColumns returns the columns of each file of rows, by the name of the file,
 // as restore.sql loads them.
 func CopiedColumns(files fs.FS) (map[string][]string, error) {
-	lines, err := copyLines(files)
+	lines, err := CopyLines(files)
 	if err != nil {
 		return nil, err
 	}
 	columns := map[string][]string{}
 	for _, line := range lines {
-		if line.columns == "" {
+		if line.Columns == "" {
 			continue // a table without columns
 		}
-		if columns[line.file], err = parseNames(line.columns); err != nil {
+		if columns[line.File], err = parseNames(line.Columns); err != nil {
 			return nil, fmt.Errorf("%s: %w", RestoreFile, err)
 		}
 	}

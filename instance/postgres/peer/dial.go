@@ -1,4 +1,4 @@
-package postgres
+package peer
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// dialAs connects to a socket as another Unix user. Only root may do so. For peer
+// DialAs connects to a socket as another Unix user. Only root may do so. For peer
 // authentication PostgreSQL asks the kernel which user connected.
-func dialAs(ctx context.Context, network, addr string, as *syscall.Credential) (conn net.Conn, err error) {
+func DialAs(ctx context.Context, network, addr string, as *syscall.Credential) (conn net.Conn, err error) {
 	var g errgroup.Group
 	g.Go(func() error {
 		// Linux keeps the user per thread. The locked thread ends with the goroutine,
