@@ -34,7 +34,11 @@ func (h Home) Lock(job string) (unlock func() error, err error) {
 	if err := os.MkdirAll(h.State, 0o700); err != nil {
 		return nil, &remedy.Error{What: "make state folder", Err: err, Fix: fix}
 	}
-	f, err := os.OpenFile(filepath.Join(h.State, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(h.State, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, &remedy.Error{Kind: remedy.Refused, What: "lock state folder", Err: err,
+			Effect: "nothing was changed", Fix: "find out who made the link, and remove it"}
+	}
 	if err != nil {
 		return nil, &remedy.Error{What: "lock state folder", Err: err, Fix: fix}
 	}

@@ -1,8 +1,10 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -65,5 +67,35 @@ func TestUnlockGivesRootsFilesToTheFoldersUser(t *testing.T) {
 		if uid, gid := testkit.User(t, path); uid != want || gid != want {
 			t.Errorf("%s belongs to %d:%d, want %d:%d", path, uid, gid, want, want)
 		}
+	}
+}
+
+// The folder's user may have put a link in the place of the lock.
+func TestLockFollowsNoLink(t *testing.T) {
+	home := agent.Home{State: t.TempDir()}
+	target := filepath.Join(t.TempDir(), "target")
+	testkit.Write(t, target, "precious")
+	testkit.OK(t, os.Symlink(target, home.State+"/lock"))
+	if _, err := home.Lock("backup"); !remedy.Is(err, remedy.Refused) {
+		t.Errorf("%v", err)
+	}
+	if got := string(testkit.Read(t, target)); got != "precious" {
+		t.Errorf("the target of the link is %q", got)
+	}
+}
+
+// A configuration runs commands (cmd:) as the user who reads it.
+func TestConfigurationOfAnotherUserIsRefused(t *testing.T) {
+	testkit.NeedsRoot(t)
+	home := agent.Home{ConfigFile: filepath.Join(t.TempDir(), "config.yaml")}
+	testkit.Write(t, home.ConfigFile, "remotes: [{url: /storage}]\n")
+	testkit.OK(t, os.Chmod(home.ConfigFile, 0o600))
+	if _, err := home.Config(); err != nil {
+		t.Errorf("root's own: %v", err)
+	}
+	testkit.OK(t, os.Chown(home.ConfigFile, testkit.Nobody, testkit.Nobody))
+	_, err := home.Config()
+	if p := (*remedy.Error)(nil); !errors.As(err, &p) || !strings.Contains(p.Fix, "sudo -u nobody holdfast -c ") {
+		t.Errorf("%v", err)
 	}
 }

@@ -45,6 +45,7 @@ func Backup(ctx context.Context, cfg BackupConfig) (*BackupReport, error) {
 		return nil, err
 	}
 	defer b.found.close()
+	defer b.ship.disk.Close()
 	g, gctx := errgroup.WithContext(ctx)
 	for range uploaders {
 		g.Go(func() error { return b.ship.upload(gctx) })

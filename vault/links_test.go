@@ -229,3 +229,18 @@ func TestNothingIsWrittenThroughAHostileLink(t *testing.T) {
 		}
 	}
 }
+
+// The spool is in a folder that another user may own: a run by root follows no link out
+// of the folder, and removes no foreign files.
+func TestSpoolOutsideOfTheStateFolderIsRefused(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	outside := t.TempDir()
+	testkit.Write(t, filepath.Join(outside, "precious"), "bytes")
+	testkit.OK(t, os.Symlink(outside, filepath.Join(w.state, "spool")))
+	if _, err := w.try(t.Context()); err == nil {
+		t.Error("the backup used a spool elsewhere")
+	}
+	if names := testkit.Names(t, outside); len(names) != 1 {
+		t.Errorf("the folder has %q", names)
+	}
+}

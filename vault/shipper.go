@@ -40,9 +40,11 @@ type shipper struct {
 	progress *Progress
 	host     *seal.Host // its polynomial decides where chunks of streams end
 
-	dir   string // of the spool
-	limit int64  // of the spool, bytes
-	room  int64  // that the open packs of all workers may still need
+	// disk is the folder of the spool. Another user of the state folder may have put links
+	// into the folder: disk follows no link out of the state folder.
+	disk  *os.Root
+	limit int64 // of the spool, bytes
+	room  int64 // that the open packs of all workers may still need
 
 	held    *transaction // nil: no transaction is held
 	buffers chan []byte
@@ -73,22 +75,22 @@ type parcel struct {
 const maxQueue = 1 << 14
 
 func newShipper(sealer *seal.Sealer, cfg BackupConfig) (*shipper, error) {
-	dir := filepath.Join(cfg.State, "spool")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	folder, err := openSpool(cfg.State)
+	if err != nil {
 		return nil, fmt.Errorf("make spool: %w", err)
 	}
 	limit := cfg.Spool
 	if limit == 0 {
 		limit = defaultSpool
 	}
-	free, err := disk.Free(dir)
+	free, err := disk.Free(folder.Name())
 	if err != nil {
-		return nil, fmt.Errorf("measure spool: %w", err)
+		return nil, errors.Join(fmt.Errorf("measure spool: %w", err), folder.Close())
 	}
 	s := &shipper{
 		store: cfg.Repository.store, idx: cfg.Index, sealer: sealer,
 		above: cfg.Repository.highest(), progress: cfg.Progress,
-		host: cfg.Host, dir: dir,
+		host: cfg.Host, disk: folder,
 		limit: min(limit, free-spoolReserve), room: int64(cfg.Workers) * pack.Size,
 		buffers: make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), idle: make(chan struct{}, 1),
 	}
@@ -175,6 +177,23 @@ func (s *shipper) spare() []byte {
 	}
 }
 
+// openSpool opens the folder of the spool, and makes a missing folder. A spool that is a
+// link out of the state folder is an error.
+func openSpool(state string) (*os.Root, error) {
+	root, err := os.OpenRoot(state)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if err := root.Mkdir(spoolName, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return root.OpenRoot(spoolName)
+}
+
+// spoolName is the folder of the spool in the state folder.
+const spoolName = "spool"
+
 // giveBack returns a buffer that holds no pack.
 func (s *shipper) giveBack(buf []byte) {
 	if buf != nil {
@@ -185,11 +204,11 @@ func (s *shipper) giveBack(buf []byte) {
 // spool writes a pack to the spool. If the next packs may not fit, the transaction
 // has to end.
 func (s *shipper) spool(p parcel) error {
-	path := s.path(p.Name)
-	if err := os.WriteFile(path+".part", p.buf, 0o600); err != nil {
+	name := p.Name.Hex()
+	if err := s.disk.WriteFile(name+".part", p.buf, 0o600); err != nil {
 		return fmt.Errorf("spool pack: %w", err)
 	}
-	if err := os.Rename(path+".part", path); err != nil {
+	if err := s.disk.Rename(name+".part", name); err != nil {
 		return fmt.Errorf("spool pack: %w", err)
 	}
 	if s.spooled.Add(p.Size)+s.room > s.limit {
@@ -197,8 +216,6 @@ func (s *shipper) spool(p parcel) error {
 	}
 	return nil
 }
-
-func (s *shipper) path(name manifest.Hash) string { return filepath.Join(s.dir, name.Hex()) }
 
 // upload puts parcels until the queue ends or a Put fails.
 func (s *shipper) upload(ctx context.Context) error {
@@ -245,7 +262,7 @@ func (s *shipper) open(p parcel) (packBody, error) {
 	if p.buf != nil {
 		return inMemory{bytes.NewReader(p.buf)}, nil
 	}
-	f, err := os.Open(s.path(p.Name))
+	f, err := s.disk.Open(p.Name.Hex())
 	if err != nil {
 		return nil, fmt.Errorf("read spool: %w", err)
 	}
@@ -266,7 +283,7 @@ func (s *shipper) stored(p parcel) error {
 		return nil
 	}
 	s.spooled.Add(-p.Size)
-	if err := os.Remove(s.path(p.Name)); err != nil {
+	if err := s.disk.Remove(p.Name.Hex()); err != nil {
 		return fmt.Errorf("clear spool: %w", err)
 	}
 	return nil
@@ -300,24 +317,24 @@ func (s *shipper) resume(ctx context.Context) error {
 			waiting[p.Name.Hex()] = p.Pack
 		}
 	}
-	entries, err := os.ReadDir(s.dir)
+	entries, err := fs.ReadDir(s.disk.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("read spool: %w", err)
 	}
 	for _, e := range entries {
 		p, ok := waiting[e.Name()]
 		if !ok {
-			if err := os.Remove(filepath.Join(s.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := s.disk.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("clear spool: %w", err)
 			}
 			continue
 		}
 		// After a power cut a file may have the right size and wrong bytes. A
 		// run by another user may have left an unreadable file.
-		if sum, err := hashFile(s.path(p.Name)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if sum, err := s.hashFile(p.Name.Hex()); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("read spool: %w", err)
 		} else if sum != p.Name {
-			if err := errors.Join(os.Remove(s.path(p.Name)), s.idx.Drop([]uint32{p.Number})); err != nil {
+			if err := errors.Join(s.disk.Remove(p.Name.Hex()), s.idx.Drop([]uint32{p.Number})); err != nil {
 				return fmt.Errorf("clear spool: %w", err)
 			}
 			continue
@@ -330,8 +347,8 @@ func (s *shipper) resume(ctx context.Context) error {
 	return s.drain(ctx)
 }
 
-func hashFile(path string) (manifest.Hash, error) {
-	f, err := os.Open(path)
+func (s *shipper) hashFile(name string) (manifest.Hash, error) {
+	f, err := s.disk.Open(name)
 	if err != nil {
 		return manifest.Hash{}, err
 	}
@@ -344,7 +361,7 @@ func hashFile(path string) (manifest.Hash, error) {
 // spooledPacks returns the packs in the spool, and the sizes of their files.
 func spooledPacks(state string) map[manifest.Hash]int64 {
 	found := map[manifest.Hash]int64{}
-	entries, err := os.ReadDir(filepath.Join(state, "spool"))
+	entries, err := os.ReadDir(filepath.Join(state, spoolName))
 	if err != nil {
 		return found
 	}
