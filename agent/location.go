@@ -30,6 +30,12 @@ func ParseLocation(rawURL string) (Location, error) {
 	}
 	l := Location{URL: plain}
 	if !strings.Contains(plain, "://") {
+		if first, _, _ := strings.Cut(plain, "/"); strings.Contains(first, ":") {
+			return Location{}, &remedy.Error{Kind: remedy.Setting,
+				What: "the storage's address has the form of another program: WORD:PATH or USER@HOST:PATH",
+				Fix: "write s3://ENDPOINT/BUCKET/PREFIX, or the path of a folder: /PATH; " +
+					"a folder with a colon in its name is ./NAME"}
+		}
 		abs, err := filepath.Abs(plain)
 		if err != nil {
 			return l, err
@@ -86,6 +92,9 @@ func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Locati
 
 // withEnvironment fills empty settings of S3 from the environment.
 func withEnvironment(c remote.Config) remote.Config {
+	if c.AccessKey == "" && c.SecretKey == "" { // a token belongs to its keys
+		c.SessionToken = os.Getenv("AWS_SESSION_TOKEN")
+	}
 	c.AccessKey = cmp.Or(c.AccessKey, os.Getenv("AWS_ACCESS_KEY_ID"))
 	c.SecretKey = cmp.Or(c.SecretKey, os.Getenv("AWS_SECRET_ACCESS_KEY"))
 	c.Region = cmp.Or(c.Region, os.Getenv("AWS_REGION"))

@@ -11,9 +11,10 @@ import (
 )
 
 // Config holds the settings of a remote beside the URL. Never print a Config:
-// SecretKey is a secret.
+// SecretKey and SessionToken are secrets.
 type Config struct {
 	AccessKey, SecretKey string // required for S3
+	SessionToken         string // of temporary S3 keys
 	Region               string // for S3; default: from the endpoint's host name, else us-east-1
 	// Patience bounds the retries of a request without an answer; default: see
 	// [WithRetry].

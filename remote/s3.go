@@ -46,7 +46,7 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 		prefix += "/"
 	}
 	c, err := newClient(u, name, prefix, minio.Options{
-		Creds:  credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
+		Creds:  credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, cfg.SessionToken),
 		Region: region(u, cfg), // without a region minio-go asks the server first
 	})
 	if err != nil {
