@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,8 +60,13 @@ func (d *Database) checkPooler(ctx context.Context, conn *pgx.Conn) error {
 // serverProcess returns the number of the server process that answers, by a transaction
 // without any setting.
 func serverProcess(ctx context.Context, conn *pgx.Conn) (pid uint32, err error) {
-	err = conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
-	return pid, err
+	// Below pgx: the role may set another encoding, which pgx refuses.
+	results, err := conn.PgConn().Exec(ctx, "SELECT pg_backend_pid()").ReadAll()
+	if err != nil {
+		return 0, err
+	}
+	number, err := strconv.ParseUint(string(results[0].Rows[0][0]), 10, 32)
+	return uint32(number), err
 }
 
 // refusePooler is the error of a pooler in transaction or statement mode. err is the

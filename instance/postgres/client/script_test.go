@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -51,8 +52,8 @@ func TestSilentProgramIsEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ended := false
-				s := watchSilence(time.Minute, func() { ended = true })
+				var ended atomic.Bool
+				s := watchSilence(time.Minute, func() { ended.Store(true) })
 				defer s.stop()
 				if c.listens {
 					s.listen()
@@ -63,8 +64,9 @@ func TestSilentProgramIsEnded(t *testing.T) {
 						s.heard()
 					}
 				}
-				if ended != c.ended || s.over.Load() != c.ended {
-					t.Errorf("ended: %v", ended)
+				synctest.Wait()
+				if ended.Load() != c.ended || s.over.Load() != c.ended {
+					t.Errorf("ended: %v", ended.Load())
 				}
 			})
 		})

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,25 +14,28 @@ const maxSilence = 30 * time.Second
 type silence struct {
 	last  atomic.Int64 // when the program was heard, in nanoseconds since 1970; 0: nobody listens
 	over  atomic.Bool  // end was called
-	limit time.Duration
-	timer *time.Timer
+	mu    sync.Mutex
+	timer *time.Timer // mu guards timer
 }
 
-// watchSilence begins without a listener.
+// watchSilence begins without a listener. end is called at most once.
 func watchSilence(limit time.Duration, end func()) *silence {
-	s := &silence{limit: limit}
+	s := new(silence)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.timer = time.AfterFunc(limit, func() {
-		last := s.last.Load()
 		rest := limit
-		if last != 0 {
+		if last := s.last.Load(); last != 0 {
 			rest = limit - time.Since(time.Unix(0, last))
 		}
-		if rest > 0 {
-			s.timer.Reset(rest)
+		if rest <= 0 {
+			s.over.Store(true)
+			end()
 			return
 		}
-		s.over.Store(true)
-		end()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.timer.Reset(rest)
 	})
 	return s
 }
@@ -47,4 +51,9 @@ func (s *silence) heard() {
 func (s *silence) listen() { s.last.Store(time.Now().UnixNano()) }
 func (s *silence) ignore() { s.last.Store(0) }
 
-func (s *silence) stop() { s.timer.Stop() }
+// stop ends the watch, except for a call of end that has begun.
+func (s *silence) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer.Stop()
+}
