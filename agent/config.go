@@ -12,7 +12,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"holdfast/disk"
 	"holdfast/internal/units"
 	"holdfast/remedy"
 )
@@ -68,9 +67,6 @@ func (h Home) Config() (*Config, error) {
 			Fix: "run Holdfast as the user who owns its configuration"}
 	}
 	defer f.Close()
-	if err := h.checkConfigUser(f); err != nil {
-		return nil, err
-	}
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {
 		return nil, &remedy.Error{Kind: remedy.Setting,
 			What: fmt.Sprintf("other users can change %s, and a configuration can run commands as you", h.ConfigFile),
@@ -92,29 +88,6 @@ func (h Home) Config() (*Config, error) {
 	}
 	c.File, c.Root = h.ConfigFile, h.Root
 	return c, nil
-}
-
-// checkConfigUser refuses a configuration that another user could have written: a
-// configuration can run commands as this user (cmd:).
-func (h Home) checkConfigUser(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	user := disk.FileUser(info)
-	if user == 0 || user == os.Geteuid() {
-		return nil
-	}
-	name := disk.UserName(user)
-	refused := &remedy.Error{Kind: remedy.Setting,
-		What: fmt.Sprintf("%s belongs to %s, and a configuration can run commands as you", h.ConfigFile, name),
-		Fix:  "name your own configuration by -c FILE"}
-	if os.Geteuid() == 0 {
-		refused.Fix = fmt.Sprintf("run the command as that user: sudo -u %s holdfast -c %s --state %s …; "+
-			"or check the contents of the file, and give the file to root: chown root %s",
-			name, h.ConfigFile, h.State, h.ConfigFile)
-	}
-	return refused
 }
 
 func (c *Config) check() error {

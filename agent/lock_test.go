@@ -1,7 +1,6 @@
 package agent_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,21 +80,5 @@ func TestLockFollowsNoLink(t *testing.T) {
 	}
 	if got := string(testkit.Read(t, target)); got != "precious" {
 		t.Errorf("the target of the link is %q", got)
-	}
-}
-
-// A configuration runs commands (cmd:) as the user who reads it.
-func TestConfigurationOfAnotherUserIsRefused(t *testing.T) {
-	testkit.NeedsRoot(t)
-	home := agent.Home{ConfigFile: filepath.Join(t.TempDir(), "config.yaml")}
-	testkit.Write(t, home.ConfigFile, "remotes: [{url: /storage}]\n")
-	testkit.OK(t, os.Chmod(home.ConfigFile, 0o600))
-	if _, err := home.Config(); err != nil {
-		t.Errorf("root's own: %v", err)
-	}
-	testkit.OK(t, os.Chown(home.ConfigFile, testkit.Nobody, testkit.Nobody))
-	_, err := home.Config()
-	if p := (*remedy.Error)(nil); !errors.As(err, &p) || !strings.Contains(p.Fix, "sudo -u nobody holdfast -c ") {
-		t.Errorf("%v", err)
 	}
 }
