@@ -58,11 +58,12 @@ var below = map[string][]string{
 	"cmd/holdfast/problem":     {"vault"},
 
 	// These help tests and the demonstration.
-	"instance/sample":       {},
-	"instance/postgrestest": {"internal/testkit", "vault"},
-	"remote/remotetest":     {"remote", "internal/testkit"},
-	"internal/testkit":      {},
-	"integration":           {},
+	"instance/sample":         {},
+	"instance/gotosocialtest": {"internal/testkit"},
+	"instance/postgrestest":   {"internal/testkit", "vault"},
+	"remote/remotetest":       {"remote", "internal/testkit"},
+	"internal/testkit":        {},
+	"integration":             {},
 }
 
 // homes says which packages may import an outside thing. The rest ask them.
