@@ -140,7 +140,8 @@ func (m *machine) compare(h *host, want image) {
 	wantNames(m.t, at("/tmp"), strings.Split(h.inst.Dir, "/")[2])
 }
 
-// install copies programs and their libraries to the fresh machine.
+// install copies programs and their libraries to the fresh machine. A program is a
+// name or a path.
 func (m *machine) install(programs ...string) {
 	m.t.Helper()
 	for _, name := range programs {
@@ -150,7 +151,7 @@ func (m *machine) install(programs ...string) {
 		}
 		out, err := exec.Command("ldd", path).Output()
 		testkit.OK(m.t, err)
-		copied := map[string]string{path: "/usr/bin/" + name}
+		copied := map[string]string{path: "/usr/bin/" + filepath.Base(name)}
 		for _, word := range strings.Fields(string(out)) {
 			if filepath.IsAbs(word) {
 				copied[word] = word
