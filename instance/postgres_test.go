@@ -24,7 +24,7 @@ func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	dir := s.NewInstance(t, "gotosocial")
 	v := begin(t, openInstance(t, dir, instance.Options{}))
 	got := facts(t, v)
-	want := manifest.Facts{Engine: "postgres", Server: got.Server, User: fileUser(t, dir),
+	want := manifest.Facts{Engine: "postgres", Server: got.Server, Collation: "C.UTF-8", User: fileUser(t, dir),
 		AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
 	if got != want || got.Server == "" {
 		t.Errorf("facts %+v, want %+v", got, want)

@@ -4,7 +4,10 @@ package manifest
 type Facts struct {
 	Engine string `json:"engine"`           // "sqlite" or "postgres"
 	Server string `json:"server,omitempty"` // PostgreSQL's version
-	User   string `json:"user,omitempty"`   // "USER:GROUP" of the server, from the media's Unix owner
+	// Collation is how the database sorts text: a locale's name, and "(icu)" after the name
+	// of a collation of ICU. "" for SQLite, which sorts bytes.
+	Collation string `json:"collation,omitempty"`
+	User      string `json:"user,omitempty"` // "USER:GROUP" of the server, from the media's Unix owner
 	// AccountDomain is the domain in the names of accounts: the instance's domain
 	// or a parent domain. The server's configuration file alone may lack the setting.
 	AccountDomain string `json:"account_domain,omitempty"`
@@ -16,5 +19,5 @@ type Facts struct {
 
 // printable reports whether no fact holds a control character.
 func (f *Facts) printable() bool {
-	return printable(f.Engine + f.Server + f.User + f.AccountDomain + f.GoToSocial + f.Migration)
+	return printable(f.Engine + f.Server + f.Collation + f.User + f.AccountDomain + f.GoToSocial + f.Migration)
 }

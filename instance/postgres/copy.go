@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"holdfast/instance/postgres/catalog"
+
 	"bytes"
 	"context"
 	"fmt"
@@ -55,8 +57,8 @@ func (c *copier) close() error { return c.conn.Close() }
 
 // copy begins to read a table. The copier returns to the view once all rows are
 // read and the reader is closed.
-func (c *copier) copy(ctx context.Context, v *View, t table) (io.ReadCloser, error) {
-	c.frontend.Send(&pgproto3.Query{String: t.copyOut()})
+func (c *copier) copy(ctx context.Context, v *View, t catalog.Table) (io.ReadCloser, error) {
+	c.frontend.Send(&pgproto3.Query{String: t.CopyOut()})
 	r := &copied{copier: c, view: v, table: t, cancel: cancelRead(ctx, c.conn)}
 	if err := c.frontend.Flush(); err != nil {
 		err = r.explain(err)
@@ -100,7 +102,7 @@ func (c *cancellation) cause() error {
 type copied struct {
 	copier *copier
 	view   *View
-	table  table
+	table  catalog.Table
 	cancel *cancellation
 	data   []byte // the unread part of a message
 	lines  int64
@@ -135,7 +137,7 @@ func (r *copied) next() error {
 		// COPY 123
 		_, count, _ := strings.Cut(string(m.CommandTag), " ")
 		if rows, err := strconv.ParseInt(count, 10, 64); err != nil || rows != r.lines {
-			return fmt.Errorf("read table %s: the server reports %q after %d rows", r.table.name(), m.CommandTag,
+			return fmt.Errorf("read table %s: the server reports %q after %d rows", r.table.Name(), m.CommandTag,
 				r.lines)
 		}
 	case *pgproto3.ErrorResponse:
@@ -150,7 +152,7 @@ func (r *copied) explain(err error) error {
 	if cause := r.cancel.cause(); cause != nil {
 		return cause
 	}
-	return fmt.Errorf("read table %s: %w", r.table.name(), r.view.db.explain(err))
+	return fmt.Errorf("read table %s: %w", r.table.Name(), r.view.db.explain(err))
 }
 
 // Close returns the copier to the view. If rows are left, Close ends the

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"holdfast/instance/postgres/catalog"
+
 	"context"
 	"errors"
 	"io"
@@ -24,7 +26,7 @@ func (v *View) dump(ctx context.Context, section string) (io.ReadCloser, error) 
 	// An extension that only a superuser may make, and that nothing needs, must not
 	// end a restore. Before version 14 pg_dump always prints all extensions.
 	if options.Has("--extension") {
-		args = append(args, onlyNeeded(v.extensions)...)
+		args = append(args, catalog.OnlyNeeded(v.extensions)...)
 	}
 	conn, err := v.db.connect(ctx)
 	if err != nil {
@@ -39,6 +41,6 @@ func (v *View) dump(ctx context.Context, section string) (io.ReadCloser, error) 
 		return nil, v.db.explain(err)
 	}
 	return client.Run(ctx, client.Command{
-		Program: v.pgDump, Args: args, FixDenied: v.db.fixReading(), FixOther: v.db.standbyFix(),
+		Program: v.pgDump, Args: args, Path: v.path, FixDenied: v.db.fixReading(), FixOther: v.db.standbyFix(),
 	}, h)
 }

@@ -1,11 +1,9 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 
@@ -13,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/sync/errgroup"
 
 	"holdfast/instance/gotosocial"
 )
@@ -35,9 +32,9 @@ type loaded struct {
 	filled   bool
 	tables   int
 	rows     int64
-	leftOut  []leftOut // extensions
+	leftOut  []leftOut // extensions and event triggers
 	aside    string    // the new name of a database that was in the way, or ""
-	path     string    // the schema that the database leads to, quoted, or ""
+	path     string    // the search path that the database has now, quoted, or ""
 }
 
 // start makes and fills the database. Start never drops a database of the final
@@ -141,9 +138,6 @@ func (l *load) create(ctx context.Context, admin *pgx.Conn) error {
 	return err
 }
 
-// loaders is the number of tables that load at the same time.
-const loaders = 2
-
 // fill loads everything into the temporary database, as GoToSocial's own user, so
 // that the user owns all objects.
 func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) error {
@@ -158,7 +152,7 @@ func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) er
 	}
 	// Extensions come before all computed values: the body of a function may name an
 	// object of an extension.
-	if done.leftOut, err = makeExtensions(ctx, conn, l.files); err != nil {
+	if err := l.makeOptional(ctx, conn, psql.Extensions, done); err != nil {
 		return err
 	}
 	counts, err := l.copyAll(ctx, temp, lines)
@@ -169,6 +163,9 @@ func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) er
 		if err := l.script(ctx, conn, name); err != nil && !(name == afterFile && errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}
+	}
+	if err := l.makeOptional(ctx, conn, psql.EventTriggers, done); err != nil {
+		return err
 	}
 	if err := l.setSearchPath(ctx, conn, done); err != nil {
 		return err
@@ -188,65 +185,6 @@ func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) er
 	}
 	done.filled, done.tables = true, len(lines)
 	return nil
-}
-
-// copyAll loads the rows of all tables and returns how many rows each has.
-func (l *load) copyAll(ctx context.Context, temp *Database, lines []psql.CopyLine) (counts []int64, err error) {
-	counts = make([]int64, len(lines))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(loaders)
-	for i, line := range lines {
-		g.Go(func() (err error) {
-			if counts[i], err = l.copy(gctx, temp, line); err != nil {
-				return fmt.Errorf("table %s: %w", line.Table, l.db.explainLoad(err))
-			}
-			return nil
-		})
-	}
-	return counts, g.Wait()
-}
-
-// copy loads the rows of one table. The transaction empties the table first: then
-// PostgreSQL skips the write-ahead log if no replica needs the log, and never has
-// to rewrite the rows (FREEZE).
-func (l *load) copy(ctx context.Context, temp *Database, line psql.CopyLine) (int64, error) {
-	conn, err := temp.connectToLoad(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	f, err := l.files.Open(line.File)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	const settings = "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
-		"SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; "
-	if err := execute(ctx, conn, settings+"TRUNCATE ONLY "+line.Table); err != nil {
-		return 0, err
-	}
-	lines := &lineCounter{r: f}
-	tag, err := conn.PgConn().CopyFrom(ctx, lines, "COPY "+line.Table+" "+line.Columns+" FROM STDIN WITH (FREEZE)")
-	if err != nil {
-		return 0, err
-	}
-	if tag.RowsAffected() != lines.n {
-		return 0, gotosocial.Damaged(fmt.Sprintf("%s has %d lines, but PostgreSQL took %d rows",
-			line.File, lines.n, tag.RowsAffected()))
-	}
-	return lines.n, execute(ctx, conn, "COMMIT")
-}
-
-// lineCounter counts the lines that it reads. COPY prints one row on each line.
-type lineCounter struct {
-	r io.Reader
-	n int64
-}
-
-func (c *lineCounter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(bytes.Count(p[:n], []byte{'\n'}))
-	return n, err
 }
 
 // script runs a script of the database part, without the lines for psql itself.
@@ -278,34 +216,29 @@ func (l *load) setSearchPath(ctx context.Context, conn *pgx.Conn, done *loaded) 
 	if err != nil || found {
 		return err
 	}
-	line, err := psql.SearchPathLine(l.files, ".")
-	if err != nil || line == "" {
+	if done.path, err = psql.ReadSearchPath(l.files); err != nil || done.path == "" {
 		return err
 	}
-	schema, err := psql.ParseSearchPath(line)
-	if err != nil {
-		return err
-	}
-	done.path = schema
 	return execute(ctx, conn, fmt.Sprintf("ALTER DATABASE %s SET search_path = %s; SET search_path = %s",
-		psql.QuoteName(l.temporary()), schema, schema))
+		psql.QuoteName(l.temporary()), done.path, done.path))
 }
 
-// leftOut is an extension that the load could not make, and that nothing needs.
+// leftOut is an extension or event trigger that the load could not make, and that nothing
+// needs.
 type leftOut struct {
-	statement string // makes the extension
+	statement string // makes the extension or event trigger
 	message   string // PostgreSQL's
 }
 
-// makeExtensions makes the extensions that nothing needs. An extension that this
-// server lacks, or that only a superuser may make, is left out.
-func makeExtensions(ctx context.Context, conn *pgx.Conn, files fs.FS) (left []leftOut, err error) {
-	text, err := psql.ReadScript(files, psql.Extensions)
+// makeOptional runs each line of a script. The script makes what nothing needs: a line that
+// needs software of another server, or a superuser, is left out.
+func (l *load) makeOptional(ctx context.Context, conn *pgx.Conn, name string, done *loaded) error {
+	text, err := psql.ReadScript(l.files, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -314,10 +247,10 @@ func makeExtensions(ctx context.Context, conn *pgx.Conn, files fs.FS) (left []le
 		switch {
 		case err == nil:
 		case errors.As(err, &refused) && !conn.IsClosed():
-			left = append(left, leftOut{line, refused.Message})
+			done.leftOut = append(done.leftOut, leftOut{line, refused.Message})
 		default:
-			return nil, fmt.Errorf("%s: %w", psql.Extensions, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return left, nil
+	return nil
 }

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"holdfast/instance/postgres/catalog"
+
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,7 +22,7 @@ const firstWord = 5 * time.Second
 func (v *View) lockTables(ctx context.Context) error {
 	var names string
 	const list = `SELECT coalesce(string_agg(name, ', '), '')
-		FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name ` + ownTables + `) AS t`
+		FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name ` + catalog.OwnTables + `) AS t`
 	if err := v.conn.QueryRow(ctx, list).Scan(&names); err != nil || names == "" {
 		return err
 	}

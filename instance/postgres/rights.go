@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"holdfast/instance/postgres/catalog"
+
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +25,7 @@ const unreadable = `
 			WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END AS may
 	FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 	WHERE relkind IN ('r', 'p', 'S') AND relpersistence <> 't'
-		AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT ` + ofExtension + `
+		AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT ` + catalog.OfExtension + `
 		AND (row_security_active(c.oid) OR NOT has_schema_privilege(n.oid, 'USAGE')
 			OR CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT')
 				ELSE NOT has_table_privilege(c.oid, 'SELECT') END)

@@ -15,7 +15,7 @@ func (d *Database) Tables(ctx context.Context, domain string) (gotosocial.Tables
 	if err != nil {
 		return nil, err
 	}
-	if err := v.findSchema(ctx); err != nil {
+	if err := v.findTables(ctx); err != nil {
 		return nil, errors.Join(v.db.explain(err), v.Close())
 	}
 	if err := v.lockTables(ctx); err != nil {

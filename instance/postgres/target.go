@@ -79,6 +79,10 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 			Fix: fmt.Sprintf("apt install postgresql-%d, or newer", major(facts.Server)),
 		}
 	}
+	if old := facts.Collation; old != "" && !strings.EqualFold(strings.Replace(old, "utf8", "UTF-8", 1), "C.UTF-8") {
+		details = append(details, fmt.Sprintf("the old database sorts text by %s, the restored one by C.UTF-8, as "+
+			"GoToSocial demands: no row changes, but the order of names may", remedy.Printable(old)))
+	}
 	if aside, err := d.vacate(ctx, admin, m.Replace); err != nil {
 		return nil, d.explain(err)
 	} else if aside != "" {
@@ -122,13 +126,12 @@ func (t *Target) notes(done loaded) (notes []string) {
 			name, remedy.Plural(done.tables, "table"), remedy.Plural(int(done.rows), "row")))
 	}
 	if done.path != "" {
-		notes = append(notes, fmt.Sprintf("database %s leads every session to GoToSocial's tables in schema %s, "+
+		notes = append(notes, fmt.Sprintf("database %s leads every session to GoToSocial's tables (search_path = %s), "+
 			"as a setting of the old role or database did", name, done.path))
 	}
 	for _, left := range done.leftOut {
-		notes = append(notes, fmt.Sprintf("the restore left out an extension that nothing in the database needs (%s); "+
-			"to get the extension, run as PostgreSQL's superuser in database %s: "+
-			"%s", left.message, name, left.statement))
+		notes = append(notes, fmt.Sprintf("the restore left out a part that nothing in the database needs (%s); "+
+			"to get it, run as PostgreSQL's superuser in database %s: %s", left.message, name, left.statement))
 	}
 	if done.aside != "" {
 		notes = append(notes, fmt.Sprintf("the old database is now called %s", done.aside))

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"holdfast/instance/postgres/catalog"
+
 	"context"
 	"errors"
 	"fmt"
@@ -30,11 +32,12 @@ type View struct {
 	snapshot   string
 	version    int    // of the server, as in server_version_num
 	pgDump     string // the program
-	tables     []table
-	extensions []extension
+	tables     []catalog.Table
+	extensions []catalog.Extension
+	triggers   string // SQL that makes the event triggers
 	facts      manifest.Facts
 	began      time.Time // the view shows every change that was committed before
-	schema     string    // of GoToSocial's tables
+	path       string    // the schemas of the session, quoted, as SET search_path takes them
 
 	mu   sync.Mutex // guards idle
 	idle []*copier
@@ -86,9 +89,16 @@ func (v *View) export(ctx context.Context) error {
 	if err := execute(ctx, v.conn, beginReading+plainRows); err != nil {
 		return err
 	}
+	// Before version 15 there is no datlocprovider, and before 17 datlocale has another name.
 	const query = `SELECT pg_export_snapshot(), current_setting('server_version_num')::int,
-		current_setting('server_version'), pg_is_in_recovery()`
-	err := v.conn.QueryRow(ctx, query).Scan(&v.snapshot, &v.version, &v.facts.Server, &v.db.standby)
+		current_setting('server_version'), pg_is_in_recovery(),
+		CASE columns ->> 'datlocprovider' WHEN 'i' THEN concat(locale, ' (icu)') WHEN 'b' THEN locale
+			ELSE datcollate END
+		FROM pg_database AS d, to_jsonb(d) AS columns,
+			coalesce(columns ->> 'datlocale', columns ->> 'daticulocale') AS locale
+		WHERE datname = current_database()`
+	err := v.conn.QueryRow(ctx, query).Scan(&v.snapshot, &v.version, &v.facts.Server, &v.db.standby,
+		&v.facts.Collation)
 	v.facts.Server, _, _ = strings.Cut(v.facts.Server, " ") // Debian adds words of its own
 	return err
 }
@@ -98,20 +108,23 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	if err := v.checkRights(ctx); err != nil {
 		return err
 	}
-	if err := v.findSchema(ctx); err != nil {
+	if err := v.findTables(ctx); err != nil {
 		return err
 	}
 	// From here on, queries read tables, and another session may hold a table's lock.
 	if err := v.lockTables(ctx); err != nil {
 		return err
 	}
-	if v.tables, err = listTables(ctx, v.conn); err != nil {
+	if v.tables, err = catalog.Tables(ctx, v.conn); err != nil {
 		return err
 	}
-	if err := checkNames(v.tables); err != nil {
+	if err := catalog.CheckNames(v.tables); err != nil {
 		return err
 	}
-	if v.extensions, err = listExtensions(ctx, v.conn); err != nil {
+	if v.extensions, err = catalog.Extensions(ctx, v.conn); err != nil {
+		return err
+	}
+	if v.triggers, err = catalog.EventTriggers(ctx, v.conn); err != nil {
 		return err
 	}
 	if err := v.describe(ctx, domain); err != nil {
@@ -121,17 +134,20 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	return err
 }
 
-// findSchema finds GoToSocial's tables in the catalog.
-func (v *View) findSchema(ctx context.Context) error {
+// findTables finds GoToSocial's tables in the catalog, by the search path.
+func (v *View) findTables(ctx context.Context) error {
+	const schemas = `SELECT string_agg(format('"%s"', replace(name, '"', '""')), ', ' ORDER BY n)
+		FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, n) WHERE name !~ '[\n\r]'`
+	var path *string
+	if err := v.conn.QueryRow(ctx, schemas).Scan(&path); err != nil {
+		return err
+	}
 	for _, name := range gotosocial.RequiredTables {
-		var schema *string
-		err := v.conn.QueryRow(ctx, `SELECT (SELECT nspname::text
-			FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-			WHERE c.oid = to_regclass($1))`, name).Scan(&schema)
-		if err != nil {
+		var found bool
+		if err := v.conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&found); err != nil {
 			return err
 		}
-		if schema == nil {
+		if !found || path == nil {
 			return &remedy.Error{
 				Kind: remedy.Setting,
 				What: fmt.Sprintf("%s is not GoToSocial's: user %q finds no table %s", v.db, v.db.config.User, name),
@@ -139,8 +155,8 @@ func (v *View) findSchema(ctx context.Context) error {
 					"the server once",
 			}
 		}
-		v.schema = *schema
 	}
+	v.path = *path
 	return nil
 }
 
@@ -180,14 +196,17 @@ func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.fac
 func (v *View) Database() []manifest.File {
 	var files []manifest.File
 	names := []string{psql.PreData, psql.Sequences, psql.PostData, psql.RestoreFile}
-	if hasExtras(v.extensions) {
+	if catalog.HasExtras(v.extensions) {
 		names = append(names, psql.Extensions)
+	}
+	if v.triggers != "" {
+		names = append(names, psql.EventTriggers)
 	}
 	for _, name := range names {
 		files = append(files, manifest.File{Part: manifest.Database, Path: name, Mode: 0o600})
 	}
 	for _, t := range v.tables {
-		files = append(files, manifest.File{Part: manifest.Database, Path: t.file(), Mode: 0o600, Size: t.size})
+		files = append(files, manifest.File{Part: manifest.Database, Path: t.File(), Mode: 0o600, Size: t.Size})
 	}
 	slices.SortFunc(files, func(a, b manifest.File) int { return strings.Compare(a.Path, b.Path) })
 	return files
@@ -202,12 +221,15 @@ func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, er
 		text, err := v.sequences(ctx)
 		return io.NopCloser(strings.NewReader(text)), err
 	case psql.RestoreFile:
-		text := psql.RestoreScript(copyLines(v.tables), hasExtras(v.extensions), v.schema)
+		text := psql.Script{Tables: catalog.CopyLines(v.tables), Extensions: catalog.HasExtras(v.extensions),
+			EventTriggers: v.triggers != "", Path: v.path}.Text()
 		return io.NopCloser(strings.NewReader(text)), nil
+	case psql.EventTriggers:
+		return io.NopCloser(strings.NewReader(v.triggers)), nil
 	case psql.Extensions:
-		return io.NopCloser(strings.NewReader(extensionScript(v.extensions))), nil
+		return io.NopCloser(strings.NewReader(catalog.ExtensionScript(v.extensions))), nil
 	}
-	i := slices.IndexFunc(v.tables, func(t table) bool { return t.file() == path })
+	i := slices.IndexFunc(v.tables, func(t catalog.Table) bool { return t.File() == path })
 	if i < 0 {
 		return nil, fmt.Errorf("database part has no file %q", path)
 	}
@@ -228,7 +250,7 @@ func (v *View) sequences(ctx context.Context) (string, error) {
 	defer conn.Close(context.WithoutCancel(ctx))
 	rows, err := conn.Query(ctx, `SELECT format('%I.%I', nspname, relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+ofExtension+`
+		WHERE relkind = 'S' AND relpersistence <> 't' AND nspname !~ '^pg_' AND NOT `+catalog.OfExtension+`
 		ORDER BY nspname COLLATE "C", relname COLLATE "C"`)
 	if err != nil {
 		return "", v.db.explain(err)

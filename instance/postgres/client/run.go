@@ -38,6 +38,7 @@ func (h Help) Has(option string) bool { return bytes.Contains(h, []byte(option))
 type Command struct {
 	Program   string
 	Args      []string
+	Path      string // the search path of the output: quoted schemas
 	FixDenied string // the fix if the database user lacks a right
 	FixOther  string // follows the fix of all other errors
 }
@@ -70,7 +71,7 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 		o.out.Close() // a child of pg_dump may hold the other end
 	})
 	r.alive.Store(o.silence)
-	return &script{lines: bufio.NewReader(o), output: o, fix: fixProgram(c.Program)}, nil
+	return &script{lines: bufio.NewReader(o), output: o, path: setPath(c.Path), fix: fixProgram(c.Program)}, nil
 }
 
 // fixProgram is the fix for a pg_dump that does not work.

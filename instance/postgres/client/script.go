@@ -5,20 +5,39 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 
 	"holdfast/remedy"
 )
 
-// script is pg_dump's output without the lines \restrict and \unrestrict, which psql of
-// before August 2025 refuses. The script ends in io.EOF only if pg_dump wrote the line
-// that ends each dump.
+// script is pg_dump's output with three changes:
+//   - The lines \restrict and \unrestrict are left out: psql of before August 2025
+//     refuses them.
+//   - Event triggers are left out: only a superuser may make them.
+//   - The search path is the instance's. pg_dump sets an empty one, and then a check
+//     constraint, an index or a materialized view fails if its function names another
+//     object without a schema.
+//
+// The script ends in io.EOF only if pg_dump wrote the line that ends each dump.
 type script struct {
 	lines  *bufio.Reader
 	output io.ReadCloser
+	path   []byte // the line that sets the search path
 	rest   []byte // of the current line
 	inside bool   // the next bytes continue a long line
+	skips  bool   // the next bytes continue a statement about an event trigger
+	quote  byte   // the next bytes of that statement are between two of it: ' or "
 	whole  bool   // the last line was read
 	fix    string // if the script is not whole
+}
+
+// emptyPath is pg_dump's line that sets the search path.
+const emptyPath = "SELECT pg_catalog.set_config('search_path', '', false);\n"
+
+// setPath returns the line that sets a search path of quoted schemas.
+func setPath(path string) []byte {
+	return []byte(strings.Replace(emptyPath, "''", "'"+strings.ReplaceAll(path, "'", "''")+"'", 1))
 }
 
 // lastLine is in each dump of each version, near the end.
@@ -39,14 +58,47 @@ func (s *script) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		s.whole = s.whole || begins && bytes.HasPrefix(line, []byte(lastLine))
-		restricts := bytes.HasPrefix(line, []byte(`\restrict `)) || bytes.HasPrefix(line, []byte(`\unrestrict `))
-		if !begins || !restricts {
+		switch {
+		case begins && string(line) == emptyPath:
+			s.rest = s.path
+		case !s.leavesOut(line, begins):
 			s.rest = line
 		}
 	}
 	n := copy(p, s.rest)
 	s.rest = s.rest[n:]
 	return n, nil
+}
+
+// leftOut are the beginnings of the lines that the script lacks.
+var leftOut = [][]byte{[]byte(`\restrict `), []byte(`\unrestrict `)}
+
+// eventTriggers are the beginnings of statements about event triggers.
+var eventTriggers = [][]byte{
+	[]byte("CREATE EVENT TRIGGER "), []byte("ALTER EVENT TRIGGER "), []byte("COMMENT ON EVENT TRIGGER "),
+}
+
+// leavesOut reports whether the script lacks the bytes: a line or a part of one.
+func (s *script) leavesOut(line []byte, begins bool) bool {
+	is := func(prefix []byte) bool { return bytes.HasPrefix(line, prefix) }
+	if begins && !s.skips {
+		s.skips = slices.ContainsFunc(eventTriggers, is)
+	}
+	if !s.skips {
+		return begins && slices.ContainsFunc(leftOut, is)
+	}
+	// A comment may have a semicolon at the end of a line. A quote between quotes stands
+	// twice.
+	for _, c := range line {
+		switch {
+		case c == s.quote:
+			s.quote = 0
+		case s.quote == 0 && (c == '\'' || c == '"'):
+			s.quote = c
+		}
+	}
+	s.skips = s.quote != 0 || !bytes.HasSuffix(line, []byte(";\n"))
+	return true
 }
 
 // Close ends a pg_dump whose output is not read to the end.

@@ -15,7 +15,8 @@ import (
 )
 
 func readScript(text string) (string, error) {
-	s := &script{lines: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(text)), 64), fix: "install it"}
+	s := &script{lines: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(text)), 64), fix: "install it",
+		path: setPath(`"it's", "public"`)}
 	all, err := io.ReadAll(s)
 	return string(all), err
 }
@@ -70,5 +71,18 @@ func TestSilentProgramIsEnded(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestScriptLeavesOutEventTriggersAndSetsThePath(t *testing.T) {
+	const end = lastLine + "\n"
+	got, err := readScript(emptyPath + "CREATE TABLE a ();\n" +
+		"CREATE EVENT TRIGGER et ON sql_drop\n         WHEN TAG IN ('DROP TABLE')\n   EXECUTE FUNCTION f();\n" +
+		"COMMENT ON EVENT TRIGGER \"it's\" IS 'it''s;\nmine;\n';\nALTER EVENT TRIGGER et DISABLE;\n" +
+		"CREATE TABLE b ();\n" + end)
+	want := `SELECT pg_catalog.set_config('search_path', '"it''s", "public"', false);` +
+		"\nCREATE TABLE a ();\nCREATE TABLE b ();\n" + end
+	if err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }

@@ -30,33 +30,49 @@ const (
 	Sequences  = "sequences.sql"  // the values of the sequences
 	PostData   = "post-data.sql"  // pg_dump's: what needs tables, such as indexes
 	Extensions = "extensions.sql" // the extensions that nothing needs, if there are any
+	// EventTriggers makes the event triggers, if there are any. Only a superuser may.
+	EventTriggers = "event-triggers.sql"
 )
 
 // searchPath begins the last line of restore.sql. The line leads to GoToSocial's
-// tables: pg_dump's scripts set an empty search path.
+// tables.
 const searchPath = "SET search_path = "
 
-// RestoreScript returns the text of restore.sql. extras tells that [Extensions] exists.
-// GoToSocial's tables are in the schema.
-func RestoreScript(tables []CopyLine, extras bool, schema string) string {
+// Script is the content of restore.sql.
+type Script struct {
+	Tables        []CopyLine
+	Extensions    bool   // the file [Extensions] exists
+	EventTriggers bool   // the file [EventTriggers] exists
+	Path          string // leads to GoToSocial's tables: quoted schemas, as SET search_path takes them
+}
+
+// Text returns the text of restore.sql.
+func (s Script) Text() string {
 	var b strings.Builder
 	b.WriteString("-- Fills a new, empty database, by psql alone, in this folder:\n" +
 		"--   createdb --template=template0 --locale=C.UTF-8 --owner=gotosocial NAME\n" +
 		"--   psql --no-psqlrc --username=gotosocial --dbname=NAME --file=restore.sql\n" +
 		"\\set ON_ERROR_STOP on\n\\encoding UTF8\n\\i pre-data.sql\n")
-	if extras {
-		b.WriteString("\\echo 'Nothing here needs the extensions that are made now: an error about one does no " +
-			"harm.'\n" +
-			"\\set ON_ERROR_STOP off\n\\i extensions.sql\n\\set ON_ERROR_STOP on\n")
+	if s.Extensions {
+		b.WriteString(optional(Extensions, "extensions"))
 	}
-	for _, t := range tables {
+	for _, t := range s.Tables {
 		fmt.Fprintf(&b, "\\copy %s %s from '%s'\n", t.Table, t.Columns, t.File)
 	}
 	// PostgreSQL warns about each system table that a plain user may not analyze.
 	b.WriteString("\\i sequences.sql\n\\i post-data.sql\n")
 	b.WriteString("SET client_min_messages = error;\nANALYZE;\nRESET client_min_messages;\n")
-	b.WriteString(searchPath + QuoteName(schema) + ";\n")
+	if s.EventTriggers {
+		b.WriteString(optional(EventTriggers, "event triggers"))
+	}
+	b.WriteString(searchPath + s.Path + ";\n")
 	return b.String()
+}
+
+// optional returns lines that read a file, and go on after an error in the file.
+func optional(file, what string) string {
+	return fmt.Sprintf("\\echo 'Nothing here needs the %s that are made now: an error about one does no harm.'\n"+
+		"\\set ON_ERROR_STOP off\n\\i %s\n\\set ON_ERROR_STOP on\n", what, file)
 }
 
 // maxScript is the largest script, in bytes. GoToSocial's schema has 100 KB.
@@ -91,15 +107,23 @@ func SearchPathLine(files fs.FS, dir string) (line string, err error) {
 	return line, err
 }
 
-// ParseSearchPath returns the quoted schema of the line.
-func ParseSearchPath(line string) (schema string, err error) {
-	schema, ends := strings.CutSuffix(strings.TrimSuffix(strings.TrimPrefix(line, searchPath), "\n"), ";")
-	inner, quoted := strings.CutPrefix(schema, `"`)
-	inner, closed := strings.CutSuffix(inner, `"`)
-	if !ends || !quoted || !closed || strings.Contains(strings.ReplaceAll(inner, `""`, ""), `"`) {
+// parseSearchPath returns the quoted schemas of the line.
+func parseSearchPath(line string) (path string, err error) {
+	path, ends := strings.CutSuffix(strings.TrimSuffix(strings.TrimPrefix(line, searchPath), "\n"), ";")
+	if _, err := parseNames("(" + path + ")"); !ends || err != nil {
 		return "", gotosocial.Damaged(RestoreFile + " names no schema in its last line")
 	}
-	return schema, nil
+	return path, nil
+}
+
+// ReadSearchPath returns the quoted schemas in the last line of restore.sql, or "" if no line
+// has any.
+func ReadSearchPath(files fs.FS) (path string, err error) {
+	line, err := SearchPathLine(files, ".")
+	if err != nil || line == "" {
+		return "", err
+	}
+	return parseSearchPath(line)
 }
 
 // CopyLine is a \copy line of restore.sql. Name and columns are quoted for SQL.
@@ -141,7 +165,7 @@ func LargestFirst(files fs.FS, lines []CopyLine) error {
 	return nil
 }
 
-// parseCopy parses a line of [RestoreScript] after "\copy": TABLE (COLUMNS) from
+// parseCopy parses a line of [Script.Text] after "\copy": TABLE (COLUMNS) from
 // 'FILE'.
 func parseCopy(text string) (line CopyLine, err error) {
 	names, file, ok := cutLast(text, " from '")

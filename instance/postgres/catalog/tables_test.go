@@ -1,4 +1,4 @@
-package postgres
+package catalog
 
 import (
 	"slices"
@@ -9,19 +9,20 @@ import (
 )
 
 func TestScriptHasTheColumnsOfEachFile(t *testing.T) {
-	tables := []table{
+	tables := []Table{
 		{schema: "public", relation: "accounts", columns: []string{"id", `a "b"`, "c, d", `)`, `" ("`}},
 		{schema: `s".`, relation: `t (x) from 'public.users.copy'`, columns: []string{"y"}},
 		{schema: "public", relation: "users", columns: []string{"id"}},
 	}
-	script := fstest.MapFS{psql.RestoreFile: {Data: []byte(psql.RestoreScript(copyLines(tables), false, "public"))}}
+	text := psql.Script{Tables: CopyLines(tables), Path: `"public"`}.Text()
+	script := fstest.MapFS{psql.RestoreFile: {Data: []byte(text)}}
 	columns, err := psql.CopiedColumns(script)
 	if err != nil || len(columns) != len(tables) {
 		t.Errorf("%d files, %v", len(columns), err)
 	}
 	for _, want := range tables {
-		if got := columns[want.file()]; !slices.Equal(got, want.columns) {
-			t.Errorf("%s: %q", want.file(), got)
+		if got := columns[want.File()]; !slices.Equal(got, want.columns) {
+			t.Errorf("%s: %q", want.File(), got)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package postgres
+package catalog
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// extension is one of the database's extensions.
-type extension struct {
+// Extension is one of the database's extensions.
+type Extension struct {
 	name, schema string
 	// needed is true if the extension came with PostgreSQL (plpgsql), or if other
 	// parts of the schema depend on the extension.
@@ -23,9 +23,9 @@ type extension struct {
 // FirstNormalObjectId in PostgreSQL's source.
 const firstObject = 16384
 
-// listExtensions lists the extensions in the order of their names. Most
+// Extensions lists the extensions in the order of their names. Most
 // extensions serve the server's administrator (pg_stat_statements), not GoToSocial.
-func listExtensions(ctx context.Context, conn *pgx.Conn) ([]extension, error) {
+func Extensions(ctx context.Context, conn *pgx.Conn) ([]Extension, error) {
 	rows, err := conn.Query(ctx, `
 		WITH RECURSIVE part (ext, classid, objid) AS (
 			-- an extension, what it brought, and what is a part of that, such as a view's rule
@@ -49,21 +49,21 @@ func listExtensions(ctx context.Context, conn *pgx.Conn) ([]extension, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e extension, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Extension, err error) {
 		err = row.Scan(&e.name, &e.schema, &e.needed)
 		return e, err
 	})
 }
 
-// hasExtras reports whether some extensions are not needed.
-func hasExtras(all []extension) bool {
-	return slices.ContainsFunc(all, func(e extension) bool { return !e.needed })
+// HasExtras reports whether some extensions are not needed.
+func HasExtras(all []Extension) bool {
+	return slices.ContainsFunc(all, func(e Extension) bool { return !e.needed })
 }
 
-// onlyNeeded returns the arguments by which pg_dump leaves out all extras. Without
+// OnlyNeeded returns the arguments by which pg_dump leaves out all extras. Without
 // extras there are no arguments.
-func onlyNeeded(all []extension) (args []string) {
-	if !hasExtras(all) {
+func OnlyNeeded(all []Extension) (args []string) {
+	if !HasExtras(all) {
 		return nil
 	}
 	for _, e := range all {
@@ -74,8 +74,8 @@ func onlyNeeded(all []extension) (args []string) {
 	return args
 }
 
-// extensionScript returns the SQL that makes the extras, one line for each.
-func extensionScript(all []extension) string {
+// ExtensionScript returns the SQL that makes the extras, one line for each.
+func ExtensionScript(all []Extension) string {
 	var b strings.Builder
 	for _, e := range all {
 		if !e.needed {

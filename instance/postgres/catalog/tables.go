@@ -1,4 +1,4 @@
-package postgres
+package catalog
 
 import (
 	"context"
@@ -12,43 +12,43 @@ import (
 	"holdfast/remedy"
 )
 
-// table is a table whose rows COPY prints.
-type table struct {
+// Table is a table whose rows COPY prints.
+type Table struct {
 	schema, relation string
 	columns          []string // without computed columns
 	order            []string // the columns that order the rows; empty: the order on disk
-	size             int64    // bytes on disk, about the size of the printed rows
+	Size             int64    // bytes on disk, about the size of the printed rows
 }
 
-func (t table) name() string { return psql.QuoteName(t.schema, t.relation) }
+func (t Table) Name() string { return psql.QuoteName(t.schema, t.relation) }
 
 // list returns the columns for SQL: "(a, b)", or "" for a table without columns.
-func (t table) list() string {
+func (t Table) list() string {
 	if len(t.columns) == 0 {
 		return ""
 	}
 	return "(" + strings.Join(psql.QuoteNames(t.columns), ", ") + ")"
 }
 
-// file returns the path in the database part: "public.accounts.copy".
-func (t table) file() string {
+// File returns the path in the database part: "public.accounts.copy".
+func (t Table) File() string {
 	return psql.EscapeName(t.schema) + "." + psql.EscapeName(t.relation) + ".copy"
 }
 
-// copyLines are the lines of restore.sql that load the tables.
-func copyLines(tables []table) (lines []psql.CopyLine) {
+// CopyLines are the lines of restore.sql that load the tables.
+func CopyLines(tables []Table) (lines []psql.CopyLine) {
 	for _, t := range tables {
-		lines = append(lines, psql.CopyLine{Table: t.name(), Columns: t.list(), File: t.file()})
+		lines = append(lines, psql.CopyLine{Table: t.Name(), Columns: t.list(), File: t.File()})
 	}
 	return lines
 }
 
-// copyOut returns the SQL that prints the rows, each night in the same order.
-func (t table) copyOut() string {
+// CopyOut returns the SQL that prints the rows, each night in the same order.
+func (t Table) CopyOut() string {
 	if len(t.order) == 0 {
-		return "COPY " + t.name() + " " + t.list() + " TO STDOUT"
+		return "COPY " + t.Name() + " " + t.list() + " TO STDOUT"
 	}
-	return "COPY (SELECT " + strings.Join(psql.QuoteNames(t.columns), ", ") + " FROM ONLY " + t.name() +
+	return "COPY (SELECT " + strings.Join(psql.QuoteNames(t.columns), ", ") + " FROM ONLY " + t.Name() +
 		" ORDER BY " + strings.Join(psql.QuoteNames(t.order), ", ") + ") TO STDOUT"
 }
 
@@ -60,21 +60,21 @@ const smallTable = 64 << 20
 // a table almost in the order on disk.
 const correlated = 0.9
 
-// ofExtension is an SQL condition: an extension brought pg_class c. CREATE
+// OfExtension is an SQL condition: an extension brought pg_class c. CREATE
 // EXTENSION makes such objects again.
-const ofExtension = `EXISTS (SELECT FROM pg_depend d
+const OfExtension = `EXISTS (SELECT FROM pg_depend d
 	WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
 
-// ownTables is an SQL clause: the tables that have rows of their own, in the order of
+// OwnTables is an SQL clause: the tables that have rows of their own, in the order of
 // their names.
-const ownTables = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+const OwnTables = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-		AND NOT ` + ofExtension + `
+		AND NOT ` + OfExtension + `
 	ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`
 
-// listTables lists the tables that have rows of their own, in the order of their
+// Tables lists the tables that have rows of their own, in the order of their
 // names. The sizes need the locks of the tables.
-func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
+func Tables(ctx context.Context, conn *pgx.Conn) ([]Table, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT n.nspname, c.relname, coalesce(pg_relation_size(c.oid), 0),
 			ARRAY(SELECT attname::text FROM pg_attribute
@@ -88,23 +88,23 @@ func listTables(ctx context.Context, conn *pgx.Conn) ([]table, error) {
 				JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
 					AND s.attname = a.attname AND NOT s.inherited
 				WHERE i.indrelid = c.oid AND i.indisprimary), 0)
-		`+ownTables)
+		`+OwnTables)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (t table, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (t Table, err error) {
 		var key []string
 		var correlation float64
-		err = row.Scan(&t.schema, &t.relation, &t.size, &t.columns, &key, &correlation)
-		if t.size <= smallTable || correlation > correlated {
+		err = row.Scan(&t.schema, &t.relation, &t.Size, &t.columns, &key, &correlation)
+		if t.Size <= smallTable || correlation > correlated {
 			t.order = key
 		}
 		return t, err
 	})
 }
 
-// checkNames refuses names with a line break: a script of lines can't hold them.
-func checkNames(tables []table) error {
+// CheckNames refuses names with a line break: a script of lines can't hold them.
+func CheckNames(tables []Table) error {
 	for _, t := range tables {
 		for _, name := range append([]string{t.schema, t.relation}, t.columns...) {
 			if strings.ContainsAny(name, "\n\r") {
