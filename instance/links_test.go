@@ -182,9 +182,7 @@ func TestLinkWithoutAFileIsSavedAndItsFolderNamed(t *testing.T) {
 
 // Who writes into a folder of the server has no say about files of the machine.
 func TestLinkOfAnotherUserBringsOnlyFilesOfThatUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	dir, other := small(t, "WAL"), t.TempDir()
 	testkit.Write(t, filepath.Join(other, "etc/hostname"), "old")
 	testkit.Write(t, filepath.Join(other, "etc/site"), "site")

@@ -135,9 +135,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 }
 
 func TestSocketSeesTheConnectingUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	s := postgrestest.Start(t)
 	s.NewInstance(t, "gotosocial")
 	// Root connects as the system's user of that name, and pg_dump too.

@@ -51,9 +51,7 @@ func belongToNobody(t *testing.T, dir string) {
 }
 
 func TestRootRunsTheBinaryOnlyAsTheDatabasesUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	const another = nobody - 1
 	for name, c := range map[string]struct {
 		database, binary int // who owns them

@@ -175,7 +175,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	root = staged(t, "DELETE")
 	if err := unix.Mknod(filepath.Join(root.Name(), "sqlite.db-journal"), unix.S_IFCHR|0o666,
 		int(unix.Mkdev(1, 7))); err != nil {
-		t.Skipf("no device that is full: %v", err)
+		testkit.Missing(t, "make a device that is full: %v", err)
 	}
 	if _, err := (&Directory{Path: "/target"}).CheckDatabase(t.Context(), root); !errors.Is(err,
 		syscall.ENOSPC) || errors.As(err, &damage) {

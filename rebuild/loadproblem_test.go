@@ -38,10 +38,7 @@ func TestLoadOntoAFullDiskSaysSo(t *testing.T) {
 	if err := os.Mkdir(small, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=4m,mode=0777"); err != nil {
-		t.Skipf("mount a small disk: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(small, unix.MNT_DETACH) })
+	testkit.MountSmallDisk(t, small, "size=4m,mode=0777")
 	if s.As != nil {
 		if err := os.Chown(small, int(s.As.Uid), int(s.As.Gid)); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 	"holdfast/rebuild"
 )
 
@@ -16,9 +17,7 @@ import (
 // own, and that writes everything into its log.
 func local(t *testing.T) (s *postgrestest.Server, log func() string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	s = postgrestest.Start(t, "unix_socket_directories=/tmp", "logging_collector=on", "log_statement=all",
 		"log_min_duration_statement=0")
 	return s, func() string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
@@ -26,9 +27,7 @@ func TestCommandToPasteHoldsNoOther(t *testing.T) {
 
 // Whose the folder around it is may lead the storage anywhere.
 func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	for name, guarded := range map[string]bool{"root's": true, "the server's": false} {
 		t.Run(name, func(t *testing.T) {
 			dir, disk := t.TempDir(), t.TempDir()

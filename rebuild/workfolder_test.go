@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/disk"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
@@ -173,9 +174,7 @@ func kindOf(t *testing.T, err error) remedy.Kind {
 
 // A folder is as safe as every link and folder on the way to it.
 func TestFolderIsGuardedAlongLinks(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	dir := t.TempDir()
 	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", nobody, nobody),
 		os.Mkdir(dir+"/ours", 0o755),

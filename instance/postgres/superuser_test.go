@@ -10,15 +10,14 @@ import (
 
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
 // Two clusters on one machine may have sockets of the same port. The superuser of
 // the wrong one would make and rename databases there.
 func TestSuperuserOfAnotherServerIsNeverUsed(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	testkit.NeedsRoot(t)
 	s, other := postgrestest.Start(t), postgrestest.Start(t)
 	s.Exec(t, "postgres", "ALTER ROLE gotosocial NOCREATEDB")
 	wrong := t.TempDir()
