@@ -38,11 +38,12 @@ func (d *Directory) PathOf(f manifest.File) (string, error) {
 	}
 	switch f.Part {
 	case manifest.Database:
-		switch ext := path.Ext(f.Path); {
+		script, known := psql.Locate(f.Path)
+		switch {
 		case f.Path == sqlite.FileName && f.PageSize > 0:
 			return sqlite.FileName, nil
-		case f.PageSize == 0 && (ext == ".sql" || ext == ".copy") && !strings.Contains(f.Path, "/"):
-			return path.Join(psql.Folder, f.Path), nil
+		case f.PageSize == 0 && known:
+			return script, nil
 		}
 		return "", fmt.Errorf("unknown database file %q: a newer Holdfast may know the file", f.Path)
 	case manifest.Media:
@@ -105,6 +106,13 @@ func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored
 	if !s.Parts[manifest.Media] {
 		notes = append(notes,
 			"without the media part the server answers 404 for local media: restore it before the start")
+	}
+	scripts, err := fs.Sub(staging.FS(), psql.Folder)
+	if err == nil {
+		err = psql.Check(scripts) // before psql can read them
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := instance.OpenRestored(s.Facts, d.Verbatim).Finish(staging); err != nil {
 		return nil, err

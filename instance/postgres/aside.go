@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/disk"
+	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
 

@@ -10,10 +10,9 @@ import (
 	"net"
 	"strings"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
 

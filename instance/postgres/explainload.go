@@ -7,11 +7,10 @@ import (
 	"strings"
 	"syscall"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
 
@@ -96,8 +95,8 @@ func (d *Database) explainSchema(err error) error {
 			Kind: remedy.Source, Err: err,
 			What: fmt.Sprintf("PostgreSQL's user %q lacks the right to make objects of the schema", d.config.User),
 			Fix: fmt.Sprintf("as PostgreSQL's superuser: ALTER ROLE %[1]s SUPERUSER, run the restore again, then "+
-				"ALTER ROLE %[1]s NOSUPERUSER; do so only for a snapshot of your own server: its content can then "+
-				"do anything there", psql.QuoteName(d.config.User)),
+				"ALTER ROLE %[1]s NOSUPERUSER; a superuser's restore takes extensions and tables, but no functions",
+				psql.QuoteName(d.config.User)),
 		}
 	case "58P01", "0A000":
 		return &remedy.Error{

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"holdfast/instance/postgres/guard"
 	"holdfast/instance/postgres/psql"
 
 	"github.com/jackc/pgx/v5"
@@ -67,6 +68,9 @@ func (l *load) steps(ctx context.Context) (done loaded, err error) {
 	whole := "restored by holdfast, run " + l.run // the comment of the whole database
 	if comment, err := commentOf(ctx, admin, l.final()); err != nil || comment == whole {
 		return done, err // an earlier run was killed while it removed the files
+	}
+	if err := guard.Check(ctx, admin, l.db.config.User, l.files); err != nil {
+		return done, err
 	}
 	lines, err := psql.CopyLines(l.files)
 	if err != nil {

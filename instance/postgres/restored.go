@@ -7,10 +7,9 @@ import (
 	"path"
 	"path/filepath"
 
-	"holdfast/instance/postgres/psql"
-
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/psql"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )

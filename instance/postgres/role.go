@@ -7,11 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
 

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 
-	"holdfast/instance/postgres/psql"
-
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgres/client"
+	"holdfast/instance/postgres/guard"
+	"holdfast/instance/postgres/psql"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -72,7 +72,8 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	if err := admin.QueryRow(ctx, query).Scan(&version); err != nil {
 		return nil, d.explain(err)
 	}
-	detail := fmt.Sprintf("%s, PostgreSQL %s; the instance ran on %s", d, version, facts.Server)
+	detail := fmt.Sprintf("%s as PostgreSQL's user %q, PostgreSQL %s; the instance ran on %s", d, d.config.User,
+		version, facts.Server)
 	if major(version) < major(facts.Server) {
 		return nil, &remedy.Error{
 			Kind: remedy.Refused, What: detail,
@@ -88,7 +89,8 @@ func (t *Target) Inspect(ctx context.Context, facts manifest.Facts, m *disk.Move
 	} else if aside != "" {
 		detail += "; the old database is renamed aside"
 	}
-	return append(details, detail), nil
+	strong, err := guard.Describe(ctx, admin, d.config.User)
+	return append(append(details, detail), strong...), d.explain(err)
 }
 
 // major returns the major version of a server: 15 for "15.18".

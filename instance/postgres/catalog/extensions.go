@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5"
+
+	"holdfast/instance/postgres/psql"
 )
 
 // Extension is one of the database's extensions.

@@ -166,24 +166,26 @@ func LargestFirst(files fs.FS, lines []CopyLine) error {
 }
 
 // parseCopy parses a line of [Script.Text] after "\copy": TABLE (COLUMNS) from
-// 'FILE'.
+// 'FILE'. All names are quoted, so that no part of the line is code for SQL or psql.
 func parseCopy(text string) (line CopyLine, err error) {
 	names, file, ok := cutLast(text, " from '")
-	if line.File = strings.TrimSuffix(file, "'"); !ok || !fs.ValidPath(line.File) || path.Base(line.File) != line.File {
+	line.File, _ = strings.CutSuffix(file, "'")
+	if !ok || line.File+"'" != file || !copied.MatchString(line.File) {
 		return line, fmt.Errorf("%q names no file", text)
 	}
-	// A quoted name may hold every character, and holds a quote twice.
-	quoted := false
-	for i, c := range names {
-		if c == '"' {
-			quoted = !quoted
-		}
-		if c == ' ' && !quoted {
-			line.Table, line.Columns = names[:i], strings.TrimSpace(names[i:])
-			return line, nil
-		}
+	_, rest, schema := cutName(names)
+	rest, dot := strings.CutPrefix(rest, ".")
+	_, rest, table := cutName(rest)
+	rest, space := strings.CutPrefix(rest, " ")
+	if !schema || !dot || !table || !space {
+		return line, fmt.Errorf("%q names no table", text)
 	}
-	return line, fmt.Errorf("%q names no table", text)
+	line.Table, line.Columns = names[:len(names)-len(rest)-1], rest
+	if line.Columns == "" {
+		return line, nil // a table without columns
+	}
+	_, err = parseNames(line.Columns)
+	return line, err
 }
 
 // cutLast is [strings.Cut] at the last separator.
