@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"holdfast/internal/child"
 )
 
 // Secret says where to find a secret, and never holds the secret itself:
@@ -73,7 +74,7 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 	case "cred":
 		text, err = readCredential(rest)
 	case "cmd":
-		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", rest)
+		cmd := child.Shell(ctx, rest)
 		cmd.Stderr = os.Stderr
 		if text, err = cmd.Output(); err != nil {
 			err = fmt.Errorf("the command: %w", err)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"syscall"
 
-	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 )
 
@@ -31,9 +30,8 @@ func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	var as *syscall.Credential
 	if os.Geteuid() == 0 {
 		var ok bool
-		if as, ok = i.runAs(binary); !ok {
-			return "", fmt.Errorf("%s does not run as root: the database must belong to the server's own user, "+
-				"and the binary to that user or root", binary)
+		if as, ok = i.runAs(); !ok {
+			return "", fmt.Errorf("%s does not run as root: the database must belong to the server's own user", binary)
 		}
 	}
 	return gotosocial.AskVersion(ctx, binary, as)
@@ -44,16 +42,11 @@ func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.Pr
 // runAs returns the Unix user that may run the binary: the user of the SQLite
 // database, else of the media folder. Root is refused: the server's user may have
 // written the binary, or have put a link to a file of root in the database's place.
-// The binary must belong to that user or to root.
-func (i *Instance) runAs(binary string) (user *syscall.Credential, ok bool) {
+func (i *Instance) runAs() (user *syscall.Credential, ok bool) {
 	info, err := os.Stat(cmp.Or(i.db.File(), i.config.Storage()))
 	if err != nil {
 		return nil, false
 	}
-	program, err := os.Stat(binary)
-	if err != nil {
-		return nil, false
-	}
-	s, whose := info.Sys().(*syscall.Stat_t), disk.FileUser(program)
-	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, s.Uid != 0 && (whose == 0 || whose == int(s.Uid))
+	s := info.Sys().(*syscall.Stat_t)
+	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, s.Uid != 0
 }

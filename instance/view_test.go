@@ -56,15 +56,17 @@ func TestRootRunsTheBinaryOnlyAsTheDatabasesUser(t *testing.T) {
 	for name, c := range map[string]struct {
 		database, binary int // who owns them
 		link             bool
+		mode             os.FileMode // of the binary's folder
 		want             string
 	}{
-		"the server's user":             {nobody, nobody, false, "1.2.65534"},
-		"the distribution's binary":     {nobody, 0, false, "1.2.65534"},
-		"a database elsewhere":          {nobody, nobody, true, "1.2.65534"},
-		"root's database":               {0, 0, false, ""},
-		"a link to root's file":         {0, nobody, true, ""},
-		"a link to another user's file": {another, nobody, true, ""},
-		"another user's binary":         {nobody, another, false, ""},
+		"the server's user":             {nobody, nobody, false, 0o755, "1.2.65534"},
+		"the distribution's binary":     {nobody, 0, false, 0o755, "1.2.65534"},
+		"a database elsewhere":          {nobody, nobody, true, 0o755, "1.2.65534"},
+		"root's database":               {0, 0, false, 0o755, ""},
+		"a link to root's file":         {0, nobody, true, 0o755, ""},
+		"a link to another user's file": {another, nobody, true, 0o755, ""},
+		"another user's binary":         {nobody, another, false, 0o755, ""},
+		"a folder of all users":         {nobody, 0, false, 0o777, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := small(t, "WAL")
@@ -78,7 +80,7 @@ func TestRootRunsTheBinaryOnlyAsTheDatabasesUser(t *testing.T) {
 				}
 			}
 			if err := errors.Join(os.Chown(database, c.database, c.database), os.Chown(binary, c.binary,
-				c.binary)); err != nil {
+				c.binary), os.Chmod(dir, c.mode)); err != nil {
 				t.Fatal(err)
 			}
 			if got := i.Version(t.Context()); got != c.want {

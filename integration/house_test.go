@@ -43,7 +43,7 @@ var below = map[string][]string{
 	"instance/postgres/peer":    {},
 	"instance/postgres/client":  {"instance/gotosocial"},
 	"instance/media":            {"instance/gotosocial", "remote"},
-	"instance/gotosocial":       {"instance/systemd", "manifest"},
+	"instance/gotosocial":       {"instance/systemd", "manifest", "internal/child"},
 	"instance/systemd":          {"disk", "remedy"},
 
 	"chunking":       {},
@@ -52,6 +52,7 @@ var below = map[string][]string{
 	"disk":           {},
 	"remedy":         {},
 	"internal/units": {},
+	"internal/child": {"disk"},
 
 	"cmd/holdfast/demo":        {"cmd/holdfast/terminal", "agent", "instance/sample"},
 	"cmd/holdfast/unlock":      {"cmd/holdfast/terminal", "cmd/holdfast/commandline"},
@@ -133,6 +134,26 @@ func TestHouseImportsPointDownward(t *testing.T) {
 			if ours, ok := strings.CutPrefix(path, module+"/"); ok && !slices.Contains(may, ours) {
 				t.Errorf("%s imports %s, which it does not stand on", p.ImportPath, ours)
 			}
+		}
+	}
+}
+
+// starters may start programs. All others ask internal/child, because a child must not get the
+// environment's secrets; the rest are helpers of tests.
+var starters = []string{"internal/child", "internal/testkit", "instance/postgrestest", "instance/gotosocialtest",
+	"remote/remotetest"}
+
+func TestHouseOnlyOnePackageStartsPrograms(t *testing.T) {
+	starts := regexp.MustCompile(`\bexec\.(Cmd\{|Command)|\bnew\(exec\.Cmd\)|\bos\.StartProcess\b|` +
+		`\b(syscall|unix)\.(Exec|ForkExec|StartProcess)\b`)
+	for path, text := range sources(t, ".go") {
+		folder := strings.TrimPrefix(filepath.Dir(path), "../")
+		skip := strings.HasSuffix(path, "_test.go") || strings.HasPrefix(folder, "tools")
+		if skip || slices.Contains(starters, folder) {
+			continue
+		}
+		if found := starts.FindString(text); found != "" {
+			t.Errorf("%s starts a program by %s", path, found)
 		}
 	}
 }

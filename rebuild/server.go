@@ -28,13 +28,14 @@ func (m *Machine) inspectServer(ctx context.Context) Finding {
 		f.Fix = m.installFix()
 		return f
 	}
-	have, err := m.installedVersion(ctx, program)
+	as := m.programUser()
+	have, err := gotosocial.AskVersion(ctx, program, as)
 	if err != nil {
 		f.Detail = fmt.Sprintf("%s does not tell its version: %v; %s", program, err, ran)
 		f.Fix = m.chooseFix(program)
 		return f
 	}
-	f.Detail = fmt.Sprintf("%s is GoToSocial %s; %s", program, have, ran)
+	f.Detail = fmt.Sprintf("%s, asked as user %s, is GoToSocial %s; %s", program, disk.UserName(int(as.Uid)), have, ran)
 	installed, ok1 := gotosocial.ParseVersion(have)
 	recorded, ok2 := gotosocial.ParseVersion(m.Facts.GoToSocial)
 	switch {
@@ -49,13 +50,16 @@ func (m *Machine) inspectServer(ctx context.Context) Finding {
 	return f
 }
 
-// installedVersion asks the program for its version, as a user without rights.
-func (m *Machine) installedVersion(ctx context.Context, program string) (string, error) {
-	as := &syscall.Credential{Uid: nobody, Gid: nobody}
-	if uid, gid, err := disk.IDs(m.User); err == nil && uid > 0 && os.Geteuid() == 0 {
-		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+// programUser returns the user who asks the program for its version. Root asks as the server's
+// user, or as a user without rights.
+func (m *Machine) programUser() *syscall.Credential {
+	if os.Geteuid() != 0 {
+		return &syscall.Credential{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
 	}
-	return gotosocial.AskVersion(ctx, program, as)
+	if uid, gid, err := disk.IDs(m.User); err == nil && uid > 0 {
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	return &syscall.Credential{Uid: nobody, Gid: nobody}
 }
 
 // nobody is the number of the user without rights.

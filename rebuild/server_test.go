@@ -16,6 +16,7 @@ import (
 func machineWithServer(t *testing.T, line, ran string) *Machine {
 	t.Helper()
 	dir := testkit.PublicDir(t)
+	testkit.OK(t, os.Chmod(dir, 0o755))
 	program := filepath.Join(dir, "gotosocial")
 	if line != "" {
 		testkit.Write(t, program, "#!/bin/sh\necho '"+line+"'\n")
@@ -61,6 +62,24 @@ func TestPlanRefusesAnOlderServerAndAsksAboutAnUnknownOne(t *testing.T) {
 		if strings.Contains(f.Detail, "not installed") != (c.line == "") || strings.Contains(f.Fix, "../") {
 			t.Errorf("%q after %q: %+v", c.line, c.ran, f)
 		}
+	}
+}
+
+// A snapshot may name any program of this machine, and any user.
+func TestPlanRunsNoProgramThatOthersCanReplace(t *testing.T) {
+	m := machineWithServer(t, "gotosocial version 0.20.0", "0.20.0")
+	if f := m.inspectServer(t.Context()); !strings.Contains(f.Detail, "asked as user nobody, is GoToSocial 0.20.0") &&
+		os.Geteuid() == 0 {
+		t.Errorf("%+v", f)
+	}
+	folder := filepath.Dir(m.Config.Binary)
+	for path, mode := range map[string]os.FileMode{m.Config.Binary: 0o777, folder: 0o777} {
+		testkit.OK(t, os.Chmod(path, mode))
+		if f := m.inspectServer(t.Context()); !strings.Contains(f.Detail, "refuse to run "+m.Config.Binary) ||
+			!strings.Contains(f.Detail, "others may") || !strings.HasPrefix(f.Fix, "go on only if") {
+			t.Errorf("%s with mode %o: %+v", path, mode, f)
+		}
+		testkit.OK(t, os.Chmod(path, 0o755))
 	}
 }
 

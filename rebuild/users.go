@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 
 	"holdfast/disk"
+	"holdfast/internal/child"
 	"holdfast/remedy"
 )
 
@@ -68,9 +68,9 @@ func (m *Machine) inspectUser() Finding {
 	line := remedy.ShellLine(commands...)
 	f.Detail += ": missing on this machine, wholly or in part; the restore runs: " + line
 	for _, c := range commands {
-		if _, err := exec.LookPath(c[0]); err != nil {
-			f.Detail = fmt.Sprintf("%s: missing on this machine, wholly or in part, and so is the program %s",
-				m.User, c[0])
+		if _, err := child.Find(c[0]); err != nil {
+			f.Detail = fmt.Sprintf("%s: missing on this machine, wholly or in part, and so is the program %s (%v)",
+				m.User, c[0], err)
 			f.Fix, f.Refused = "run: "+line, true
 		}
 	}
@@ -85,7 +85,11 @@ func (m *Machine) CreateUser(ctx context.Context) (notes []string, err error) {
 	}
 	for _, c := range m.serverCommands() {
 		what := strings.TrimSuffix(c[0], "add") + " " + c[len(c)-1]
-		if out, err := exec.CommandContext(ctx, c[0], c[1:]...).CombinedOutput(); err != nil {
+		program, err := child.Find(c[0])
+		if err != nil {
+			return notes, fmt.Errorf("create %s: %w", what, err)
+		}
+		if out, err := child.Command(ctx, program, c[1:]...).CombinedOutput(); err != nil {
 			return notes, fmt.Errorf("create %s: %w: %s", what, err, strings.TrimSpace(string(out)))
 		}
 		notes = append(notes, what+": created")

@@ -11,18 +11,23 @@ import (
 	"time"
 
 	"holdfast/disk"
+	"holdfast/internal/child"
 )
 
 // AskVersion asks a binary for its version. If root runs Holdfast, the binary runs as
-// the other user. The answer may have a form that [ParseVersion] does not understand,
+// the other user. Nobody but root, the user of this process and that user may be able to
+// replace the binary. The answer may have a form that [ParseVersion] does not understand,
 // such as "devel"; the answer is at most 64 letters, digits and signs of a version.
 func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "--version")
-	cmd.Dir, cmd.Env, cmd.WaitDelay = "/", []string{"PATH=" + os.Getenv("PATH")}, time.Second
-	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	cmd := child.Command(ctx, binary, "--version")
+	user := os.Geteuid()
+	if user == 0 {
+		cmd.SysProcAttr.Credential, user = as, int(as.Uid)
+	}
+	if err := disk.CheckProgram(binary, user); err != nil {
+		return "", fmt.Errorf("refuse to run %s as user %s: %w", binary, disk.UserName(user), err)
 	}
 	out := Head{Left: 4 << 10}
 	cmd.Stdout = &out

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 
+	"holdfast/internal/child"
 	"holdfast/remedy"
 )
 
@@ -44,7 +45,12 @@ type pgDump struct {
 // newer pg_dump may print settings unknown to the server.
 func FindDump(ctx context.Context, server int) (string, error) {
 	var best, newest pgDump
+	var distrusted error
 	for _, path := range Programs("pg_dump") {
+		if err := child.Trust(path); err != nil {
+			distrusted = err
+			continue
+		}
 		d := pgDump{path, dumpVersion(ctx, path)}
 		if d.major > newest.major {
 			newest = d
@@ -57,6 +63,8 @@ func FindDump(ctx context.Context, server int) (string, error) {
 	switch {
 	case best.path != "":
 		return best.path, nil
+	case newest.path == "" && distrusted != nil:
+		return "", &remedy.Error{Kind: remedy.Source, What: "dump database", Err: distrusted, Fix: fix}
 	case newest.path == "":
 		return "", &remedy.Error{
 			Kind: remedy.Source, What: "dump database: there is no pg_dump on this machine", Fix: fix,
@@ -73,7 +81,7 @@ var printedVersion = regexp.MustCompile(`\) (\d+)`) // pg_dump (PostgreSQL) 15.1
 
 // dumpVersion returns the major version of a pg_dump, or 0.
 func dumpVersion(ctx context.Context, path string) int {
-	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	out, err := child.Command(ctx, path, "--version").Output()
 	if err != nil {
 		return 0
 	}

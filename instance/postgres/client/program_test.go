@@ -11,6 +11,36 @@ import (
 	"holdfast/remedy"
 )
 
+// The environment may hold the storage's keys. The program is any pg_dump on PATH.
+func TestPgDumpGetsNoSecretsAndIsTrusted(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+	dir := t.TempDir()
+	program, seen := filepath.Join(dir, "pg_dump"), filepath.Join(dir, "seen")
+	text := fmt.Sprintf("#!/bin/sh\nenv >> %s\necho 'pg_dump (PostgreSQL) 15.3'\n", seen)
+	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	folders := Folders
+	Folders = nil
+	defer func() { Folders = folders }()
+	if path, err := FindDump(t.Context(), 15); err != nil || path != program {
+		t.Errorf("%q, %v", path, err)
+	}
+	if _, err := Options(t.Context(), program); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(seen); err != nil || strings.Contains(string(got), "a-secret") || len(got) == 0 {
+		t.Errorf("the program sees %s, %v", got, err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if path, err := FindDump(t.Context(), 15); err == nil || !strings.Contains(err.Error(), "others may") {
+		t.Errorf("from a folder of all users: %q, %v", path, err)
+	}
+}
+
 func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
 	for _, c := range []struct {
 		have   []int

@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/child"
 	"holdfast/remedy"
 )
 
@@ -24,7 +23,7 @@ type Help []byte
 
 // Options asks a program for its options.
 func Options(ctx context.Context, program string) (Help, error) {
-	help, err := exec.CommandContext(ctx, program, "--help").Output()
+	help, err := child.Command(ctx, program, "--help").Output()
 	if err != nil {
 		return nil, fmt.Errorf("run pg_dump: %w", err)
 	}
@@ -54,12 +53,9 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 	}
 	o := &output{
 		denied: c.FixDenied, other: c.FixOther, messages: gotosocial.Head{Left: 4 << 10}, relay: r,
-		cmd: exec.CommandContext(ctx, c.Program, c.Args...),
+		cmd: child.Command(ctx, c.Program, c.Args...),
 	}
-	o.cmd.Env = append(r.environment(), "PATH="+os.Getenv("PATH"), "LC_ALL=C")
-	o.cmd.Dir, o.cmd.Stderr = "/", &o.messages
-	// A child of a killed pg_dump may hold the pipe.
-	o.cmd.WaitDelay = time.Second
+	o.cmd.Env, o.cmd.Stderr = append(o.cmd.Env, r.environment()...), &o.messages
 	if o.out, err = o.cmd.StdoutPipe(); err == nil {
 		err = o.cmd.Start()
 	}
