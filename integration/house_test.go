@@ -47,7 +47,7 @@ var below = map[string][]string{
 	"instance/systemd":          {"disk", "remedy"},
 
 	"chunking":       {},
-	"seal":           {"disk"},
+	"seal":           {"disk", "remedy"},
 	"remote":         {"disk"},
 	"disk":           {},
 	"remedy":         {},

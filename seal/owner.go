@@ -8,6 +8,8 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/plugin"
+
+	"holdfast/remedy"
 )
 
 // Owner is a person who can open snapshots.
@@ -22,10 +24,11 @@ func ParseOwner(s string) (Owner, error) {
 	s = strings.TrimSpace(s)
 	recipient, err := parseRecipient(s)
 	if err != nil {
-		if strings.HasPrefix(strings.ToUpper(s), "AGE-SECRET-KEY") {
+		if remedy.HoldsIdentity(s) {
 			return Owner{}, errors.New("an owner is named by a recipient (age1…); the text is an identity, a secret")
 		}
-		return Owner{}, fmt.Errorf("owner %q is not an age recipient: %w", s, err)
+		// age's own error quotes the text, which may be an identity without its first letters.
+		return Owner{}, fmt.Errorf("owner %.8q… is not an age recipient (age1…) or an ssh public key", s)
 	}
 	return Owner{s, recipient}, nil
 }

@@ -27,7 +27,7 @@ from there. A restore needs the bucket, an age identity and nothing else.
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			if err := commandline.FillFlags(cmd.Flags()); err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ from there. A restore needs the bucket, an age identity and nothing else.
 				return fmt.Errorf("--progress %q is not auto, plain or none", a.term.Progress)
 			}
 			a.understood = true
-			return nil
+			return commandline.RefuseIdentities(cmd.Flags(), args)
 		},
 	})
 	globalFlags(a, root)

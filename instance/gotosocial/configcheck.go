@@ -34,6 +34,9 @@ func (c *Config) Check() error {
 				Fix: "set db-address to the path of the database file"}
 		}
 	case Postgres:
+		if err := c.CheckServer(); err != nil {
+			return err
+		}
 	case "":
 		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's configuration sets no db-type",
 			Fix: "set db-type in the file, or GTS_DB_TYPE; " + nested}
@@ -54,6 +57,18 @@ func (c *Config) Check() error {
 		return &remedy.Error{Kind: remedy.Setting, Fix: "set storage-backend to local or s3",
 			What: fmt.Sprintf("storage-backend %q is neither local nor s3", backend)}
 	}
+}
+
+// CheckServer returns an error if db-address is no address of a PostgreSQL server. The error
+// does not quote the address: a URI holds a password.
+func (c *Config) CheckServer() error {
+	if address := c.Get("db-address"); strings.ContainsAny(address, "@=") || strings.Contains(address, "://") {
+		return &remedy.Error{Kind: remedy.Setting,
+			What: "db-address holds a connection string, and GoToSocial takes it for the name of a server",
+			Fix: "set db-address to the server's name, address or socket folder; a connection string belongs into " +
+				"db-postgres-connection-string"}
+	}
+	return nil
 }
 
 // CheckBucket returns an error if a setting of the bucket is missing or wrong.

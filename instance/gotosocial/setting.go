@@ -1,6 +1,10 @@
 package gotosocial
 
-import "strings"
+import (
+	"strings"
+
+	"holdfast/remedy"
+)
 
 // Setting is a value and its origin.
 type Setting struct {
@@ -54,7 +58,7 @@ func (s Setting) Secret() bool {
 			return true
 		}
 	}
-	return false
+	return remedy.Redact(s.Value) != s.Value
 }
 
 // defaults are GoToSocial's own defaults, from internal/config/defaults.go. A setting

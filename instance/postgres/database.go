@@ -50,6 +50,9 @@ func Open(c *gotosocial.Config) (*Database, error) {
 		}
 		return atServer(config, c)
 	}
+	if err := c.CheckServer(); err != nil {
+		return nil, err
+	}
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
 		return nil, err

@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"holdfast/agent"
+	"holdfast/remedy"
 )
 
 // AskPassphrase is the value of --passphrase without a value.
@@ -54,6 +56,28 @@ func JoinPassphrase(args []string) []string {
 		}
 	}
 	return args
+}
+
+// RefuseIdentities refuses the text of an identity in place of its file. Most flags would
+// quote the text in an error about a file.
+func RefuseIdentities(flags *pflag.FlagSet, args []string) error {
+	where := ""
+	flags.Visit(func(f *pflag.Flag) {
+		if remedy.HoldsIdentity(f.Value.String()) {
+			where = "--" + f.Name
+		}
+	})
+	if slices.ContainsFunc(args, remedy.HoldsIdentity) {
+		where = "the command line"
+	}
+	if where == "" {
+		return nil
+	}
+	return &remedy.Error{Kind: remedy.Setting,
+		What:   where + " holds an identity itself, a secret",
+		Effect: "other users of this machine can read the identity in the list of processes, and the shell keeps it",
+		Fix: "put the identity into a file of mode 0600 and write --identity FILE; or write --identity -, and type " +
+			"the key; --owner takes a recipient (age1…)"}
 }
 
 // RefuseSecrets refuses an [agent.Secret] without a flag.

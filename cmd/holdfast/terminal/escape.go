@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"holdfast/remedy"
 )
 
 // Names in a bucket and names of files may try to steer the terminal, or to forge
@@ -19,10 +21,10 @@ func Quote(name string) string {
 	return strconv.Quote(name)
 }
 
-// Escape escapes whatever does not print, except line ends.
+// Escape escapes whatever does not print, except line ends, and takes out secrets.
 func Escape(text string) string {
 	var b strings.Builder
-	for _, r := range text {
+	for _, r := range remedy.Redact(text) {
 		if r == '\n' || unicode.IsPrint(r) {
 			b.WriteRune(r)
 		} else {
@@ -32,5 +34,5 @@ func Escape(text string) string {
 	return b.String()
 }
 
-// EscapeLine escapes whatever does not print, line ends too.
+// EscapeLine is [Escape] for one line: line ends are escaped too.
 func EscapeLine(text string) string { return strings.ReplaceAll(Escape(text), "\n", `\n`) }

@@ -12,12 +12,13 @@ import (
 	"golang.org/x/term"
 
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/remedy"
 )
 
 // Ask prints a question and returns the answer, without leading or trailing space.
 // In must be [Terminal.Interactive].
 func (t *Terminal) Ask(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(t.Err, question)
+	fmt.Fprint(t.Err, remedy.Redact(question))
 	return t.read(ctx, func() (string, error) { return bufio.NewReader(t.In).ReadString('\n') })
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/term"
+
+	"holdfast/remedy"
 )
 
 // Terminal is the input and the output of a command. Say, Warn, Item and Line may be
@@ -96,7 +98,7 @@ func (t *Terminal) Line(kind string, v any) {
 	} else {
 		text += "}"
 	}
-	fmt.Fprintln(t.Out, text)
+	fmt.Fprintln(t.Out, remedy.Redact(text))
 }
 
 // Interactive reports whether a person can answer questions.
