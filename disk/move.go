@@ -42,22 +42,17 @@ func (e *InTheWay) Error() string { return e.Path + " " + cmp.Or(e.Detail, "is t
 // Is reports whether target is [fs.ErrExist].
 func (e *InTheWay) Is(target error) bool { return target == fs.ErrExist }
 
-// Chown gives a file to the server's user. Without root, Chown changes nothing.
-func (m *Mover) Chown(path string) error {
+// GiveFolder gives a folder to the server's user. Without root, GiveFolder changes
+// nothing.
+func (m *Mover) GiveFolder(path string) error {
 	uid, gid, err := m.ids(m.User)
 	if err != nil {
 		return err
+	}
+	if CheckGuarded(filepath.Dir(path)) != nil {
+		return os.Lchown(path, uid, gid) // another user may have put a link there
 	}
 	return os.Chown(path, uid, gid)
-}
-
-// Lchown is [Mover.Chown] without following symbolic links.
-func (m *Mover) Lchown(path string) error {
-	uid, gid, err := m.ids(m.User)
-	if err != nil {
-		return err
-	}
-	return os.Lchown(path, uid, gid)
 }
 
 // ids returns the numbers of "USER:GROUP" for chown. Without root both are -1, which

@@ -267,12 +267,12 @@ func TestRestorePutsMediaIntoABucket(t *testing.T) {
 	moved := filepath.Join(t.TempDir(), "config.yaml")
 	testkit.Write(t, moved, testkit.Read(t, h.config))
 	bucket.configure(moved)
-	m.write("/config.yaml", string(testkit.Read(t, moved)))
+	m.write("/moved/config.yaml", string(testkit.Read(t, moved)))
 	bucket.put("orphan", "orphan")
-	to := []string{"--gotosocial", "/config.yaml", "--yes", h.inst.Domain(), "--verbatim"}
+	to := []string{"--gotosocial", "/moved/config.yaml", "--yes", h.inst.Domain(), "--verbatim"}
 	m.restore(to...).start().expect(20).says("orphan", "--replace")
 	m.restore(append(to, "--replace")...).start().expect(0)
-	if got := testkit.Sum(t, filepath.Join(m.root, "sqlite.db")); got != want.database {
+	if got := testkit.Sum(t, filepath.Join(m.root, "moved/sqlite.db")); got != want.database {
 		t.Error("the database differs")
 	}
 	got := map[string]string{}

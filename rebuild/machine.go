@@ -151,17 +151,6 @@ func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
 	return nil
 }
 
-// GiveStorage gives the media folder to the server, even if the folder is a mounted
-// disk. The server's user may then rename the entries of the folder, and the work folder
-// may be such an entry: GiveStorage comes last.
-func (m *Machine) GiveStorage() error {
-	mover, err := m.mover()
-	if err != nil {
-		return err
-	}
-	return m.media().GiveToServer(mover)
-}
-
 // explainInTheWay adds the fix to an error about something in the way, unless the
 // error has a fix.
 func explainInTheWay(err error) error {

@@ -44,6 +44,7 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 	findings := []Finding{m.inspectDomain(ctx, oldIsDead), m.inspectUser(), m.inspectServer(ctx)}
 	findings = append(findings, m.inspectDatabase(ctx)...)
 	findings = append(findings, m.inspectMedia(ctx))
+	findings = append(findings, m.inspectServerFolders()...)
 	findings = append(findings, m.inspectFiles()...)
 	return append(findings, m.inspectSpace(sizes))
 }

@@ -14,7 +14,7 @@
 //	media     moves the media to their folder, or uploads the media to their bucket
 //	files     moves configuration, units and certificates to their old paths
 //	check     compares the database and the media with the snapshot's facts
-//	storage   removes the fetched rest, then gives the media folder to the server
+//	storage   removes the fetched rest, then gives the folders of media and database to the server
 //	clear     removes the journal and the work folder
 //
 // The storage step comes after all steps with the work folder: from then on, the
@@ -246,7 +246,7 @@ func (r *Rebuild) step(ctx context.Context, o Observer, report *Report) (notes [
 		if err := os.RemoveAll(r.machine.Folder); err != nil {
 			return nil, err
 		}
-		return nil, r.machine.GiveStorage()
+		return nil, r.machine.GiveFolders()
 	}
 	return nil, fmt.Errorf("there is no step %q", r.journal.State)
 }

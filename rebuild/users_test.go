@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"testing"
 
-	"holdfast/instance/gotosocial"
 	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
@@ -25,37 +24,31 @@ func TestCommandToPasteHoldsNoOther(t *testing.T) {
 	}
 }
 
-// Whose the folder around it is may lead the storage anywhere.
+// The user who owns the folder above the storage may lead the storage anywhere.
 func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
 	testkit.NeedsRoot(t)
 	for name, guarded := range map[string]bool{"root's": true, "the server's": false} {
 		t.Run(name, func(t *testing.T) {
-			dir, disk := t.TempDir(), t.TempDir()
-			text := "host: example.org\ndb-type: sqlite\ndb-address: /nowhere/sqlite.db\n" +
-				"storage-local-base-path: " + dir + "/storage\n"
-			err := errors.Join(os.WriteFile(dir+"/config.yaml", []byte(text), 0o600), os.Symlink(disk, dir+"/storage"))
+			dir, disk := testkit.PublicDir(t), testkit.PublicDir(t)
+			testkit.OK(t, errors.Join(os.Chmod(dir, 0o755), os.Chmod(disk, 0o755), os.Symlink(disk, dir+"/storage"),
+				os.Mkdir(dir+"/database", 0o755), os.Chown(dir+"/database", nobody, nobody)))
 			if !guarded {
-				err = errors.Join(err, os.Chown(dir, nobody, nobody))
+				testkit.OK(t, os.Chown(dir, nobody, nobody))
 			}
-			if err != nil {
-				t.Fatal(err)
+			m := machineIn(t, dir, dir+"/database/sqlite.db")
+			if findings := m.inspectServerFolders(); (firstRefused(findings).Detail == "") != guarded {
+				t.Errorf("%+v", findings)
 			}
-			c, err := gotosocial.Load(dir+"/config.yaml", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m := &Machine{Config: c, Folder: t.TempDir(), User: "nobody:nogroup"}
-			if _, err := m.PutMedia(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			_, err := m.PutMedia(t.Context())
+			testkit.OK(t, err)
 			if uid := owned(t, disk); uid != 0 {
-				t.Errorf("given away to %d before all is there", uid)
+				t.Errorf("the storage belongs to %d before the other steps", uid)
 			}
-			if err := m.GiveStorage(); err != nil {
-				t.Fatal(err)
+			if err := m.GiveFolders(); (err == nil) != guarded {
+				t.Error(err)
 			}
 			if uid := owned(t, disk); (uid == nobody) != guarded {
-				t.Errorf("it belongs to %d", uid)
+				t.Errorf("the storage belongs to %d", uid)
 			}
 		})
 	}

@@ -35,7 +35,27 @@ func findWorkFolder(m *Machine, o Options) (*workFolder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return workFolderNear(cmp.Or(near, o.State), m.Domain), nil
+	return workFolderNear(m.outside(cmp.Or(near, o.State)), m.Domain), nil
+}
+
+// outside returns the nearest folder above dir that the restore does not give to the
+// server's user. A run that is killed after the gift could not trust its work folder
+// there. If only dir is on its disk, outside returns dir: the move of the media to
+// another disk would take a copy.
+func (m *Machine) outside(dir string) string {
+	given := m.serverFolders()
+	for dir = disk.Nearest(dir); ; dir = filepath.Dir(dir) {
+		isGiven := slices.ContainsFunc(given, func(f serverFolder) bool { return f.path == dir })
+		if above := filepath.Dir(dir); !isGiven || above == dir || !sameDisk(dir, above) {
+			return dir
+		}
+	}
+}
+
+// sameDisk reports whether a rename can move files from one folder to the other.
+func sameDisk(a, b string) bool {
+	var statA, statB unix.Stat_t
+	return errors.Join(unix.Stat(a, &statA), unix.Stat(b, &statB)) == nil && statA.Dev == statB.Dev
 }
 
 func workFolderName(domain string) string { return ".holdfast-" + domain }

@@ -85,12 +85,7 @@ func (t *FolderTarget) Find(_ context.Context, key string) error {
 }
 
 // GiveToServer gives the folder to the server's user.
-func (t *FolderTarget) GiveToServer(m *disk.Mover) error {
-	if disk.CheckGuarded(filepath.Dir(t.path)) != nil {
-		return m.Lchown(t.path) // another user may have put a link there
-	}
-	return m.Chown(t.path)
-}
+func (t *FolderTarget) GiveToServer(m *disk.Mover) error { return m.GiveFolder(t.path) }
 
 // BucketTarget is the bucket that a restore fills.
 type BucketTarget struct {
