@@ -38,7 +38,7 @@ func times(ordinary, all int) int {
 
 func TestMain(m *testing.M) {
 	allowMore()
-	testkit.Main(m, map[string]func([]string) error{"server": serve, "measure": measure})
+	testkit.Main(m, map[string]func([]string) error{"server": serve, "measure": measure, "writer": testkit.WriteSQLite})
 	if scratch != "" {
 		os.RemoveAll(scratch)
 	}

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,36 @@ func TestRestoredServerCanWriteBesideItsDatabase(t *testing.T) {
 	refused.says("also holds mastodon.db", "chown nobody:nogroup "+h.inst.Dir)
 	testkit.OK(t, os.Chown(filepath.Join(other.root, h.inst.Dir), testkit.Nobody, testkit.Nobody))
 	other.restore(append(to, "--work", "/root")...).start().expect(0)
+}
+
+// Posts would go to the old database, and then to the new one. The fresh machine has no
+// /proc: like a process of another container, the server shows by its locks.
+func TestRunningServerIsNoticed(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
+	h.backup()
+	want := h.image()
+	to := []string{"--yes", h.inst.Domain(), "--verbatim", "--replace"}
+	m := newMachine(t, h)
+	path := filepath.Join(m.root, h.inst.Database())
+	testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	db := testkit.OpenSQLite(t, path, "")
+	_, err := db.Exec(testkit.SQLiteTables)
+	testkit.OK(t, err)
+	testkit.OK(t, db.Close())
+	testkit.GiveTree(t, filepath.Dir(path), testkit.Nobody, testkit.Nobody)
+	m.letIn(h.inst.Dir)
+	writer := testkit.StartSQLiteWriter(t, testkit.Role("writer", path))
+	writer.Commits()
+	pid := fmt.Sprint(writer.Process.Process.Pid)
+	m.restore(to...).start().expect(20).says("process "+pid+" has "+h.inst.Database()+" open", "kill "+pid)
+	m.restore(append(to, "--plan")...).start().expect(0)
+	writer.Kill()
+	m.restore(to...).start().expect(0)
+	if got := testkit.Sum(t, path); got != want.database {
+		t.Error("the database differs")
+	}
 }
 
 // letIn lets all users read a folder and pass its parents.

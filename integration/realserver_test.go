@@ -188,6 +188,7 @@ func (s *served) comesBack(release gotosocialtest.Release, e *engine) {
 	}
 	m, again := s.rebuild(inUse, release, e)
 	kill := again.Start(s.t)
+	m.restore(inUse, "--yes", gotosocialtest.Domain, "--replace").start().expect(20).says("", "stop the ")
 	s.answersAsBefore(questions, answers)
 	s.goesOn(m, e)
 	if full {

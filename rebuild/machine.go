@@ -85,8 +85,11 @@ func (m *Machine) folder() (string, error) {
 	return cmp.Or(m.media().Destination().Folder, database.Destination().Folder), nil
 }
 
-// PutDatabase puts the database in its place.
+// PutDatabase puts the database in its place, if no server of the instance runs.
 func (m *Machine) PutDatabase(ctx context.Context) (notes []string, err error) {
+	if err := m.checkStopped(ctx); err != nil {
+		return nil, err
+	}
 	mover, err := m.mover()
 	if err != nil {
 		return nil, err
@@ -149,24 +152,4 @@ func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
 		return fmt.Errorf("place %s: %w", to, explainInTheWay(err))
 	}
 	return nil
-}
-
-// explainInTheWay adds the fix to an error about something in the way, unless the
-// error has a fix.
-func explainInTheWay(err error) error {
-	var there *disk.InTheWay
-	if !errors.As(err, &there) || fixOf(err) != "" {
-		return err
-	}
-	fix := "--replace renames it to " + filepath.Base(there.Path) + disk.AsideSuffix
-	return &remedy.Error{Kind: remedy.Refused, Err: err, Fix: fix}
-}
-
-// fixOf returns the fix of an error, or "".
-func fixOf(err error) string {
-	var p *remedy.Error
-	if errors.As(err, &p) {
-		return p.Fix
-	}
-	return ""
 }

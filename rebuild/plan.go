@@ -14,44 +14,17 @@ import (
 	"holdfast/remedy"
 )
 
-// Subject is the subject of a finding. The text is shown to a person, and part of the
-// JSON output.
-type Subject string
-
-// The subjects, in the order of [Machine.Inspect].
-const (
-	DomainSubject   Subject = "domain"
-	UserSubject     Subject = "user"
-	ServerSubject   Subject = "GoToSocial"
-	DatabaseSubject Subject = "database"
-	MediaSubject    Subject = "media"
-	FileSubject     Subject = "file"
-	SpaceSubject    Subject = "space"
-)
-
-// Finding is one result of the inspection before a rebuild.
-type Finding struct {
-	Subject Subject `json:"what"`
-	Detail  string  `json:"detail"`        // for a person
-	Fix     string  `json:"fix,omitempty"` // what the person can do
-	Refused bool    `json:"refused,omitempty"`
-}
-
 // Inspect looks at the machine, and asks for the server of the domain. Inspect changes
 // nothing. sizes are the parts of the snapshot. A Refused finding forbids the
 // rebuild.
 func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.Total, oldIsDead bool) []Finding {
 	findings := []Finding{m.inspectDomain(ctx, oldIsDead), m.inspectUser(), m.inspectServer(ctx)}
+	findings = append(findings, m.inspectRunning(ctx)...)
 	findings = append(findings, m.inspectDatabase(ctx)...)
 	findings = append(findings, m.inspectMedia(ctx))
 	findings = append(findings, m.inspectServerFolders()...)
 	findings = append(findings, m.inspectFiles()...)
 	return append(findings, m.inspectSpace(sizes))
-}
-
-// refused returns the finding of an error. The finding forbids the rebuild.
-func refused(s Subject, err error) Finding {
-	return Finding{Subject: s, Detail: err.Error(), Fix: fixOf(err), Refused: true}
 }
 
 // inspectDatabase looks for a database in the way, and for the server of PostgreSQL.

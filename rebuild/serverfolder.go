@@ -115,8 +115,9 @@ func (m *Machine) checkGivable(f serverFolder) error {
 		return err
 	}
 	if info.Mode()&0o300 != 0o300 {
-		return &remedy.Error{Kind: remedy.Refused, What: fmt.Sprintf("%s: its mode is %04o", closed, info.Mode().Perm()),
-			Fix: "run: " + remedy.ShellLine([]string{"chmod", "u+rwx", f.path})}
+		return &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("%s: its mode is %04o", closed, info.Mode().Perm()),
+			Fix:  "run: " + remedy.ShellLine([]string{"chmod", "u+rwx", f.path})}
 	}
 	why, err := m.foreign(f.path, disk.FileUser(info))
 	if err != nil || why == "" {

@@ -38,8 +38,7 @@ func (t *Target) Inspect(_ context.Context, _ manifest.Facts, m *disk.Mover) (de
 		if !m.Replace {
 			return nil, &disk.InTheWay{Path: t.path + ending}
 		}
-		detail = t.path + "; the old file is renamed to " + filepath.Base(t.path) + disk.AsideSuffix +
-			": no server may have the old file open"
+		detail = t.path + "; the old file is renamed to " + filepath.Base(t.path) + disk.AsideSuffix
 	}
 	return []string{detail}, nil
 }

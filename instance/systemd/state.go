@@ -1,0 +1,32 @@
+package systemd
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Running reports whether systemd runs a service, or is about to start the service.
+// pid is the main process, or 0. Without systemd nothing runs.
+func Running(ctx context.Context, unit string) (running bool, pid int) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "systemctl", "show", "--property=ActiveState,MainPID", "--", unit)
+	cmd.Env, cmd.WaitDelay = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}, time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return false, 0
+	}
+	for line := range strings.Lines(string(out)) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
+		case "ActiveState":
+			running = value != "inactive" && value != "failed"
+		case "MainPID":
+			pid, _ = strconv.Atoi(value)
+		}
+	}
+	return running, pid
+}
