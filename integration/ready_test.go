@@ -73,6 +73,28 @@ func TestRunningServerIsNoticed(t *testing.T) {
 	}
 }
 
+// An admin takes the snapshot's configuration, edits the file, and puts the file where
+// the server reads it.
+func TestConfigurationThatWasGivenAtItsPlaceStays(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
+	h.backup()
+	want := h.image()
+	m := newMachine(t, h)
+	edited := string(testkit.Read(t, h.config)) + "\n# edited\n"
+	m.write(h.config, edited)
+	m.letIn(h.inst.Dir)
+	m.restore("--yes", h.inst.Domain(), "--verbatim").start().expect(20).says("config.yaml is there already", "")
+	m.restore("--yes", h.inst.Domain(), "--verbatim", "--gotosocial", h.config).start().expect(0)
+	if got := string(testkit.Read(t, filepath.Join(m.root, h.config))); got != edited {
+		t.Errorf("the configuration is\n%s", got)
+	}
+	if got := testkit.Sum(t, filepath.Join(m.root, h.config+".from-snapshot")); got != want.config {
+		t.Error("the snapshot's configuration differs")
+	}
+}
+
 // letIn lets all users read a folder and pass its parents.
 func (m *machine) letIn(dir string) {
 	m.t.Helper()

@@ -147,6 +147,7 @@ func (s *served) rebuild(
 	testkit.OK(s.t, os.Symlink("usr/bin", filepath.Join(m.root, "bin")))
 	testkit.OK(s.t, os.Chmod(filepath.Join(m.root, "tmp"), 0o777|fs.ModeSticky))
 	again := s.server.At(s.t, m.root, release)
+	again.UnpackWeb(s.t) // as an admin does, who unpacks the whole release
 	done := m.restore(snapshot, "--yes", gotosocialtest.Domain).start().expect(0).stdout.String()
 	if !strings.Contains(done, "the key pairs of 2 local accounts match") {
 		s.t.Errorf("the restore did not check the keys:\n%s", done)

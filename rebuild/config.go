@@ -34,9 +34,13 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 			m.Files = append(m.Files, f)
 		}
 	}
-	var err error
-	if m.Config, err = readConfig(ctx, snap, m.Files, o.GoToSocial); err != nil {
-		return nil, err
+	restored, err := readRestoredConfig(ctx, snap, m.Files)
+	if m.Config, err = chooseConfig(restored, err, o.GoToSocial); err != nil {
+		return nil, errors.Join(ctx.Err(), err)
+	}
+	m.Web = webFolders(m.Config)
+	if restored != nil && o.GoToSocial != "" {
+		m.Web = append(m.Web, webFolders(restored)...)
 	}
 	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.ServiceUser())
 	if m.Config.Domain() != rec.Instance {
@@ -48,21 +52,18 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 	return m, err
 }
 
-// readConfig reads the given configuration file, or the configuration in the snapshot.
-// A given file says nothing about the unit: user and program come from the snapshot, if
-// the snapshot's configuration can be read.
-func readConfig(
-	ctx context.Context, snap *vault.Snapshot, files []manifest.File, given string,
-) (*gotosocial.Config, error) {
-	restored, err := readRestoredConfig(ctx, snap, files)
-	if given == "" || ctx.Err() != nil {
-		return restored, err
+// chooseConfig reads the given configuration file, or returns the configuration in the
+// snapshot. A given file says nothing about the unit: user and program come from the
+// snapshot, if the snapshot's configuration can be read.
+func chooseConfig(restored *gotosocial.Config, unreadable error, given string) (*gotosocial.Config, error) {
+	if given == "" {
+		return restored, unreadable
 	}
-	c, loadErr := gotosocial.Load(given, nil)
-	if err == nil && loadErr == nil {
+	c, err := gotosocial.Load(given, nil)
+	if err == nil && unreadable == nil {
 		c.AdoptUnit(restored)
 	}
-	return c, loadErr
+	return c, err
 }
 
 // readRestoredConfig reads the configuration in the snapshot.

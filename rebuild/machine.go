@@ -3,19 +3,12 @@ package rebuild
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"holdfast/disk"
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
 	"holdfast/manifest"
-	"holdfast/remedy"
 )
 
 // Machine is the target of a rebuild. Its methods put the parts of a restored folder,
@@ -33,6 +26,7 @@ type Machine struct {
 	Verbatim bool            // leave the database as it was
 	// ConfigGiven reports that a person gave Config in place of the snapshot's.
 	ConfigGiven bool
+	Web         []webFolder  // of the snapshot's configuration and of Config
 	Bucket      media.Client // of the media, if Config has storage-backend s3
 }
 
@@ -110,46 +104,4 @@ func (m *Machine) PutMedia(ctx context.Context) (notes []string, err error) {
 	}
 	notes, err = m.media().Put(ctx, m.Folder, mover)
 	return notes, explainInTheWay(err)
-}
-
-// PutFiles puts each file of the files part under its old path, for its old user.
-// Links come last, when their targets exist.
-func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
-	mover, err := m.mover()
-	if err != nil {
-		return nil, err
-	}
-	files := slices.Clone(m.Files)
-	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
-	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := m.putFile(f, mover); err != nil {
-			return nil, err
-		}
-	}
-	return []string{"files: " + remedy.Plural(len(m.Files), "file") + ", each where it was"}, nil
-}
-
-// putFile puts a file under its old path. If the folder lacks the file, an earlier run
-// moved the file, or the snapshot lacks the file.
-func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
-	from, to := filepath.Join(m.Folder, "files", f.Path), "/"+f.Path
-	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	same, err := disk.SameBytes(from, to)
-	if err != nil {
-		return err
-	}
-	if !same {
-		if _, err := mover.Aside(to, ""); err != nil {
-			return explainInTheWay(err)
-		}
-	}
-	if err := mover.Move(from, to, f.User); err != nil {
-		return fmt.Errorf("place %s: %w", to, explainInTheWay(err))
-	}
-	return nil
 }

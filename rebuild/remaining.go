@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+
+	"holdfast/manifest"
 )
 
 // Remaining returns the tasks after a rebuild for a person, in order.
 func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
-	if m.ConfigGiven {
+	inPlace := slices.ContainsFunc(m.Files, func(f manifest.File) bool { return m.isGiven("/" + f.Path) })
+	if m.ConfigGiven && !inPlace {
 		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
 			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))
 	}

@@ -1,0 +1,220 @@
+package rebuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"holdfast/disk"
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+// fromSnapshotSuffix ends the name of the snapshot's configuration beside the
+// configuration that a person gave at the final path.
+const fromSnapshotSuffix = ".from-snapshot"
+
+// inspectFiles names the files of the files part, because the snapshot decides the
+// paths. Many files with the same fate in a folder share a finding.
+func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
+	server := m.serverCommands()
+	missing := map[string][][]string{} // the commands that create each user
+	left := m.leftInSnapshot(ctx)
+	var fates []fate
+	groups := map[fate]*branch{}
+	for _, file := range m.Files {
+		if _, asked := missing[file.User]; !asked && os.Geteuid() == 0 {
+			missing[file.User] = subtract(userCommands(file.User), server)
+		}
+		fate := m.inspectFile(file, missing[file.User], left)
+		if groups[fate] == nil {
+			fates, groups[fate] = append(fates, fate), new(branch)
+		}
+		text := "/" + file.Path
+		if file.Link != "" {
+			text += " -> " + string(file.Link)
+		}
+		groups[fate].add(file.Path, text)
+	}
+	for _, fate := range fates {
+		for _, line := range groups[fate].lines("/") {
+			findings = append(findings, fate.finding(line))
+		}
+	}
+	return findings
+}
+
+// fate is what a restore does with a file.
+type fate struct {
+	one  string // follows the path of one file; NAME is the name of the file
+	many string // follows the number of files
+	// fix and fixForMany are the ways out, if a person should act.
+	fix, fixForMany string
+	refused         bool
+}
+
+var (
+	fateNew     = fate{}
+	fateMissing = fate{one: ": missing in the snapshot", many: ", missing in the snapshot"}
+	fateSame    = fate{one: " stays: the contents are the same", many: " stay: the contents are the same"}
+	fateGiven   = fate{one: " stays: --gotosocial names the file; the snapshot's version is restored as NAME" +
+		fromSnapshotSuffix}
+	fateRenamed = fate{one: "; the restore renames the existing file to NAME" + disk.AsideSuffix,
+		many: "; the restore renames the existing files to …" + disk.AsideSuffix}
+	fateLeft = fate{one: " stays as it is: the folder has the files of another GoToSocial",
+		many: " of the snapshot are left out: the folder has the files of another GoToSocial"}
+	fateInTheWay = fate{one: " is there already, with other contents",
+		many: " are there already, with other contents", refused: true,
+		fix:        "--replace renames it to NAME" + disk.AsideSuffix,
+		fixForMany: "--replace renames each to …" + disk.AsideSuffix}
+)
+
+// finding is the finding of the files in a line of the plan.
+func (f fate) finding(l planLine) Finding {
+	if l.files > 1 {
+		text := fmt.Sprintf("%s: %s%s", l.path, remedy.Plural(l.files, "file"), f.many)
+		return Finding{Subject: FileSubject, Detail: text, Fix: f.fixForMany, Refused: f.refused}
+	}
+	named := func(text string) string { return strings.ReplaceAll(text, "NAME", filepath.Base(l.path)) }
+	return Finding{Subject: FileSubject, Detail: l.text + named(f.one), Fix: named(f.fix), Refused: f.refused}
+}
+
+// inspectFile looks at the path of one file. missing are the commands that create the
+// file's user.
+func (m *Machine) inspectFile(file manifest.File, missing [][]string, left *leftFolders) fate {
+	path := "/" + file.Path
+	switch {
+	case file.Missing:
+		return fateMissing
+	case left.holds(path):
+		if info, err := os.Lstat(path); err == nil && isSameFile(path, info, file) {
+			return fateSame
+		}
+		return fateLeft
+	case len(missing) > 0:
+		fix := "install the package that makes the user or group, or run: " + remedy.ShellLine(missing...)
+		user := "user " + file.User + " does not exist on this machine"
+		return fate{one: ": its " + user, many: ": their " + user, fix: fix, fixForMany: fix, refused: true}
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return fateNew
+	case isSameFile(path, info, file):
+		return fateSame
+	case m.isGiven(path):
+		return fateGiven
+	case m.Replace:
+		return fateRenamed
+	}
+	return fateInTheWay
+}
+
+// isSameFile reports whether path is the snapshot's file or link.
+func isSameFile(path string, info fs.FileInfo, file manifest.File) bool {
+	link, err := os.Readlink(path)
+	if file.Link != "" || err == nil {
+		return link == string(file.Link)
+	}
+	return info.Size() == file.Size && hasSum(path, file.SHA256)
+}
+
+// hasSum reports whether a file has the hash of the snapshot's file.
+func hasSum(path string, want *manifest.Hash) bool {
+	f, err := disk.Open(path)
+	if err != nil || want == nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return err == nil && manifest.Hash(sum.Sum(nil)) == *want
+}
+
+// isGiven reports whether a person gave the configuration at its final path.
+func (m *Machine) isGiven(path string) bool {
+	if !m.ConfigGiven {
+		return false
+	}
+	real, err := filepath.EvalSymlinks(m.Config.File)
+	return path == m.Config.File || err == nil && path == real
+}
+
+// PutFiles puts each file of the files part under its old path, for its old user.
+// Links come last, when their targets exist.
+func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
+	mover, err := m.mover()
+	if err != nil {
+		return nil, err
+	}
+	files := slices.Clone(m.Files)
+	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
+	left := m.leftInSnapshot(ctx)
+	leftOut := 0
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !left.holds("/" + f.Path) {
+			err = m.putFile(f, mover)
+		} else if same, sameErr := m.isRestored(f); !same {
+			leftOut++
+			err = sameErr
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	notes = []string{"files: " + remedy.Plural(len(m.Files)-leftOut, "file") + ", each where it was"}
+	if leftOut > 0 {
+		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of another "+
+			"GoToSocial; if you changed templates or assets, get them by holdfast restore --to DIR --only files",
+			remedy.Plural(leftOut, "file"), strings.Join(left.paths(), " and ")))
+	}
+	return notes, nil
+}
+
+// isRestored reports whether a file of this machine has the contents of the snapshot's
+// file. For a file that the snapshot lacks isRestored reports true.
+func (m *Machine) isRestored(f manifest.File) (bool, error) {
+	same, err := disk.SameBytes(filepath.Join(m.Folder, "files", f.Path), "/"+f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return same, err
+}
+
+// putFile puts a file under its old path. If the folder lacks the file, an earlier run
+// moved the file, or the snapshot lacks the file.
+func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
+	from, to := filepath.Join(m.Folder, "files", f.Path), "/"+f.Path
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	same, err := disk.SameBytes(from, to)
+	if err != nil {
+		return err
+	}
+	if !same && m.isGiven(to) {
+		to += fromSnapshotSuffix
+		if same, err = disk.SameBytes(from, to); err != nil {
+			return err
+		}
+	}
+	if !same {
+		if _, err := mover.Aside(to, ""); err != nil {
+			return explainInTheWay(err)
+		}
+	}
+	if err := mover.Move(from, to, f.User); err != nil {
+		return fmt.Errorf("place %s: %w", to, explainInTheWay(err))
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/manifest"
+)
+
+// webFolder is a folder of templates or assets. A release of GoToSocial brings both.
+type webFolder struct {
+	path        string
+	isTemplates bool
+}
+
+// webFolders are the folders with templates and assets of a configuration.
+func webFolders(c *gotosocial.Config) []webFolder {
+	return []webFolder{
+		{c.Absolute(c.Get("web-template-base-dir")), true},
+		{c.Absolute(c.Get("web-asset-base-dir")), false},
+	}
+}
+
+// leftFolders are the web folders with the files of another GoToSocial than the
+// snapshot's. The files there stay. A server fails with the templates of another
+// version, so the snapshot's templates stay out as a whole. An asset that is new to the
+// folder harms nothing, and may be an admin's own.
+type leftFolders []webFolder
+
+// leftInSnapshot returns the web folders on this machine with the files of another
+// version.
+func (m *Machine) leftInSnapshot(ctx context.Context) *leftFolders {
+	left := new(leftFolders)
+	filled := slices.DeleteFunc(slices.Clone(m.Web), func(w webFolder) bool {
+		entries, err := os.ReadDir(w.path)
+		return err != nil || len(entries) == 0 || w.isTemplates && m.hasMoved(w.path)
+	})
+	if len(filled) == 0 {
+		return left
+	}
+	program := m.Config.Program()
+	if program != "" && m.Facts.GoToSocial != "" {
+		if have, err := m.installedVersion(ctx, program); err == nil && have == m.Facts.GoToSocial {
+			return left
+		}
+	}
+	*left = filled
+	return left
+}
+
+// hasMoved reports whether this run has put a file below a folder, before an interruption.
+func (m *Machine) hasMoved(folder string) bool {
+	if _, err := os.Lstat(filepath.Join(m.Folder, "files")); err != nil {
+		return false
+	}
+	return slices.ContainsFunc(m.Files, func(f manifest.File) bool {
+		_, err := os.Lstat(filepath.Join(m.Folder, "files", f.Path))
+		return !f.Missing && isBelow("/"+f.Path, folder) && errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+// holds reports whether a file of the snapshot stays out. An equal file may be there.
+func (l *leftFolders) holds(path string) bool {
+	for _, w := range *l {
+		if !isBelow(path, w.path) {
+			continue
+		}
+		if w.isTemplates {
+			return true
+		}
+		_, err := os.Lstat(path)
+		return err == nil
+	}
+	return false
+}
+
+// paths returns the paths of the folders.
+func (l *leftFolders) paths() (paths []string) {
+	for _, w := range *l {
+		paths = append(paths, w.path)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// isBelow reports whether a path lies below a folder.
+func isBelow(path, folder string) bool {
+	return folder != "" && strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
