@@ -17,7 +17,7 @@ func (r *restore) makePlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := planner{snap: r.snap, cfg: r.cfg, target: r.target, out: w}
+	p := planner{snap: r.snap, choice: r.cfg.choice(), target: r.target, out: w}
 	for line, err := range r.snap.Lines(ctx) {
 		if err == nil {
 			err = p.line(line)
@@ -53,7 +53,7 @@ func (r *restore) nothingChosen(missing []string) error {
 // of a single segment.
 type planner struct {
 	snap    *Snapshot
-	cfg     RestoreConfig
+	choice  choice
 	target  Target
 	out     *planWriter
 	files   int      // chosen so far
@@ -87,7 +87,7 @@ func (p *planner) line(line manifest.Line) error {
 		return err
 	}
 	f := line.File
-	if !p.cfg.chosen(f) {
+	if !p.choice.holds(f) {
 		return nil
 	}
 	if f.Missing {

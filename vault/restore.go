@@ -29,23 +29,6 @@ type RestoreConfig struct {
 	Progress *Progress
 }
 
-// chosen reports whether a file is to be restored.
-func (c RestoreConfig) chosen(f *manifest.File) bool {
-	if len(c.Parts) > 0 && !slices.Contains(c.Parts, f.Part) {
-		return false
-	}
-	if len(c.Paths) == 0 {
-		return true
-	}
-	name := string(f.Part) + "/" + f.Path
-	for _, p := range c.Paths {
-		if p = strings.TrimSuffix(p, "/"); name == p || strings.HasPrefix(name, p+"/") {
-			return true
-		}
-	}
-	return false
-}
-
 // parts are the parts with chosen files.
 func (c RestoreConfig) parts() map[manifest.Part]bool {
 	parts := map[manifest.Part]bool{}
