@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast/remedy"
+	"holdfast/remote"
 )
 
 // Check is the outcome of one check of the configuration.
@@ -76,7 +77,7 @@ func (h Home) checkHost(domain string, o Observer) (detail string, err error) {
 	return fmt.Sprintf("generation %d, repository %s", host.Certificate.Generation, host.Repository), err
 }
 
-// checkRemote describes the repository in a remote.
+// checkRemote describes the repository in a remote, and tries all that a backup needs.
 func (h Home) checkRemote(ctx context.Context, c *Config, r RemoteConfig, o Observer) (detail string, err error) {
 	l, err := c.Locate(ctx, r, o)
 	if err != nil {
@@ -99,6 +100,9 @@ func (h Home) checkRemote(ctx context.Context, c *Config, r RemoteConfig, o Obse
 	}
 	for _, w := range repo.Warnings {
 		o.warn("%s", w)
+	}
+	if err := remote.Probe(ctx, repo.store); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%s; %s", l.URL, StandingOf(repo.Records())), nil
 }

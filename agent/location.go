@@ -146,7 +146,7 @@ func (c *Config) firstRemote() (RemoteConfig, error) {
 // RemoteError gives an error of opening a remote the kind Setting, unless the remote
 // answered or is unreachable.
 func RemoteError(err error) error {
-	for _, answer := range []error{remote.ErrCredentials, remote.ErrUnreachable, remote.ErrFull} {
+	for _, answer := range []error{remote.ErrCredentials, remote.ErrUnreachable, remote.ErrFull, remote.ErrNoBucket} {
 		if errors.Is(err, answer) {
 			return err
 		}

@@ -158,7 +158,8 @@ func (s *SetUp) checkWritable() error {
 	return nil
 }
 
-// CreateRemote makes the remote, and returns its name for a person.
+// CreateRemote makes the remote, tries all that a backup needs, and returns the remote's
+// name for a person.
 func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 	c := &s.cfg.Config
 	if s.location, err = c.Locate(ctx, c.Remotes[0], s.cfg.Observer); err != nil {
@@ -171,6 +172,9 @@ func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 	}
 	if s.store, err = remote.Create(ctx, s.location.URL, s.location.Remote); err != nil {
 		return "", RemoteError(err)
+	}
+	if err := remote.Probe(ctx, s.store); err != nil {
+		return "", err
 	}
 	if strings.HasPrefix(s.location.URL, "s3") {
 		c.Remotes[0].Region = s.location.Remote.Region // also from the environment: a region is not secret

@@ -65,6 +65,11 @@ var (
 	ErrFull        = errors.New("the storage is full")
 	ErrNoBucket    = errors.New("no such bucket")
 
+	// Causes in a bucket need fixes of their own. Each wraps a cause above.
+	ErrDenied    = error(&trouble{"the key lacks a right", ErrCredentials})
+	ErrSignature = error(&trouble{"the storage refused the signature", ErrCredentials})
+	ErrClock     = error(&trouble{"the clock of this machine is wrong", ErrCredentials})
+
 	// Causes in a directory need fixes of their own. Each wraps a cause above.
 	ErrRights     = error(&trouble{"this user has no right to the folder", ErrCredentials})
 	ErrNotMounted = error(&trouble{"the folder is missing or empty", ErrUnreachable})

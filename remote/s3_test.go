@@ -31,10 +31,12 @@ func TestS3AnswersBecomeErrors(t *testing.T) {
 		want    error
 		message string
 	}{
-		{403, "AccessDenied", ErrCredentials, "AccessDenied"},
+		{403, "AccessDenied", ErrDenied, "s3:VERBObject in bucket \"bucket\": AccessDenied"},
 		{403, "InvalidAccessKeyId", ErrCredentials, ""},
-		{403, "SignatureDoesNotMatch", ErrCredentials, ""},
-		{403, "RequestTimeTooSkewed", ErrCredentials, "clocks"},
+		{400, "ExpiredToken", ErrCredentials, ""},
+		{403, "SignatureDoesNotMatch", ErrSignature, `bucket "bucket"`},
+		{403, "RequestTimeTooSkewed", ErrClock, "clock"},
+		{403, "InvalidObjectState", nil, "archive"},
 		{404, "NoSuchKey", fs.ErrNotExist, ""},
 		{404, "NoSuchBucket", ErrNoBucket, `no bucket "bucket"`},
 		{403, "QuotaExceeded", ErrFull, ""},
@@ -60,12 +62,15 @@ func TestS3AnswersBecomeErrors(t *testing.T) {
 			_, getErr := s.Get(t.Context(), name("x"))
 			putErr := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1)
 			for verb, err := range map[string]error{"Get": getErr, "Put": putErr} {
+				message := strings.ReplaceAll(answer.message, "VERB", verb)
 				if err == nil || answer.want != nil && !errors.Is(err, answer.want) ||
-					!strings.Contains(err.Error(), answer.message) {
-					t.Errorf("%s = %v, want %v %s", verb, err, answer.want, answer.message)
+					!strings.Contains(err.Error(), message) {
+					t.Errorf("%s = %v, want %v %s", verb, err, answer.want, message)
 				}
-				for _, other := range []error{ErrCredentials, ErrFull, ErrUnreachable, fs.ErrNotExist} {
-					if other != answer.want && errors.Is(err, other) {
+				for _, other := range []error{
+					ErrCredentials, ErrDenied, ErrSignature, ErrClock, ErrFull, ErrUnreachable, fs.ErrNotExist,
+				} {
+					if !errors.Is(answer.want, other) && errors.Is(err, other) {
 						t.Errorf("%s = %v, which is also %v", verb, err, other)
 					}
 				}

@@ -26,17 +26,23 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
-		return fmt.Errorf("%s%w", action(verb, name), c.meaning(answer))
+		return fmt.Errorf("%s%w", action(verb, name), c.meaning(verb, answer))
 	case errors.As(err, &request): // a url.Error quotes the whole request
 		err = request.Err
 	}
 	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, err)
 }
 
+// rights are the rights of S3 that the requests need, by verb. An answer to HEAD has no
+// body: a 403 then tells no missing right from a wrong key.
+var rights = map[string]string{
+	"put": "s3:PutObject", "get": "s3:GetObject", "list": "s3:ListBucket", "delete": "s3:DeleteObject",
+}
+
 // meaning translates a server's answer into an error of this package. The codes
 // come from AWS's "Error responses", MinIO's cmd/api-errors.go and Ceph's
 // rgw_http_errors.h.
-func (c *client) meaning(answer minio.ErrorResponse) error {
+func (c *client) meaning(verb string, answer minio.ErrorResponse) error {
 	switch answer.Code {
 	case "NoSuchKey":
 		return fs.ErrNotExist
@@ -44,25 +50,44 @@ func (c *client) meaning(answer minio.ErrorResponse) error {
 		return &trouble{fmt.Sprintf("%s has no bucket %q", c.url.Host, c.name), ErrNoBucket}
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
-	case "RequestTimeTooSkewed":
-		return fmt.Errorf("%w: the clocks of this machine and %s differ too much: %w",
-			ErrCredentials, c.url.Host, answer)
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion":
 		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w",
 			c.name, answer.Region, answer)
 	case "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "BadDigest":
 		return fmt.Errorf("the SHA-256 of the bytes differs from the name: %w", answer)
+	case "InvalidObjectState":
+		return fmt.Errorf("the object lies in an archive of the storage: have the provider restore the object: %w",
+			answer)
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "InternalError", "Throttling",
 		"ServiceUnavailable":
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
 	}
+	if err := c.refusal(verb, answer); err != nil {
+		return err
+	}
 	switch code := answer.StatusCode; {
 	case code == http.StatusInsufficientStorage:
 		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Errorf("%w: %s: %w", ErrCredentials, answer.Code, answer)
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
 	}
 	return fmt.Errorf("%s: %w", answer.Code, answer)
+}
+
+// refusal returns the error of an answer that refuses the key, the signature or the
+// right, or nil for other answers.
+func (c *client) refusal(verb string, answer minio.ErrorResponse) error {
+	right := rights[verb]
+	switch {
+	case answer.Code == "RequestTimeTooSkewed", answer.Code == "RequestExpired":
+		return fmt.Errorf("%w, or the clock of %s: %w", ErrClock, c.url.Host, answer)
+	case answer.Code == "SignatureDoesNotMatch":
+		return fmt.Errorf("%w for bucket %q at %s: %w", ErrSignature, c.name, c.url.Host, answer)
+	case right != "" && (answer.Code == "AccessDenied" || answer.Code == "AllAccessDisabled"):
+		return fmt.Errorf("%w, %s in bucket %q: %s: %w", ErrDenied, right, c.name, answer.Code, answer)
+	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden,
+		answer.Code == "ExpiredToken", answer.Code == "InvalidToken", answer.Code == "TokenRefreshRequired":
+		return fmt.Errorf("%w: %s: %w", ErrCredentials, answer.Code, answer)
+	}
+	return nil
 }

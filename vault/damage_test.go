@@ -146,6 +146,15 @@ func (w *world) plant(name string, data []byte) {
 	w.store.(*remotetest.Memory).Plant(name, data)
 }
 
+func TestProbeThatStaysIsNeitherForeignNorInTheWay(t *testing.T) {
+	w := small(t)
+	w.plant(remotetest.Name("probes", []byte("holdfast probe")), []byte("holdfast probe"))
+	w.backup()
+	if v := w.verify(1); len(v.Foreign) > 0 || len(v.Problems) > 0 {
+		t.Errorf("verify names %q, %v", v.Foreign, v.Problems)
+	}
+}
+
 func TestSalvageRestoresWholeFiles(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record

@@ -15,6 +15,7 @@ import (
 
 	"holdfast/manifest"
 	"holdfast/manifest/index"
+	"holdfast/remote"
 )
 
 // VerifyConfig says how much to verify. With the zero value, Verify compares
@@ -138,6 +139,8 @@ func (v *verify) sortUnneeded() {
 		case (kind == "snapshots" || kind == "keys") && err == nil:
 			// checkRecords notes objects that do not count as records. A
 			// retired record stays until its deletion.
+		case kind+"/" == remote.ProbePrefix && err == nil:
+			// A probe stays if the storage denies its deletion.
 		default:
 			v.report.Foreign = append(v.report.Foreign, name)
 		}

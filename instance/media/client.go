@@ -100,6 +100,11 @@ func (b client) explain(err error) error {
 	}
 	p := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("GoToSocial's bucket, %s", b), Err: err}
 	switch {
+	case errors.Is(err, remote.ErrDenied):
+		p.Fix = "allow GoToSocial's key s3:ListBucket on the bucket and s3:GetObject on the objects; " +
+			"a restore also needs s3:PutObject"
+	case errors.Is(err, remote.ErrClock):
+		p.Fix = "set this machine's clock (timedatectl set-ntp true), then run the command again"
 	case errors.Is(err, remote.ErrCredentials):
 		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and make " +
 			"sure that the key may list the bucket"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"holdfast/internal/testkit"
+	"holdfast/remote"
 )
 
 // Bucket is a bucket on a MinIO server. Endpoint is "HOST:PORT"; the server does
@@ -86,6 +88,26 @@ func (b *Bucket) create(t testing.TB) {
 	client, err := minio.New(b.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")})
 	testkit.OK(t, err)
 	testkit.OK(t, client.MakeBucket(t.Context(), b.Name, minio.MakeBucketOptions{}))
+}
+
+// Limited returns temporary keys with no other rights in the bucket than the named ones,
+// such as "s3:GetObject".
+func (b *Bucket) Limited(t testing.TB, rights ...string) remote.Config {
+	t.Helper()
+	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
+		"Effect": "Allow", "Action": rights,
+		"Resource": []string{"arn:aws:s3:::" + b.Name, "arn:aws:s3:::" + b.Name + "/*"},
+	}}})
+	testkit.OK(t, err)
+	keys, err := credentials.NewSTSAssumeRole("http://"+b.Endpoint, credentials.STSAssumeRoleOptions{
+		AccessKey: b.AccessKey, SecretKey: b.SecretKey, Policy: string(policy), DurationSeconds: 3600,
+	})
+	testkit.OK(t, err)
+	value, err := keys.GetWithContext(nil)
+	testkit.OK(t, err)
+	return remote.Config{
+		AccessKey: value.AccessKeyID, SecretKey: value.SecretAccessKey, SessionToken: value.SessionToken,
+	}
 }
 
 // findMinIO returns the path of the server's program.

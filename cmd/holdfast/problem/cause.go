@@ -62,13 +62,22 @@ var causes = []struct {
 	{vault.ErrRefused, remedy.Refused, ""},
 	{remote.ErrRights, remedy.Credentials,
 		"run Holdfast as the user who owns the folder, or give the folder to this user: chown -R USER FOLDER"},
+	{remote.ErrDenied, remedy.Credentials,
+		"allow the key s3:ListBucket on the bucket, and s3:GetObject and s3:PutObject on the objects; " +
+			"holdfast config check tries these rights; some providers answer AccessDenied to a wrong key, too"},
+	{remote.ErrSignature, remedy.Credentials,
+		"correct secret_key, or AWS_SECRET_ACCESS_KEY; if the secret is right, check the bucket above: " +
+			"the first folder of the URL is the bucket, and no storage below a path of a proxy can be used; " +
+			"the proxy must pass on path and Host unchanged"},
+	{remote.ErrClock, remedy.Credentials,
+		"set this machine's clock (timedatectl set-ntp true), then run the command again"},
 	{remote.ErrCredentials, remedy.Credentials,
 		"correct access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; " +
 			"holdfast config check tries the keys"},
 	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run the command again: uploaded data is kept"},
 	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run the command again"},
 	{remote.ErrNoBucket, remedy.NoRepository,
-		"correct the URL, or make the bucket; if the bucket held snapshots, " +
+		"make the bucket at the provider, or correct the URL; if the bucket held snapshots, " +
 			"ask the provider what happened to the bucket, or restore from a mirror"},
 	{remote.ErrNotMounted, remedy.Unreachable,
 		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},

@@ -26,11 +26,14 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		fix  string
 	}{
 		{remote.ErrCredentials, remedy.Credentials, "secret_key"},
+		{remote.ErrDenied, remedy.Credentials, "s3:PutObject"},
+		{remote.ErrSignature, remedy.Credentials, "first folder of the URL is the bucket"},
+		{remote.ErrClock, remedy.Credentials, "clock"},
 		{remote.ErrRights, remedy.Credentials, "chown"},
 		{remote.ErrUnreachable, remedy.Unreachable, "network"},
 		{remote.ErrNotMounted, remedy.Unreachable, "mount the disk"},
 		{remote.ErrReadOnly, remedy.Unreachable, "read-write"},
-		{remote.ErrNoBucket, remedy.NoRepository, "bucket"},
+		{remote.ErrNoBucket, remedy.NoRepository, "make the bucket"},
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
 		{&remedy.Error{Kind: remedy.Busy, What: "another restore", Fix: "wait"}, remedy.Busy, "wait"},
