@@ -2,18 +2,22 @@ package remote
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 )
 
-// client sends S3 requests for one bucket, without retries. A client avoids
+// client sends S3 requests for one bucket, without retries after errors. A client avoids
 // multipart uploads and trailing checksums: servers other than AWS differ in
 // both.
 type client struct {
@@ -24,6 +28,7 @@ type client struct {
 	prefix    string        // of every key
 	noTLS     string        // advice for an endpoint without TLS
 	patience  time.Duration // see Config; for callers who retry
+	wantsMD5  atomic.Bool   // the server refused a Put without Content-MD5
 }
 
 // newClient returns a client for the host of u, with TLS if the scheme is s3.
@@ -50,15 +55,39 @@ func (c *client) Close() error {
 }
 
 // put stores an object in one request. The server refuses bytes with another
-// SHA-256 than sha256, in hexadecimal.
+// SHA-256 than sha256, in hexadecimal. Some servers demand a Content-MD5 for a bucket
+// with object lock. MD5 costs more than SHA-256, so put sends a Content-MD5 only after
+// a refusal, and sends the refused object again.
 func (c *client) put(ctx context.Context, name string, body io.ReaderAt, size int64, sha256, contentType string) error {
-	lent := &loan{body: io.NewSectionReader(body, 0, size), left: size}
-	_, err := c.core.PutObject(ctx, c.name, c.prefix+name, lent, size, "", sha256,
-		minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true})
-	if bodyErr := lent.end(); bodyErr != nil {
-		return fmt.Errorf("put %s: read body: %w", name, bodyErr)
+	wanted := c.wantsMD5.Load()
+	for {
+		digest := ""
+		if wanted {
+			hash := md5.New()
+			if _, err := io.Copy(hash, withContext(ctx, io.NewSectionReader(body, 0, size))); err != nil {
+				return fmt.Errorf("put %s: read body: %w", name, err)
+			}
+			digest = base64.StdEncoding.EncodeToString(hash.Sum(nil))
+		}
+		lent := &loan{body: io.NewSectionReader(body, 0, size), left: size}
+		_, err := c.core.PutObject(ctx, c.name, c.prefix+name, lent, size, digest, sha256,
+			minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true})
+		if bodyErr := lent.end(); bodyErr != nil {
+			return fmt.Errorf("put %s: read body: %w", name, bodyErr)
+		}
+		if wanted || !asksForMD5(err) {
+			return c.fail(ctx, "put", name, err)
+		}
+		wanted = true
+		c.wantsMD5.Store(true)
 	}
-	return c.fail(ctx, "put", name, err)
+}
+
+// asksForMD5 reports whether an answer to a Put may mean that a Content-MD5 is
+// missing. AWS and Backblaze answer InvalidRequest, a code with many meanings.
+func asksForMD5(err error) bool {
+	var answer minio.ErrorResponse
+	return errors.As(err, &answer) && (answer.Code == "InvalidRequest" || answer.Code == "MissingContentMD5")
 }
 
 // get streams an object from byte from on. Size counts the bytes of the stream.

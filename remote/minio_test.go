@@ -95,3 +95,12 @@ func TestMinIORequestsPerCall(t *testing.T) {
 		}
 	}
 }
+
+func TestMinIOBucketWithObjectLock(t *testing.T) {
+	b := remotetest.NewLockedBucket(t)
+	cfg := remote.Config{AccessKey: b.AccessKey, SecretKey: b.SecretKey}
+	s := create(t, "s3+http://"+b.Endpoint+"/"+b.Name+"/prefix", cfg)
+	defer s.Close()
+	testkit.OK(t, remote.Probe(t.Context(), s))
+	put(t, s, "data")
+}

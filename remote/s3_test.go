@@ -3,6 +3,8 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"holdfast/internal/testkit"
 )
@@ -235,6 +239,63 @@ func TestS3PutIsOnePlainRequest(t *testing.T) {
 		}
 	}
 }
+
+// AWS and Backblaze refuse an upload without Content-MD5 into a bucket with object lock.
+func TestS3PutSendsContentMD5OnDemand(t *testing.T) {
+	for _, code := range []string{"InvalidRequest", "MissingContentMD5"} {
+		var requests int
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			requests++
+			body, err := io.ReadAll(r.Body)
+			sum := md5.Sum(body)
+			switch got := r.Header.Get("Content-Md5"); {
+			case got == "":
+				w.WriteHeader(http.StatusBadRequest)
+				fmt.Fprintf(w, "<Error><Code>%s</Code><Message>Content-MD5 is required</Message></Error>", code)
+			case err != nil || got != base64.StdEncoding.EncodeToString(sum[:]):
+				t.Errorf("Content-MD5 %q of %d bytes, %v", got, len(body), err)
+			}
+		})
+		for _, data := range []string{"one", "another"} {
+			testkit.OK(t, s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))))
+		}
+		if requests != 3 { // only the first Put is refused
+			t.Errorf("%s: %d requests for 2 objects, want 3", code, requests)
+		}
+	}
+}
+
+func TestS3PutRefusedInSpiteOfContentMD5Fails(t *testing.T) {
+	var requests int
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, "<Error><Code>InvalidRequest</Code><Message>no</Message></Error>")
+	})
+	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err == nil || requests != 2 {
+		t.Errorf("Put = %v after %d requests", err, requests)
+	}
+}
+
+// An error of the body is no answer of the server, whatever the error wraps.
+func TestS3PutBlamesTheBodyForItsOwnError(t *testing.T) {
+	var requests int
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		io.Copy(io.Discard, r.Body)
+	})
+	broken := minio.ErrorResponse{StatusCode: 400, Code: "InvalidRequest"}
+	err := s.Put(t.Context(), name("x"), failingBody{broken}, 1)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "read body") || requests > 1 {
+		t.Errorf("Put = %v after %d requests", err, requests)
+	}
+}
+
+// failingBody is a body that nobody can read.
+type failingBody struct{ err error }
+
+func (b failingBody) ReadAt([]byte, int64) (int, error) { return 0, b.err }
 
 // In TestS3PutReturnsTheBody an early answer ends Put while the client still
 // sends. The race detector finds a client that reads on.

@@ -53,7 +53,20 @@ func NewBucket(t testing.TB) Bucket {
 	}
 	b := *minioServer
 	b.Name = "test-" + strings.ToLower(rand.Text())
-	b.create(t)
+	testkit.OK(t, b.client(t).MakeBucket(t.Context(), b.Name, minio.MakeBucketOptions{}))
+	return b
+}
+
+// NewLockedBucket is NewBucket for a bucket with object lock and a default retention of
+// a day, the strongest setting of a provider.
+func NewLockedBucket(t testing.TB) Bucket {
+	t.Helper()
+	b := NewBucket(t)
+	b.Name += "-locked"
+	client := b.client(t)
+	testkit.OK(t, client.MakeBucket(t.Context(), b.Name, minio.MakeBucketOptions{ObjectLocking: true}))
+	mode, validity, unit := minio.Governance, uint(1), minio.Days
+	testkit.OK(t, client.SetBucketObjectLockConfig(t.Context(), b.Name, &mode, &validity, &unit))
 	return b
 }
 
@@ -82,12 +95,12 @@ func startMinIO(t testing.TB, program, scratch string) *Bucket {
 	return server
 }
 
-// create makes the bucket on the server.
-func (b *Bucket) create(t testing.TB) {
+// client returns a client with all rights on the server.
+func (b *Bucket) client(t testing.TB) *minio.Client {
 	t.Helper()
 	client, err := minio.New(b.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(b.AccessKey, b.SecretKey, "")})
 	testkit.OK(t, err)
-	testkit.OK(t, client.MakeBucket(t.Context(), b.Name, minio.MakeBucketOptions{}))
+	return client
 }
 
 // Limited returns temporary keys with no other rights in the bucket than the named ones,
