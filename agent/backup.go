@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"holdfast/instance"
@@ -55,7 +56,7 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 		return report, err
 	}
 	report.Saved, err = vault.Backup(ctx, job)
-	return report, err
+	return report, explainFull(err, h.State, os.TempDir())
 }
 
 // log writes the log line of the backup.

@@ -14,5 +14,5 @@ func Rebuild(ctx context.Context, r *rebuild.Rebuild, o rebuild.Observer) (*rebu
 	report, err := r.Run(ctx, o)
 	logEnd(ctx, "rebuild ended", err, "instance", r.Domain(), "files", report.Fetched.Files,
 		"bytes", report.Fetched.Bytes, "packs", report.Fetched.Packs, "duration", time.Since(began))
-	return report, err
+	return report, explainFull(err, r.WorkFolder())
 }

@@ -42,12 +42,6 @@ type RestorePlan struct {
 	Short *Shortage
 }
 
-// Shortage is a disk with too little room. The disk may compress, or grow.
-type Shortage struct {
-	Dir        string // a folder on the disk
-	Free, Need int64  // bytes
-}
-
 // PlanRestore looks at a snapshot and at the target's disk, and writes nothing.
 func (r *Repository) PlanRestore(
 	ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig,
@@ -87,20 +81,6 @@ func chosen(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (map[m
 		}
 	}
 	return totals, nil
-}
-
-// shortage compares the sums with the free room of the target's disk. A disk of
-// unknown size has enough room.
-func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
-	s := &Shortage{Dir: ScratchFolder(to)}
-	for _, total := range totals {
-		s.Need += total.Bytes
-	}
-	var err error
-	if s.Free, err = disk.Free(s.Dir); err != nil || s.Need <= s.Free {
-		return nil
-	}
-	return s
 }
 
 // ScratchFolder returns a folder for scratch files, outside the target, and if
@@ -146,7 +126,7 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 			Fix: "name by --to a folder that is empty or does not exist"}
 	}
 	if err != nil {
-		return nil, err
+		return nil, explainFull(err, cfg.To, ScratchFolder(cfg.To))
 	}
 	report = &RestoreReport{RestoreReport: done, Missing: int64(len(done.Missing)), Duration: time.Since(began)}
 	if cfg.whole() {

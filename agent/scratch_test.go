@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"holdfast/internal/testkit"
-	"holdfast/manifest"
 )
 
 func TestScratchLiesBesideTheTargetEvenWhereFoldersAreMissing(t *testing.T) {
@@ -17,16 +16,6 @@ func TestScratchLiesBesideTheTargetEvenWhereFoldersAreMissing(t *testing.T) {
 	} {
 		if got := ScratchFolder(to); got != want {
 			t.Errorf("%q: %q, want %q", to, got, want)
-		}
-	}
-}
-
-func TestDiskThatIsTooSmallIsNamedBeforeARestore(t *testing.T) {
-	to := t.TempDir() + "/restored"
-	for need, short := range map[int64]bool{1: false, 1 << 62: true} {
-		s := shortage(to, map[manifest.Part]manifest.Total{manifest.Media: {Files: 1, Bytes: need}})
-		if (s != nil) != short {
-			t.Errorf("%d bytes: %+v", need, s)
 		}
 	}
 }

@@ -146,8 +146,19 @@ func TestNearestIsAnExistingFolder(t *testing.T) {
 			t.Errorf("Nearest(%s) is %s", path, got)
 		}
 	}
-	if n, err := disk.Free(dir); err != nil || n <= 0 {
-		t.Errorf("Free: %d, %v", n, err)
+	if room, err := disk.Free(dir); err != nil || room.Bytes <= 0 || room.Files <= 0 {
+		t.Errorf("Free: %+v, %v", room, err)
+	}
+}
+
+func TestFreeCountsBytesAndInodes(t *testing.T) {
+	dir := t.TempDir()
+	testkit.MountSmallDisk(t, dir, "size=1m,nr_inodes=10")
+	testkit.Write(t, filepath.Join(dir, "file"), "x")
+	room, err := disk.Free(dir)
+	testkit.OK(t, err)
+	if want := (disk.Room{Bytes: 1<<20 - 4<<10, Files: 8, Exact: true}); room != want {
+		t.Errorf("Free: %+v, want %+v", room, want)
 	}
 }
 

@@ -1,19 +1,36 @@
 package disk
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// Free returns the bytes that this user may still write to the file system of path.
-func Free(path string) (int64, error) {
+// Room is what this user may still write to a file system.
+type Room struct {
+	Bytes int64
+	Files int64 // that may still be made: free inodes; [math.MaxInt64] without a limit
+	// Exact reports that the file system stores each byte as it is. Other file systems may
+	// compress, and other machines may grow their disks.
+	Exact bool
+}
+
+// exact are the types of local file systems without compression.
+var exact = map[int64]bool{unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.TMPFS_MAGIC: true}
+
+// Free returns the room on the file system of path.
+func Free(path string) (Room, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
+		return Room{}, &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
-	return int64(fs.Bavail) * fs.Bsize, nil
+	r := Room{Bytes: int64(fs.Bavail) * fs.Bsize, Files: int64(fs.Ffree), Exact: exact[int64(fs.Type)]}
+	if fs.Files == 0 {
+		r.Files = math.MaxInt64
+	}
+	return r, nil
 }
 
 // Nearest returns path if it is a folder, else the nearest existing folder above.

@@ -68,9 +68,10 @@ func (m *Machine) inspectMedia(ctx context.Context) Finding {
 
 // inspectSpace compares the sizes with the free space for the fetched data.
 func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) Finding {
-	var need int64
+	var need, files int64
 	for _, total := range sizes {
 		need += total.Bytes
+		files += total.Files
 	}
 	dir := disk.Nearest(m.Folder)
 	free, err := disk.Free(dir)
@@ -78,8 +79,11 @@ func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) Finding {
 		return refused(SpaceSubject, err)
 	}
 	f := Finding{Subject: SpaceSubject}
-	f.Detail = fmt.Sprintf("the restore needs %d MiB; the disk of %s has %d MiB free", need>>20, dir, free>>20)
-	if need > free {
+	f.Detail = fmt.Sprintf("the restore needs %d MiB; the disk of %s has %d MiB free", need>>20, dir, free.Bytes>>20)
+	if files > free.Files {
+		f.Detail += fmt.Sprintf(", but only %d free inodes for %d files", free.Files, files)
+	}
+	if need > free.Bytes || files > free.Files && free.Exact {
 		f.Fix, f.Refused = "make room, or name a folder on another disk by --work", true
 	}
 	return f

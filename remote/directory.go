@@ -270,8 +270,8 @@ func (d *directory) fail(verb, name string, err error) error {
 	var errno syscall.Errno
 	errors.As(err, &errno)
 	switch errno {
-	case syscall.ENOSPC, syscall.EDQUOT:
-		meaning = ErrFull
+	case syscall.ENOSPC, syscall.EDQUOT: // the trouble of the folder, of no single object
+		return fmt.Errorf("%w: %w", d.full(errno), errno)
 	case syscall.EACCES, syscall.EPERM:
 		meaning = fmt.Errorf("%w: in %s", ErrRights, d.path)
 	case syscall.EROFS:
@@ -286,6 +286,18 @@ func (d *directory) fail(verb, name string, err error) error {
 		return fmt.Errorf("%s%w: %w", action(verb, name), meaning, err)
 	}
 	return fmt.Errorf("%s%w", action(verb, name), err)
+}
+
+// full names what the folder's disk lacks.
+func (d *directory) full(errno syscall.Errno) error {
+	lacks := "the disk of %s is full"
+	if room, err := disk.Free(d.path); err == nil && room.Files == 0 {
+		lacks = "the disk of %s has no free inodes: no file can be made"
+	}
+	if errno == syscall.EDQUOT {
+		lacks = "this user's quota on the disk of %s is used up"
+	}
+	return &trouble{fmt.Sprintf(lacks, d.path), ErrFull}
 }
 
 // makeFolder makes a folder in root, durably.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -171,13 +172,25 @@ func TestDirectoryErrorsHaveCauses(t *testing.T) {
 	}
 }
 
+func TestDirectoryWithoutInodesSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	testkit.MountSmallDisk(t, dir, "size=1m,nr_inodes=4") // the folder itself, tmp/, packs/ and one file
+	s := create(t, dir)
+	testkit.OK(t, s.Put(t.Context(), name("x"), strings.NewReader("x"), 1))
+	err := s.Put(t.Context(), name("y"), strings.NewReader("y"), 1)
+	if !errors.Is(err, ErrFull) || !strings.Contains(fmt.Sprint(err), dir+" has no free inodes") {
+		t.Errorf("Put = %v, want a word about inodes", err)
+	}
+}
+
 func TestDirectoryOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	testkit.MountSmallDisk(t, dir, "size=1m")
 	s := create(t, dir)
 	data := strings.Repeat("x", 2<<20)
-	if err := s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))); !errors.Is(err, ErrFull) {
-		t.Errorf("Put = %v, want ErrFull", err)
+	if err := s.Put(t.Context(), name(data), strings.NewReader(data), int64(len(data))); !errors.Is(err, ErrFull) ||
+		!strings.HasPrefix(err.Error(), "the disk of "+dir+" is full") {
+		t.Errorf("Put = %v, want ErrFull with the folder first", err)
 	}
 	if err := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1); err != nil {
 		t.Errorf("the failed Put kept its space: %v", err)

@@ -24,7 +24,7 @@ func Probe(ctx context.Context, s Store) error {
 		return fmt.Errorf("try to store an object: %w", err)
 	}
 	if p, ok := s.(Pruner); ok {
-		defer p.Delete(ctx, name) // the outcome does not matter
+		defer func() { _ = p.Delete(ctx, name) }() // the storage may deny the deletion
 	}
 	for _, err := range s.List(ctx, ProbePrefix) {
 		if err != nil {

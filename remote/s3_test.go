@@ -43,7 +43,7 @@ func TestS3AnswersBecomeErrors(t *testing.T) {
 		{403, "InvalidObjectState", nil, "archive"},
 		{404, "NoSuchKey", fs.ErrNotExist, ""},
 		{404, "NoSuchBucket", ErrNoBucket, `no bucket "bucket"`},
-		{403, "QuotaExceeded", ErrFull, ""},
+		{403, "QuotaExceeded", ErrFull, `bucket "bucket" at`},
 		{507, "XMinioStorageFull", ErrFull, ""},
 		{503, "SlowDown", ErrUnreachable, ""},
 		{500, "InternalError", ErrUnreachable, ""},

@@ -26,7 +26,11 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
-		return fmt.Errorf("%s%w", action(verb, name), c.meaning(verb, answer))
+		err := c.meaning(verb, answer)
+		if errors.Is(err, ErrFull) { // the trouble of the bucket, of no single object
+			return err
+		}
+		return fmt.Errorf("%s%w", action(verb, name), err)
 	case errors.As(err, &request): // a url.Error quotes the whole request
 		err = request.Err
 	}
@@ -49,7 +53,7 @@ func (c *client) meaning(verb string, answer minio.ErrorResponse) error {
 	case "NoSuchBucket":
 		return &trouble{fmt.Sprintf("%s has no bucket %q", c.url.Host, c.name), ErrNoBucket}
 	case "XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded":
-		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
+		return c.full(answer)
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "InvalidRegion":
 		return fmt.Errorf("bucket %q is in another region (%s): correct the endpoint or set the region: %w",
 			c.name, answer.Region, answer)
@@ -67,11 +71,17 @@ func (c *client) meaning(verb string, answer minio.ErrorResponse) error {
 	}
 	switch code := answer.StatusCode; {
 	case code == http.StatusInsufficientStorage:
-		return fmt.Errorf("%w: %s: %w", ErrFull, answer.Code, answer)
+		return c.full(answer)
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
 	}
 	return fmt.Errorf("%s: %w", answer.Code, answer)
+}
+
+// full is the error of a bucket without room.
+func (c *client) full(answer minio.ErrorResponse) error {
+	what := &trouble{fmt.Sprintf("bucket %q at %s is full", c.name, c.url.Host), ErrFull}
+	return fmt.Errorf("%w: %s: %w", what, answer.Code, answer)
 }
 
 // refusal returns the error of an answer that refuses the key, the signature or the

@@ -77,7 +77,7 @@ func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
 	}
 	for _, o := range f.objects {
 		if err := store.Put(ctx, o.name, bytes.NewReader(o.bytes), int64(len(o.bytes))); err != nil {
-			return fmt.Errorf("store %s: %w", o.name, err)
+			return fmt.Errorf("store the new repository: %w", err) // err has the name
 		}
 	}
 	return nil

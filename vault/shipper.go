@@ -91,7 +91,7 @@ func newShipper(sealer *seal.Sealer, cfg BackupConfig) (*shipper, error) {
 		store: cfg.Repository.store, idx: cfg.Index, sealer: sealer,
 		above: cfg.Repository.highest(), progress: cfg.Progress,
 		host: cfg.Host, disk: folder,
-		limit: min(limit, free-spoolReserve), room: int64(cfg.Workers) * pack.Size,
+		limit: min(limit, free.Bytes-spoolReserve), room: int64(cfg.Workers) * pack.Size,
 		buffers: make(chan []byte, cfg.Workers+1), queue: make(chan parcel, maxQueue), idle: make(chan struct{}, 1),
 	}
 	for range cap(s.buffers) {
@@ -230,7 +230,7 @@ func (s *shipper) upload(ctx context.Context) error {
 		err = s.store.Put(ctx, p.Object(), body, p.Size)
 		body.Close()
 		if err != nil {
-			return fmt.Errorf("store %s: %w", p.Object(), err)
+			return fmt.Errorf("store a pack: %w", err) // err has the name
 		}
 		if err := s.stored(p); err != nil {
 			return err

@@ -123,6 +123,9 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 	case v.plan:
 		return result, nil
 	}
+	if err := plan.Refusal(); err != nil {
+		return result, err
+	}
 	return result, v.restoreInto(ctx, a, snap, cfg, result)
 }
 

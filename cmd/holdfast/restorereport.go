@@ -58,9 +58,8 @@ func (v *restoreFlags) printPlan(t *terminal.Terminal, result *restoreResult, pl
 	if v.to != "" {
 		t.Say("  into      %s", v.to)
 	}
-	if short := plan.Short; short != nil {
-		t.Warn("the disk of %s has room for %s, and the restore needs %s", short.Dir, units.Size(short.Free),
-			units.Size(short.Need))
+	if plan.Short != nil && (v.plan || plan.Refusal() == nil) {
+		t.Warn("%s", plan.Short)
 	}
 	if s.Missing > 0 {
 		complete := ""

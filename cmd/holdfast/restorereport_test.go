@@ -8,11 +8,14 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/disk"
+	"holdfast/manifest"
 	"holdfast/remedy"
 )
 
 func TestPlanWarnsOfADiskThatIsTooSmall(t *testing.T) {
-	for short, warns := range map[*agent.Shortage]bool{nil: false, {Dir: "/disk", Free: 1 << 20, Need: 1 << 62}: true} {
+	short := &agent.Shortage{Dir: "/disk", Free: disk.Room{Bytes: 1 << 20}, Need: manifest.Total{Bytes: 1 << 62}}
+	for short, warns := range map[*agent.Shortage]bool{nil: false, short: true} {
 		var out strings.Builder
 		v := restoreFlags{to: "/disk/restored"}
 		v.printPlan(terminal.New(os.Stdin, &out, &out), &restoreResult{}, agent.RestorePlan{Short: short})
