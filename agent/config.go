@@ -38,6 +38,7 @@ type InstanceConfig struct {
 	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's
 	Binary     string            `yaml:"binary"`      // GoToSocial's program; default: found
 	Postgres   string            `yaml:"postgres"`    // HOST:PORT of PostgreSQL, if GoToSocial connects to a pooler
+	CA         string            `yaml:"ca"`          // PEM file of the certificate of GoToSocial's bucket
 	LockWait   Duration          `yaml:"lock_wait"`   // for locks of other sessions of PostgreSQL; default 5m
 	Extra      []string          `yaml:"extra"`       // more files and folders to back up
 }
@@ -48,6 +49,7 @@ type RemoteConfig struct {
 	AccessKey Secret `yaml:"access_key"`
 	SecretKey Secret `yaml:"secret_key"`
 	Region    string `yaml:"region"`
+	CA        string `yaml:"ca"` // PEM file of the storage's own certificate
 }
 
 // maxConfigFile bounds the configuration file, in bytes. An ordinary file has 300.
@@ -118,11 +120,14 @@ func (r RemoteConfig) check(key string) error {
 			return fmt.Errorf("%s.%s: path %q is relative: write an absolute path", key, name, s)
 		}
 	}
+	if r.CA != "" && !filepath.IsAbs(r.CA) {
+		return fmt.Errorf("%s.ca: path %q is relative: write an absolute path", key, r.CA)
+	}
 	return nil
 }
 
 func (c InstanceConfig) check() error {
-	paths := append([]string{c.GoToSocial, c.EnvFile, c.WorkingDir, c.Binary}, c.Extra...)
+	paths := append([]string{c.GoToSocial, c.EnvFile, c.WorkingDir, c.Binary, c.CA}, c.Extra...)
 	if strings.Contains(c.Unit, "/") {
 		paths = append(paths, c.Unit)
 	}

@@ -17,10 +17,11 @@ func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
 				Unit:       "gotosocial.service", EnvFile: "/etc/gotosocial.env",
 				Paths: map[string]string{"/b": "/srv/b",
 					"/a": "/srv/a"}, WorkingDir: "/gotosocial", Binary: "/usr/bin/gotosocial",
+				CA:    "/etc/holdfast/media.pem",
 				Extra: []string{"/etc/nginx", "/tab\there"},
 			},
 			Remotes: []RemoteConfig{{URL: "s3://host/bucket", AccessKey: "env:KEY", SecretKey: "cmd:pass show s3",
-				Region: "here"}},
+				Region: "here", CA: "/etc/holdfast/ca.pem"}},
 		},
 	} {
 		text, err := c.Text()
@@ -44,6 +45,8 @@ func TestConfigNamesTheMistake(t *testing.T) {
 		"spool: much":               `"much" is not a size such as 1GiB`,
 		"remotes: [{url: storage}]": `"storage" is not a remote`,
 		"remotes: [{url: /x, secret_key: hunter2}]": " remotes[0].secret_key holds the secret itself",
+		"remotes: [{url: /x, ca: ca.pem}]":          `path "ca.pem" is relative`,
+		"instance: {ca: ca.pem}":                    `path "ca.pem" is relative`,
 		"instance: {extra: [etc]}":                  `path "etc" is relative`,
 	} {
 		_, err := parseConfig([]byte(text))

@@ -35,6 +35,8 @@ instance:
   working_dir: {{quote .}}{{end}}
 {{- with .Instance.Postgres}}
   postgres: {{quote .}}{{end}}
+{{- with .Instance.CA}}
+  ca: {{quote .}}{{end}}
 {{- with .Instance.Binary}}
   binary: {{quote .}}{{end}}
 {{- with .Instance.Extra}}
@@ -50,6 +52,8 @@ remotes:
     secret_key: {{quote .}}{{end}}
 {{- with .Region}}
     region: {{quote .}}{{end}}
+{{- with .CA}}
+    ca: {{quote .}}{{end}}
 {{- end}}
 `))
 
@@ -111,7 +115,7 @@ func wrongType(err error) string {
 // keys are all keys of the configuration.
 var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir",
 	"postgres", "lock_wait", "binary", "extra",
-	"remotes", "url", "access_key", "secret_key", "region", "spool", "workers"}
+	"remotes", "url", "access_key", "secret_key", "region", "ca", "spool", "workers"}
 
 // suggestKey names the keys with the most similar spelling.
 func suggestKey(err error) string {

@@ -32,7 +32,7 @@ func (c *Config) OpenInstance(o Observer) (*instance.Instance, error) {
 	for _, warning := range settings.Warnings {
 		o.warn("%s", warning)
 	}
-	bucket, err := media.OpenClient(settings, c.Patience)
+	bucket, err := media.OpenClient(settings, c.Instance.CA, c.Patience)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ type Kit struct {
 	Repository seal.RepositoryID
 	Remote     string // with its pin
 	Region     string // of S3; "" if the endpoint tells the region
+	OwnCA      bool   // the storage has a certificate of its own
 	Identity   string // "" if the owners have identities already
 	Recipient  string // of the identity
 }
@@ -45,7 +46,10 @@ var kitText = template.Must(template.New("kit").Parse(`#
 #      Don't start GoToSocial with an empty database under that name.
 #   3. On a fresh server with Holdfast, as root{{if .S3}}, with the storage's own keys:
 #
-#        export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…{{with .Region}} AWS_REGION={{.}}{{end}}{{else}}:
+#        export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…{{with .Region}} AWS_REGION={{.}}{{end}}
+{{- if .OwnCA}}
+#        export SSL_CERT_FILE=…   # a PEM file of the storage's own certificate
+{{- end}}{{else}}:
 #{{end}}
 #        holdfast restore --identity {{.File}} \
 #          --from '{{.Remote}}'

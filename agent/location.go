@@ -73,7 +73,7 @@ func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Locati
 	if err != nil {
 		return l, err
 	}
-	l.Remote.Region, l.Remote.Patience = r.Region, c.Patience
+	l.Remote.Region, l.Remote.CAFile, l.Remote.Patience = r.Region, r.CA, c.Patience
 	for _, s := range []struct {
 		from Secret
 		to   *string
@@ -144,8 +144,11 @@ func (c *Config) firstRemote() (RemoteConfig, error) {
 }
 
 // RemoteError gives an error of opening a remote the kind Setting, unless the remote
-// answered or is unreachable.
+// answered or is unreachable, or the error has a fix already.
 func RemoteError(err error) error {
+	if said := (*remedy.Error)(nil); errors.As(err, &said) {
+		return err
+	}
 	for _, answer := range []error{remote.ErrCredentials, remote.ErrUnreachable, remote.ErrFull, remote.ErrNoBucket} {
 		if errors.Is(err, answer) {
 			return err

@@ -54,6 +54,7 @@ func (c *Config) OwnSettings(theirs *gotosocial.Config) []Setting {
 		lockWait = time.Duration(i.LockWait).String()
 	}
 	withDefault("instance.lock_wait", lockWait, "5m")
+	withDefault("instance.ca", i.CA, "")
 	withDefault("instance.binary", i.Binary, cmp.Or(theirs.Binary, "gotosocial in PATH or in the working folder"))
 	withDefault("instance.extra", strings.Join(i.Extra, ", "), "")
 	for n, r := range c.Remotes {
@@ -65,6 +66,7 @@ func (c *Config) OwnSettings(theirs *gotosocial.Config) []Setting {
 		withDefault(key+"access_key", r.AccessKey.String(), "env:AWS_ACCESS_KEY_ID")
 		withDefault(key+"secret_key", r.SecretKey.String(), "env:AWS_SECRET_ACCESS_KEY")
 		withDefault(key+"region", r.Region, "env:AWS_REGION, else found in the endpoint's name")
+		withDefault(key+"ca", r.CA, "the certificates that the system trusts, or SSL_CERT_FILE")
 	}
 	withDefault("spool", digits(int64(c.Spool)), "1GiB")
 	withDefault("workers", digits(int64(c.Workers)), "2")

@@ -195,7 +195,8 @@ type SetUpReport struct {
 // and puts the first record last. After a failure Publish removes the new files, and a
 // person can try again. Without owners Publish makes an identity for the kit.
 func (s *SetUp) Publish(ctx context.Context, owners []seal.Owner) (*SetUpReport, error) {
-	kit := Kit{Instance: s.Instance.Domain, Region: s.location.Remote.Region}
+	kit := Kit{Instance: s.Instance.Domain, Region: s.location.Remote.Region,
+		OwnCA: s.location.Remote.CAFile != "" || os.Getenv("SSL_CERT_FILE") != ""}
 	if !s.cfg.WithoutKit {
 		var err error
 		if kit.Identity, kit.Recipient, err = seal.NewIdentity(); err != nil {

@@ -48,7 +48,7 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 			What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", rec.Instance, m.Config.Domain()),
 			Fix:  "give the configuration of that instance by --gotosocial"}
 	}
-	m.Bucket, err = media.OpenClient(m.Config, 0)
+	m.Bucket, err = media.OpenClient(m.Config, "", 0)
 	return m, err
 }
 

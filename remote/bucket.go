@@ -35,6 +35,7 @@ type BucketConfig struct {
 	AccessKey, SecretKey string
 	Region               string // default: minio-go asks the server
 	Plain                bool   // without TLS
+	CAFile               string // as [Config.CAFile]
 	Lookup               string // place of the bucket's name in requests: "dns" or "path"; default: by the endpoint
 }
 
@@ -52,13 +53,13 @@ func OpenBucket(cfg BucketConfig, patience time.Duration) (*Bucket, error) {
 		u.Scheme = "s3+http"
 	}
 	lookups := map[string]minio.BucketLookupType{"dns": minio.BucketLookupDNS, "path": minio.BucketLookupPath}
-	c, err := newClient(u, cfg.Name, cfg.Prefix, minio.Options{
+	c, err := newClient(u, cfg.Name, cfg.Prefix, cfg.CAFile, minio.Options{
 		Creds:        credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
 		Region:       cfg.Region,
 		BucketLookup: lookups[cfg.Lookup],
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open bucket: %q is not a valid endpoint: %w", cfg.Endpoint, err)
+		return nil, fmt.Errorf("open bucket at %q: %w", cfg.Endpoint, err)
 	}
 	c.patience = patience
 	return &Bucket{c}, nil

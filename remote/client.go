@@ -3,6 +3,8 @@ package remote
 import (
 	"context"
 	"crypto/md5"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,11 +12,14 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"holdfast/remedy"
 )
 
 // client sends S3 requests for one bucket, without retries after errors. A client avoids
@@ -27,22 +32,48 @@ type client struct {
 	name      string        // of the bucket
 	prefix    string        // of every key
 	noTLS     string        // advice for an endpoint without TLS
+	withTLS   string        // advice for an endpoint that may have TLS, if the URL has none
 	patience  time.Duration // see Config; for callers who retry
 	wantsMD5  atomic.Bool   // the server refused a Put without Content-MD5
 }
 
-// newClient returns a client for the host of u, with TLS if the scheme is s3.
-func newClient(u *url.URL, name, prefix string, o minio.Options) (*client, error) {
+// newClient returns a client for the host of u, with TLS if the scheme is s3. caFile is
+// [Config.CAFile].
+func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*client, error) {
 	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix}
+	if caFile != "" {
+		roots, err := rootsWith(caFile)
+		if err != nil {
+			return nil, err
+		}
+		c.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
 	o.Secure = u.Scheme == "s3"
 	o.Transport = listings{c.transport}
 	o.MaxRetries = 1 // callers retry
 	m, err := minio.New(u.Host, &o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s is not a valid endpoint: %w", u.Host, err)
 	}
 	c.core.Client = m
 	return c, nil
+}
+
+// rootsWith returns the certificates that the system trusts and those of a PEM file.
+func rootsWith(file string) (*x509.CertPool, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates of the system: %w", err)
+	}
+	text, err := os.ReadFile(file)
+	if err == nil && !roots.AppendCertsFromPEM(text) {
+		err = fmt.Errorf("%s holds no certificate in the form of PEM (-----BEGIN CERTIFICATE-----)", file)
+	}
+	if err != nil {
+		return nil, &remedy.Error{Kind: remedy.Setting, What: "read the storage's own certificate", Err: err,
+			Fix: "name by ca a PEM file of the certificate that this user can read"}
+	}
+	return roots, nil
 }
 
 // String returns the URL, without secrets.

@@ -16,6 +16,9 @@ type Config struct {
 	AccessKey, SecretKey string // required for S3
 	SessionToken         string // of temporary S3 keys
 	Region               string // for S3; default: from the endpoint's host name, else us-east-1
+	// CAFile is a PEM file of certificates that S3 over HTTPS may have, beside those that the
+	// system trusts; default: none.
+	CAFile string
 	// Patience bounds the retries of a request without an answer; default: see
 	// [WithRetry].
 	Patience time.Duration

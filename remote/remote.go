@@ -66,9 +66,10 @@ var (
 	ErrNoBucket    = errors.New("no such bucket")
 
 	// Causes in a bucket need fixes of their own. Each wraps a cause above.
-	ErrDenied    = error(&trouble{"the key lacks a right", ErrCredentials})
-	ErrSignature = error(&trouble{"the storage refused the signature", ErrCredentials})
-	ErrClock     = error(&trouble{"the clock of this machine is wrong", ErrCredentials})
+	ErrDenied      = error(&trouble{"the key lacks a right", ErrCredentials})
+	ErrSignature   = error(&trouble{"the storage refused the signature", ErrCredentials})
+	ErrClock       = error(&trouble{"the clock of this machine is wrong", ErrCredentials})
+	ErrCertificate = error(&trouble{"the storage's certificate is not trusted", ErrUnreachable})
 
 	// Causes in a directory need fixes of their own. Each wraps a cause above.
 	ErrRights     = error(&trouble{"this user has no right to the folder", ErrCredentials})

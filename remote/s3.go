@@ -45,12 +45,15 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	c, err := newClient(u, name, prefix, minio.Options{
+	c, err := newClient(u, name, prefix, cfg.CAFile, minio.Options{
 		Creds:  credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, cfg.SessionToken),
 		Region: region(u, cfg), // without a region minio-go asks the server first
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open remote: %w", err)
+	}
+	if u.Scheme == "s3+http" {
+		c.withTLS = ": if it speaks TLS, use s3://"
 	}
 	c.noTLS, c.patience = ": use s3+http:// if you must", cfg.Patience
 	return &s3Store{c}, nil

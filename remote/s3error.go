@@ -2,11 +2,13 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -33,6 +35,10 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		return fmt.Errorf("%s%w", action(verb, name), err)
 	case errors.As(err, &request): // a url.Error quotes the whole request
 		err = request.Err
+	}
+	if certificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &certificate) {
+		what := &trouble{"the certificate of " + c.url.Host + " is not trusted", ErrCertificate}
+		return fmt.Errorf("%s%w: %w", action(verb, name), what, err)
 	}
 	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, err)
 }
@@ -74,6 +80,9 @@ func (c *client) meaning(verb string, answer minio.ErrorResponse) error {
 		return c.full(answer)
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
+	}
+	if answer.StatusCode == http.StatusBadRequest && strings.HasPrefix(answer.Code, "400 ") { // no answer of S3
+		return fmt.Errorf("%s does not understand the request%s: %w", c.url.Host, c.withTLS, answer)
 	}
 	return fmt.Errorf("%s: %w", answer.Code, answer)
 }

@@ -87,6 +87,8 @@ func (v *initFlags) define(cmd *cobra.Command) {
 		"read the S3 access key from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
 	f.StringVar(&v.secretKey, "secret-key", "",
 		"read the S3 secret key from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
+	f.StringVar(&v.remote().CA, "ca", "", "trust the storage's own certificate in `FILE`, in the form of PEM")
+	f.StringVar(&i.CA, "media-ca", "", "trust the certificate of GoToSocial's own bucket in `FILE`, in the form of PEM")
 	f.StringVar(&v.remote().Region, "region", "", "the bucket is in `REGION` (default: found in the endpoint's name)")
 }
 
@@ -168,7 +170,7 @@ func (v *initFlags) resolvePaths() error {
 		}
 		i.Paths[theirs] = ours
 	}
-	paths := []*string{&i.GoToSocial, &i.EnvFile, &i.WorkingDir, &i.Binary}
+	paths := []*string{&i.GoToSocial, &i.EnvFile, &i.WorkingDir, &i.Binary, &i.CA, &v.remote().CA}
 	if strings.Contains(i.Unit, "/") {
 		paths = append(paths, &i.Unit)
 	}

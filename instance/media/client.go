@@ -16,9 +16,9 @@ import (
 )
 
 // OpenClient returns a client for the bucket of GoToSocial's configuration, or nil
-// if the media are in a folder. OpenClient makes no request. The patience is that of
-// [remote.Config]. Only newer servers know the setting storage-s3-region.
-func OpenClient(c *gotosocial.Config, patience time.Duration) (Client, error) {
+// if the media are in a folder. OpenClient makes no request. caFile and patience are
+// those of [remote.Config]. Only newer servers know the setting storage-s3-region.
+func OpenClient(c *gotosocial.Config, caFile string, patience time.Duration) (Client, error) {
 	if !c.InBucket() {
 		return nil, nil
 	}
@@ -33,11 +33,12 @@ func OpenClient(c *gotosocial.Config, patience time.Duration) (Client, error) {
 		Endpoint: c.Get("storage-s3-endpoint"), Name: c.Get("storage-s3-bucket"),
 		Prefix:    c.Get("storage-s3-key-prefix"),
 		AccessKey: c.Get("storage-s3-access-key"), SecretKey: c.Get("storage-s3-secret-key"),
-		Region: c.Get("storage-s3-region"), Plain: !tls, Lookup: c.Get("storage-s3-bucket-lookup"),
+		CAFile: caFile, Region: c.Get("storage-s3-region"), Plain: !tls, Lookup: c.Get("storage-s3-bucket-lookup"),
 	}, patience)
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.Source, What: "GoToSocial's bucket", Err: err,
-			Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration"}
+			Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration, " +
+				"or instance.ca in Holdfast's"}
 	}
 	return client{b}, nil
 }
@@ -108,6 +109,9 @@ func (b client) explain(err error) error {
 	case errors.Is(err, remote.ErrCredentials):
 		p.Fix = "correct storage-s3-access-key and storage-s3-secret-key in GoToSocial's configuration, and make " +
 			"sure that the key may list the bucket"
+	case errors.Is(err, remote.ErrCertificate):
+		p.Fix = "if the server has a certificate of its own, name the certificate's PEM file: instance.ca in " +
+			"Holdfast's configuration, holdfast init --media-ca FILE, or SSL_CERT_FILE=FILE before any command"
 	case errors.Is(err, remote.ErrUnreachable):
 		p.Fix = "correct storage-s3-endpoint and storage-s3-use-ssl in GoToSocial's configuration, or find out why " +
 			"the server does not answer; then run the command again"

@@ -39,7 +39,7 @@ func TestMediaThatBreakOffAreTheBucketsFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := media.OpenClient(c, time.Millisecond)
+	b, err := media.OpenClient(c, "", time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

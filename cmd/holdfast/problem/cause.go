@@ -83,6 +83,10 @@ var causes = []struct {
 		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
 	{remote.ErrReadOnly, remedy.Unreachable,
 		"mount the disk read-write, then run the command again; a failing disk turns read-only by itself: see dmesg"},
+	{remote.ErrCertificate, remedy.Unreachable,
+		"if the storage has a certificate of its own, name the certificate's PEM file: ca in the configuration, " +
+			"holdfast init --ca FILE, or SSL_CERT_FILE=FILE before any command; " +
+			"else check the address and this machine's clock"},
 	{remote.ErrUnreachable, remedy.Unreachable,
 		"check the URL and the network, then run the command again: uploaded data is kept"},
 	{vault.ErrDamage, remedy.Damage,

@@ -31,6 +31,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrClock, remedy.Credentials, "clock"},
 		{remote.ErrRights, remedy.Credentials, "chown"},
 		{remote.ErrUnreachable, remedy.Unreachable, "network"},
+		{remote.ErrCertificate, remedy.Unreachable, "SSL_CERT_FILE=FILE"},
 		{remote.ErrNotMounted, remedy.Unreachable, "mount the disk"},
 		{remote.ErrReadOnly, remedy.Unreachable, "read-write"},
 		{remote.ErrNoBucket, remedy.NoRepository, "make the bucket"},
