@@ -48,7 +48,7 @@ var below = map[string][]string{
 
 	"chunking":       {},
 	"seal":           {"disk", "remedy"},
-	"remote":         {"disk"},
+	"remote":         {"disk", "remedy"},
 	"disk":           {},
 	"remedy":         {},
 	"internal/units": {},

@@ -58,14 +58,14 @@ const maxIdentityFile = 64 << 10
 // ReadIdentities reads an identity file: a line for each age or plugin identity,
 // or one ssh private key. ReadIdentities calls passphrase only for a locked file,
 // an age file with a passphrase. The ID comes from a "# repository:" comment and
-// is zero without a comment. No error quotes an identity.
+// is zero without a comment. No error quotes more of an identity than one wrong letter.
 func ReadIdentities(r io.Reader, passphrase func() ([]byte, error)) ([]age.Identity, RepositoryID, error) {
 	var id RepositoryID
 	raw, err := io.ReadAll(io.LimitReader(r, maxIdentityFile))
 	if err != nil {
 		return nil, id, fmt.Errorf("read identity: %w", err)
 	}
-	text := string(raw)
+	text := PlainText(raw)
 	if strings.HasPrefix(text, "age-encryption.org/") || strings.HasPrefix(text, armor.Header) {
 		if text, err = unlock(text, passphrase); err != nil {
 			return nil, id, err
@@ -92,7 +92,7 @@ func ReadIdentities(r io.Reader, passphrase func() ([]byte, error)) ([]age.Ident
 		}
 		identity, err := parseIdentity(line)
 		if err != nil {
-			return nil, id, fmt.Errorf("read identity: line %d is not an age identity (AGE-SECRET-KEY-1…)", n+1)
+			return nil, id, fmt.Errorf("read identity: line %d %s", n+1, mistake(line))
 		}
 		identities = append(identities, identity)
 	}

@@ -92,7 +92,7 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 		return "", badIdentity(err)
 	}
 	if file == "-" {
-		return joinTyped(string(text)), nil
+		return joinTyped(seal.PlainText(text)), nil
 	}
 	return string(text), nil
 }
