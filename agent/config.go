@@ -12,6 +12,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"holdfast/disk"
 	"holdfast/internal/units"
 	"holdfast/remedy"
 )
@@ -57,12 +58,19 @@ const maxConfigFile = 1 << 20
 
 // Config reads the configuration file.
 func (h Home) Config() (*Config, error) {
-	f, err := os.Open(h.ConfigFile)
+	err := h.checkConfigGuarded()
+	var f *os.File
+	if err == nil {
+		f, err = disk.Open(h.ConfigFile)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &remedy.Error{Kind: remedy.Setting,
 			What: "the configuration file " + h.ConfigFile + " does not exist",
 			Fix: "run holdfast init, which writes the file; or name another file by -c FILE; " +
 				"commands that only read take --from REMOTE instead"}
+	}
+	if remedy.Is(err, remedy.Refused) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,

@@ -119,6 +119,9 @@ func (h Home) Locate(ctx context.Context, from string, o Observer) (Location, er
 	if err != nil {
 		return Location{}, err
 	}
+	if remedy.Is(configErr, remedy.Refused) {
+		o.warn("%v: the pin and the credentials in the file are not used", configErr)
+	}
 	if configErr == nil {
 		for _, r := range c.Remotes {
 			if same, err := ParseLocation(r.URL); err == nil && same.URL == l.URL {

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +29,9 @@ type holder struct {
 // the process ends, even by a kill.
 func (h Home) Lock(job string) (unlock func() error, err error) {
 	const fix = "run Holdfast as the user who owns the folder, or name another folder by --state"
+	if err := h.checkStateGuarded(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(h.State, 0o700); err != nil {
 		return nil, &remedy.Error{What: "make state folder", Err: err, Fix: fix}
 	}
@@ -54,42 +55,11 @@ func (h Home) Lock(job string) (unlock func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("lock %q: %w", f.Name(), err), f.Close())
 	}
 	return func() error {
-		if err := errors.Join(giveBack(h.State), f.Close()); err != nil {
+		if err := f.Close(); err != nil {
 			return fmt.Errorf("unlock state folder: %w", err)
 		}
 		return nil
 	}, nil
-}
-
-// giveBack gives root's files in a folder to the folder's user. After a run by root,
-// the user must still be able to use the state. The user may put links into the folder
-// meanwhile: giveBack changes no file outside.
-func giveBack(dir string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	info, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	folder := info.Sys().(*syscall.Stat_t)
-	if folder.Uid == 0 {
-		return nil
-	}
-	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
-		if err == nil {
-			info, err = root.Lstat(path)
-		}
-		if err != nil || disk.FileUser(info) != 0 {
-			return err
-		}
-		return root.Lchown(path, int(folder.Uid), int(folder.Gid))
-	})
 }
 
 // sign writes this process into the lock file.

@@ -1,7 +1,9 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,25 +48,32 @@ func TestHolderOfTheLockIsNamed(t *testing.T) {
 	testkit.OK(t, unlock())
 }
 
-// A run by root in between must not lock the folder's user out.
-func TestUnlockGivesRootsFilesToTheFoldersUser(t *testing.T) {
+// Links in the folder of another user lead root anywhere.
+func TestLockOfAnotherUsersStateIsRefused(t *testing.T) {
 	testkit.NeedsRoot(t)
-	home := agent.Home{State: t.TempDir()}
-	outside := t.TempDir()
-	testkit.Write(t, outside+"/secret", "root's")
-	testkit.Write(t, home.State+"/spool/pack", "root's")
-	testkit.OK(t, os.Symlink(outside, home.State+"/spool/folder"))
-	testkit.OK(t, os.Symlink(outside+"/secret", home.State+"/spool/file"))
-	testkit.OK(t, os.Chown(home.State, testkit.Nobody, testkit.Nobody))
-	unlock, err := home.Lock("backup")
-	testkit.OK(t, err)
-	testkit.OK(t, unlock())
-	for path, want := range map[string]int{
-		home.State + "/lock": testkit.Nobody, home.State + "/spool": testkit.Nobody,
-		home.State + "/spool/pack": testkit.Nobody, outside: 0, outside + "/secret": 0,
+	for name, give := range map[string]func(dir string) error{
+		"the folder":     func(dir string) error { return os.Chown(dir+"/above/state", testkit.Nobody, testkit.Nobody) },
+		"a folder above": func(dir string) error { return os.Chown(dir+"/above", testkit.Nobody, testkit.Nobody) },
+		"an open folder": func(dir string) error { return os.Chmod(dir+"/above/state", 0o777|os.ModeSticky) },
+		"an open parent": func(dir string) error { return os.Chmod(dir+"/above", 0o777) },
+		"a missing folder": func(dir string) error {
+			return errors.Join(os.Remove(dir+"/above/state"), os.Chown(dir+"/above", testkit.Nobody, testkit.Nobody))
+		},
+		"a link's folder": func(dir string) error {
+			return errors.Join(os.Rename(dir+"/above", dir+"/moved"), os.Symlink("moved", dir+"/above"),
+				os.Chown(dir+"/moved", testkit.Nobody, testkit.Nobody))
+		},
 	} {
-		if uid, gid := testkit.User(t, path); uid != want || gid != want {
-			t.Errorf("%s belongs to %d:%d, want %d:%d", path, uid, gid, want, want)
+		dir := t.TempDir()
+		home := agent.Home{State: dir + "/above/state"}
+		testkit.OK(t, os.MkdirAll(home.State, 0o700))
+		testkit.OK(t, give(dir))
+		before := testkit.Tree(t, dir)
+		if _, err := home.Lock("backup"); !remedy.Is(err, remedy.Refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after := testkit.Tree(t, dir); !maps.Equal(before, after) {
+			t.Errorf("%s: the refused run made %v of %v", name, after, before)
 		}
 	}
 }
@@ -80,5 +89,31 @@ func TestLockFollowsNoLink(t *testing.T) {
 	}
 	if got := string(testkit.Read(t, target)); got != "precious" {
 		t.Errorf("the target of the link is %q", got)
+	}
+}
+
+// A configuration runs commands (cmd:) as the user who reads the file.
+func TestConfigurationThatAnotherUserCanChangeIsRefused(t *testing.T) {
+	testkit.NeedsRoot(t)
+	for name, give := range map[string]func(dir string) error{
+		"":               func(string) error { return nil },
+		"the file":       func(dir string) error { return os.Chown(dir+"/above/config.yaml", testkit.Nobody, 0) },
+		"the folder":     func(dir string) error { return os.Chown(dir+"/above", testkit.Nobody, 0) },
+		"an open folder": func(dir string) error { return os.Chmod(dir+"/above", 0o777) },
+		"an open file":   func(dir string) error { return os.Chmod(dir+"/above/config.yaml", 0o620) },
+		"a link's folder": func(dir string) error {
+			return errors.Join(os.Rename(dir+"/above", dir+"/moved"), os.Mkdir(dir+"/above", 0o700),
+				os.Symlink("../moved/config.yaml", dir+"/above/config.yaml"),
+				os.Chown(dir+"/moved", testkit.Nobody, testkit.Nobody))
+		},
+	} {
+		dir := t.TempDir()
+		home := agent.Home{ConfigFile: dir + "/above/config.yaml", State: dir + "/state"}
+		testkit.Write(t, home.ConfigFile, "remotes: [{url: /storage}]\n")
+		testkit.OK(t, os.Chmod(home.ConfigFile, 0o600))
+		testkit.OK(t, give(dir))
+		if _, err := home.Config(); (name == "") != (err == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -190,7 +190,7 @@ func TestFolderThatOthersMayRenameIsUnguarded(t *testing.T) {
 	for _, path := range []string{inner, link} {
 		var unguarded *disk.Unguarded
 		err := disk.CheckGuarded(path)
-		if !errors.As(err, &unguarded) || unguarded.Dir != filepath.Dir(inner) || unguarded.User != -1 {
+		if !errors.As(err, &unguarded) || unguarded.Path != filepath.Dir(inner) || unguarded.User != -1 {
 			t.Errorf("CheckGuarded(%s): %v", path, err)
 		}
 	}

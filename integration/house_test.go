@@ -139,8 +139,9 @@ func TestHouseImportsPointDownward(t *testing.T) {
 }
 
 // starters may start programs. All others ask internal/child, because a child must not get the
-// environment's secrets; the rest are helpers of tests.
-var starters = []string{"internal/child", "internal/testkit", "instance/postgrestest", "instance/gotosocialtest",
+// environment's secrets. cmd/holdfast starts itself as another user; the rest are helpers of
+// tests.
+var starters = []string{"internal/child", "cmd/holdfast", "internal/testkit", "instance/postgrestest", "instance/gotosocialtest",
 	"remote/remotetest"}
 
 func TestHouseOnlyOnePackageStartsPrograms(t *testing.T) {

@@ -46,7 +46,7 @@ func (m *Machine) leftInSnapshot(ctx context.Context) *leftFolders {
 	}
 	program := m.Config.Program()
 	if program != "" && m.Facts.GoToSocial != "" {
-		if have, err := m.installedVersion(ctx, program); err == nil && have == m.Facts.GoToSocial {
+		if have, err := gotosocial.AskVersion(ctx, program, m.programUser()); err == nil && have == m.Facts.GoToSocial {
 			return left
 		}
 	}

@@ -199,9 +199,9 @@ func checkGuarded(dir string) error {
 	if !errors.As(err, &unguarded) {
 		return err
 	}
-	fix := []string{"chmod", "go-w", unguarded.Dir}
+	fix := []string{"chmod", "go-w", unguarded.Path}
 	if unguarded.User >= 0 {
-		fix = []string{"chown", strconv.Itoa(os.Geteuid()), unguarded.Dir}
+		fix = []string{"chown", strconv.Itoa(os.Geteuid()), unguarded.Path}
 	}
 	return &remedy.Error{Kind: remedy.Refused, What: unguarded.Error(), Fix: remedy.ShellLine(fix)}
 }

@@ -18,18 +18,18 @@ import (
 func configCommand(a *app) *cobra.Command {
 	cmd := commandline.Group(&cobra.Command{Use: "config", Short: "Check or show the configuration"})
 	cmd.AddCommand(
-		&cobra.Command{
+		asUser(a, &cobra.Command{
 			Use:   "check",
 			Short: "Try the instance, the paths, the host key and the storage of the configuration",
 			Args:  cobra.NoArgs,
 			RunE:  func(cmd *cobra.Command, _ []string) error { return checkConfig(cmd.Context(), a) },
-		},
-		&cobra.Command{
+		}),
+		asUser(a, &cobra.Command{
 			Use:   "show",
 			Short: "Show every setting of Holdfast and of GoToSocial, with its origin",
 			Args:  cobra.NoArgs,
 			RunE:  func(*cobra.Command, []string) error { return showConfig(a) },
-		},
+		}),
 	)
 	return cmd
 }

@@ -43,6 +43,11 @@ needs --identity.`,
 			if err := v.check(a, first(args)); err != nil {
 				return err
 			}
+			if len(args) == 0 {
+				if err := a.handOver(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			done, err := v.run(cmd.Context(), a, first(args))
 			if err != nil {
 				return problem.WithEffect(err, "nothing was written")

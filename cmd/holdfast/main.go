@@ -32,6 +32,9 @@ func run(a *app, args []string) int {
 	root := rootCommand(a)
 	root.SetArgs(commandline.JoinPassphrase(args))
 	cmd, err := root.ExecuteContextC(ctx)
+	if other := (*endedAs)(nil); errors.As(err, &other) {
+		return other.exit
+	}
 	name := commandName(cmd)
 	var failure *remedy.Error
 	switch {

@@ -62,6 +62,14 @@ func (t *Terminal) Warn(format string, args ...any) {
 	fmt.Fprintln(t.Err, text)
 }
 
+// Note prints one line for a person beside the result: on Err. Quiet and JSON leave the
+// line out.
+func (t *Terminal) Note(format string, args ...any) {
+	if !t.Quiet && !t.JSON {
+		fmt.Fprintln(t.Err, EscapeLine(fmt.Sprintf(format, args...)))
+	}
+}
+
 // MaxShown is the largest number of lines in a list for people.
 const MaxShown = 20
 

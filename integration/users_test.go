@@ -1,0 +1,164 @@
+package integration_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
+)
+
+// newNobodysHost makes a host whose files belong to the user nobody.
+func newNobodysHost(t *testing.T) *host {
+	t.Helper()
+	testkit.NeedsRoot(t)
+	h := newHost(t, folderRemote(t), sample.Config{Media: 2})
+	for _, dir := range []string{h.dir, h.remote} {
+		testkit.GiveTree(t, dir, testkit.Nobody, testkit.Nobody)
+		testkit.LetIn(t, dir)
+	}
+	return h
+}
+
+// as makes another user run a command.
+func as(uid uint32, c *command) *command {
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	return c
+}
+
+// A user who can write the configuration can make Holdfast run commands.
+func TestRootWorksAsTheUserOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	h := newNobodysHost(t)
+	trace := filepath.Join(h.dir, "trace")
+	config := string(testkit.Read(t, h.yaml()))
+	h.env = []string{"SECRET_OF_ROOT=hidden"}
+	// The last field is the session: the program must not share root's terminal.
+	script := fmt.Sprintf(`cmd:(id -u; id -G; env; cut -d' ' -f6 /proc/$$/stat) >> %s; echo key`, trace)
+	config = strings.Replace(config, "remotes:\n  - ", "remotes:\n  - access_key: \""+script+"\"\n    ", 1)
+	testkit.OK(t, os.WriteFile(h.yaml(), []byte(config), 0o600))
+
+	for _, words := range [][]string{
+		{"backup"}, {"list"}, {"show"}, {"verify"}, {"config", "check"}, {"config", "show"},
+		{"export", "-o", filepath.Join(h.dir, "export")},
+	} {
+		h.holdfast(words...).start().expect(0)
+	}
+	h.holdfast("list", "--from", h.remote).start().expect(0)
+
+	lines := strings.Split(string(testkit.Read(t, trace)), "\n")
+	session := strings.Fields(string(testkit.Read(t, "/proc/self/stat")))[5]
+	users := 0
+	for i, line := range lines {
+		switch {
+		case line == "65534" && i+1 < len(lines) && lines[i+1] == "65534":
+			users++
+		case line == "0" || line == session || strings.Contains(line, "SECRET_OF_ROOT") || line == "HOME="+h.dir:
+			t.Errorf("the command of another user sees %q", line)
+		}
+	}
+	if users < 6 {
+		t.Errorf("%d commands ran:\n%s", users, strings.Join(lines, "\n"))
+	}
+	for _, dir := range []string{h.dir, h.remote} {
+		testkit.OK(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+			if err == nil {
+				if uid, _ := testkit.User(t, path); uid != testkit.Nobody {
+					t.Errorf("%s belongs to user %d", path, uid)
+				}
+			}
+			return err
+		}))
+	}
+	for _, verb := range []string{"backup", "list", "verify"} {
+		as(testkit.Nobody, h.holdfast(verb)).start().expect(0)
+	}
+}
+
+// The user can read the memory of a process with the user's rights, so no such process
+// gets an owner's identity.
+func TestIdentityNeverReachesTheUserOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	h := newNobodysHost(t)
+	h.backup()
+	for _, words := range [][]string{
+		{"ls", "latest"}, {"cat", "latest", "database/sqlite.db"},
+		{"restore", "--to", filepath.Join(t.TempDir(), "restored")}, {"restore"},
+	} {
+		c := h.holdfast(append(words, "--identity", h.kit())...)
+		if words[0] == "cat" {
+			c.Args = append(c.Args[:1], c.Args[2:]...) // no --json
+			if got := c.start().end(); got != 20 {
+				t.Errorf("cat: exit %d, want 20", got)
+			}
+			continue
+		}
+		c.start().expect(20).says("belongs to nobody", "--from REMOTE")
+	}
+	pinned := h.pinned()
+	h.holdfast("ls", "latest", "--from", pinned, "--identity", h.kit()).start().expect(0)
+	h.holdfast("restore", "--from", pinned, "--identity", h.kit(), "--to", filepath.Join(t.TempDir(), "restored")).
+		start().expect(0)
+}
+
+// pinned returns the address of the remote with its pin.
+func (h *host) pinned() string {
+	h.t.Helper()
+	for line := range strings.Lines(string(testkit.Read(h.t, h.kit()))) {
+		if _, id, found := strings.Cut(line, "# repository: "); found {
+			return h.remote + "#" + strings.TrimSpace(id)
+		}
+	}
+	h.t.Fatal("the kit names no repository")
+	return ""
+}
+
+func TestConfigurationOfAnotherUserIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newNobodysHost(t)
+	testkit.OK(t, os.Chmod(h.yaml(), 0o644))
+	as(1, h.holdfast("list")).start().expect(20).says("belongs to nobody", "-c FILE")
+	// Two users, and no single user has the rights for the run.
+	testkit.OK(t, os.Chown(h.yaml(), 1, 1))
+	h.holdfast("backup").start().expect(20).says("several users", "chown")
+}
+
+// The folder is as another user could prepare it, or change it during the run.
+func TestLinksInTheStateOfAnotherUserLeadRootNowhere(t *testing.T) {
+	t.Parallel()
+	h := newNobodysHost(t)
+	h.backup()
+	private := filepath.Join(t.TempDir(), "private")
+	testkit.Write(t, private+"/pack", "root's")
+	testkit.OK(t, os.Chmod(private, 0o700))
+	before := testkit.Tree(t, private)
+	for _, name := range []string{"lock", "index.db", "host.json.part", "spool", "keys", "trail"} {
+		path, aside := filepath.Join(h.state(), name), filepath.Join(h.dir, "aside")
+		_, err := os.Lstat(path)
+		if err == nil {
+			testkit.OK(t, os.Rename(path, aside))
+		}
+		target := private + "/pack"
+		if name == "spool" || name == "keys" || name == "trail" {
+			target = private
+		}
+		testkit.OK(t, os.Symlink(target, path))
+		testkit.OK(t, os.Lchown(path, testkit.Nobody, testkit.Nobody))
+		h.holdfast("backup").start().end()
+		testkit.OK(t, os.Remove(path))
+		if err == nil {
+			testkit.OK(t, os.Rename(aside, path))
+		}
+		for _, path := range []string{private, private + "/pack"} {
+			if uid, _ := testkit.User(t, path); uid != 0 {
+				t.Errorf("the link %s gave %s to user %d", name, path, uid)
+			}
+		}
+		testkit.SameTree(t, private, before)
+	}
+	h.backup()
+}
