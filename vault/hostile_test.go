@@ -118,7 +118,7 @@ func TestRestoreFollowsNoLinkInTheTarget(t *testing.T) {
 	outside := t.TempDir()
 	for _, link := range []string{".holdfast-restore", ".holdfast-restore/tree", ".holdfast-restore/tree/storage"} {
 		dir := t.TempDir()
-		testkit.OK(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, link)), 0o755))
+		testkit.OK(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, link)), 0o700))
 		testkit.OK(t, os.Symlink(outside, filepath.Join(dir, link)))
 		// Refused, or taken away.
 		_, err := w.restore("latest", dir, vault.RestoreConfig{})

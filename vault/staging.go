@@ -21,10 +21,10 @@ const (
 )
 
 // Unfinished reports whether a folder holds a restore that was interrupted, and that
-// can continue.
+// this user can continue.
 func Unfinished(dir string) bool {
-	_, err := os.Lstat(filepath.Join(dir, stagingName))
-	return err == nil
+	info, err := os.Lstat(filepath.Join(dir, stagingName))
+	return err == nil && checkPrivate(info) == nil
 }
 
 // staging is the folder in which a restore prepares its files, locked for this
@@ -38,8 +38,13 @@ type staging struct {
 }
 
 // openStaging makes or finds the staging folder in dir, and returns the journal
-// of an earlier run. The journal is zero if there is nothing to continue.
+// of an earlier run. The journal is zero if there is nothing to continue. A restore
+// believes the plan and the files of the staging folder, so openStaging refuses folders
+// that another user can change.
 func openStaging(dir string, want purpose) (s *staging, j journal, err error) {
+	if err := checkGuarded(dir); err != nil {
+		return nil, j, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, j, err
 	}
@@ -63,15 +68,10 @@ func (s *staging) open(want purpose) (j journal, err error) {
 		return j, refuse("the folder is not empty (" + stranger + " is there); " +
 			"choose a folder that is empty or does not exist")
 	}
+	if err := s.lockPrivate(); err != nil {
+		return j, err
+	}
 	if err := s.target.MkdirAll(treeName, 0o700); err != nil {
-		return j, err
-	}
-	if s.lock, err = s.target.Open(stagingName); err != nil {
-		return j, err
-	}
-	if err := disk.Lock(s.lock); errors.Is(err, disk.ErrLocked) {
-		return j, ErrBusy
-	} else if err != nil {
 		return j, err
 	}
 	if s.tree, err = s.target.OpenRoot(treeName); err != nil {
@@ -87,6 +87,65 @@ func (s *staging) open(want purpose) (j journal, err error) {
 		return j, err
 	}
 	return j, s.check(stranger != "", j, want)
+}
+
+// lockPrivate makes or finds the staging folder, and locks the folder. Another user may
+// have made the folder first.
+func (s *staging) lockPrivate() error {
+	err := s.target.Mkdir(stagingName, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if s.lock, err = s.target.OpenFile(stagingName, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0); err != nil {
+		return err
+	}
+	info, err := s.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if err := checkPrivate(info); err != nil {
+		return err
+	}
+	entries, err := s.lock.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() && !info.Mode().IsRegular() || disk.FileUser(info) != os.Geteuid() {
+			return refuse(fmt.Sprintf("another user made %s/%s; choose another folder", stagingName, e.Name()))
+		}
+	}
+	err = disk.Lock(s.lock)
+	if errors.Is(err, disk.ErrLocked) {
+		return ErrBusy
+	}
+	return err
+}
+
+// checkGuarded refuses a target that another user can change or replace.
+func checkGuarded(dir string) error {
+	err := disk.CheckGuarded(disk.Nearest(dir))
+	if unguarded := (*disk.Unguarded)(nil); errors.As(err, &unguarded) {
+		return refuse(fmt.Sprintf("%v; another user could change the restored files: choose a folder of your own", err))
+	}
+	return err
+}
+
+// checkPrivate refuses a staging folder that another user made or can enter.
+func checkPrivate(info fs.FileInfo) error {
+	switch {
+	case disk.FileUser(info) != os.Geteuid():
+		return refuse(fmt.Sprintf("%s belongs to %s; choose another folder, or delete %s",
+			stagingName, disk.UserName(disk.FileUser(info)), stagingName))
+	case info.Mode().Perm()&0o077 != 0:
+		return refuse(fmt.Sprintf("%s is open to other users (mode %04o); choose another folder, or delete %s",
+			stagingName, info.Mode().Perm(), stagingName))
+	}
+	return nil
 }
 
 // inspect looks for a staging folder, and for strangers: any other entry of the

@@ -34,14 +34,14 @@ func LetIn(t testing.TB, dir string) {
 	}
 }
 
-// PublicDir returns a new folder that every user may write to. t.TempDir is closed
-// to other users.
+// PublicDir returns a new folder that every user may write to, as /tmp. t.TempDir is
+// closed to other users.
 func PublicDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "holdfast-test-*")
 	OK(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	OK(t, os.Chmod(dir, 0o777))
+	OK(t, os.Chmod(dir, 0o777|os.ModeSticky))
 	return dir
 }
 
