@@ -100,7 +100,7 @@ func ScratchFolder(to string) string {
 // RestoreReport is the result of a restore.
 type RestoreReport struct {
 	*vault.RestoreReport
-	Missing  int64 // files that the backup did not find, named in the vault's report or not
+	Missing  int64 // files that the backup did not find or that are mixed, named in the vault's report or not
 	Duration time.Duration
 }
 
@@ -128,7 +128,8 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 	if err != nil {
 		return nil, explainFull(err, cfg.To, ScratchFolder(cfg.To))
 	}
-	report = &RestoreReport{RestoreReport: done, Missing: int64(len(done.Missing)), Duration: time.Since(began)}
+	report = &RestoreReport{RestoreReport: done, Duration: time.Since(began),
+		Missing: int64(len(done.Missing) + len(done.Mixed))}
 	if cfg.whole() {
 		report.Missing = snap.Record.Missing
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +49,15 @@ func keepRegular(f *os.File) (*os.File, error) {
 func IsRegular(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// Changed returns the ctime of a file: the last change of bytes or attributes.
+func Changed(info fs.FileInfo) time.Time {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(s.Ctim.Unix())
 }
 
 // CheckRegular returns an error unless info describes a regular file.

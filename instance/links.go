@@ -279,7 +279,7 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 		s := info.Sys().(*syscall.Stat_t)
 		f.Mode, f.Modified, f.User = manifest.Mode(info.Mode().Perm()), info.ModTime(), userAndGroup(s.Uid, s.Gid)
 		if link == "" {
-			f.Size = info.Size()
+			f.Size, f.Changed = info.Size(), disk.Changed(info)
 		}
 	}
 	g.all[f.Path] = entry{file: f, err: err}

@@ -21,6 +21,9 @@ type File struct {
 	Size     int64     `json:"size"` // bytes
 	Mode     Mode      `json:"mode"`
 	Modified time.Time `json:"modified,omitzero"` // zero for a stream of the database
+	// Changed is the ctime of a file on disk: each change of bytes or attributes moves
+	// the ctime, and no program can set the ctime. The listing leaves Changed out.
+	Changed time.Time `json:"-"`
 	// User is the Unix owner as "USER:GROUP", each by name, or by number if the
 	// server has no name for the number; only in the files part.
 	User string `json:"owner,omitempty"`
@@ -35,6 +38,9 @@ type File struct {
 	Link Link `json:"link,omitempty"`
 	// Missing marks a file that the source could not read.
 	Missing bool `json:"missing,omitempty"`
+	// Mixed marks a file that changed during every reading. Its bytes may be a mix of
+	// several states.
+	Mixed bool `json:"mixed,omitempty"`
 	// Lines is the number of extent lines after the file's line. A stream has
 	// extent lines, because the extents of a large table do not fit into one line.
 	Lines   int      `json:"lines,omitempty"`

@@ -32,12 +32,17 @@ type BackupReport struct {
 	// Missing are files that could not be saved. The reason follows the name,
 	// unless the file does not exist. The snapshot is incomplete.
 	Missing []string
+	// Mixed are files that changed during every reading. The snapshot has the bytes,
+	// which may mix several states, and is incomplete.
+	Mixed []string
 	// LeftOut are files left out on purpose, with the reason, for example
 	// folders behind a link. The snapshot counts as complete.
 	LeftOut  []string
 	Packs    int   // that were put
 	Passes   int   // transactions in which the database was read
 	NewFiles int64 // files of media and files that were read
+	// SameFiles of the NewFiles had the bytes of the last backup: only attributes changed.
+	SameFiles int64
 	// Warnings are for a person to look at.
 	Warnings []string
 	// Damage: objects of snapshots are gone from the remote or changed. The

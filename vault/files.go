@@ -2,10 +2,8 @@ package vault
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"maps"
@@ -16,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"holdfast/chunking"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 )
@@ -47,7 +44,7 @@ func (b *backup) files(ctx context.Context) error {
 	}
 	for _, path := range slices.Sorted(maps.Keys(lost)) {
 		b.found.gone[path] = true
-		b.report.Missing = append(b.report.Missing, describeLost("/"+path, lost[path]))
+		b.report.Missing = append(b.report.Missing, describeLost(describe(manifest.Files, path), lost[path]))
 	}
 	return nil
 }
@@ -114,6 +111,14 @@ func (b *backup) media(ctx context.Context) error {
 	return nil
 }
 
+// describe names a file as the instance does.
+func describe(part manifest.Part, path string) string {
+	if part == manifest.Files {
+		return "/" + path
+	}
+	return path
+}
+
 // describeLost names an unsaved file. The reason follows, unless the file does
 // not exist.
 func describeLost(path string, err error) string {
@@ -156,13 +161,15 @@ func (b *backup) saveFiles(ctx context.Context, part manifest.Part, files iter.S
 				if f == nil {
 					return p.close(gctx)
 				}
-				if err := queue.done(gctx, f, p.file(gctx, b.cfg.Files, f)); err != nil {
+				sum, err := p.file(gctx, b.cfg.Files, f.File)
+				if err := queue.done(gctx, f, sum, err); err != nil {
 					return err
 				}
 			}
 		})
 	}
 	err = g.Wait()
+	slices.Sort(b.report.Mixed)
 	return queue.lost, err
 }
 
@@ -176,8 +183,14 @@ type fileQueue struct {
 	lost map[string]error // why a file could not be read, by path
 }
 
+// changedFile is a file that a backup reads, although the index may know the file.
+type changedFile struct {
+	manifest.File
+	before *manifest.Hash // of the bytes at the last backup, if known
+}
+
 // next returns the next changed file, or nil at the end.
-func (q *fileQueue) next(ctx context.Context) (*manifest.File, error) {
+func (q *fileQueue) next(ctx context.Context) (*changedFile, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for ctx.Err() == nil {
@@ -196,21 +209,31 @@ func (q *fileQueue) next(ctx context.Context) (*manifest.File, error) {
 			}
 		case pair.inB && same(pair.b, f):
 			q.b.cfg.Progress.did(1, f.Size)
+		case pair.inB:
+			return &changedFile{f, pair.b.Parse().SHA256}, nil
 		default:
-			return &f, nil
+			return &changedFile{File: f}, nil
 		}
 	}
 	return nil, ctx.Err()
 }
 
-// done takes the result of reading a file. done notes an error of the file
-// alone, and returns nil.
-func (q *fileQueue) done(ctx context.Context, f *manifest.File, err error) error {
+// done takes the result of reading a file: the hash of the bytes, or an error. done
+// notes an error of the file alone, and returns nil.
+func (q *fileQueue) done(ctx context.Context, f *changedFile, sum *manifest.Hash, err error) error {
 	var source *sourceError
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(err, errMixed):
 		q.b.read.Add(1)
 		q.b.readBytes.Add(f.Size)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if err != nil {
+			q.b.report.Mixed = append(q.b.report.Mixed, describe(q.part, f.Path))
+		}
+		if sum != nil && f.before != nil && *sum == *f.before {
+			q.b.report.SameFiles++
+		}
 		return nil
 	case errors.As(err, &source) && ctx.Err() == nil:
 		q.mu.Lock()
@@ -240,72 +263,13 @@ func same(row index.File, f manifest.File) bool {
 	if row.Size != f.Size || row.Modified != f.Modified.UnixNano() || row.Mode != uint32(f.Mode) {
 		return false
 	}
+	// A link has no bytes, and the ETag tells of each change of an object.
+	if f.ETag == "" && f.Link == "" && row.Changed != index.Nanoseconds(f.Changed) {
+		return false
+	}
 	if f.Part == manifest.Media && f.ETag == "" {
 		return true
 	}
 	told := row.Parse()
 	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link
-}
-
-// file stores a file. If the file is at fault, the error is a sourceError.
-//
-// A file below chunking.Whole is a single chunk; the chunks of a larger file
-// end at fixed places. A chunk's ID is the hash of the file up to the chunk's
-// end: each byte is hashed once, and files with equal beginnings share chunks.
-func (p *packer) file(ctx context.Context, source FileSource, f *manifest.File) error {
-	stored := *f
-	if f.Link != "" { // a link has no bytes
-		return p.noteFile(stored, 0)
-	}
-	opened, err := source.Open(ctx, f.Part, f.Path)
-	if err != nil {
-		return &sourceError{err}
-	}
-	defer opened.Close()
-	if p.in == nil {
-		p.in = make([]byte, chunking.Whole)
-	}
-	stored.Size, stored.Extents = 0, nil
-	sum := sha256.New()
-	for more := true; more; {
-		n, err := io.ReadFull(opened, p.in)
-		if more = err == nil; !more && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return &sourceError{err}
-		}
-		piece := chunking.Piece
-		if stored.Size == 0 && !more {
-			piece = chunking.Whole
-		}
-		for chunk := range slices.Chunk(p.in[:n], piece) {
-			sum.Write(chunk)
-			id := manifest.Hash(sum.Sum(nil))
-			e, known, err := p.lookUp(id, len(chunk))
-			if err == nil && !known {
-				if e, err = p.add(ctx, chunk); err == nil {
-					p.note(id, e)
-				}
-			}
-			if err != nil {
-				return err
-			}
-			stored.Size += e.Length
-			stored.Extents = appendExtent(stored.Extents, e)
-		}
-	}
-	whole := manifest.Hash(sum.Sum(nil))
-	stored.SHA256 = &whole
-	return p.noteFile(stored, f.Size)
-}
-
-// noteFile notes a file whose bytes are stored. The row goes to the index with the
-// pack that holds the last of the bytes. size is for the progress.
-func (p *packer) noteFile(f manifest.File, size int64) error {
-	p.ship.progress.did(1, size)
-	p.contents.Files = append(p.contents.Files, f)
-	if p.buf != nil || len(p.contents.Files) < 1000 {
-		return nil
-	}
-	files := p.contents.Files
-	p.contents.Files = nil
-	return p.ship.idx.PutFiles(files)
 }

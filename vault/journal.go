@@ -42,6 +42,7 @@ type journal struct {
 	Boot    string           // the start of the machine since which files were written
 	Target  string           // the target that checks the database, in JSON
 	Missing []string         // files that the backup did not find
+	Mixed   []string         // files that changed during every reading of the backup
 	Checked Checked          // by the target
 	Lost    map[string]int64 // files that were left out as damaged, and their sizes
 }

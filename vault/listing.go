@@ -60,7 +60,7 @@ func (b *backup) listing(ctx context.Context) error {
 		return err
 	}
 	b.rec.Parts = w.parts
-	b.rec.Missing = int64(len(b.report.Missing))
+	b.rec.Missing = int64(len(b.report.Missing) + len(b.report.Mixed))
 	b.rec.Read = w.parts[manifest.Database].Bytes + b.readBytes.Load()
 	b.report.NewFiles = b.read.Load()
 	return b.inventory(w.needs)

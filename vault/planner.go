@@ -36,6 +36,7 @@ func (r *restore) makePlan(ctx context.Context) error {
 		return r.nothingChosen(p.missing)
 	}
 	r.journal.State, r.journal.Boot, r.journal.Missing = planned, bootID(), p.missing
+	r.journal.Mixed = p.mixed
 	return w.commit(r.journal)
 }
 
@@ -58,6 +59,7 @@ type planner struct {
 	out     *planWriter
 	files   int      // chosen so far
 	missing []string // chosen, and missing from the snapshot
+	mixed   []string // chosen, and perhaps a mix of two states
 
 	id     int64 // of the current file
 	pieces int   // of the current file
@@ -93,6 +95,9 @@ func (p *planner) line(line manifest.Line) error {
 	if f.Missing {
 		p.missing = append(p.missing, string(f.Part)+"/"+f.Path)
 		return nil
+	}
+	if f.Mixed {
+		p.mixed = append(p.mixed, string(f.Part)+"/"+f.Path)
 	}
 	p.files++
 	path, err := p.target.PathOf(*f)

@@ -47,6 +47,7 @@ type RestoreReport struct {
 	Packs        int // fetched
 	Resumed      bool
 	Missing      []string // in the snapshot itself: the backup did not find them
+	Mixed        []string // perhaps a mix of two states: the file changed while the backup read it
 	Lost         []string // left out by Salvage
 	Notes        []string // by the target
 	Damage       string   // in a database that the target left as it was, or ""
@@ -128,7 +129,7 @@ func (r *restore) count() (err error) {
 	if r.report.Files, r.report.Bytes, err = r.plan.sum(); err != nil {
 		return err
 	}
-	r.report.Missing = r.journal.Missing
+	r.report.Missing, r.report.Mixed = r.journal.Missing, r.journal.Mixed
 	r.report.Lost = slices.Sorted(maps.Keys(r.journal.Lost))
 	for _, size := range r.journal.Lost {
 		r.report.Files--

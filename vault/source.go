@@ -23,13 +23,14 @@ type DatabaseSource interface {
 // reads. A backup calls Open from several goroutines at once.
 type FileSource interface {
 	// Stat describes a file of the media part. Stat sets Size, Mode, Modified
-	// and, if known, ETag. A backup asks in path order. A file that does not exist
+	// and, if known, Changed or ETag. A backup asks in path order. A file that does not exist
 	// is fs.ErrNotExist. Any other error also concerns that file alone.
 	Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error)
 
 	// Open reads a file of the media or files part from its start. A file that
 	// does not exist is fs.ErrNotExist. Any other error also concerns that file
-	// alone.
+	// alone. If the reader has the method Stat of os.File, the backup notices a change
+	// of the file during the reading.
 	Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error)
 
 	// Reachable returns an error if no media can be read at all. A backup calls
@@ -38,8 +39,8 @@ type FileSource interface {
 	// record every file as missing.
 	Reachable(ctx context.Context) error
 
-	// Files yields the files part in path order. Path, Size, Mode, Modified and
-	// Owner are set. A symbolic link also has Link; a backup never opens a link,
+	// Files yields the files part in path order. Path, Size, Mode, Modified, Changed
+	// and User are set. A symbolic link also has Link; a backup never opens a link,
 	// and no other path lies below one.
 	//
 	// An error beside a path concerns that path alone, even if the path is not

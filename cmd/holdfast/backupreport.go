@@ -19,9 +19,12 @@ type backupResult struct {
 	Passes   int      `json:"passes"`
 	NewFiles int64    `json:"new_files"`
 	Seconds  float64  `json:"seconds"`
-	Missing  []string `json:"missing,omitempty"`
-	LeftOut  []string `json:"left_out,omitempty"` // linked folders that no extra path saves
-	Damage   bool     `json:"damage,omitempty"`
+	// SameFiles of the NewFiles had their old bytes.
+	SameFiles int64    `json:"same_files,omitempty"`
+	Missing   []string `json:"missing,omitempty"`
+	Mixed     []string `json:"mixed,omitempty"`    // changed during every reading
+	LeftOut   []string `json:"left_out,omitempty"` // linked folders that no extra path saves
+	Damage    bool     `json:"damage,omitempty"`
 }
 
 // printBackup shows the result of a backup. An incomplete snapshot is an error, and so
@@ -30,7 +33,7 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	r := report.Saved
 	s := newSnapshot(r.Record)
 	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
-		Seconds: report.Duration.Seconds(), Missing: r.Missing, LeftOut: r.LeftOut, Damage: r.Damage}
+		SameFiles: r.SameFiles, Seconds: report.Duration.Seconds(), Missing: r.Missing, Mixed: r.Mixed, LeftOut: r.LeftOut, Damage: r.Damage}
 	sign := "✓"
 	if r.KeysGone {
 		sign = "!"
@@ -43,6 +46,10 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	}
 	t.Say("  read      %10s   %s of media and configuration new or changed", units.Size(s.Read),
 		units.Count(r.NewFiles, "file"))
+	if r.SameFiles > 0 {
+		t.Say("                         %s of these with the old contents: only the time of the change is new",
+			units.Count(r.SameFiles, "file"))
+	}
 	t.Say("  uploaded  %10s   %s", units.Size(s.Stored), units.Count(r.Packs, "pack"))
 	if before := report.Previous; before != nil {
 		result.Before = before.ID()
@@ -55,12 +62,16 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	t.Say("  head      %s", s.Name)
 	t.Result = result
 	t.WarnEach("not saved: %s", r.Missing)
+	t.WarnEach("changed while Holdfast read it: %s", r.Mixed)
 	t.WarnEach("left out: %s", r.LeftOut)
 	if r.Damage {
 		return damageBeside(report, s)
 	}
 	for _, w := range r.Warnings {
 		t.Warn("%s", w)
+	}
+	if len(r.Missing) == 0 && len(r.Mixed) > 0 {
+		return mixedFiles(s, len(r.Mixed))
 	}
 	return missingFiles(s, int64(len(r.Missing)))
 }
@@ -85,6 +96,17 @@ func damageBeside(report *agent.BackupReport, s snapshot) error {
 		problem.What = fmt.Sprintf("snapshot %s is saved completely, and damage was found in the storage", s.ID)
 	}
 	return problem
+}
+
+// mixedFiles is the problem of a snapshot with n files that changed during the reading.
+func mixedFiles(s snapshot, n int) error {
+	return &remedy.Error{Kind: remedy.Incomplete,
+		What: fmt.Sprintf("snapshot %s is saved, but %s changed during every reading", s.ID, units.Count(n, "file")),
+		Effect: "the snapshot has each of these files, perhaps as a mix of two states; " +
+			"a restore brings back everything else as it was",
+		Fix: "stop the program that writes the files for the time of the backup, or have the program write a copy " +
+			"under a new name and rename the copy; or take the files out of the extra paths; " +
+			"then run holdfast backup again"}
 }
 
 // missingFiles is the problem of a snapshot without n files, or nil.

@@ -145,6 +145,7 @@ func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, 
 	result.Files, result.Bytes, result.Packs = fetched.Files, fetched.Bytes, fetched.Packs
 	result.Resumed = fetched.Resumed
 	result.Missing, result.missing, result.damage = fetched.Missing, snap.Record.Missing, fetched.Damage
+	result.Mixed = fetched.Mixed
 	result.Notes, result.Rest = report.Notes, report.Remaining
 	result.Seconds = time.Since(v.began).Seconds()
 }

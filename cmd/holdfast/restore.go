@@ -149,6 +149,7 @@ func (v *restoreFlags) restoreInto(
 	}
 	result.Files, result.Bytes, result.Packs, result.Resumed = report.Files, report.Bytes, report.Packs, report.Resumed
 	result.Missing, result.Lost, result.Notes = report.RestoreReport.Missing, report.Lost, report.Notes
+	result.Mixed = report.Mixed
 	result.missing, result.damage = report.Missing, report.Damage
 	if report.Damage != "" {
 		result.Notes = append([]string{report.Damage}, result.Notes...)

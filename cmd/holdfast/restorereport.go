@@ -25,6 +25,7 @@ type restoreResult struct {
 	Resumed  bool     `json:"resumed,omitempty"`
 	Seconds  float64  `json:"seconds"`
 	Missing  []string `json:"missing,omitempty"` // from the snapshot itself
+	Mixed    []string `json:"mixed,omitempty"`   // perhaps a mix of two states
 	Whole    string   `json:"whole,omitempty"`   // if files are missing: the last snapshot before with all files
 	Lost     []string `json:"lost,omitempty"`    // left out by --salvage
 	Notes    []string `json:"notes,omitempty"`
@@ -66,7 +67,8 @@ func (v *restoreFlags) printPlan(t *terminal.Terminal, result *restoreResult, pl
 		if result.Whole != "" {
 			complete = fmt.Sprintf("; snapshot %s, before it, is complete", result.Whole)
 		}
-		t.Warn("the snapshot is incomplete: the backup could not read %s%s", units.Count(s.Missing, "file"), complete)
+		t.Warn("the snapshot is incomplete: the backup could not read %s as a whole%s",
+			units.Count(s.Missing, "file"), complete)
 	}
 }
 
@@ -125,6 +127,7 @@ func damagedDatabase(r *restoreResult) error {
 // missingFromSnapshot is the problem of a snapshot with missing files, or nil.
 func missingFromSnapshot(t *terminal.Terminal, r *restoreResult) error {
 	t.WarnEach("was missing when the snapshot was made: %s", r.Missing)
+	t.WarnEach("changed while the backup read it, and is perhaps a mix of two states: %s", r.Mixed)
 	if r.missing == 0 {
 		return nil
 	}
@@ -133,8 +136,12 @@ func missingFromSnapshot(t *terminal.Terminal, r *restoreResult) error {
 		fix = fmt.Sprintf("restore snapshot %s, which is complete, into another folder, and copy the files from there",
 			r.Whole)
 	}
-	return &remedy.Error{Kind: remedy.Incomplete,
-		What: fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", r.Snapshot.ID,
-			units.Count(r.missing, "file")),
+	what := fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", r.Snapshot.ID,
+		units.Count(r.missing-int64(len(r.Mixed)), "file"))
+	if r.missing == int64(len(r.Mixed)) {
+		what = fmt.Sprintf("snapshot %s is restored, with %s that changed while the backup read the file", r.Snapshot.ID,
+			units.Count(r.missing, "file"))
+	}
+	return &remedy.Error{Kind: remedy.Incomplete, What: what,
 		Effect: "everything else is restored", Fix: fix}
 }

@@ -53,11 +53,12 @@ func (f *Folder) Folder() string { return f.root.Name() }
 // Close closes the folder.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// FileOf returns the size, mode and time of a regular file. Anything else is an
+// FileOf returns the size, mode and times of a regular file. Anything else is an
 // error.
 func FileOf(info fs.FileInfo) (manifest.File, error) {
 	if err := disk.CheckRegular(info); err != nil {
 		return manifest.File{}, err
 	}
-	return manifest.File{Size: info.Size(), Mode: manifest.Mode(info.Mode().Perm()), Modified: info.ModTime()}, nil
+	return manifest.File{Size: info.Size(), Mode: manifest.Mode(info.Mode().Perm()), Modified: info.ModTime(),
+		Changed: disk.Changed(info)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"time"
 
 	"holdfast/manifest"
 )
@@ -15,9 +16,22 @@ type File struct {
 	Path     string
 	Size     int64
 	Modified int64 // nanoseconds since 1970
+	Changed  int64 // the ctime as [Nanoseconds], or that of Unsettled
 	Mode     uint32
 	Packs    []uint32
 	Line     []byte // line of the listing
+}
+
+// Unsettled is the [manifest.File.Changed] of a file that may differ from its line even
+// if all attributes stay: the next backup reads the file again.
+var Unsettled = time.Unix(0, -1)
+
+// Nanoseconds returns the nanoseconds since 1970, or 0 for the zero time.
+func Nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // Parse returns the file of the line; zero if the line is damaged.
@@ -32,7 +46,7 @@ func (f File) Parse() (line manifest.File) {
 // the path. Line is valid until the next file.
 func (x *Index) Files(part manifest.Part) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
-		const query = `SELECT path, size, modified, mode, packs, line FROM files WHERE part=? ORDER BY path`
+		const query = `SELECT path, size, modified, mode, packs, line, changed FROM files WHERE part=? ORDER BY path`
 		rows, err := x.db.Query(query, part)
 		if err != nil {
 			yield(File{}, fmt.Errorf("read index: %w", err))
@@ -42,7 +56,7 @@ func (x *Index) Files(part manifest.Part) iter.Seq2[File, error] {
 		var packs, line sql.RawBytes
 		for rows.Next() {
 			var f File
-			if err := rows.Scan(&f.Path, &f.Size, &f.Modified, &f.Mode, &packs, &line); err != nil {
+			if err := rows.Scan(&f.Path, &f.Size, &f.Modified, &f.Mode, &packs, &line, &f.Changed); err != nil {
 				yield(f, fmt.Errorf("read index: %w", err))
 				return
 			}
@@ -66,7 +80,7 @@ func (x *Index) PutFiles(files []manifest.File) error {
 }
 
 func putFiles(tx *sql.Tx, files []manifest.File) error {
-	insert, err := tx.Prepare(`INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?)`)
+	insert, err := tx.Prepare(`INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?)`)
 	if err != nil {
 		return err
 	}
@@ -84,7 +98,8 @@ func putFiles(tx *sql.Tx, files []manifest.File) error {
 		if packs == nil {
 			packs = []byte{}
 		}
-		_, err = insert.Exec(f.Part, f.Path, f.Size, f.Modified.UnixNano(), uint32(f.Mode), packs, line)
+		_, err = insert.Exec(f.Part, f.Path, f.Size, f.Modified.UnixNano(), uint32(f.Mode), packs, line,
+			Nanoseconds(f.Changed))
 		if err != nil {
 			return err
 		}

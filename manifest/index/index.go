@@ -34,7 +34,12 @@ type Index struct {
 }
 
 // version changes with the schema. Open replaces an index of another version.
-const version = 2
+const version = 3
+
+// upgrade turns an index of version 2 into the present version. The next backup reads
+// each file on disk once, because the index lacks the ctimes, and uploads nothing anew.
+var upgrade = fmt.Sprintf(`ALTER TABLE files ADD COLUMN changed INTEGER NOT NULL DEFAULT -1;
+PRAGMA user_version=%d`, version)
 
 const schema = `
 CREATE TABLE packs (
@@ -44,7 +49,7 @@ CREATE TABLE chunks (
 	key INTEGER PRIMARY KEY, id BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
 CREATE TABLE files (
 	part TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL, mode INTEGER NOT NULL,
-	packs BLOB NOT NULL, line BLOB NOT NULL, PRIMARY KEY (part, path)) WITHOUT ROWID;
+	packs BLOB NOT NULL, line BLOB NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (part, path)) WITHOUT ROWID;
 CREATE TABLE maps (
 	path TEXT NOT NULL, segment INTEGER NOT NULL, night INTEGER NOT NULL, packs BLOB NOT NULL, line BLOB NOT NULL,
 	PRIMARY KEY (path, segment, night)) WITHOUT ROWID;
@@ -112,15 +117,8 @@ func (x *Index) load() error {
 	if err := x.db.QueryRow(`PRAGMA user_version`).Scan(&have); err != nil {
 		return err
 	}
-	if have == 0 {
-		if err := x.change(func(tx *sql.Tx) error {
-			_, err := tx.Exec(schema + fmt.Sprintf("PRAGMA user_version=%d", version))
-			return err
-		}); err != nil {
-			return err
-		}
-	} else if have != version {
-		return fmt.Errorf("version %d: %w", have, errVersion)
+	if err := x.bring(have); err != nil {
+		return err
 	}
 	err := x.db.QueryRow(`SELECT value FROM facts WHERE key='next pack'`).Scan(&x.next)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -140,6 +138,25 @@ func (x *Index) load() error {
 		x.added = new(filter)
 	}
 	return x.sweepTrails() // killed runs leave trails
+}
+
+// bring makes the schema, or brings the schema of an older version up to date.
+func (x *Index) bring(have int) error {
+	statements := ""
+	switch have {
+	case 0:
+		statements = schema + fmt.Sprintf("PRAGMA user_version=%d", version)
+	case 2:
+		statements = upgrade
+	case version:
+		return nil
+	default:
+		return fmt.Errorf("version %d: %w", have, errVersion)
+	}
+	return x.change(func(tx *sql.Tx) error {
+		_, err := tx.Exec(statements)
+		return err
+	})
 }
 
 // errVersion means that another version of Holdfast wrote the index.

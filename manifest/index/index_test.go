@@ -241,3 +241,26 @@ func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 		t.Errorf("of a damaged index: %v, %v", m, err)
 	}
 }
+
+// An upgrade of Holdfast costs a reading of the files, never an upload.
+func TestIndexOfVersion2KeepsPacksAndFiles(t *testing.T) {
+	dir := t.TempDir()
+	x := opened(t, dir)
+	testkit.OK(t, x.AddPack(smallPack(1, manifest.Media), Contents{}))
+	testkit.OK(t, x.PutFiles([]manifest.File{{Part: manifest.Media, Path: "a", Extents: []manifest.Extent{{Pack: 1, Length: 1}}}}))
+	_, err := x.db.Exec("ALTER TABLE files DROP COLUMN changed; PRAGMA user_version=2")
+	testkit.OK(t, err)
+	x.Close()
+	x, fresh, err := Open(dir)
+	testkit.OK(t, err)
+	defer x.Close()
+	packs, err := x.Packs()
+	if err != nil || fresh || len(packs) != 1 {
+		t.Fatalf("fresh %v, %d packs, %v", fresh, len(packs), err)
+	}
+	for f, err := range x.Files(manifest.Media) {
+		if err != nil || f.Path != "a" || f.Changed != Nanoseconds(Unsettled) {
+			t.Errorf("%+v, %v", f, err)
+		}
+	}
+}
