@@ -45,6 +45,9 @@ func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspec
 	if err := c.CheckOutside(i, state); err != nil {
 		return found, err
 	}
+	if err := i.MediaProblem(); err != nil {
+		return found, err
+	}
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return found, fmt.Errorf("%w: %w", vault.ErrSource, err)

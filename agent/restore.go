@@ -75,7 +75,7 @@ func chosen(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (map[m
 		if err != nil {
 			return nil, err
 		}
-		if !f.Missing && slices.ContainsFunc(cfg.Paths, func(path string) bool { return Below(f, path) }) {
+		if !f.Missing && !f.Folder && slices.ContainsFunc(cfg.Paths, func(path string) bool { return Below(f, path) }) {
 			total := totals[f.Part]
 			totals[f.Part] = manifest.Total{Files: total.Files + 1, Bytes: total.Bytes + f.Size}
 		}

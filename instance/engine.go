@@ -54,6 +54,10 @@ type store interface {
 	// each view of the database, and drops what the store remembers of the media.
 	Reachable(ctx context.Context) error
 
+	// Problem returns why no media can be read, or nil. The store of an unreadable folder
+	// is open: a backup saves the database without the media.
+	Problem() error
+
 	// Folder returns the folder of the media, or "" if the media are in a bucket.
 	Folder() string
 
@@ -64,7 +68,7 @@ type store interface {
 // in a bucket.
 func openStore(c *gotosocial.Config, client media.Client) (store, error) {
 	if !c.InBucket() {
-		return media.OpenFolder(c)
+		return media.OpenFolder(c), nil
 	}
 	if client == nil {
 		return nil, errors.New("open instance: its media are in a bucket, but the caller gave no client")

@@ -19,8 +19,8 @@ import (
 
 // Files yields the files part in path order: the configuration, the systemd unit with
 // its drop-ins, environment files, certificates, the configured web folders, and the
-// extra paths. The web folders come whole, with the files of GoToSocial's release.
-// Empty folders, pipes and sockets are left out.
+// extra paths. The web folders come whole, with the files of GoToSocial's release. The
+// folders come too, and all folders above. Pipes and sockets are left out.
 //
 // A symbolic link comes as a link, together with the file that the link leads to. A
 // configured link to a folder also brings the folder; a link inside a folder does
@@ -41,8 +41,15 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 		}
 		g.moveBelowLinks()
 		g.nameLed()
+		g.addFoldersAbove()
 		for _, path := range slices.Sorted(maps.Keys(g.all)) {
 			if !yield(g.all[path].file, g.all[path].err) {
+				return
+			}
+		}
+		for n, why := range g.unsavedRights() {
+			// The slashes keep the path apart from those of files.
+			if !yield(manifest.File{Part: manifest.Files, Path: strings.Repeat("/", n+2)}, why) {
 				return
 			}
 		}

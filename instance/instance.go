@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"holdfast/disk"
@@ -41,7 +40,8 @@ type Options struct {
 	Bucket media.Client // reaches the media if storage-backend is s3; closed with the instance
 }
 
-// Open checks the configuration, and that the database and the media folder exist.
+// Open checks the configuration, and that the database exists. For the media folder see
+// [Instance.MediaProblem].
 // Open makes no connection. No other Instance of this process may have a connection
 // to the same SQLite database: Open may read the file's header.
 func Open(c *gotosocial.Config, o Options) (*Instance, error) {
@@ -64,6 +64,10 @@ func Open(c *gotosocial.Config, o Options) (*Instance, error) {
 	}
 	return i, nil
 }
+
+// MediaProblem returns why the media folder can't be read, or nil. A backup saves
+// everything else, and names all media as missing.
+func (i *Instance) MediaProblem() error { return i.media.Problem() }
 
 // Close closes the media.
 func (i *Instance) Close() error { return i.media.Close() }
@@ -106,8 +110,7 @@ func (i *Instance) user() string {
 	if err != nil {
 		return ""
 	}
-	s := info.Sys().(*syscall.Stat_t)
-	return userAndGroup(s.Uid, s.Gid)
+	return userOf(info)
 }
 
 // Domain returns the domain of the instance.

@@ -23,9 +23,11 @@ type gathering struct {
 	all    map[string]entry   // by path of the listing
 	walked map[string]bool    // folders that were searched
 	led    map[string]leftOut // the targets of links that are left out, and why
+
+	special, acls []string // files and folders with more rights than a mode has
 }
 
-// entry is a file or link, or the error that keeps it out of the snapshot.
+// entry is a file, folder or link, or the error that keeps it out of the snapshot.
 type entry struct {
 	file  manifest.File
 	leads string // for a link: its target's path outside of the container
@@ -71,6 +73,7 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 		case entry.IsDir():
 			if manifest.ValidPath(listed(path)) {
 				g.walked[path] = true
+				g.add(path, info, "", nil)
 				return nil
 			}
 			g.add(path, info, "", nil)
@@ -260,7 +263,7 @@ type leftOut string
 func (e leftOut) Error() string        { return string(e) }
 func (e leftOut) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// add adds a file or link, or the error that keeps it out of the snapshot.
+// add adds a file, folder or link, or the error that keeps it out of the snapshot.
 func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err error) {
 	f := manifest.File{Part: manifest.Files, Path: listed(path), Link: link}
 	switch {
@@ -269,16 +272,21 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 			Fix: "rename the file"}
 	case err != nil:
 		err = unreadable(path, err)
-	case link == "" && !info.Mode().IsRegular():
+	case link == "" && !info.Mode().IsRegular() && !info.IsDir():
 		err = &remedy.Error{Kind: remedy.Setting, What: path + " is not a regular file",
 			Fix: "leave it out of the extra paths"}
 	case link != "" && !link.Valid():
 		err = &remedy.Error{Kind: remedy.Setting, Fix: "make the link again",
 			What: "the target of the link has a line break or is not valid UTF-8"}
 	default:
-		s := info.Sys().(*syscall.Stat_t)
-		f.Mode, f.Modified, f.User = manifest.Mode(info.Mode().Perm()), info.ModTime(), userAndGroup(s.Uid, s.Gid)
+		f.Mode, f.User = manifest.Mode(info.Mode().Perm()), userOf(info)
+		if f.Folder = info.IsDir(); !f.Folder {
+			f.Modified = info.ModTime()
+		}
 		if link == "" {
+			g.noteRights(path, info, &f)
+		}
+		if f.HasContents() {
 			f.Size, f.Changed = info.Size(), disk.Changed(info)
 		}
 	}

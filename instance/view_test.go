@@ -211,11 +211,8 @@ func mediaIn(t *testing.T, v vault.View) (keys []string) {
 func TestMediaStayInTheirDirectory(t *testing.T) {
 	dir := small(t, "WAL")
 	testkit.Write(t, filepath.Join(dir, "secret"), "secret")
-	if err := os.Symlink("../secret", filepath.Join(dir, "storage/link")); err != nil {
-		t.Fatal(err)
-	}
 	i := openInstance(t, dir, instance.Options{})
-	for _, path := range []string{"link", "../secret", "/etc/passwd", "01B", ""} {
+	for _, path := range []string{"../secret", "/etc/passwd", "01B", ""} {
 		if f, err := i.Open(t.Context(), manifest.Media, path); err == nil {
 			f.Close()
 			t.Errorf("%q was opened", path)

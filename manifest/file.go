@@ -36,6 +36,8 @@ type File struct {
 	PageSize int `json:"page_size,omitempty"`
 	// Link is set for a symbolic link. A link has no bytes.
 	Link Link `json:"link,omitempty"`
+	// Folder marks a folder of the files part. A folder has no bytes and no time.
+	Folder bool `json:"folder,omitempty"`
 	// Missing marks a file that the source could not read.
 	Missing bool `json:"missing,omitempty"`
 	// Mixed marks a file that changed during every reading. Its bytes may be a mix of
@@ -46,6 +48,9 @@ type File struct {
 	Lines   int      `json:"lines,omitempty"`
 	Extents []Extent `json:"extents,omitempty"`
 }
+
+// HasContents reports whether the file is neither a link nor a folder.
+func (f *File) HasContents() bool { return f.Link == "" && !f.Folder }
 
 // Pages returns the number of pages in a segment of a paged file.
 func (f *File) Pages(segment int) int {
@@ -67,6 +72,8 @@ func (f *File) validate(last *File) error {
 		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
 	case f.User != "" && !ValidUser(f.User):
 		return fmt.Errorf("user %.100q is not allowed", f.User)
+	case f.Folder:
+		return f.validateFolder()
 	case f.Link != "":
 		return f.validateLink()
 	case f.Missing:
@@ -82,6 +89,15 @@ func (f *File) validate(last *File) error {
 func (f *File) validateLink() error {
 	if f.Part != Files || f.hasBytes() || f.SHA256 != nil || f.PageSize != 0 || f.Missing {
 		return fmt.Errorf("a link with bytes, or in the part %s", f.Part)
+	}
+	return nil
+}
+
+// validateFolder checks a folder's line. Older readers pass over the line, because it
+// also has the member missing.
+func (f *File) validateFolder() error {
+	if f.Part != Files || f.hasBytes() || f.SHA256 != nil || f.PageSize != 0 || f.Link != "" || !f.Missing {
+		return fmt.Errorf("a folder with bytes, or in the part %s, or not marked as missing", f.Part)
 	}
 	return nil
 }

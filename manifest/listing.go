@@ -35,6 +35,10 @@ const MaxLine = 4 << 20
 func (l Line) Append(text []byte) ([]byte, error) {
 	var v any = l.File
 	switch {
+	case l.File != nil && l.File.Folder:
+		folder := *l.File
+		folder.Missing = true // for older readers
+		v = folder
 	case l.Map != nil:
 		v = l.Map
 	case l.Extents != nil:
@@ -122,7 +126,11 @@ func parseLine(text []byte, at *position) (Line, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return Line{}, err
 	}
-	return Line{File: &f}, at.moveTo(&f)
+	err := at.moveTo(&f)
+	if f.Folder {
+		f.Missing = false
+	}
+	return Line{File: &f}, err
 }
 
 // position is a reader's place in a listing.

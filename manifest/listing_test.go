@@ -40,6 +40,7 @@ func TestLinesReadBackAsWritten(t *testing.T) {
 			Part: Files, Path: "etc/gotosocial/config.yaml", Size: 5, Mode: 0o640, User: "root:gts", SHA256: &sum,
 			Extents: []Extent{{2, 0, 5}},
 		}},
+		{File: &File{Part: Files, Path: "etc/letsencrypt", Mode: 0o700, User: "root:root", Folder: true}},
 		{File: &File{
 			Part: Files, Path: "etc/letsencrypt/live/example.org/cert.pem", Mode: 0o777, Modified: at,
 			User: "root:root", Link: "../../archive/é \"x\".pem",
@@ -64,6 +65,18 @@ func TestLinesReadBackAsWritten(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// An older reader passes over lines that are marked as missing, and restores the rest.
+func TestFoldersLineIsMissingForOlderReaders(t *testing.T) {
+	text, err := Line{File: &File{Part: Files, Path: "etc", Mode: 0o700, Folder: true}}.Append(nil)
+	if err != nil || !strings.Contains(string(text), `"missing":true`) {
+		t.Fatalf("%s, %v", text, err)
+	}
+	lines, err := read(string(text))
+	if err != nil || !lines[0].File.Folder || lines[0].File.Missing {
+		t.Errorf("%+v, %v", lines, err)
 	}
 }
 
@@ -133,6 +146,11 @@ func TestHostileListingIsRefused(t *testing.T) {
 		"a link that is gone":   link("a", `,"link":"b","missing":true`),
 		"a link in media":       file(`,"link":"b"`),
 		"a link in database":    strings.Replace(file(`,"link":"b"`), "media", "database", 1),
+		"a folder with bytes":   full(link("a", `,"folder":true,"missing":true,"extents":[[1,0,5]]`)),
+		"a folder with a link":  link("a", `,"folder":true,"missing":true,"link":"b"`),
+		"a folder with a sum":   link("a", `,"folder":true,"missing":true,"sha256":"`+strings.Repeat("A", 43)+`"`),
+		"a folder in media":     file(`,"folder":true,"missing":true`),
+		"a folder like a file":  link("a", `,"folder":true`),
 		"a file below a link":   root("a") + link("a/b", ""),
 		"deep below a link":     root("a") + link("a-b", "") + root("a-c") + link("a/b/c", ""),
 		"a link below a link":   root("a") + root("a.b") + root("a/b"),

@@ -72,7 +72,7 @@ func readRestoredConfig(
 ) (c *gotosocial.Config, err error) {
 	var paths []string
 	for _, f := range files {
-		if !f.Missing && f.Size <= maxConfigSize {
+		if !f.Missing && !f.Folder && f.Size <= maxConfigSize {
 			paths = append(paths, string(f.Part)+"/"+f.Path)
 		}
 	}

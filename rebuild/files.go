@@ -34,6 +34,12 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 			missing[file.User] = subtract(userCommands(file.User), server)
 		}
 		fate := m.inspectFile(file, missing[file.User], left)
+		if file.Folder {
+			fate = inspectFolder(file, missing[file.User])
+		}
+		if file.Folder && !fate.refused {
+			continue // worth no words
+		}
 		if groups[fate] == nil {
 			fates, groups[fate] = append(fates, fate), new(branch)
 		}
@@ -74,6 +80,9 @@ var (
 		many: " are there already, with other contents", refused: true,
 		fix:        "--replace renames it to NAME" + disk.AsideSuffix,
 		fixForMany: "--replace renames each to …" + disk.AsideSuffix}
+	fateNoFolder = fate{one: " is a folder in the snapshot, and a file on this machine",
+		many: " are folders in the snapshot, and files on this machine", refused: true,
+		fix: "move the file away", fixForMany: "move the files away"}
 )
 
 // finding is the finding of the files in a line of the plan.
@@ -99,9 +108,7 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left *left
 		}
 		return fateLeft
 	case len(missing) > 0:
-		fix := "install the package that makes the user or group, or run: " + remedy.ShellLine(missing...)
-		user := "user " + file.User + " does not exist on this machine"
-		return fate{one: ": its " + user, many: ": their " + user, fix: fix, fixForMany: fix, refused: true}
+		return fateWithoutUser(file.User, missing)
 	}
 	info, err := os.Lstat(path)
 	switch {
@@ -115,6 +122,26 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left *left
 		return fateRenamed
 	}
 	return fateInTheWay
+}
+
+// inspectFolder looks at the path of a folder. missing are the commands that create the
+// folder's user. A folder that is there keeps its user.
+func inspectFolder(folder manifest.File, missing [][]string) fate {
+	info, err := os.Stat("/" + folder.Path)
+	switch {
+	case err == nil && !info.IsDir():
+		return fateNoFolder
+	case err != nil && len(missing) > 0:
+		return fateWithoutUser(folder.User, missing)
+	}
+	return fateNew
+}
+
+// fateWithoutUser is the fate of a file whose user this machine lacks.
+func fateWithoutUser(user string, missing [][]string) fate {
+	fix := "install the package that makes the user or group, or run: " + remedy.ShellLine(missing...)
+	why := "user " + user + " does not exist on this machine"
+	return fate{one: ": its " + why, many: ": their " + why, fix: fix, fixForMany: fix, refused: true}
 }
 
 // isSameFile reports whether path is the snapshot's file or link.
@@ -147,38 +174,59 @@ func (m *Machine) isGiven(path string) bool {
 	return path == m.Config.File || err == nil && path == real
 }
 
-// PutFiles puts each file of the files part under its old path, for its old user.
-// Links come last, when their targets exist.
+// PutFiles puts each file of the files part under its old path, for its old user. The
+// folders come first. Links come last, when their targets exist.
 func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	mover, err := m.mover()
 	if err != nil {
 		return nil, err
 	}
 	files := slices.Clone(m.Files)
-	slices.SortStableFunc(files, func(a, b manifest.File) int { return min(len(a.Link), 1) - min(len(b.Link), 1) })
+	slices.SortStableFunc(files, func(a, b manifest.File) int { return turn(a) - turn(b) })
 	left := m.leftInSnapshot(ctx)
-	leftOut := 0
+	put, leftOut := 0, 0
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !left.holds("/" + f.Path) {
+		holds := left.holds("/" + f.Path)
+		switch {
+		case f.Folder && !holds:
+			err = mover.PutFolder("/"+f.Path, f.User, fs.FileMode(f.Mode))
+		case f.Folder:
+		case !holds:
+			put++
 			err = m.putFile(f, mover)
-		} else if same, sameErr := m.isRestored(f); !same {
-			leftOut++
-			err = sameErr
+		default:
+			var same bool
+			if same, err = m.isRestored(f); same {
+				put++
+			} else {
+				leftOut++
+			}
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	notes = []string{"files: " + remedy.Plural(len(m.Files)-leftOut, "file") + ", each where it was"}
+	notes = []string{"files: " + remedy.Plural(put, "file") + ", each where it was"}
 	if leftOut > 0 {
 		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of another "+
 			"GoToSocial; if you changed templates or assets, get them by holdfast restore --to DIR --only files",
 			remedy.Plural(leftOut, "file"), strings.Join(left.paths(), " and ")))
 	}
 	return notes, nil
+}
+
+// turn orders folders before files, and files before links.
+func turn(f manifest.File) int {
+	switch {
+	case f.Folder:
+		return 0
+	case f.Link == "":
+		return 1
+	}
+	return 2
 }
 
 // isRestored reports whether a file of this machine has the contents of the snapshot's

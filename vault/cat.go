@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -39,6 +40,8 @@ func (s *Snapshot) cat(ctx context.Context, name string, w io.Writer) error {
 		return err
 	})
 	switch {
+	case target.folder && target.below == "" && errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%q is a folder without a file: %w", name, ErrNoFile)
 	case target.below != "":
 		return fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", name, target.below, ErrNoFile)
 	case errors.Is(err, ErrNoFile): // the error names the file
@@ -109,14 +112,21 @@ func (s *Snapshot) Lend(ctx context.Context, target Target, cfg RestoreConfig, u
 
 // single is a target for a single file.
 type single struct {
-	name  string
-	below string // a file below name, if name is a folder
+	name   string
+	folder bool   // name is a folder
+	below  string // a file below name, if name is a folder
 }
 
 func (s *single) PathOf(f manifest.File) (string, error) {
 	if name := string(f.Part) + "/" + f.Path; name != s.name {
+		if f.Folder {
+			return path.Join("folder", f.Path), nil
+		}
 		s.below = name
 		return "", ErrNoFile
+	}
+	if s.folder = f.Folder; s.folder {
+		return path.Join("folder", f.Path), nil
 	}
 	return "file", nil
 }

@@ -68,7 +68,7 @@ func (a mappedFile) differs(b mappedFile) (pages int64, differ bool) {
 		return pages, pages > 0 || a.Size != b.Size || a.PageSize != b.PageSize
 	}
 	sameSum := a.SHA256 == b.SHA256 || a.SHA256 != nil && b.SHA256 != nil && *a.SHA256 == *b.SHA256
-	same := a.Missing == b.Missing && a.Link == b.Link && a.Size == b.Size && sameSum
+	same := a.Missing == b.Missing && a.Folder == b.Folder && a.Link == b.Link && a.Size == b.Size && sameSum
 	return 0, !same || a.Mode != b.Mode || a.User != b.User
 }
 

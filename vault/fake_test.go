@@ -53,6 +53,7 @@ type entry struct {
 	modified time.Time
 	etag     string
 	link     manifest.Link
+	folder   bool
 }
 
 var day = time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC)
@@ -147,6 +148,9 @@ func (f *fake) Files(context.Context) iter.Seq2[manifest.File, error] {
 			file := manifest.File{
 				Part: manifest.Files, Path: p, Size: int64(len(e.data)),
 				Mode: 0o640, Modified: e.modified, User: "root:root", Link: e.link,
+			}
+			if e.folder {
+				file = manifest.File{Part: manifest.Files, Path: p, Mode: 0o710, User: "root:root", Folder: true}
 			}
 			if !yield(file, nil) {
 				return

@@ -64,7 +64,9 @@ func (b *backup) listFiles(ctx context.Context) (all []listedFile, bytes int64, 
 			b.report.Missing = append(b.report.Missing, fmt.Sprintf("%q (%v)", "/"+f.Path, err))
 			continue
 		}
-		f.Part, f.Modified = manifest.Files, stamp(f.Modified)
+		if f.Part = manifest.Files; !f.Folder {
+			f.Modified = stamp(f.Modified)
+		}
 		b.found.files = append(b.found.files, f.Path)
 		all = append(all, listedFile{f, err})
 		bytes += f.Size
@@ -223,6 +225,8 @@ func (q *fileQueue) next(ctx context.Context) (*changedFile, error) {
 func (q *fileQueue) done(ctx context.Context, f *changedFile, sum *manifest.Hash, err error) error {
 	var source *sourceError
 	switch {
+	case err == nil && f.Folder:
+		return nil
 	case err == nil || errors.Is(err, errMixed):
 		q.b.read.Add(1)
 		q.b.readBytes.Add(f.Size)
@@ -260,16 +264,16 @@ func (q *fileQueue) lose(ctx context.Context, path string, cause error) error {
 
 // same reports whether a file is unchanged since it was last read.
 func same(row index.File, f manifest.File) bool {
-	if row.Size != f.Size || row.Modified != f.Modified.UnixNano() || row.Mode != uint32(f.Mode) {
+	if row.Size != f.Size || row.Modified != index.Nanoseconds(f.Modified) || row.Mode != uint32(f.Mode) {
 		return false
 	}
-	// A link has no bytes, and the ETag tells of each change of an object.
-	if f.ETag == "" && f.Link == "" && row.Changed != index.Nanoseconds(f.Changed) {
+	// A link and a folder have no bytes. The ETag tells of each change of an object.
+	if f.ETag == "" && f.HasContents() && row.Changed != index.Nanoseconds(f.Changed) {
 		return false
 	}
 	if f.Part == manifest.Media && f.ETag == "" {
 		return true
 	}
 	told := row.Parse()
-	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link
+	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link && told.Folder == f.Folder
 }

@@ -165,7 +165,9 @@ func (w *listingWriter) files(part manifest.Part) error {
 			for _, n := range row.Packs {
 				w.needs[n] = true
 			}
-			w.count(part, row.Size)
+			if !row.IsFolder() {
+				w.count(part, row.Size)
+			}
 		}
 		if err != nil {
 			return err

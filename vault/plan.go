@@ -23,12 +23,12 @@ import (
 type plan struct{ db *sql.DB }
 
 // planVersion changes whenever the plan's schema does.
-const planVersion = 5
+const planVersion = 6
 
 const planSchema = `
 CREATE TABLE files (
 	id INTEGER PRIMARY KEY, part TEXT NOT NULL, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, single INTEGER NOT NULL);
+	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, folder INTEGER NOT NULL, single INTEGER NOT NULL);
 CREATE TABLE pieces (
 	pack INTEGER NOT NULL, offset INTEGER NOT NULL, file INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL,
 	PRIMARY KEY (pack, offset, file, at)) WITHOUT ROWID;
@@ -114,6 +114,7 @@ type plannedFile struct {
 	mode     manifest.Mode
 	modified time.Time
 	link     manifest.Link
+	folder   bool
 	single   bool // one piece holds all bytes: the worker that writes it completes the file
 }
 
@@ -140,7 +141,7 @@ func (p *plan) begin() (*planWriter, error) {
 	w := &planWriter{tx: tx}
 	_, err = tx.Exec(`DELETE FROM files; DELETE FROM pieces; DELETE FROM packs; DELETE FROM journal`)
 	for stmt, text := range map[**sql.Stmt]string{
-		&w.file:   `INSERT INTO files (part, path, size, mode, modified, link, single) VALUES (?,?,?,?,?,?,0)`,
+		&w.file:   `INSERT INTO files (part, path, size, mode, modified, link, folder, single) VALUES (?,?,?,?,?,?,?,0)`,
 		&w.piece:  `INSERT INTO pieces VALUES (?,?,?,?,?)`,
 		&w.single: `UPDATE files SET single=1 WHERE id=?`,
 	} {
@@ -158,7 +159,7 @@ func (p *plan) begin() (*planWriter, error) {
 // addFile adds a file without pieces and returns its number. A second file with
 // the same path is an error.
 func (w *planWriter) addFile(f plannedFile) (int64, error) {
-	res, err := w.file.Exec(f.part, f.path, f.size, uint32(f.mode), f.modified.UnixNano(), f.link)
+	res, err := w.file.Exec(f.part, f.path, f.size, uint32(f.mode), f.modified.UnixNano(), f.link, f.folder)
 	if err != nil {
 		return 0, fmt.Errorf("plan %q: %w", f.path, index.Meaning(err))
 	}
@@ -254,8 +255,8 @@ func (p *plan) refetchPart(part manifest.Part) (paths []string, err error) {
 // pieces returns the pieces of a pack by offset, and the files of the pieces.
 func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile, err error) {
 	files = map[int64]plannedFile{}
-	statement := `SELECT p.offset, p.length, p.file, p.at, f.part, f.path, f.size, f.mode, f.modified, f.link, f.single
-		FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`
+	statement := `SELECT p.offset, p.length, p.file, p.at, f.part, f.path, f.size, f.mode, f.modified, f.link, f.folder,
+		f.single FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`
 	pieces, err = query(p, statement, func(rows *sql.Rows) (c piece, err error) {
 		f, err := scanFile(rows, &c.offset, &c.length, &c.file, &c.at)
 		files[c.file] = f
@@ -268,21 +269,23 @@ func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile,
 func scanFile(rows *sql.Rows, others ...any) (f plannedFile, err error) {
 	var mode uint32
 	var modified int64
-	err = rows.Scan(append(others, &f.part, &f.path, &f.size, &mode, &modified, &f.link, &f.single)...)
+	err = rows.Scan(append(others, &f.part, &f.path, &f.size, &mode, &modified, &f.link, &f.folder, &f.single)...)
 	f.mode, f.modified = manifest.Mode(mode), time.Unix(0, modified)
 	return f, err
 }
 
 // incomplete yields the files of some parts that no worker completes: empty
-// files, files of several pieces and, at the end, symbolic links.
+// files, files of several pieces, then symbolic links, and at the end folders. A folder
+// comes after everything that it contains.
 func (p *plan) incomplete(parts ...manifest.Part) iter.Seq2[plannedFile, error] {
 	return func(yield func(plannedFile, error) bool) {
 		names := make([]any, len(parts))
 		for i, part := range parts {
 			names[i] = part
 		}
-		rows, err := p.db.Query(`SELECT part, path, size, mode, modified, link, single FROM files
-			WHERE single=0 AND part IN (?`+strings.Repeat(",?", len(parts)-1)+`) ORDER BY link<>''`, names...)
+		rows, err := p.db.Query(`SELECT part, path, size, mode, modified, link, folder, single FROM files
+			WHERE single=0 AND part IN (?`+strings.Repeat(",?", len(parts)-1)+`)
+			ORDER BY folder, link<>'', CASE folder WHEN 1 THEN path END DESC`, names...)
 		if err != nil {
 			yield(plannedFile{}, fmt.Errorf("read plan: %w", err))
 			return
@@ -300,9 +303,9 @@ func (p *plan) incomplete(parts ...manifest.Part) iter.Seq2[plannedFile, error] 
 	}
 }
 
-// sum returns the number of files in the plan, and their bytes.
+// sum returns the number of files in the plan, without folders, and their bytes.
 func (p *plan) sum() (files, bytes int64, err error) {
-	if err = p.db.QueryRow(`SELECT count(*), coalesce(sum(size),0) FROM files`).Scan(&files, &bytes); err != nil {
+	if err = p.db.QueryRow(`SELECT count(*), coalesce(sum(size),0) FROM files WHERE folder=0`).Scan(&files, &bytes); err != nil {
 		return 0, 0, fmt.Errorf("read plan: %w", err)
 	}
 	return files, bytes, nil

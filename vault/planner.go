@@ -108,7 +108,8 @@ func (p *planner) line(line manifest.Line) error {
 	if modified.IsZero() { // a stream of the database has no time
 		modified = p.snap.Record.Time
 	}
-	planned := plannedFile{part: f.Part, path: path, size: f.Size, mode: f.Mode, modified: modified, link: f.Link}
+	planned := plannedFile{part: f.Part, path: path, size: f.Size, mode: f.Mode, modified: modified, link: f.Link,
+		folder: f.Folder}
 	if p.id, err = p.out.addFile(planned); err != nil {
 		return err
 	}

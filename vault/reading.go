@@ -30,7 +30,7 @@ var errMixed = errors.New("the file changed during every reading")
 // follow, that reading was no mix: a log file only grows. A file that changes during
 // every reading is stored as a mix, and the error is errMixed.
 func (p *packer) file(ctx context.Context, source FileSource, f manifest.File) (*manifest.Hash, error) {
-	if f.Link != "" { // a link has no bytes
+	if !f.HasContents() {
 		return nil, p.noteFile(f, 0)
 	}
 	size := f.Size

@@ -247,7 +247,9 @@ func (r *restore) completeFiles(parts ...manifest.Part) error {
 		if err != nil {
 			return err
 		}
-		if planned.link != "" {
+		if planned.folder {
+			err = r.folder(planned)
+		} else if planned.link != "" {
 			err = r.link(planned)
 		} else if f, openErr := createIn(r.tree, planned.path); openErr != nil {
 			err = openErr
@@ -288,6 +290,15 @@ func (r *restore) link(f plannedFile) error {
 	defer in.Close()
 	at := unix.NsecToTimespec(f.modified.UnixNano())
 	return unix.UtimesNanoAt(int(in.Fd()), path.Base(f.path), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// folder makes a folder and sets the mode. The person who restores can always read and
+// delete the folder.
+func (r *restore) folder(f plannedFile) error {
+	if err := r.tree.MkdirAll(f.path, 0o755); err != nil {
+		return err
+	}
+	return r.tree.Chmod(f.path, fs.FileMode(f.mode)|0o700)
 }
 
 // createIn opens a file for writing below root, with the folders above it.

@@ -41,7 +41,7 @@ type FileSource interface {
 
 	// Files yields the files part in path order. Path, Size, Mode, Modified, Changed
 	// and User are set. A symbolic link also has Link; a backup never opens a link,
-	// and no other path lies below one.
+	// and no other path lies below one. A folder has Folder, and no time.
 	//
 	// An error beside a path concerns that path alone, even if the path is not
 	// valid: the backup reports the file as missing. With errors.ErrUnsupported the

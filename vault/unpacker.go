@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"holdfast/disk"
 	"holdfast/pack"
 )
 
@@ -100,7 +101,7 @@ func (u *unpacker) writePiece(p piece, window []byte, at int64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(window[from-at:to-at], p.at+from-p.offset); err != nil {
+	if err := disk.WriteSparse(f, window[from-at:to-at], p.at+from-p.offset); err != nil {
 		return err
 	}
 	u.r.cfg.Progress.did(0, to-from)

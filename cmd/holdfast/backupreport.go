@@ -117,8 +117,8 @@ func missingFiles(s snapshot, n int64) error {
 	fix := "put the files back, if you have them elsewhere; or let Holdfast's user read them; " +
 		"or take them out of the extra paths; then run holdfast backup again"
 	if n > s.Parts[manifest.Media].Files {
-		fix = "is the disk of the media directory mounted? is storage-local-base-path right, or, for a bucket, " +
-			"storage-s3-bucket and storage-s3-key-prefix? " +
+		fix = "is the disk of the media directory mounted, and may Holdfast's user read the directory? " +
+			"is storage-local-base-path right, or, for a bucket, storage-s3-bucket and storage-s3-key-prefix? " +
 			"correct the cause and run holdfast backup again; " +
 			"if the files are lost, restore them from an earlier snapshot"
 	}

@@ -27,6 +27,7 @@ type change struct {
 	// The target, if the file is a symbolic link before or after.
 	LinkBefore manifest.Link `json:"link_before,omitempty"`
 	LinkAfter  manifest.Link `json:"link_after,omitempty"`
+	Folder     bool          `json:"folder,omitempty"`
 }
 
 type diffResult struct {
@@ -90,11 +91,11 @@ func newChange(c vault.Change) change {
 	out := change{Change: c.Kind, Pages: c.PagesN}
 	if c.A != nil {
 		out.Part, out.Path, out.Before, out.MissingBefore = c.A.Part, c.A.Path, c.A.Size, c.A.Missing
-		out.LinkBefore = c.A.Link
+		out.LinkBefore, out.Folder = c.A.Link, c.A.Folder
 	}
 	if c.B != nil {
 		out.Part, out.Path, out.After, out.MissingAfter = c.B.Part, c.B.Path, c.B.Size, c.B.Missing
-		out.LinkAfter = c.B.Link
+		out.LinkAfter, out.Folder = c.B.Link, out.Folder || c.B.Folder
 	}
 	return out
 }
@@ -109,6 +110,9 @@ func changeLine(c change) string {
 		sign = "-"
 	case before != after:
 		detail += " -> " + after
+	}
+	if c.Folder {
+		detail = "folder"
 	}
 	if c.Pages > 0 {
 		detail += fmt.Sprintf(", up to %s", units.Count(c.Pages, "page"))

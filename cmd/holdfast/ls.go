@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,13 +37,15 @@ func lsCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// listFiles prints the files below a path.
+// listFiles prints the files below a path, and the folders without a file.
 func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository, which, path string) error {
 	snap, err := repo.Snapshot(ctx, which, os.TempDir())
 	if err != nil {
 		return err
 	}
 	var total manifest.Total
+	var folder manifest.File // the file before, if a folder
+	var folders int64        // without a file
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
 			return err
@@ -50,13 +53,24 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 		if !agent.Below(f, path) {
 			continue
 		}
+		if folder.Folder && !strings.HasPrefix(f.Path, folder.Path+"/") {
+			t.Item("file", folder, fileLine(folder))
+			folders++
+		}
+		if folder = f; f.Folder {
+			continue
+		}
 		total.Files++
 		total.Bytes += f.Size
 		f.Extents = nil
 		t.Item("file", f, fileLine(f))
 	}
+	if folder.Folder {
+		t.Item("file", folder, fileLine(folder))
+		folders++
+	}
 	t.Result = total
-	if total.Files == 0 {
+	if total.Files+folders == 0 {
 		return problem.Usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
 			"a path starts with database, files or media")
 	}
@@ -67,6 +81,8 @@ func fileLine(f manifest.File) string {
 	name := terminal.Quote(string(f.Part) + "/" + f.Path)
 	modified := f.Modified.Local().Format("2006-01-02 15:04")
 	switch {
+	case f.Folder:
+		return fmt.Sprintf("%-10s  %12s  %-16s  %s", fs.ModeDir|fs.FileMode(f.Mode), "-", "-", name)
 	case f.Missing:
 		return fmt.Sprintf("%-10s  %12s  %-16s  %s", "missing", "-", "-", name)
 	case f.Link != "":

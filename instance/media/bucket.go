@@ -76,6 +76,9 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return b.bucket.Open(ctx, key)
 }
 
+// Problem returns nil. [Bucket.Reachable] asks the bucket.
+func (b *Bucket) Problem() error { return nil }
+
 // Folder returns "": the media are in no folder.
 func (b *Bucket) Folder() string { return "" }
 

@@ -13,25 +13,41 @@ import (
 	"holdfast/manifest"
 )
 
-// Folder is the media folder: GoToSocial's storage-backend local. Symbolic links
-// can't lead out of the folder.
-type Folder struct{ root *os.Root }
-
-// OpenFolder opens the folder of the configuration. The caller closes the folder.
-func OpenFolder(c *gotosocial.Config) (*Folder, error) {
-	root, err := os.OpenRoot(c.Storage())
-	if err != nil {
-		return nil, c.PathError("media directory", "storage-local-base-path", err)
-	}
-	return &Folder{root}, nil
+// Folder is the media folder: GoToSocial's storage-backend local. A symbolic link may
+// lead out of the folder only as [Folder.openLinked] says.
+type Folder struct {
+	path   string
+	root   *os.Root // nil: the folder can't be opened
+	closed error    // why
 }
 
-// Reachable returns nil: the folder is open.
+// OpenFolder opens the folder of the configuration. The caller closes the folder. If the
+// folder can't be opened, all files of the folder have the error of [Folder.Problem]:
+// a backup can still save the database.
+func OpenFolder(c *gotosocial.Config) *Folder {
+	f := &Folder{path: c.Storage()}
+	var err error
+	if f.root, err = os.OpenRoot(f.path); err != nil {
+		f.closed = c.PathError("media directory", "storage-local-base-path", err)
+	}
+	return f
+}
+
+// Problem returns why the folder can't be opened, or nil.
+func (f *Folder) Problem() error { return f.closed }
+
+// Reachable returns nil: another folder is no other way to the media.
 func (f *Folder) Reachable(context.Context) error { return nil }
 
-// Stat returns the size, mode and time of a file.
+// Stat returns the size, mode and times of a file.
 func (f *Folder) Stat(_ context.Context, key string) (manifest.File, error) {
+	if f.closed != nil {
+		return manifest.File{}, f.closed
+	}
 	info, err := f.root.Stat(key)
+	if mayBeLinked(err) {
+		return f.statLinked(key, err)
+	}
 	if err != nil {
 		return manifest.File{}, err
 	}
@@ -40,7 +56,13 @@ func (f *Folder) Stat(_ context.Context, key string) (manifest.File, error) {
 
 // Open opens a file.
 func (f *Folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
+	if f.closed != nil {
+		return nil, f.closed
+	}
 	file, err := disk.OpenIn(f.root, key)
+	if mayBeLinked(err) {
+		file, err = f.openLinked(key, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +70,15 @@ func (f *Folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
 }
 
 // Folder returns the path of the folder.
-func (f *Folder) Folder() string { return f.root.Name() }
+func (f *Folder) Folder() string { return f.path }
 
 // Close closes the folder.
-func (f *Folder) Close() error { return f.root.Close() }
+func (f *Folder) Close() error {
+	if f.root == nil {
+		return nil
+	}
+	return f.root.Close()
+}
 
 // FileOf returns the size, mode and times of a regular file. Anything else is an
 // error.

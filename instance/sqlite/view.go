@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -70,11 +71,12 @@ func (v *View) begin(ctx context.Context, domain string) error {
 	if err != nil {
 		return err
 	}
+	mode, _ := disk.PlainMode(v.db.path, info)
 	v.file = manifest.File{
 		Part:     manifest.Database,
 		Path:     FileName,
 		Size:     count * size,
-		Mode:     manifest.Mode(info.Mode().Perm()),
+		Mode:     manifest.Mode(mode),
 		Modified: info.ModTime(),
 		PageSize: int(size),
 	}

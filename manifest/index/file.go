@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
@@ -39,6 +40,7 @@ func (f File) Parse() (line manifest.File) {
 	if err := json.Unmarshal(f.Line, &line); err != nil {
 		return manifest.File{}
 	}
+	line.Missing = line.Missing && !line.Folder
 	return line
 }
 
@@ -98,7 +100,7 @@ func putFiles(tx *sql.Tx, files []manifest.File) error {
 		if packs == nil {
 			packs = []byte{}
 		}
-		_, err = insert.Exec(f.Part, f.Path, f.Size, f.Modified.UnixNano(), uint32(f.Mode), packs, line,
+		_, err = insert.Exec(f.Part, f.Path, f.Size, Nanoseconds(f.Modified), uint32(f.Mode), packs, line,
 			Nanoseconds(f.Changed))
 		if err != nil {
 			return err
@@ -106,6 +108,10 @@ func putFiles(tx *sql.Tx, files []manifest.File) error {
 	}
 	return nil
 }
+
+// IsFolder reports whether the line is that of a folder, without parsing the line: a
+// quote within a text of the line has a backslash before it.
+func (f File) IsFolder() bool { return bytes.Contains(f.Line, []byte(`"folder":true`)) }
 
 // ForgetFiles removes files that the instance no longer has.
 func (x *Index) ForgetFiles(part manifest.Part, paths []string) error {

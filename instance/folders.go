@@ -1,0 +1,82 @@
+package instance
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"holdfast/disk"
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+// addFoldersAbove adds the folders above all saved files. A restore that must make such
+// a folder gives the folder the old mode and user.
+func (g *gathering) addFoldersAbove() {
+	for _, name := range slices.Collect(maps.Keys(g.all)) {
+		if e := g.all[name]; e.err != nil {
+			continue
+		}
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if _, known := g.all[dir]; known {
+				break
+			}
+			info, err := os.Stat("/" + dir)
+			if err != nil || !info.IsDir() {
+				continue
+			}
+			// The ACL or the sticky bit of /tmp is no part of the instance.
+			mode, _ := disk.PlainMode("/"+dir, info)
+			g.all[dir] = entry{file: manifest.File{Part: manifest.Files, Path: dir, Folder: true,
+				Mode: manifest.Mode(mode), User: userOf(info)}}
+		}
+	}
+}
+
+// userOf returns "USER:GROUP" of a file.
+func userOf(info fs.FileInfo) string {
+	s := info.Sys().(*syscall.Stat_t)
+	return userAndGroup(s.Uid, s.Gid)
+}
+
+// noteRights sets the mode of a file or folder, and notes rights that no mode has.
+func (g *gathering) noteRights(path string, info fs.FileInfo, f *manifest.File) {
+	mode, hasACL := disk.PlainMode(path, info)
+	f.Mode = manifest.Mode(mode)
+	if hasACL {
+		g.acls = append(g.acls, path)
+	}
+	if info.Mode()&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
+		g.special = append(g.special, path)
+	}
+}
+
+// unsavedRights tells which rights of files the snapshot leaves out. A thief of the
+// server can write a snapshot. Therefore a restore as root must give no program the
+// rights of root: a person sets such rights again.
+func (g *gathering) unsavedRights() (all []leftOut) {
+	if len(g.special) > 0 {
+		all = append(all, leftOut("the setuid, setgid or sticky bit of "+some(g.special)+
+			"; after a restore, set the bit by chmod"))
+	}
+	if len(g.acls) > 0 {
+		all = append(all, leftOut("the ACL of "+some(g.acls)+
+			"; after a restore, set the ACL by setfacl (getfacl prints the ACL)"))
+	}
+	return all
+}
+
+// some names the first paths, and counts the rest.
+func some(paths []string) string {
+	slices.Sort(paths)
+	const named = 3
+	text := strings.Join(paths[:min(named, len(paths))], ", ")
+	if rest := len(paths) - named; rest > 0 {
+		text += " and " + remedy.Plural(rest, "other")
+	}
+	return text
+}
