@@ -52,7 +52,9 @@ func TestHolderOfTheLockIsNamed(t *testing.T) {
 func TestLockOfAnotherUsersStateIsRefused(t *testing.T) {
 	testkit.NeedsRoot(t)
 	for name, give := range map[string]func(dir string) error{
-		"the folder":     func(dir string) error { return os.Chown(dir+"/above/state", testkit.Nobody, testkit.Nobody) },
+		"the folder": func(dir string) error {
+			return os.Chown(dir+"/above/state", testkit.Nobody, testkit.Nobody)
+		},
 		"a folder above": func(dir string) error { return os.Chown(dir+"/above", testkit.Nobody, testkit.Nobody) },
 		"an open folder": func(dir string) error { return os.Chmod(dir+"/above/state", 0o777|os.ModeSticky) },
 		"an open parent": func(dir string) error { return os.Chmod(dir+"/above", 0o777) },

@@ -60,18 +60,18 @@ func (g *gathering) noteRights(path string, info fs.FileInfo, f *manifest.File) 
 // rights of root: a person sets such rights again.
 func (g *gathering) unsavedRights() (all []leftOut) {
 	if len(g.special) > 0 {
-		all = append(all, leftOut("the setuid, setgid or sticky bit of "+some(g.special)+
+		all = append(all, leftOut("the setuid, setgid or sticky bit of "+firstOf(g.special)+
 			"; after a restore, set the bit by chmod"))
 	}
 	if len(g.acls) > 0 {
-		all = append(all, leftOut("the ACL of "+some(g.acls)+
+		all = append(all, leftOut("the ACL of "+firstOf(g.acls)+
 			"; after a restore, set the ACL by setfacl (getfacl prints the ACL)"))
 	}
 	return all
 }
 
-// some names the first paths, and counts the rest.
-func some(paths []string) string {
+// firstOf names the first paths, and counts the rest.
+func firstOf(paths []string) string {
 	slices.Sort(paths)
 	const named = 3
 	text := strings.Join(paths[:min(named, len(paths))], ", ")

@@ -353,7 +353,8 @@ func TestEveryFileIsReachableThroughSavedLinks(t *testing.T) {
 				files[f.Path] = opened(t, i, f)
 			}
 		}
-		for _, name := range slices.Concat(folders, slices.Collect(maps.Keys(links)), slices.Collect(maps.Keys(files))) {
+		linked := slices.Collect(maps.Keys(links))
+		for _, name := range slices.Concat(folders, linked, slices.Collect(maps.Keys(files))) {
 			for above := path.Dir(name); above != "."; above = path.Dir(above) {
 				if _, bad := links[above]; bad {
 					t.Errorf("seed %d: %s lies below the link %s", seed, name, above)

@@ -23,7 +23,7 @@ import (
 // below says which packages each one stands on; it may import those, and what
 // those stand on. A new package needs its place here.
 var below = map[string][]string{
-	"cmd/holdfast":     {"cmd/holdfast/unlock", "cmd/holdfast/demo", "agent/statuspage"},
+	"cmd/holdfast":     {"cmd/holdfast/unlock", "cmd/holdfast/demo", "cmd/holdfast/handover", "agent/statuspage"},
 	"agent/statuspage": {"agent"},
 	"agent":            {"rebuild", "internal/units"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
@@ -44,7 +44,7 @@ var below = map[string][]string{
 	"instance/postgres/client":  {"instance/gotosocial"},
 	"instance/media":            {"instance/gotosocial", "remote"},
 	"instance/gotosocial":       {"instance/systemd", "manifest", "internal/child"},
-	"instance/systemd":          {"disk", "remedy"},
+	"instance/systemd":          {"internal/child", "remedy"},
 
 	"chunking":       {},
 	"seal":           {"disk", "remedy"},
@@ -55,6 +55,7 @@ var below = map[string][]string{
 	"internal/child": {"disk"},
 
 	"cmd/holdfast/demo":        {"cmd/holdfast/terminal", "agent", "instance/sample"},
+	"cmd/holdfast/handover":    {"cmd/holdfast/terminal", "agent"},
 	"cmd/holdfast/unlock":      {"cmd/holdfast/terminal", "cmd/holdfast/commandline"},
 	"cmd/holdfast/commandline": {"cmd/holdfast/problem", "agent"},
 	"cmd/holdfast/terminal":    {"cmd/holdfast/problem", "internal/units"},
@@ -139,10 +140,10 @@ func TestHouseImportsPointDownward(t *testing.T) {
 }
 
 // starters may start programs. All others ask internal/child, because a child must not get the
-// environment's secrets. cmd/holdfast starts itself as another user; the rest are helpers of
+// environment's secrets. handover starts Holdfast itself as another user; the rest are helpers of
 // tests.
-var starters = []string{"internal/child", "cmd/holdfast", "internal/testkit", "instance/postgrestest", "instance/gotosocialtest",
-	"remote/remotetest"}
+var starters = []string{"internal/child", "cmd/holdfast/handover", "internal/testkit",
+	"instance/postgrestest", "instance/gotosocialtest", "remote/remotetest"}
 
 func TestHouseOnlyOnePackageStartsPrograms(t *testing.T) {
 	starts := regexp.MustCompile(`\bexec\.(Cmd\{|Command)|\bnew\(exec\.Cmd\)|\bos\.StartProcess\b|` +

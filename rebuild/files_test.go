@@ -144,7 +144,8 @@ func TestPlanShowsFoldersWithManyFilesOnce(t *testing.T) {
 	}
 	m.add(t, "old", dir+"/config.yaml", dir+"/unit.service")
 	testkit.Write(t, dir+"/config.yaml", "another")
-	want := fmt.Sprintf("%[1]s/extra: 30 files||false\n%[1]s/unit.service||false\n%[1]s/web/template: 200 files||false\n"+
+	want := fmt.Sprintf("%[1]s/extra: 30 files||false\n%[1]s/unit.service||false\n"+
+		"%[1]s/web/template: 200 files||false\n"+
 		"%[1]s/config.yaml is there already, with other contents|"+
 		"--replace renames it to config.yaml.before-restore|true\n", dir)
 	got := m.plan(t)

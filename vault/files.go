@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -128,15 +127,6 @@ func describeLost(path string, err error) string {
 		return path
 	}
 	return fmt.Sprintf("%s (%v)", path, err)
-}
-
-// stamp returns a time in UTC, for a listing. A broken clock may give a time
-// beyond JSON or 64 bits of nanoseconds: stamp returns 1970 instead.
-func stamp(t time.Time) time.Time {
-	if year := t.Year(); year < 1700 || year > 2200 {
-		return time.Unix(0, 0).UTC()
-	}
-	return t.UTC()
 }
 
 // saveFiles stores the files that changed since the index last saw them. files

@@ -28,7 +28,8 @@ const planVersion = 6
 const planSchema = `
 CREATE TABLE files (
 	id INTEGER PRIMARY KEY, part TEXT NOT NULL, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, folder INTEGER NOT NULL, single INTEGER NOT NULL);
+	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, folder INTEGER NOT NULL,
+	single INTEGER NOT NULL);
 CREATE TABLE pieces (
 	pack INTEGER NOT NULL, offset INTEGER NOT NULL, file INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL,
 	PRIMARY KEY (pack, offset, file, at)) WITHOUT ROWID;
@@ -141,7 +142,8 @@ func (p *plan) begin() (*planWriter, error) {
 	w := &planWriter{tx: tx}
 	_, err = tx.Exec(`DELETE FROM files; DELETE FROM pieces; DELETE FROM packs; DELETE FROM journal`)
 	for stmt, text := range map[**sql.Stmt]string{
-		&w.file:   `INSERT INTO files (part, path, size, mode, modified, link, folder, single) VALUES (?,?,?,?,?,?,?,0)`,
+		&w.file: `INSERT INTO files (part, path, size, mode, modified, link, folder, single)
+			VALUES (?,?,?,?,?,?,?,0)`,
 		&w.piece:  `INSERT INTO pieces VALUES (?,?,?,?,?)`,
 		&w.single: `UPDATE files SET single=1 WHERE id=?`,
 	} {
@@ -305,7 +307,8 @@ func (p *plan) incomplete(parts ...manifest.Part) iter.Seq2[plannedFile, error] 
 
 // sum returns the number of files in the plan, without folders, and their bytes.
 func (p *plan) sum() (files, bytes int64, err error) {
-	if err = p.db.QueryRow(`SELECT count(*), coalesce(sum(size),0) FROM files WHERE folder=0`).Scan(&files, &bytes); err != nil {
+	const sums = `SELECT count(*), coalesce(sum(size),0) FROM files WHERE folder=0`
+	if err = p.db.QueryRow(sums).Scan(&files, &bytes); err != nil {
 		return 0, 0, fmt.Errorf("read plan: %w", err)
 	}
 	return files, bytes, nil

@@ -131,6 +131,15 @@ func (p *packer) chunk(ctx context.Context, id manifest.Hash, data []byte) (mani
 	return e, err
 }
 
+// stamp returns a time in UTC, for a listing. A broken clock may give a time
+// beyond JSON or 64 bits of nanoseconds: stamp returns 1970 instead.
+func stamp(t time.Time) time.Time {
+	if year := t.Year(); year < 1700 || year > 2200 {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
+}
+
 // attributes describes an open file. A file that is not on a disk has no attributes.
 func attributes(opened io.Reader) (fs.FileInfo, error) {
 	if onDisk, ok := opened.(interface{ Stat() (fs.FileInfo, error) }); ok {

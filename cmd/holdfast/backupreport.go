@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
@@ -33,7 +34,8 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	r := report.Saved
 	s := newSnapshot(r.Record)
 	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
-		SameFiles: r.SameFiles, Seconds: report.Duration.Seconds(), Missing: r.Missing, Mixed: r.Mixed, LeftOut: r.LeftOut, Damage: r.Damage}
+		SameFiles: r.SameFiles, Seconds: report.Duration.Seconds(), Missing: r.Missing, Mixed: r.Mixed,
+		LeftOut: r.LeftOut, Damage: r.Damage}
 	sign := "✓"
 	if r.KeysGone {
 		sign = "!"
@@ -71,15 +73,15 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 		t.Warn("%s", w)
 	}
 	if len(r.Missing) == 0 && len(r.Mixed) > 0 {
-		return mixedFiles(s, len(r.Mixed))
+		return problem.MixedFiles(s.ID, len(r.Mixed))
 	}
-	return missingFiles(s, int64(len(r.Missing)))
+	return problem.MissingFiles(s.ID, len(r.Missing), s.Parts[manifest.Media].Files)
 }
 
 // damageBeside is the problem of a storage with damage.
 func damageBeside(report *agent.BackupReport, s snapshot) error {
 	r := report.Saved
-	problem := &remedy.Error{
+	damage := &remedy.Error{
 		Kind:   remedy.Damage,
 		Effect: strings.Join(r.Warnings[:min(terminal.MaxShown, len(r.Warnings))], "\n"),
 		Fix: strings.Join(append(r.Fixes,
@@ -87,44 +89,15 @@ func damageBeside(report *agent.BackupReport, s snapshot) error {
 	}
 	switch {
 	case r.KeysGone:
-		problem.What = fmt.Sprintf("nobody can restore anything: no key object is left in the storage; "+
+		damage.What = fmt.Sprintf("nobody can restore anything: no key object is left in the storage; "+
 			"snapshot %s is stored, but useless without a key", s.ID)
 	case len(r.Missing) > 0:
-		problem.What = fmt.Sprintf("snapshot %s is saved, without %s, and damage was found in the storage", s.ID,
+		damage.What = fmt.Sprintf("snapshot %s is saved, without %s, and damage was found in the storage", s.ID,
 			units.Count(len(r.Missing), "file"))
 	default:
-		problem.What = fmt.Sprintf("snapshot %s is saved completely, and damage was found in the storage", s.ID)
+		damage.What = fmt.Sprintf("snapshot %s is saved completely, and damage was found in the storage", s.ID)
 	}
-	return problem
-}
-
-// mixedFiles is the problem of a snapshot with n files that changed during the reading.
-func mixedFiles(s snapshot, n int) error {
-	return &remedy.Error{Kind: remedy.Incomplete,
-		What: fmt.Sprintf("snapshot %s is saved, but %s changed during every reading", s.ID, units.Count(n, "file")),
-		Effect: "the snapshot has each of these files, perhaps as a mix of two states; " +
-			"a restore brings back everything else as it was",
-		Fix: "stop the program that writes the files for the time of the backup, or have the program write a copy " +
-			"under a new name and rename the copy; or take the files out of the extra paths; " +
-			"then run holdfast backup again"}
-}
-
-// missingFiles is the problem of a snapshot without n files, or nil.
-func missingFiles(s snapshot, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	fix := "put the files back, if you have them elsewhere; or let Holdfast's user read them; " +
-		"or take them out of the extra paths; then run holdfast backup again"
-	if n > s.Parts[manifest.Media].Files {
-		fix = "is the disk of the media directory mounted, and may Holdfast's user read the directory? " +
-			"is storage-local-base-path right, or, for a bucket, storage-s3-bucket and storage-s3-key-prefix? " +
-			"correct the cause and run holdfast backup again; " +
-			"if the files are lost, restore them from an earlier snapshot"
-	}
-	return &remedy.Error{Kind: remedy.Incomplete,
-		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", s.ID, units.Count(n, "file")),
-		Effect: "a restore brings back everything else", Fix: fix}
+	return damage
 }
 
 func growth(bytes int64) string {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"holdfast/cmd/holdfast/commandline"
+	"holdfast/cmd/holdfast/handover"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/remedy"
@@ -32,8 +33,8 @@ func run(a *app, args []string) int {
 	root := rootCommand(a)
 	root.SetArgs(commandline.JoinPassphrase(args))
 	cmd, err := root.ExecuteContextC(ctx)
-	if other := (*endedAs)(nil); errors.As(err, &other) {
-		return other.exit
+	if other := (*handover.Ended)(nil); errors.As(err, &other) {
+		return other.Exit
 	}
 	name := commandName(cmd)
 	var failure *remedy.Error

@@ -2,11 +2,11 @@ package systemd
 
 import (
 	"context"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
+
+	"holdfast/internal/child"
 )
 
 // Running reports whether systemd runs a service, or is about to start the service.
@@ -14,8 +14,7 @@ import (
 func Running(ctx context.Context, unit string) (running bool, pid int) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "systemctl", "show", "--property=ActiveState,MainPID", "--", unit)
-	cmd.Env, cmd.WaitDelay = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}, time.Second
+	cmd := child.Command(ctx, "systemctl", "show", "--property=ActiveState,MainPID", "--", unit)
 	out, err := cmd.Output()
 	if err != nil {
 		return false, 0

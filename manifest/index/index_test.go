@@ -247,7 +247,8 @@ func TestIndexOfVersion2KeepsPacksAndFiles(t *testing.T) {
 	dir := t.TempDir()
 	x := opened(t, dir)
 	testkit.OK(t, x.AddPack(smallPack(1, manifest.Media), Contents{}))
-	testkit.OK(t, x.PutFiles([]manifest.File{{Part: manifest.Media, Path: "a", Extents: []manifest.Extent{{Pack: 1, Length: 1}}}}))
+	file := manifest.File{Part: manifest.Media, Path: "a", Extents: []manifest.Extent{{Pack: 1, Length: 1}}}
+	testkit.OK(t, x.PutFiles([]manifest.File{file}))
 	_, err := x.db.Exec("ALTER TABLE files DROP COLUMN changed; PRAGMA user_version=2")
 	testkit.OK(t, err)
 	x.Close()

@@ -31,7 +31,8 @@ func ReadMemory(dir string) (m Memory, err error) {
 	}
 	defer db.Close()
 	var have int
-	if err := db.QueryRow(`PRAGMA user_version`).Scan(&have); useless(err) || err == nil && have != version && have != 2 {
+	err = db.QueryRow(`PRAGMA user_version`).Scan(&have)
+	if useless(err) || err == nil && have != version && have != 2 {
 		return m, nil
 	} else if err != nil {
 		return m, fmt.Errorf("read index: %w", err)

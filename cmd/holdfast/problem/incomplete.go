@@ -1,0 +1,38 @@
+package problem
+
+import (
+	"fmt"
+
+	"holdfast/remedy"
+)
+
+// MixedFiles is the problem of a snapshot with n files that changed during every reading.
+func MixedFiles(snapshot string, n int) error {
+	return &remedy.Error{Kind: remedy.Incomplete,
+		What: fmt.Sprintf("snapshot %s is saved, but %s changed during every reading", snapshot,
+			remedy.Plural(n, "file")),
+		Effect: "the snapshot has each of these files, perhaps as a mix of two states; " +
+			"a restore brings back everything else as it was",
+		Fix: "stop the program that writes the files for the time of the backup, or have the program write a copy " +
+			"under a new name and rename the copy; or take the files out of the extra paths; " +
+			"then run holdfast backup again"}
+}
+
+// MissingFiles is the problem of a snapshot without n files, or nil. media is the number of
+// media files that the snapshot has.
+func MissingFiles(snapshot string, n int, media int64) error {
+	if n == 0 {
+		return nil
+	}
+	fix := "put the files back, if you have them elsewhere; or let Holdfast's user read them; " +
+		"or take them out of the extra paths; then run holdfast backup again"
+	if int64(n) > media {
+		fix = "is the disk of the media directory mounted, and may Holdfast's user read the directory? " +
+			"is storage-local-base-path right, or, for a bucket, storage-s3-bucket and storage-s3-key-prefix? " +
+			"correct the cause and run holdfast backup again; " +
+			"if the files are lost, restore them from an earlier snapshot"
+	}
+	return &remedy.Error{Kind: remedy.Incomplete,
+		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", snapshot, remedy.Plural(n, "file")),
+		Effect: "a restore brings back everything else", Fix: fix}
+}
