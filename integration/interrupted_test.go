@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,11 +36,8 @@ func halfway(t *testing.T) (*host, *proxy, *command) {
 
 // The next backup uses each pack that an interrupted backup stored.
 func TestBackupContinuesAfterAnInterruption(t *testing.T) {
-	for _, stop := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGKILL} {
+	for _, stop := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(stop.String(), func(t *testing.T) {
-			if signal.Ignored(stop) {
-				t.Skip("nohup makes these tests and their programs ignore the signal")
-			}
 			t.Parallel()
 			h, p, c := halfway(t)
 			testkit.OK(t, c.Process.Signal(stop))
@@ -59,21 +55,6 @@ func TestBackupContinuesAfterAnInterruption(t *testing.T) {
 			goesOn(t, h, p, arrived(p.take(), "packs"))
 		})
 	}
-}
-
-// Under nohup a backup ignores the end of the terminal.
-func TestBackupUnderNohupOutlivesItsTerminal(t *testing.T) {
-	t.Parallel()
-	at, p := minioRemote(t)
-	h := newHost(t, at, big)
-	reached := p.holdAfter(http.MethodPut, 2)
-	c := h.holdfast("backup")
-	c.Args = append([]string{"nohup", c.Path}, c.Args[1:]...)
-	c.Path = "/usr/bin/nohup"
-	c.start().until(reached)
-	testkit.OK(t, c.Process.Signal(syscall.SIGHUP))
-	p.release()
-	c.expect(0)
 }
 
 func TestRestoreContinuesAfterAnInterruption(t *testing.T) {

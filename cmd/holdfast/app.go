@@ -24,6 +24,7 @@ type app struct {
 	home agent.Home
 
 	understood bool // the command line is read: from here on, no error is about usage
+	outlives   bool // the command goes on without a reader of its output
 }
 
 func newApp(t *terminal.Terminal) *app {

@@ -60,9 +60,9 @@ from there. A restore needs the bucket, an age identity and nothing else.
 		return nil
 	}
 	root.AddCommand(
-		asUser(a, initCommand(a)), asUser(a, backupCommand(a)),
+		outlive(a, asUser(a, initCommand(a))), outlive(a, asUser(a, backupCommand(a))),
 		asUser(a, listCommand(a)), asUser(a, showCommand(a)), lsCommand(a), catCommand(a), diffCommand(a),
-		restoreCommand(a), asUser(a, verifyCommand(a)), exportCommand(a),
+		outlive(a, restoreCommand(a)), outlive(a, asUser(a, verifyCommand(a))), exportCommand(a),
 		keyCommand(a), configCommand(a), demoCommand(a),
 		completionCommand(a), manCommand(a), versionCommand(a),
 	)

@@ -52,7 +52,7 @@ func run(a *app, args []string) int {
 	}
 	exit := problem.ExitCode(failure)
 	a.term.Summarize(name, exit, failure)
-	if err := a.term.WriteError(); err != nil && failure == nil {
+	if err := a.term.WriteError(); err != nil && failure == nil && !(a.outlives && isLostReader(err)) {
 		// A person asked for the output. A script must not take a part of a list for the
 		// whole.
 		failure = &remedy.Error{What: "write standard output", Err: err}
@@ -62,8 +62,8 @@ func run(a *app, args []string) int {
 	return exit
 }
 
-// endSignals ask for an orderly end. Closing the terminal sends SIGHUP, and nohup
-// makes the program ignore SIGHUP.
+// endSignals ask for an orderly end. Closing the terminal sends SIGHUP; nohup and
+// [outlive] make the program ignore SIGHUP.
 func endSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
