@@ -66,7 +66,7 @@ func (h Home) Config() (*Config, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &remedy.Error{Kind: remedy.Setting,
 			What: "the configuration file " + h.ConfigFile + " does not exist",
-			Fix: "run holdfast init, which writes the file; or name another file by -c FILE; " +
+			Fix: sudoFix() + "run holdfast init, which writes the file; or name another file by -c FILE; " +
 				"commands that only read take --from REMOTE instead"}
 	}
 	if remedy.Is(err, remedy.Refused) {
@@ -74,7 +74,7 @@ func (h Home) Config() (*Config, error) {
 	}
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
-			Fix: "run Holdfast as the user who owns its configuration"}
+			Fix: sudoFix() + "run Holdfast as the user who owns its configuration, or name another file by -c FILE"}
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {

@@ -137,10 +137,14 @@ func (s *SetUp) checkWritable() error {
 		if err := CheckNew(s.cfg.KitFile); err != nil {
 			return err
 		}
-		if err := disk.CheckWritable(filepath.Dir(s.cfg.KitFile)); err != nil {
+		dir, err := filepath.Abs(filepath.Dir(s.cfg.KitFile))
+		if err == nil {
+			err = disk.CheckWritable(dir)
+		}
+		if err != nil {
 			return &remedy.Error{Kind: remedy.Setting,
 				What: fmt.Sprintf("the recovery kit %s can't be written", s.cfg.KitFile), Err: err,
-				Fix: "make that folder, or name by --kit a file in another folder"}
+				Fix: "change to a folder that you may write (cd), or name by --kit FILE a file in such a folder"}
 		}
 	}
 	for _, need := range []struct{ what, path, flag string }{
@@ -150,9 +154,9 @@ func (s *SetUp) checkWritable() error {
 		if err := disk.CheckCreatable(need.path); err != nil {
 			return &remedy.Error{Err: err,
 				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
-				Fix: fmt.Sprintf("as root, make the folder for this user (install -d -m 700 -o %d %s); "+
-					"or name another folder by %s",
-					os.Geteuid(), need.path, need.flag)}
+				Fix: fmt.Sprintf("as root, make the folder for this user: %s; or the usual folders, which this user's "+
+					"Holdfast then finds: %s; or name another folder by %s",
+					makeFolders(need.path), makeFolders(serviceConfig, serviceState), need.flag)}
 		}
 	}
 	return nil
@@ -170,7 +174,11 @@ func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 			What: "the URL has a pin (#hf1…), the ID of an existing repository",
 			Fix:  "name a new folder or prefix, without a pin"}
 	}
-	if s.store, err = remote.Create(ctx, s.location.URL, s.location.Remote); err != nil {
+	s.store, err = remote.Create(ctx, s.location.URL, s.location.Remote)
+	if err := s.folderError(err); err != nil {
+		return "", err
+	}
+	if err != nil {
 		return "", RemoteError(err)
 	}
 	if err := remote.Probe(ctx, s.store); err != nil {
@@ -180,6 +188,26 @@ func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 		c.Remotes[0].Region = s.location.Remote.Region // also from the environment: a region is not secret
 	}
 	return s.store.String(), nil
+}
+
+// folderError adds a fix to an error of making the remote's folder, or returns nil.
+func (s *SetUp) folderError(err error) error {
+	folder := s.location.Folder()
+	refused := &remedy.Error{Err: err, Effect: "no repository was made"}
+	switch {
+	case folder == "":
+		return nil
+	case errors.Is(err, remote.ErrRights):
+		refused.Kind = remedy.Credentials
+		refused.Fix = "as root, make the folder for this user, then run init again: " + makeFolders(folder)
+	case errors.Is(err, remote.ErrNotMounted):
+		refused.Kind = remedy.Unreachable
+		refused.Fix = "mount the disk of the folder, or correct the path; if the folder lies on no other disk, " +
+			"make the folder as root, then run init again: " + makeFolders(folder)
+	default:
+		return nil
+	}
+	return refused
 }
 
 // SetUpReport is the result of a set-up.

@@ -81,7 +81,7 @@ func TestBackupAndRestoreOutliveTheReaderOfTheirOutput(t *testing.T) {
 				lose()
 				p.release()
 				if exit := c.end(); exit != 0 {
-					t.Fatalf("%s: exit %d", c.words(), exit)
+					t.Fatalf("the run with %s: exit %d", run.method, exit)
 				}
 			}
 			h.compare(to, h.image())

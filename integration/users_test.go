@@ -162,3 +162,48 @@ func TestLinksInTheStateOfAnotherUserLeadRootNowhere(t *testing.T) {
 	}
 	h.backup()
 }
+
+// A service's user works without variables: cron, sudo and new shells set none.
+func TestUserFindsTheFoldersThatRootMade(t *testing.T) {
+	t.Parallel()
+	testkit.NeedsRoot(t)
+	h := newHost(t, folderRemote(t), sample.Config{Media: 2})
+	m := newMachine(t, h)
+	at := func(path string) string { return filepath.Join(m.root, path) }
+	testkit.OK(t, os.CopyFS(at(h.inst.Dir), os.DirFS(h.inst.Dir)))
+	testkit.GiveTree(t, at(h.inst.Dir), testkit.Nobody, testkit.Nobody)
+	testkit.OK(t, os.Chmod(at("/tmp"), 0o777|os.ModeSticky))
+	give := func(path string) {
+		testkit.OK(t, os.MkdirAll(at(path), 0o700))
+		testkit.OK(t, os.Chown(at(path), testkit.Nobody, testkit.Nobody))
+	}
+	testkit.LetIn(t, m.root)
+	nobody := func(args ...string) *command {
+		c := m.holdfast(args...)
+		c.Env = []string{}
+		c.SysProcAttr.Credential = &syscall.Credential{Uid: testkit.Nobody, Gid: testkit.Nobody}
+		return c
+	}
+	m.write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n")
+	initialize := []string{"init", "/mnt/backup/example.org", "--gotosocial", h.config}
+	withKit := append([]string{"--kit", "/tmp/kit.txt"}, initialize...)
+
+	nobody("backup").start().expect(2).says("/etc/holdfast/config.yaml does not exist", "holdfast init")
+	nobody(initialize...).start().expect(2).says("kit", "cd")
+	nobody(withKit...).start().expect(1).
+		says("configuration", "install -d -m 700 -o nobody /etc/holdfast /var/lib/holdfast")
+	testkit.OK(t, os.MkdirAll(at("/var/lib"), 0o755))
+	give("/etc/holdfast")
+	give("/var/lib/holdfast")
+	nobody(withKit...).start().expect(14).says("", "install -d -m 700 -o nobody /mnt/backup/example.org")
+	testkit.OK(t, os.MkdirAll(at("/mnt/backup"), 0o755))
+	nobody(withKit...).start().expect(13).says("", "install -d -m 700 -o nobody /mnt/backup/example.org")
+	give("/mnt/backup/example.org")
+	nobody(withKit...).start().expect(0)
+	nobody("backup").start().expect(0)
+	nobody("list").start().expect(0)
+
+	other := nobody("list")
+	other.SysProcAttr.Credential = &syscall.Credential{Uid: 1, Gid: 1}
+	other.start().expect(2).says("permission denied", "sudo -u nobody")
+}

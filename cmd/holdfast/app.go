@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,33 +27,7 @@ type app struct {
 }
 
 func newApp(t *terminal.Terminal) *app {
-	return &app{term: t, home: agent.Home{ConfigFile: defaultConfigFile(), State: defaultState()}}
-}
-
-// Root has the files of a service; any other user has files at home.
-func defaultConfigFile() string {
-	if os.Geteuid() == 0 {
-		return "/etc/holdfast/config.yaml"
-	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return "holdfast.yaml"
-	}
-	return filepath.Join(dir, "holdfast", "config.yaml")
-}
-
-func defaultState() string {
-	if os.Geteuid() == 0 {
-		return "/var/lib/holdfast"
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "holdfast")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return ".holdfast"
-	}
-	return filepath.Join(home, ".local", "state", "holdfast")
+	return &app{term: t, home: agent.DefaultHome()}
 }
 
 // observer passes the warnings of a job on to the terminal. p may be nil.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"holdfast/agent"
 	"holdfast/cmd/holdfast/terminal"
 )
 
@@ -52,7 +53,7 @@ func stateOrigin(state string) string {
 	switch state {
 	case os.Getenv("HOLDFAST_STATE"):
 		return "HOLDFAST_STATE"
-	case defaultState():
+	case agent.DefaultHome().State:
 		return "default"
 	}
 	return "--state"
