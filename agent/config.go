@@ -78,7 +78,7 @@ func (h Home) Config() (*Config, error) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {
-		return nil, &remedy.Error{Kind: remedy.Setting,
+		return nil, &remedy.Error{Kind: remedy.Refused,
 			What: fmt.Sprintf("other users can change %s, and a configuration can run commands as you", h.ConfigFile),
 			Fix:  "check the contents of the file, then run: chmod 600 " + h.ConfigFile}
 	}

@@ -144,7 +144,7 @@ func (s *SetUp) checkWritable() error {
 		if err != nil {
 			return &remedy.Error{Kind: remedy.Setting,
 				What: fmt.Sprintf("the recovery kit %s can't be written", s.cfg.KitFile), Err: err,
-				Fix: "change to a folder that you may write (cd), or name by --kit FILE a file in such a folder"}
+				Fix: "make that folder, change (cd) to a folder that you may write, or name another file by --kit FILE"}
 		}
 	}
 	for _, need := range []struct{ what, path, flag string }{

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Unguarded reports a file or folder that another user can change or replace.
@@ -55,7 +57,8 @@ func checkGuarded(path string, users ...int) error {
 // anything above it. Each of these users can replace the file. Users leaves out missing
 // files and folders.
 func Users(path string) (users []int, err error) {
-	for _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist); _, err = os.Lstat(path) {
+	missing := func(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
+	for _, err := os.Lstat(path); missing(err); _, err = os.Lstat(path) {
 		path = filepath.Dir(path)
 	}
 	err = climb(path, func(_ string, info fs.FileInfo) error {
