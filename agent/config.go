@@ -12,6 +12,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"holdfast/agent/secret"
 	"holdfast/disk"
 	"holdfast/internal/units"
 	"holdfast/remedy"
@@ -46,11 +47,11 @@ type InstanceConfig struct {
 
 // RemoteConfig is a remote.
 type RemoteConfig struct {
-	URL       string `yaml:"url"` // may carry the repository's ID as #hf1…
-	AccessKey Secret `yaml:"access_key"`
-	SecretKey Secret `yaml:"secret_key"`
-	Region    string `yaml:"region"`
-	CA        string `yaml:"ca"` // PEM file of the storage's own certificate
+	URL       string        `yaml:"url"` // may carry the repository's ID as #hf1…
+	AccessKey secret.Source `yaml:"access_key"`
+	SecretKey secret.Source `yaml:"secret_key"`
+	Region    string        `yaml:"region"`
+	CA        string        `yaml:"ca"` // PEM file of the storage's own certificate
 }
 
 // maxConfigFile bounds the configuration file, in bytes. An ordinary file has 300.
@@ -120,7 +121,7 @@ func (r RemoteConfig) check(key string) error {
 		return fmt.Errorf("%s.url: %q is not a remote: write s3://ENDPOINT/BUCKET/PREFIX, "+
 			"or the absolute path of a folder", key, r.URL)
 	}
-	for name, s := range map[string]Secret{"access_key": r.AccessKey, "secret_key": r.SecretKey} {
+	for name, s := range map[string]secret.Source{"access_key": r.AccessKey, "secret_key": r.SecretKey} {
 		if err := s.Check(key + "." + name); err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func (c *Config) Text() (string, error) {
 	return b.String(), err
 }
 
-// quote writes a YAML string, in the form of JSON. A [Secret] appears unhidden.
+// quote writes a YAML string, in the form of JSON. A [secret.Source] appears unhidden.
 func quote(v any) (string, error) {
 	text, err := json.Marshal(reflect.ValueOf(v).String())
 	return string(text), err

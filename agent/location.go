@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"holdfast/agent/secret"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/seal"
@@ -75,13 +76,13 @@ func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Locati
 	}
 	l.Remote.Region, l.Remote.CAFile, l.Remote.Patience = r.Region, r.CA, c.Patience
 	for _, s := range []struct {
-		from Secret
+		from secret.Source
 		to   *string
 	}{{r.AccessKey, &l.Remote.AccessKey}, {r.SecretKey, &l.Remote.SecretKey}} {
 		if s.from == "" {
 			continue
 		}
-		if *s.to, err = s.from.Read(ctx, o); err != nil {
+		if *s.to, err = s.from.Read(ctx, func(text string) { o.warn("%s", text) }); err != nil {
 			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
 				Fix: "correct access_key and secret_key of the remote, or the secrets that they name"}
 		}

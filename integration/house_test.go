@@ -25,7 +25,8 @@ import (
 var below = map[string][]string{
 	"cmd/holdfast":     {"cmd/holdfast/unlock", "cmd/holdfast/demo", "cmd/holdfast/handover", "agent/statuspage"},
 	"agent/statuspage": {"agent"},
-	"agent":            {"rebuild", "internal/units"},
+	"agent":            {"rebuild", "agent/secret", "internal/units"},
+	"agent/secret":     {"internal/child"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},

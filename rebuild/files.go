@@ -212,7 +212,8 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	notes = []string{"files: " + remedy.Plural(put, "file") + ", each where it was"}
 	if leftOut > 0 {
 		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of "+
-			"another GoToSocial; if you changed templates or assets, get them by holdfast restore --to DIR --only files",
+			"another GoToSocial; if you changed templates or assets, get them by "+
+			"holdfast restore --to DIR --only files",
 			remedy.Plural(leftOut, "file"), strings.Join(left.paths(), " and ")))
 	}
 	return notes, nil

@@ -31,8 +31,9 @@ func TestSecretsWithAFormOfTheirOwnAreTakenOut(t *testing.T) {
 
 func TestIdentityIsKnownByItsBegin(t *testing.T) {
 	for text, want := range map[string]bool{
-		"AGE-SECRET-KEY-1QQ": true, " age-secret-key-1qq": true, "file:AGE-SECRET-KEY-1QQ": true, "AGE-PLUGIN-X-1Q": true,
-		"AGE-SECRET-KEY": true, "age1qqpzry": false, "kit.txt": false, "": false, "-": false,
+		"AGE-SECRET-KEY-1QQ": true, " age-secret-key-1qq": true, "file:AGE-SECRET-KEY-1QQ": true,
+		"AGE-PLUGIN-X-1Q": true,
+		"AGE-SECRET-KEY":  true, "age1qqpzry": false, "kit.txt": false, "": false, "-": false,
 	} {
 		if remedy.HoldsIdentity(text) != want {
 			t.Errorf("%q: %t", text, !want)

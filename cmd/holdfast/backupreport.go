@@ -1,15 +1,11 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/remedy"
 )
 
 // backupResult is the result of a backup, for --json.
@@ -56,7 +52,7 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	if before := report.Previous; before != nil {
 		result.Before = before.ID()
 		t.Say("  before    %10s   %s older, %s", before.ID(), units.Duration(s.Time.Sub(before.Time)),
-			growth(s.bytes()-newSnapshot(before).bytes()))
+			units.Growth(s.bytes()-newSnapshot(before).bytes()))
 	}
 	if r.Passes > 1 {
 		t.Say("  uploads fell behind and the spool filled up, so the database was read %d times", r.Passes)
@@ -67,7 +63,7 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	t.WarnEach("changed while Holdfast read it: %s", r.Mixed)
 	t.WarnEach("left out: %s", r.LeftOut)
 	if r.Damage {
-		return damageBeside(report, s)
+		return problem.DamageBeside(r, s.ID, terminal.MaxShown)
 	}
 	for _, w := range r.Warnings {
 		t.Warn("%s", w)
@@ -76,36 +72,4 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 		return problem.MixedFiles(s.ID, len(r.Mixed))
 	}
 	return problem.MissingFiles(s.ID, len(r.Missing), s.Parts[manifest.Media].Files)
-}
-
-// damageBeside is the problem of a storage with damage.
-func damageBeside(report *agent.BackupReport, s snapshot) error {
-	r := report.Saved
-	damage := &remedy.Error{
-		Kind:   remedy.Damage,
-		Effect: strings.Join(r.Warnings[:min(terminal.MaxShown, len(r.Warnings))], "\n"),
-		Fix: strings.Join(append(r.Fixes,
-			"holdfast verify --data all names the damaged objects, and the snapshots that need them"), "\n"),
-	}
-	switch {
-	case r.KeysGone:
-		damage.What = fmt.Sprintf("nobody can restore anything: no key object is left in the storage; "+
-			"snapshot %s is stored, but useless without a key", s.ID)
-	case len(r.Missing) > 0:
-		damage.What = fmt.Sprintf("snapshot %s is saved, without %s, and damage was found in the storage", s.ID,
-			units.Count(len(r.Missing), "file"))
-	default:
-		damage.What = fmt.Sprintf("snapshot %s is saved completely, and damage was found in the storage", s.ID)
-	}
-	return damage
-}
-
-func growth(bytes int64) string {
-	switch {
-	case bytes == 0:
-		return "the same size"
-	case bytes < 0:
-		return units.Size(-bytes) + " smaller"
-	}
-	return units.Size(bytes) + " larger"
 }

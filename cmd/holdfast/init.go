@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/agent/secret"
 	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
@@ -50,7 +51,7 @@ restore needs the bucket and this kit: print it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v.remote().URL = args[0]
-			v.remote().AccessKey, v.remote().SecretKey = agent.Secret(v.accessKey), agent.Secret(v.secretKey)
+			v.remote().AccessKey, v.remote().SecretKey = secret.Source(v.accessKey), secret.Source(v.secretKey)
 			return v.run(cmd.Context(), a)
 		},
 	}
@@ -144,7 +145,7 @@ func (v *initFlags) check() error {
 			"--kit and --keep-identity are for an identity that init makes"),
 			"leave out --owner, or the others")
 	}
-	secrets := map[string]*agent.Secret{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
+	secrets := map[string]*secret.Source{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
 	for flag, s := range secrets {
 		if err := s.Check(flag); err != nil {
 			return problem.Usage(err, "")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
@@ -87,7 +88,7 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 		return nil
 	}
 	if r.Rest != nil {
-		return cmp.Or(damagedDatabase(r), missingFromSnapshot(t, r))
+		return cmp.Or(problem.DamagedDatabase(r.damage), missingFromSnapshot(t, r))
 	}
 	resumed := ""
 	if r.Resumed {
@@ -101,7 +102,7 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 		}
 	}
 	t.WarnEach("damaged, left out: %s", r.Lost)
-	if err := damagedDatabase(r); err != nil {
+	if err := problem.DamagedDatabase(r.damage); err != nil {
 		return err
 	}
 	if len(r.Lost) > 0 {
@@ -112,36 +113,9 @@ func printRestore(t *terminal.Terminal, r *restoreResult) error {
 	return missingFromSnapshot(t, r)
 }
 
-// damagedDatabase is the problem of a database that was damaged before the backup and
-// that a person wanted back as it was, or nil.
-func damagedDatabase(r *restoreResult) error {
-	if r.damage == "" {
-		return nil
-	}
-	return &remedy.Error{Kind: remedy.Damage, What: r.damage,
-		Effect: "all files are restored; the server may not run with this database",
-		Fix: "mend the database with sqlite3's REINDEX or .recover, " +
-			"or restore an earlier snapshot into another folder"}
-}
-
-// missingFromSnapshot is the problem of a snapshot with missing files, or nil.
+// missingFromSnapshot names the missing files, and returns the problem of the snapshot.
 func missingFromSnapshot(t *terminal.Terminal, r *restoreResult) error {
 	t.WarnEach("was missing when the snapshot was made: %s", r.Missing)
 	t.WarnEach("changed while the backup read it, and is perhaps a mix of two states: %s", r.Mixed)
-	if r.missing == 0 {
-		return nil
-	}
-	fix := "no earlier snapshot has all of these files; look for them in copies of the instance's disk"
-	if r.Whole != "" {
-		fix = fmt.Sprintf("restore snapshot %s, which is complete, into another folder, and copy the files from there",
-			r.Whole)
-	}
-	what := fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", r.Snapshot.ID,
-		units.Count(r.missing-int64(len(r.Mixed)), "file"))
-	if r.missing == int64(len(r.Mixed)) {
-		what = fmt.Sprintf("snapshot %s is restored, with %s that changed while the backup read the file", r.Snapshot.ID,
-			units.Count(r.missing, "file"))
-	}
-	return &remedy.Error{Kind: remedy.Incomplete, What: what,
-		Effect: "everything else is restored", Fix: fix}
+	return problem.MissingFromSnapshot(r.Snapshot.ID, r.Whole, r.missing, int64(len(r.Mixed)))
 }

@@ -48,3 +48,14 @@ func Age(t time.Time) string {
 
 // Time returns a date and time in the zone of this machine.
 func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+// Growth tells how a size in bytes changed.
+func Growth(bytes int64) string {
+	switch {
+	case bytes == 0:
+		return "the same size"
+	case bytes < 0:
+		return Size(-bytes) + " smaller"
+	}
+	return Size(bytes) + " larger"
+}

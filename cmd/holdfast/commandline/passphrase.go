@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"holdfast/agent"
+	"holdfast/agent/secret"
 	"holdfast/remedy"
 )
 
 // AskPassphrase is the value of --passphrase without a value.
 const AskPassphrase = "ask"
 
-// PassphraseFlag adds --passphrase: alone, or with an [agent.Secret] after =.
+// PassphraseFlag adds --passphrase: alone, or with an [secret.Source] after =.
 func PassphraseFlag(cmd *cobra.Command, to *string, what string) {
 	cmd.Flags().Var((*passphraseValue)(to), "passphrase",
 		what+"; --passphrase alone asks for the passphrase; env:NAME, cred:NAME and cmd:LINE work too")
@@ -42,7 +42,7 @@ func (v *passphraseValue) String() string { return string(*v) }
 func (*passphraseValue) Type() string { return "bool" }
 
 // JoinPassphrase joins --passphrase and the next argument, if the argument is clearly
-// meant for the flag: a [agent.Secret], or words. The flag refuses words. Without the
+// meant for the flag: a [secret.Source], or words. The flag refuses words. Without the
 // join, an error about an unknown snapshot would show the words on the screen.
 func JoinPassphrase(args []string) []string {
 	for i, arg := range args {
@@ -51,7 +51,7 @@ func JoinPassphrase(args []string) []string {
 		}
 		next := args[i+1]
 		words := strings.ContainsAny(next, " \t") && !strings.Contains(next, "/")
-		if arg == "--passphrase" && (agent.Secret(next).Valid() || words) {
+		if arg == "--passphrase" && (secret.Source(next).Valid() || words) {
 			return slices.Concat(args[:i], []string{arg + "=" + next}, args[i+2:])
 		}
 	}
@@ -80,11 +80,11 @@ func RefuseIdentities(flags *pflag.FlagSet, args []string) error {
 			"the key; --owner takes a recipient (age1…)"}
 }
 
-// RefuseSecrets refuses an [agent.Secret] without a flag.
+// RefuseSecrets refuses an [secret.Source] without a flag.
 func RefuseSecrets(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for _, arg := range args {
-			if s := agent.Secret(arg); s.Valid() {
+			if s := secret.Source(arg); s.Valid() {
 				return fmt.Errorf("%s names a secret: write it after its flag and =, as in --passphrase=%s", s, s)
 			}
 		}

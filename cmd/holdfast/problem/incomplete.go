@@ -36,3 +36,24 @@ func MissingFiles(snapshot string, n int, media int64) error {
 		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", snapshot, remedy.Plural(n, "file")),
 		Effect: "a restore brings back everything else", Fix: fix}
 }
+
+// MissingFromSnapshot is the problem of a restored snapshot with files that the backup did not
+// find, or that changed during the backup, or nil. whole is the last snapshot that has all
+// files, or "". missing counts both kinds of files, mixed the changed ones.
+func MissingFromSnapshot(snapshot, whole string, missing, mixed int64) error {
+	if missing == 0 {
+		return nil
+	}
+	fix := "no earlier snapshot has all of these files; look for them in copies of the instance's disk"
+	if whole != "" {
+		fix = fmt.Sprintf("restore snapshot %s, which is complete, into another folder, and copy the files from there",
+			whole)
+	}
+	what := fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", snapshot,
+		remedy.Plural(int(missing-mixed), "file"))
+	if missing == mixed {
+		what = fmt.Sprintf("snapshot %s is restored, with %s that changed while the backup read the file", snapshot,
+			remedy.Plural(int(mixed), "file"))
+	}
+	return &remedy.Error{Kind: remedy.Incomplete, What: what, Effect: "everything else is restored", Fix: fix}
+}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"holdfast/agent"
+	"holdfast/agent/secret"
 	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
@@ -24,7 +24,7 @@ import (
 // Flags say how an owner opens the keys of a repository.
 type Flags struct {
 	File       string // of the identity; "-" is standard input
-	Passphrase string // "ask", a [agent.Secret], or ""
+	Passphrase string // "ask", a [secret.Source], or ""
 }
 
 // Define defines the flags.
@@ -136,13 +136,13 @@ func ReadPassphrase(ctx context.Context, t *terminal.Terminal, from, question st
 	if from == commandline.AskPassphrase {
 		return AskSecret(ctx, t, question)
 	}
-	s := agent.Secret(from)
+	s := secret.Source(from)
 	if !s.Valid() {
 		return "", problem.Usage(errors.New("--passphrase holds a passphrase itself, "+
 			"which other users see in the list of processes"),
 			"write --passphrase alone, and Holdfast asks; or write --passphrase=file:PATH")
 	}
-	value, err := s.Read(ctx, agent.Observer{Warn: func(text string) { t.Warn("%s", text) }})
+	value, err := s.Read(ctx, func(text string) { t.Warn("%s", text) })
 	if err != nil {
 		return "", problem.Usage(err, "correct --passphrase, or the place that it names")
 	}

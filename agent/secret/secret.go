@@ -1,4 +1,5 @@
-package agent
+// Package secret reads secrets from files, variables, credentials and commands.
+package secret
 
 import (
 	"bytes"
@@ -14,7 +15,7 @@ import (
 	"holdfast/internal/child"
 )
 
-// Secret says where to find a secret, and never holds the secret itself:
+// Source says where to find a secret, and never holds the secret itself:
 //
 //	file:PATH   the contents of a file
 //	env:NAME    an environment variable
@@ -22,17 +23,17 @@ import (
 //	cmd:LINE    the output of a shell line
 //
 // White space around a secret is dropped.
-type Secret string
+type Source string
 
 // Valid reports whether s says where to find a secret.
-func (s Secret) Valid() bool {
+func (s Source) Valid() bool {
 	kind, rest, _ := strings.Cut(string(s), ":")
 	return rest != "" && slices.Contains([]string{"file", "env", "cred", "cmd"}, kind)
 }
 
 // Check refuses a setting with the secret itself. The error does not quote the
 // secret. An empty setting passes.
-func (s Secret) Check(key string) error {
+func (s Source) Check(key string) error {
 	if s == "" || s.Valid() {
 		return nil
 	}
@@ -43,17 +44,17 @@ func (s Secret) Check(key string) error {
 }
 
 // Absolute returns s with an absolute path.
-func (s Secret) Absolute() Secret {
+func (s Source) Absolute() Source {
 	if path, ok := strings.CutPrefix(string(s), "file:"); ok {
 		if abs, err := filepath.Abs(path); err == nil {
-			return Secret("file:" + abs)
+			return Source("file:" + abs)
 		}
 	}
 	return s
 }
 
 // String hides a shell line: the line may hold a secret.
-func (s Secret) String() string {
+func (s Source) String() string {
 	if strings.HasPrefix(string(s), "cmd:") {
 		return "cmd:…"
 	}
@@ -63,8 +64,8 @@ func (s Secret) String() string {
 // maxSecret bounds a secret, in bytes.
 const maxSecret = 64 << 10
 
-// Read returns the secret. Read warns if every user can read the file.
-func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
+// Read returns the secret. Read calls warn if every user can read the file.
+func (s Source) Read(ctx context.Context, warn func(string)) (string, error) {
 	kind, rest, _ := strings.Cut(string(s), ":")
 	var text []byte
 	var err error
@@ -82,7 +83,7 @@ func (s Secret) Read(ctx context.Context, o Observer) (string, error) {
 	default:
 		var open bool
 		if text, open, err = readSecretFile(rest); open {
-			o.warn("every user of this machine can read the secret in %s: chmod 600 %s", rest, rest)
+			warn(fmt.Sprintf("every user of this machine can read the secret in %s: chmod 600 %s", rest, rest))
 		}
 	}
 	if text = bytes.TrimSpace(text); err == nil && len(text) == 0 {
