@@ -27,8 +27,7 @@ import (
 // not. A link inside a folder that belongs to another user than root brings only
 // files of that user. No path lies below the path of a link.
 //
-// A file that no snapshot can hold comes with an error, and its path may be no valid
-// path of a listing. The error is errors.ErrUnsupported if a link leads to something
+// A file that no snapshot can hold comes with an error. The error is errors.ErrUnsupported if a link leads to something
 // that the snapshot leaves out. An error without a path ends the list.
 func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
@@ -112,7 +111,10 @@ func (i *Instance) roots() []string {
 }
 
 // listed returns an absolute path in the form of the listing.
-func listed(path string) string { return strings.TrimPrefix(filepath.Clean(path), "/") }
+func listed(path string) string { return manifest.StandIn(inRoot(path)) }
+
+// inRoot returns an absolute path without the first slash.
+func inRoot(path string) string { return strings.TrimPrefix(filepath.Clean(path), "/") }
 
 func unreadable(path string, err error) error {
 	switch {

@@ -18,23 +18,35 @@ import (
 // a folder gives the folder the old mode and user.
 func (g *gathering) addFoldersAbove() {
 	for _, name := range slices.Collect(maps.Keys(g.all)) {
-		if e := g.all[name]; e.err != nil {
+		saved := g.all[name]
+		if saved.err != nil {
 			continue
 		}
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			if _, known := g.all[dir]; known {
 				break
 			}
-			info, err := os.Stat("/" + dir)
+			actual := above(saved.file.TruePath(), dir)
+			info, err := os.Stat("/" + actual)
 			if err != nil || !info.IsDir() {
 				continue
 			}
 			// The ACL or the sticky bit of /tmp is no part of the instance.
-			mode, _ := disk.PlainMode("/"+dir, info)
-			g.all[dir] = entry{file: manifest.File{Part: manifest.Files, Path: dir, Folder: true,
-				Mode: manifest.Mode(mode), User: userOf(info)}}
+			mode, _ := disk.PlainMode("/"+actual, info)
+			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, Mode: manifest.Mode(mode), User: userOf(info)}
+			if actual != dir {
+				f.Name = []byte(actual)
+			}
+			g.all[dir] = entry{file: f}
 		}
 	}
+}
+
+// above returns the true path of a folder above a file. The path of the listing has as
+// many slashes as the true path.
+func above(file, folder string) string {
+	names := strings.Split(file, "/")
+	return strings.Join(names[:strings.Count(folder, "/")+1], "/")
 }
 
 // userOf returns "USER:GROUP" of a file.

@@ -120,7 +120,7 @@ func (i *Instance) Domain() string { return i.config.Domain() }
 // part. A missing file is fs.ErrNotExist. Anything but a regular file is an error.
 // For media in a bucket, calls in byte order cost the fewest requests.
 func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error) {
-	if err := check(ctx, path); err != nil {
+	if err := check(ctx, part, path); err != nil {
 		return manifest.File{}, err
 	}
 	switch part {
@@ -138,7 +138,7 @@ func (i *Instance) Stat(ctx context.Context, part manifest.Part, path string) (m
 
 // Open opens a file of the media or files part. The caller closes the file.
 func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
-	if err := check(ctx, path); err != nil {
+	if err := check(ctx, part, path); err != nil {
 		return nil, err
 	}
 	switch part {
@@ -163,8 +163,13 @@ func (i *Instance) Reachable(ctx context.Context) error { return i.media.Reachab
 
 func noFiles(part manifest.Part) error { return fmt.Errorf("part %q has no files", part) }
 
-func check(ctx context.Context, path string) error {
-	if !manifest.ValidPath(path) {
+// check checks a path of the media, or a true path of the files.
+func check(ctx context.Context, part manifest.Part, path string) error {
+	listed := path
+	if part == manifest.Files {
+		listed = manifest.StandIn(path)
+	}
+	if !manifest.ValidPath(listed) {
 		return fmt.Errorf("%q is not a path of a listing", path)
 	}
 	return ctx.Err()

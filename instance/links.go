@@ -71,13 +71,9 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 			// The media are the media part. Only certificates lie there too.
 			return fs.SkipDir
 		case entry.IsDir():
-			if manifest.ValidPath(listed(path)) {
-				g.walked[path] = true
-				g.add(path, info, "", nil)
-				return nil
-			}
+			g.walked[path] = true
 			g.add(path, info, "", nil)
-			return fs.SkipDir
+			return nil
 		case !entry.Type().IsRegular():
 			return nil
 		}
@@ -222,6 +218,9 @@ func (g *gathering) moveBelowLinks() {
 			}
 			moved = true
 			delete(g.all, name)
+			if f.file.Name != nil {
+				f.file.Name, f.err = nil, oddBelowLink
+			}
 			// If another path led to the file before, that entry stays.
 			if _, known := g.all[to]; !known && err == nil {
 				f.file.Path = to
@@ -235,7 +234,7 @@ func (g *gathering) moveBelowLinks() {
 func (g *gathering) resolve(name string) (string, error) {
 	return manifest.Resolve(name, func(path string) (manifest.Link, bool) {
 		f := g.all[path]
-		return manifest.Link(f.leads), f.leads != ""
+		return manifest.Link(manifest.StandIn(f.leads)), f.leads != ""
 	})
 }
 
@@ -263,13 +262,23 @@ type leftOut string
 func (e leftOut) Error() string        { return string(e) }
 func (e leftOut) Is(target error) bool { return target == errors.ErrUnsupported }
 
+// oddBelowLink is the error of a file that counts under another path, and whose name can
+// come back only under the old path.
+var oddBelowLink = &remedy.Error{Kind: remedy.Setting,
+	What: "its name has a line break or is not valid UTF-8, and a folder above is a link", Fix: "rename the file"}
+
 // add adds a file, folder or link, or the error that keeps it out of the snapshot.
 func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err error) {
 	f := manifest.File{Part: manifest.Files, Path: listed(path), Link: link}
+	if actual := inRoot(path); actual != f.Path {
+		f.Name = []byte(actual)
+	}
+	other, known := g.all[f.Path]
 	switch {
-	case !manifest.ValidPath(f.Path):
-		err = &remedy.Error{Kind: remedy.Setting, What: "its name has a line break or is not valid UTF-8",
-			Fix: "rename the file"}
+	case known && other.file.TruePath() != f.TruePath():
+		f.Path += "/" // no path of a listing
+		err = &remedy.Error{Kind: remedy.Setting, Fix: "rename one of the two files",
+			What: fmt.Sprintf("the names of %q and %q are too much alike for a listing", path, "/"+other.file.TruePath())}
 	case err != nil:
 		err = unreadable(path, err)
 	case link == "" && !info.Mode().IsRegular() && !info.IsDir():

@@ -17,7 +17,9 @@ type File struct {
 	Part Part `json:"part"`
 	// Path is relative, with slashes: in media the storage key, in files the
 	// absolute path without the leading slash, in the database a plain name.
-	Path     string    `json:"path"`
+	Path string `json:"path"`
+	// Name is the true path if Path can't hold it; nil otherwise. See [StandIn].
+	Name     []byte    `json:"name,omitempty"`
 	Size     int64     `json:"size"` // bytes
 	Mode     Mode      `json:"mode"`
 	Modified time.Time `json:"modified,omitzero"` // zero for a stream of the database
@@ -70,6 +72,8 @@ func (f *File) validate(last *File) error {
 		return fmt.Errorf("path %q is not allowed", f.Path)
 	case last != nil && (f.Part < last.Part || f.Part == last.Part && f.Path <= last.Path):
 		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
+	case f.Name != nil && f.validateName() != nil:
+		return f.validateName()
 	case f.User != "" && !ValidUser(f.User):
 		return fmt.Errorf("user %.100q is not allowed", f.User)
 	case f.Folder:

@@ -43,7 +43,7 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 		if groups[fate] == nil {
 			fates, groups[fate] = append(fates, fate), new(branch)
 		}
-		text := "/" + file.Path
+		text := "/" + file.Path // printable, unlike a true path
 		if file.Link != "" {
 			text += " -> " + string(file.Link)
 		}
@@ -98,7 +98,7 @@ func (f fate) finding(l planLine) Finding {
 // inspectFile looks at the path of one file. missing are the commands that create the
 // file's user.
 func (m *Machine) inspectFile(file manifest.File, missing [][]string, left *leftFolders) fate {
-	path := "/" + file.Path
+	path := "/" + file.TruePath()
 	switch {
 	case file.Missing:
 		return fateMissing
@@ -127,7 +127,7 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left *left
 // inspectFolder looks at the path of a folder. missing are the commands that create the
 // folder's user. A folder that is there keeps its user.
 func inspectFolder(folder manifest.File, missing [][]string) fate {
-	info, err := os.Stat("/" + folder.Path)
+	info, err := os.Stat("/" + folder.TruePath())
 	switch {
 	case err == nil && !info.IsDir():
 		return fateNoFolder
@@ -189,10 +189,10 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		holds := left.holds("/" + f.Path)
+		holds := left.holds("/" + f.TruePath())
 		switch {
 		case f.Folder && !holds:
-			err = mover.PutFolder("/"+f.Path, f.User, fs.FileMode(f.Mode))
+			err = mover.PutFolder("/"+f.TruePath(), f.User, fs.FileMode(f.Mode))
 		case f.Folder:
 		case !holds:
 			put++
@@ -233,7 +233,7 @@ func turn(f manifest.File) int {
 // isRestored reports whether a file of this machine has the contents of the snapshot's
 // file. For a file that the snapshot lacks isRestored reports true.
 func (m *Machine) isRestored(f manifest.File) (bool, error) {
-	same, err := disk.SameBytes(filepath.Join(m.Folder, "files", f.Path), "/"+f.Path)
+	same, err := disk.SameBytes(filepath.Join(m.Folder, "files", f.TruePath()), "/"+f.TruePath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
@@ -243,7 +243,7 @@ func (m *Machine) isRestored(f manifest.File) (bool, error) {
 // putFile puts a file under its old path. If the folder lacks the file, an earlier run
 // moved the file, or the snapshot lacks the file.
 func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
-	from, to := filepath.Join(m.Folder, "files", f.Path), "/"+f.Path
+	from, to := filepath.Join(m.Folder, "files", f.TruePath()), "/"+f.TruePath()
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

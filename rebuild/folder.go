@@ -49,7 +49,7 @@ func (d *Directory) PathOf(f manifest.File) (string, error) {
 	case manifest.Media:
 		return path.Join(media.StorageFolder, f.Path), nil
 	case manifest.Files:
-		return path.Join("files", f.Path), nil
+		return path.Join("files", f.TruePath()), nil
 	}
 	return "", fmt.Errorf("part %q does not belong in a folder", f.Part)
 }

@@ -60,8 +60,8 @@ func (m *Machine) hasMoved(folder string) bool {
 		return false
 	}
 	return slices.ContainsFunc(m.Files, func(f manifest.File) bool {
-		_, err := os.Lstat(filepath.Join(m.Folder, "files", f.Path))
-		return !f.Missing && isBelow("/"+f.Path, folder) && errors.Is(err, fs.ErrNotExist)
+		_, err := os.Lstat(filepath.Join(m.Folder, "files", f.TruePath()))
+		return !f.Missing && isBelow("/"+f.TruePath(), folder) && errors.Is(err, fs.ErrNotExist)
 	})
 }
 

@@ -71,7 +71,7 @@ type reading struct {
 // end: each byte is hashed once, and files with equal beginnings share chunks.
 func (p *packer) read(ctx context.Context, source FileSource, f manifest.File, last *manifest.File) (
 	r reading, err error) {
-	opened, err := source.Open(ctx, f.Part, f.Path)
+	opened, err := source.Open(ctx, f.Part, f.TruePath())
 	if err != nil {
 		return r, &sourceError{err}
 	}

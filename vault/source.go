@@ -27,7 +27,8 @@ type FileSource interface {
 	// is fs.ErrNotExist. Any other error also concerns that file alone.
 	Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error)
 
-	// Open reads a file of the media or files part from its start. A file that
+	// Open reads a file of the media or files part from its start. path is the file's
+	// TruePath. A file that
 	// does not exist is fs.ErrNotExist. Any other error also concerns that file
 	// alone. If the reader has the method Stat of os.File, the backup notices a change
 	// of the file during the reading.

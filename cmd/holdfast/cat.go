@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/cmd/holdfast/unlock"
 )
 
@@ -28,7 +29,7 @@ func catCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return snap.Cat(cmd.Context(), args[1], a.term.Out)
+			return snap.Cat(cmd.Context(), terminal.Unquote(args[1]), a.term.Out)
 		},
 	}
 	fromFlag(cmd, &from)

@@ -29,7 +29,7 @@ func lsCommand(a *app) *cobra.Command {
 				return err
 			}
 			defer repo.Close()
-			return listFiles(cmd.Context(), a.term, repo, args[0], first(args[1:]))
+			return listFiles(cmd.Context(), a.term, repo, args[0], terminal.Unquote(first(args[1:])))
 		},
 	}
 	fromFlag(cmd, &from)

@@ -13,6 +13,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/terminal"
 	"holdfast/cmd/holdfast/unlock"
 	"holdfast/disk"
 	"holdfast/manifest"
@@ -180,6 +181,9 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 			return cfg, problem.Usage(fmt.Errorf("can't restore into %s: %w", v.to, err),
 				"name by --to a folder that this user can make or write into")
 		}
+	}
+	for i, path := range v.paths {
+		v.paths[i] = terminal.Unquote(path)
 	}
 	cfg = agent.RestoreConfig{To: v.to, Paths: v.paths, Salvage: v.salvage, Verbatim: v.verbatim}
 	for _, name := range v.only {

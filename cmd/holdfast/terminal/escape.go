@@ -12,13 +12,27 @@ import (
 // Names in a bucket and names of files may try to steer the terminal, or to forge
 // a line of Holdfast's own. Everything from outside is escaped before printing.
 
-// Quote returns a name unchanged if all of it is printable, else as a quoted string.
+// Quote returns a name unchanged if all of it is printable and visible, else as a quoted
+// string. [Unquote] returns the name.
 func Quote(name string) string {
 	printable := !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
-	if utf8.ValidString(name) && printable {
+	if utf8.ValidString(name) && printable && strings.TrimSpace(name) == name {
 		return name
 	}
 	return strconv.Quote(name)
+}
+
+// Unquote returns the name of a file in a snapshot, PART/PATH, as a person types the name
+// or as [Quote] printed it.
+func Unquote(typed string) string {
+	if !strings.HasPrefix(typed, `"`) {
+		return typed
+	}
+	name, err := strconv.Unquote(typed)
+	if err != nil {
+		return typed
+	}
+	return name
 }
 
 // Escape escapes whatever does not print, except line ends, and takes out secrets.
