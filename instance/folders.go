@@ -33,7 +33,8 @@ func (g *gathering) addFoldersAbove() {
 			}
 			// The ACL or the sticky bit of /tmp is no part of the instance.
 			mode, _ := disk.PlainMode("/"+actual, info)
-			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, Mode: manifest.Mode(mode), User: userOf(info)}
+			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, User: userOf(info)}
+			f.Mode = manifest.Mode(mode)
 			if actual != dir {
 				f.Name = []byte(actual)
 			}
@@ -72,18 +73,18 @@ func (g *gathering) noteRights(path string, info fs.FileInfo, f *manifest.File) 
 // rights of root: a person sets such rights again.
 func (g *gathering) unsavedRights() (all []leftOut) {
 	if len(g.special) > 0 {
-		all = append(all, leftOut("the setuid, setgid or sticky bit of "+firstOf(g.special)+
+		all = append(all, leftOut("the setuid, setgid or sticky bit of "+firstThree(g.special)+
 			"; after a restore, set the bit by chmod"))
 	}
 	if len(g.acls) > 0 {
-		all = append(all, leftOut("the ACL of "+firstOf(g.acls)+
+		all = append(all, leftOut("the ACL of "+firstThree(g.acls)+
 			"; after a restore, set the ACL by setfacl (getfacl prints the ACL)"))
 	}
 	return all
 }
 
-// firstOf names the first paths, and counts the rest.
-func firstOf(paths []string) string {
+// firstThree names the first paths, and counts the rest.
+func firstThree(paths []string) string {
 	slices.Sort(paths)
 	const named = 3
 	text := strings.Join(paths[:min(named, len(paths))], ", ")

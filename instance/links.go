@@ -278,7 +278,7 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 	case known && other.file.TruePath() != f.TruePath():
 		f.Path += "/" // no path of a listing
 		err = &remedy.Error{Kind: remedy.Setting, Fix: "rename one of the two files",
-			What: fmt.Sprintf("the names of %q and %q are too much alike for a listing", path, "/"+other.file.TruePath())}
+			What: fmt.Sprintf("a listing can't tell %q from %q", path, "/"+other.file.TruePath())}
 	case err != nil:
 		err = unreadable(path, err)
 	case link == "" && !info.Mode().IsRegular() && !info.IsDir():

@@ -119,6 +119,15 @@ func (p *packer) read(ctx context.Context, source FileSource, f manifest.File, l
 	return r, nil
 }
 
+// stamp returns a time in UTC, for a listing. A broken clock may give a time
+// beyond JSON or 64 bits of nanoseconds: stamp returns 1970 instead.
+func stamp(t time.Time) time.Time {
+	if year := t.Year(); year < 1700 || year > 2200 {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
+}
+
 // chunk returns the extent of a file's chunk, and stores the chunk if necessary.
 func (p *packer) chunk(ctx context.Context, id manifest.Hash, data []byte) (manifest.Extent, error) {
 	e, known, err := p.lookUp(id, len(data))
@@ -129,15 +138,6 @@ func (p *packer) chunk(ctx context.Context, id manifest.Hash, data []byte) (mani
 		p.note(id, e)
 	}
 	return e, err
-}
-
-// stamp returns a time in UTC, for a listing. A broken clock may give a time
-// beyond JSON or 64 bits of nanoseconds: stamp returns 1970 instead.
-func stamp(t time.Time) time.Time {
-	if year := t.Year(); year < 1700 || year > 2200 {
-		return time.Unix(0, 0).UTC()
-	}
-	return t.UTC()
 }
 
 // attributes describes an open file. A file that is not on a disk has no attributes.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -54,7 +53,7 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 			continue
 		}
 		if folder.Folder && !strings.HasPrefix(f.Path, folder.Path+"/") {
-			t.Item("file", folder, fileLine(folder))
+			t.Item("file", folder, terminal.FileLine(folder))
 			folders++
 		}
 		if folder = f; f.Folder {
@@ -63,10 +62,10 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 		total.Files++
 		total.Bytes += f.Size
 		f.Extents = nil
-		t.Item("file", f, fileLine(f))
+		t.Item("file", f, terminal.FileLine(f))
 	}
 	if folder.Folder {
-		t.Item("file", folder, fileLine(folder))
+		t.Item("file", folder, terminal.FileLine(folder))
 		folders++
 	}
 	t.Result = total
@@ -75,19 +74,4 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 			"a path starts with database, files or media")
 	}
 	return nil
-}
-
-func fileLine(f manifest.File) string {
-	name := terminal.Quote(string(f.Part) + "/" + f.Path)
-	modified := f.Modified.Local().Format("2006-01-02 15:04")
-	switch {
-	case f.Folder:
-		return fmt.Sprintf("%-10s  %12s  %-16s  %s", fs.ModeDir|fs.FileMode(f.Mode), "-", "-", name)
-	case f.Missing:
-		return fmt.Sprintf("%-10s  %12s  %-16s  %s", "missing", "-", "-", name)
-	case f.Link != "":
-		return fmt.Sprintf("%-10s  %12s  %s  %s -> %s", "lrwxrwxrwx", "-", modified, name,
-			terminal.Quote(string(f.Link)))
-	}
-	return fmt.Sprintf("%-10s  %12d  %s  %s", fs.FileMode(f.Mode), f.Size, modified, name)
 }

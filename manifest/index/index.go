@@ -36,8 +36,10 @@ type Index struct {
 // version changes with the schema. Open replaces an index of another version.
 const version = 3
 
-// upgrade turns an index of version 2 into the present version. The next backup reads
+// upgradable is the version that upgrade turns into the present one. The next backup reads
 // each file on disk once, because the index lacks the ctimes, and uploads nothing anew.
+const upgradable = 2
+
 var upgrade = fmt.Sprintf(`ALTER TABLE files ADD COLUMN changed INTEGER NOT NULL DEFAULT -1;
 PRAGMA user_version=%d`, version)
 
@@ -146,7 +148,7 @@ func (x *Index) bring(have int) error {
 	switch have {
 	case 0:
 		statements = schema + fmt.Sprintf("PRAGMA user_version=%d", version)
-	case 2:
+	case upgradable:
 		statements = upgrade
 	case version:
 		return nil
