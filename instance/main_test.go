@@ -60,6 +60,9 @@ func read(args []string) error {
 	fmt.Printf("locks held: %v\n", held)
 	for f, err := range i.Files(ctx) {
 		var r io.ReadCloser
+		if f.Folder {
+			continue
+		}
 		if err == nil {
 			r, err = i.Open(ctx, manifest.Files, f.Path)
 		}

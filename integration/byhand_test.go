@@ -317,6 +317,14 @@ func (w *byhand) compareFiles(out string) {
 			continue // a folder that a link leads to
 		}
 		testkit.OK(w.t, err)
+		if f.Folder {
+			info, err := os.Stat(filepath.Join(out, "files", f.Path))
+			testkit.OK(w.t, err)
+			if !info.IsDir() || info.Mode().Perm() != os.FileMode(f.Mode) {
+				w.t.Errorf("the folder %s has mode %v, want %o", f.Path, info.Mode(), f.Mode)
+			}
+			continue
+		}
 		if f.Link != "" {
 			w.compareLink(f, filepath.Join(out, "files", f.Path))
 			continue
