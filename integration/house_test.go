@@ -48,7 +48,7 @@ var below = map[string][]string{
 	"instance/systemd":          {"internal/child", "remedy"},
 
 	"chunking":       {},
-	"seal":           {"disk", "remedy"},
+	"seal":           {"disk", "remedy", "internal/child"},
 	"remote":         {"disk", "remedy"},
 	"disk":           {},
 	"remedy":         {},

@@ -9,7 +9,6 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
-	"filippo.io/age/plugin"
 )
 
 // Identity is an owner's secret. An identity opens the key object of the owner.
@@ -110,7 +109,7 @@ func parseIdentity(s string) (age.Identity, error) {
 	case strings.HasPrefix(upper, "AGE-SECRET-KEY-PQ-1"):
 		return age.ParseHybridIdentity(upper)
 	case strings.HasPrefix(upper, "AGE-PLUGIN-"):
-		return plugin.NewIdentity(s, plugin.NewTerminalUI(discard, discard))
+		return newPluginIdentity(s)
 	}
 	return age.ParseX25519Identity(upper)
 }

@@ -7,7 +7,6 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
-	"filippo.io/age/plugin"
 
 	"holdfast/remedy"
 )
@@ -40,13 +39,10 @@ func parseRecipient(s string) (age.Recipient, error) {
 	case strings.HasPrefix(s, "age1pq1"):
 		return age.ParseHybridRecipient(s)
 	case strings.HasPrefix(s, "age1") && strings.Count(s, "1") > 1 && strings.LastIndex(s, "1") > 4:
-		return plugin.NewRecipient(s, plugin.NewTerminalUI(discard, discard))
+		return newPluginRecipient(s)
 	}
 	return age.ParseX25519Recipient(s)
 }
-
-// discard drops the messages of a plugin.
-func discard(string, ...any) {}
 
 // PassphraseOwner returns an owner who remembers a passphrase and keeps no file.
 // scrypt makes each guess cost about a second.

@@ -4,10 +4,12 @@ package child
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,11 +49,45 @@ func Trust(path string) error {
 // to find their files, agents and terminal.
 func Shell(ctx context.Context, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line)
-	cmd.Env = keep("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ", "TMPDIR",
-		"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
-		"WAYLAND_DISPLAY", "GNUPGHOME", "GPG_TTY", "SSH_AUTH_SOCK", "PASSWORD_STORE_DIR", "CREDENTIALS_DIRECTORY")
+	cmd.Env = keep(personal...)
 	cmd.WaitDelay = time.Second
 	return cmd
+}
+
+// personal are the variables by which password managers and smart cards find their files, agents
+// and terminal.
+var personal = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ", "TMPDIR",
+	"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY",
+	"GNUPGHOME", "GPG_TTY", "SSH_AUTH_SOCK", "PASSWORD_STORE_DIR", "CREDENTIALS_DIRECTORY",
+}
+
+// around guards the environment of this process during [Lend].
+var around sync.Mutex
+
+// Lend calls start, which starts a trusted program by a library. Meanwhile the environment of
+// this process has no variable but those of [Shell].
+func Lend(program string, start func() error) error {
+	if _, err := Find(program); err != nil {
+		return err
+	}
+	around.Lock()
+	defer around.Unlock()
+	before := os.Environ()
+	err := setEnvironment(keep(personal...))
+	if err == nil {
+		err = start()
+	}
+	return errors.Join(err, setEnvironment(before))
+}
+
+func setEnvironment(variables []string) (err error) {
+	os.Clearenv()
+	for _, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		err = errors.Join(err, os.Setenv(name, value))
+	}
+	return err
 }
 
 // keep returns those variables of this process that are set.
