@@ -24,6 +24,10 @@ type Mover struct {
 	// Own holds the folders that the server writes to. OwnTrees holds the folders in
 	// which the server also makes folders. Empty strings are ignored.
 	Own, OwnTrees []string
+
+	// Folders describes folders that the run makes if they are missing. Other folders get mode
+	// 0755, or are as private as the first file in them.
+	Folders map[string]Folder
 }
 
 // AsideSuffix ends the name of a file that [Mover.Aside] renamed.
@@ -70,63 +74,6 @@ func (m *Mover) serverWrites(dir string) bool {
 	return slices.Contains(m.Own, dir) || slices.ContainsFunc(m.OwnTrees, inTree)
 }
 
-// MakeFolder makes a folder that no snapshot describes, and its missing parents.
-// Folders that the server writes to belong to the server's user, others to the user of
-// this process. All have mode 0755: private files are private by their own modes.
-func (m *Mover) MakeFolder(dir string) error {
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := m.MakeFolder(filepath.Dir(dir)); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	if !m.serverWrites(dir) {
-		return nil
-	}
-	uid, gid, err := m.ids(m.User)
-	if err != nil {
-		return err
-	}
-	return os.Lchown(dir, uid, gid) // another user may have put a link here meanwhile
-}
-
-// PutFolder makes a folder with a user and a mode, and the missing folders above. An
-// existing folder keeps its user and mode. The folder appears with both at once. Without
-// root, this user keeps all rights, because files follow.
-func (m *Mover) PutFolder(dir, user string, mode fs.FileMode) error {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil
-	} else if err == nil {
-		return &InTheWay{Path: dir, Detail: "is a file; the snapshot has a folder there"}
-	}
-	uid, gid, err := m.ids(user)
-	if err != nil {
-		return err
-	}
-	if os.Geteuid() != 0 {
-		mode |= 0o700
-	}
-	if err := m.MakeFolder(filepath.Dir(dir)); err != nil {
-		return err
-	}
-	temp := filepath.Join(filepath.Dir(dir), ".holdfast-"+m.Run)
-	if err := os.Mkdir(temp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // of a killed run
-		return err
-	}
-	made, err := os.OpenFile(temp, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	defer made.Close()
-	if err := errors.Join(made.Chown(uid, gid), made.Chmod(mode)); err != nil {
-		return err
-	}
-	return unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
-}
-
 // Aside renames the files path+ending to to+ending, for each ending that exists.
 // The files stay together, because a database without its log lacks the last
 // commits. If no file exists, to is empty. Without Replace, an existing file is
@@ -161,7 +108,11 @@ func (m *Mover) Move(from, to, user string) error {
 	if err != nil {
 		return err
 	}
-	if err := m.MakeFolder(filepath.Dir(to)); err != nil {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if err := m.makeFolder(filepath.Dir(to), FolderMode(info.Mode())); err != nil {
 		return err
 	}
 	if err := os.Lchown(from, uid, gid); err != nil {

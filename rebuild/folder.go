@@ -49,7 +49,7 @@ func (d *Directory) PathOf(f manifest.File) (string, error) {
 	case manifest.Media:
 		return path.Join(media.StorageFolder, f.Path), nil
 	case manifest.Files:
-		return path.Join("files", f.TruePath()), nil
+		return path.Join(filesFolder, f.TruePath()), nil
 	}
 	return "", fmt.Errorf("part %q does not belong in a folder", f.Part)
 }
@@ -88,6 +88,23 @@ func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (checke
 	return checked, nil
 }
 
+// closeFolder takes the rights of other users from what a restored folder holds: a snapshot
+// knows no mode of the folders above a private file, and GoToSocial's own database is open.
+func closeFolder(staging *os.Root) error {
+	if err := disk.Close(staging, sqlite.FileName); err != nil {
+		return err
+	}
+	for _, name := range []string{psql.Folder, media.StorageFolder, filesFolder} {
+		if err := staging.Chmod(name, 0o700); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// filesFolder is the folder of the files part.
+const filesFolder = "files"
+
 // isComplete reports whether a restore filled the folder, and ended.
 func (d *Directory) isComplete() bool {
 	_, err := os.Stat(filepath.Join(d.Path, environmentName))
@@ -97,10 +114,13 @@ func (d *Directory) isComplete() bool {
 // Finish makes the storage folder if necessary, and writes run.env durably. If the
 // restore leaves out the database part, Finish does nothing.
 func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {
+	if err := closeFolder(staging); err != nil {
+		return nil, err
+	}
 	if !s.Parts[manifest.Database] {
 		return nil, nil
 	}
-	if err := staging.Mkdir(media.StorageFolder, 0o755); err != nil && !os.IsExist(err) {
+	if err := staging.Mkdir(media.StorageFolder, 0o700); err != nil && !os.IsExist(err) {
 		return nil, err
 	}
 	if !s.Parts[manifest.Media] {

@@ -3,6 +3,8 @@ package rebuild
 import (
 	"cmp"
 	"context"
+	"io/fs"
+	"path/filepath"
 
 	"holdfast/disk"
 	"holdfast/instance"
@@ -48,8 +50,36 @@ func (m *Machine) mover() (*disk.Mover, error) {
 		Run: m.RunID, User: m.User, Replace: m.Replace,
 		Own:      []string{database.Destination().Folder},
 		OwnTrees: []string{m.media().Destination().Folder, m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))},
+		Folders:  m.folders(database.Destination().Folder),
 	}, nil
 }
+
+// folders describes the folders of the files part and of the database. Each is as private as
+// its files: no restore opens what was closed. The database is closed to other users.
+func (m *Machine) folders(database string) map[string]disk.Folder {
+	folders := map[string]disk.Folder{}
+	add := func(dir string, mode fs.FileMode, user string) {
+		for ; dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+			folders[dir] = folders[dir].With(mode, user)
+		}
+	}
+	for _, f := range m.Files {
+		if f.Link == "" && !f.Missing {
+			add(filepath.Dir("/"+f.TruePath()), disk.FolderMode(fs.FileMode(f.Mode)), f.User)
+		}
+	}
+	if database == "" {
+		return folders
+	}
+	add(database, disk.FolderMode(closedDatabase), m.User)
+	if media := m.media().Destination().Folder; media != "" {
+		add(filepath.Dir(media), 0o755, m.User) // a web server may read public media itself
+	}
+	return folders
+}
+
+// closedDatabase is the mode of a database of SQLite.
+const closedDatabase fs.FileMode = 0o640
 
 func (m *Machine) database() (instance.DatabaseTarget, error) {
 	return instance.OpenDatabaseTarget(m.Config)

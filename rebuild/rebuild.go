@@ -188,7 +188,7 @@ type Report struct {
 }
 
 // Run takes the remaining steps. After an error, a later run with an equal request can
-// continue. The report is never nil. The umask of the process must be 022.
+// continue. The report is never nil.
 func (r *Rebuild) Run(ctx context.Context, o Observer) (*Report, error) {
 	report := new(Report)
 	if err := r.begin(); err != nil {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
@@ -32,7 +30,6 @@ type rebuildFlags struct {
 // rebuild restores the whole instance onto this machine: the plan, the question, the
 // steps, and what remains for a person.
 func (v *restoreFlags) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
-	unix.Umask(0o022) // new folders get the modes in README, whatever the shell's umask is
 	r, err := rebuild.Open(ctx, snap, rebuild.Options{
 		GoToSocial: v.full.gotosocial, User: v.full.user, Work: v.full.work, State: a.home.State,
 		Verbatim: v.verbatim, Replace: v.full.replace, Resume: v.full.resume, OldIsDead: v.full.oldIsDead,

@@ -48,10 +48,11 @@ func (t *FolderTarget) Inspect(_ context.Context, work string, _ *disk.Mover) (d
 // Put moves the files to their places.
 func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, StorageFolder)
-	if err := m.MakeFolder(filepath.Dir(t.path)); err != nil {
+	mode, err := openness(from)
+	if err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(t.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := m.MakePrivateFolder(t.path, mode); err != nil {
 		return nil, err
 	}
 	n := 0
@@ -76,6 +77,26 @@ func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 		return nil, fmt.Errorf("place media: %w", err)
 	}
 	return []string{fmt.Sprintf("media: %s in %s", remedy.Plural(n, "file"), t.path)}, os.RemoveAll(from)
+}
+
+// openness returns the mode of a folder that is as open as the files below another folder. The
+// other folder may be missing.
+func openness(dir string) (mode fs.FileMode, err error) {
+	mode = 0o700
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path == dir {
+			return fs.SkipAll
+		}
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			mode |= disk.FolderMode(info.Mode())
+		}
+		return err
+	})
+	return mode, err
 }
 
 // Find returns fs.ErrNotExist if the folder lacks a file.
