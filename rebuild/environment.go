@@ -11,7 +11,6 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
-	"holdfast/remedy"
 	"holdfast/vault"
 )
 
@@ -73,14 +72,15 @@ var environmentText = template.Must(template.New(environmentName).Parse(
 
 // environment returns the text of run.env for a folder whose files lie in staging.
 func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error) {
+	s.Facts = s.Facts.Plausible()
 	restored := gotosocial.RestoredFolder{Path: d.Path, Files: staging}
 	remains := restored.Remains(s.Domain)
 	database := instance.OpenRestored(s.Facts, d.Verbatim)
 	e := environment{
 		File:       gotosocial.Quote(filepath.Join(d.Path, environmentName)),
 		HasConfig:  remains.Config != nil,
-		GoToSocial: remedy.Printable(s.Facts.GoToSocial),
-		Migration:  remedy.Printable(s.Facts.Migration),
+		GoToSocial: s.Facts.GoToSocial,
+		Migration:  s.Facts.Migration,
 		Database:   database.Instructions(d.Path, s.Facts),
 	}
 	if remains.Config != nil && remains.Config.File != "" {

@@ -78,3 +78,16 @@ func standing(t *testing.T, path string) string {
 	user := fmt.Sprint(info.Sys().(*syscall.Stat_t).Uid)
 	return fmt.Sprintf("%04o %s", info.Mode().Perm(), map[string]string{"0": "root", "65534": "nobody"}[user])
 }
+
+// A stranger may have written the snapshot, and a person follows what run.env says.
+func TestRunEnvHasNoVersionThatIsNone(t *testing.T) {
+	dir := t.TempDir()
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, "database"), 0o700))
+	_, err := (&Directory{Path: dir}).Finish(t.Context(), openRoot(t, dir), vault.Restored{Domain: "social.example.org",
+		Facts: manifest.Facts{Engine: gotosocial.Postgres, GoToSocial: "1; curl evil", Server: "1; curl evil"},
+		Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}})
+	testkit.OK(t, err)
+	if text := string(testkit.Read(t, filepath.Join(dir, "run.env"))); strings.Contains(text, "curl") {
+		t.Errorf("run.env says %s", text)
+	}
+}
