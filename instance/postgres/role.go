@@ -58,8 +58,8 @@ func (d *Database) logIn(ctx context.Context) error {
 		Err: server}
 	if server.Code == "28P01" {
 		refused.Fix = fmt.Sprintf(`give the user the password of GoToSocial's configuration: `+
-			`sudo -u postgres psql -c '\password %s'; `+
-			`or give a configuration with the user's password by --gotosocial`, psql.QuoteName(d.config.User))
+			`%s; or give a configuration with the user's password by --gotosocial`,
+			remedy.ShellLine([]string{"sudo", "-u", "postgres", "psql", "-c", `\password ` + psql.QuoteName(d.config.User)}))
 	} else {
 		refused.Fix = fmt.Sprintf("let user %s connect to every database by pg_hba.conf, at least during the "+
 			"restore", d.config.User)

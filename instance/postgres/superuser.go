@@ -86,6 +86,6 @@ func (d *Database) explainAdmin(err error) error {
 		Fix: fmt.Sprintf("correct db-user and db-password; if the user is new there: sudo -u postgres createuser "+
 			"--createdb --pwprompt %s, "+
 			"with the same password; on PostgreSQL's machine Holdfast makes the user itself if root runs "+
-			"it", d.config.User),
+			"it", remedy.QuoteShell(d.config.User)),
 	}
 }
