@@ -59,7 +59,8 @@ func TestRestoreOpensNothingToOtherUsers(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"data": "0750 nobody", "data/sqlite.db": "0640 nobody", "media": "0755 root", "media/storage": "0755 nobody",
-		"media/storage/01A/attachment/original": "0755 nobody", "media/storage/01A/attachment/original/a.png": "0644 nobody",
+		"media/storage/01A/attachment/original":       "0755 nobody",
+		"media/storage/01A/attachment/original/a.png": "0644 nobody",
 		"etc": "0755 root", "etc/gotosocial": "0700 nobody", "etc/gotosocial/config.yaml": "0600 nobody",
 		"etc/unit": "0755 root", "etc/unit/gts.service": "0644 root", "etc/env": "0750 root",
 		"etc/env/secret.env": "0640 root",

@@ -23,11 +23,7 @@ func Redact(text string) string {
 // redactAuthority takes the password out of "://USER:PASSWORD@HOST…". The password may hold
 // each sign but white space and quotes. "://HOST:PORT/PATH" has no password.
 func redactAuthority(text string) string {
-	user, rest, ok := strings.Cut(text, ":/")
-	if !ok {
-		return text
-	}
-	user, rest, ok = strings.Cut(strings.TrimPrefix(rest, "/"), ":")
+	user, rest, ok := strings.Cut(strings.TrimPrefix(text, "://"), ":")
 	at := strings.LastIndex(rest, "@")
 	port, _, path := strings.Cut(rest, "/")
 	if !ok || at < 0 || strings.ContainsAny(user, "/@") || path && strings.Trim(port, "0123456789") == "" {

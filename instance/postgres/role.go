@@ -57,9 +57,10 @@ func (d *Database) logIn(ctx context.Context) error {
 	refused := &remedy.Error{Kind: remedy.Source, What: fmt.Sprintf("PostgreSQL refuses its user %q", d.config.User),
 		Err: server}
 	if server.Code == "28P01" {
-		refused.Fix = fmt.Sprintf(`give the user the password of GoToSocial's configuration: `+
-			`%s; or give a configuration with the user's password by --gotosocial`,
-			remedy.ShellLine([]string{"sudo", "-u", "postgres", "psql", "-c", `\password ` + psql.QuoteName(d.config.User)}))
+		command := `\password ` + psql.QuoteName(d.config.User)
+		refused.Fix = fmt.Sprintf("give the user the password of GoToSocial's configuration: %s; "+
+			"or give a configuration with the user's password by --gotosocial",
+			remedy.ShellLine([]string{"sudo", "-u", "postgres", "psql", "-c", command}))
 	} else {
 		refused.Fix = fmt.Sprintf("let user %s connect to every database by pg_hba.conf, at least during the "+
 			"restore", d.config.User)

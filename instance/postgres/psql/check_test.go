@@ -62,9 +62,12 @@ func TestSchemaOfPgDumpPasses(t *testing.T) {
 	files := fstest.MapFS{PreData: {Data: []byte(dumped)}, PostData: {Data: []byte(code)},
 		Sequences:  {Data: []byte(`SELECT pg_catalog.setval('public."a b"', 2, 't');` + "\n")},
 		Extensions: {Data: []byte(`CREATE EXTENSION IF NOT EXISTS "hstore" WITH SCHEMA "public" CASCADE;` + "\n")},
-		RestoreFile: {Data: []byte(Script{Tables: []CopyLine{{`"a b"."c ""d"`, `("x", "y z")`, "a%20b.c.copy"},
-			{`"public"."n"`, "", "public.n.copy"}}, Extensions: true, EventTriggers: true,
-			Path: `"pub""lic", "public"`}.Text())}}
+		EventTriggers: {Data: []byte(`CREATE EVENT TRIGGER e ON ddl_command_end WHEN TAG IN ('DROP TABLE') EXECUTE ` +
+			"FUNCTION public.f(); ALTER EVENT TRIGGER e DISABLE;\n")},
+		RestoreFile: {Data: []byte(Script{
+			Tables: []CopyLine{{`"a b"."c ""d"`, `("x", "y z")`, "a%20b.c.copy"},
+				{`"public"."n"`, "", "public.n.copy"}},
+			Path: `"pub""lic", "a, b"`, Extensions: true, EventTriggers: true}.Text())}}
 	if err := Check(files); err != nil {
 		t.Errorf("an admin's schema: %v", err)
 	}
