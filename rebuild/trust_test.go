@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,7 +132,14 @@ func TestSuperuserLoadsTablesAndNoCode(t *testing.T) {
 	text, err := os.ReadFile(file)
 	testkit.OK(t, err)
 	const code = "CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';\n"
-	for _, right := range []string{"SUPERUSER", "NOSUPERUSER IN ROLE pg_write_server_files"} {
+	rights := []string{"SUPERUSER", "NOSUPERUSER IN ROLE pg_write_server_files"}
+	var version int
+	testkit.OK(t, s.Connect(t, "postgres", "postgres").QueryRow(t.Context(),
+		"SELECT current_setting('server_version_num')::int").Scan(&version))
+	if version < 160000 {
+		rights = slices.Insert(rights, 1, "NOSUPERUSER CREATEROLE")
+	}
+	for _, right := range rights {
 		attribute, role, member := strings.Cut(right, " IN ROLE ")
 		s.Exec(t, "postgres", "ALTER ROLE gotosocial "+attribute)
 		if member {

@@ -8,14 +8,17 @@ import (
 var (
 	identities = regexp.MustCompile(`(?i)\b(AGE-SECRET-KEY-(?:PQ-)?1|AGE-PLUGIN-[A-Z0-9]+-1)[0-9A-Z]+`)
 	passwords  = regexp.MustCompile(`(?i)\b(password=)('[^'"]*'|[^\s&"'\\]+)`)
-	authority  = regexp.MustCompile("://[^\\s\"'`<>]+")
+	pem        = regexp.MustCompile(`-----BEGIN ([A-Z ]*PRIVATE KEY)-----(?:[A-Za-z0-9+/=\s]|\\[nrt])*` +
+		`(?:-----END [A-Z ]*-----)?`)
+	authority = regexp.MustCompile("://[^\\s\"'`<>]+")
 )
 
-// Redact takes the secrets out of a text whose form tells them: identities of age, and
-// passwords in URLs and connection strings. Redact is the last line of defence: no error
+// Redact takes the secrets out of a text whose form tells them: identities of age, private keys,
+// and passwords in URLs and connection strings. Redact is the last line of defence: no error
 // should quote a secret in the first place. A JSON text stays a JSON text.
 func Redact(text string) string {
 	text = identities.ReplaceAllString(text, "${1}…")
+	text = pem.ReplaceAllString(text, "-----BEGIN $1-----…")
 	text = passwords.ReplaceAllString(text, "${1}…")
 	return authority.ReplaceAllStringFunc(text, redactAuthority)
 }
@@ -32,9 +35,10 @@ func redactAuthority(text string) string {
 	return "://" + user + ":…" + rest[at:]
 }
 
-// HoldsIdentity reports whether a text holds an identity of age, or begins like one.
+// HoldsIdentity reports whether a text holds an identity of age or a private key of ssh, or
+// begins like an identity.
 func HoldsIdentity(text string) bool {
 	upper := strings.ToUpper(strings.TrimSpace(text))
-	return identities.MatchString(text) || strings.HasPrefix(upper, "AGE-SECRET-KEY") ||
+	return identities.MatchString(text) || pem.MatchString(text) || strings.HasPrefix(upper, "AGE-SECRET-KEY") ||
 		strings.HasPrefix(upper, "AGE-PLUGIN-")
 }

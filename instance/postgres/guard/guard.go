@@ -36,11 +36,12 @@ func Describe(ctx context.Context, conn *pgx.Conn, user string) (details []strin
 }
 
 // isPowerful reports whether a user can reach out of the database, into files and programs: as
-// a superuser, or as a member of a role with such rights. A missing user can't: Holdfast makes
-// an ordinary one.
+// a superuser, or as a member of a role with such rights. Before version 16 a user with
+// CREATEROLE makes itself such a member. A missing user can't: Holdfast makes an ordinary one.
 func isPowerful(ctx context.Context, conn *pgx.Conn, user string) (is bool, err error) {
 	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles self, pg_roles strong WHERE self.rolname = $1
 		AND pg_has_role(self.oid, strong.oid, 'MEMBER') AND (strong.rolsuper OR strong.rolname IN
-			('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')))`, user).Scan(&is)
+			('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
+			OR self.rolcreaterole AND current_setting('server_version_num')::int < 160000))`, user).Scan(&is)
 	return is, err
 }

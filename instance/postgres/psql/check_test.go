@@ -92,6 +92,9 @@ func TestScriptThatReachesOutIsRefused(t *testing.T) {
 		`CREATE LANGUAGE plpython3u;`, `CREATE SERVER s FOREIGN DATA WRAPPER w;`, `CREATE FOREIGN TABLE a () SERVER s;`,
 		`CREATE SUBSCRIPTION s CONNECTION 'host=evil' PUBLICATION p;`,
 		`CREATE SCHEMA s CREATE TABLE a (b int);`, `COMMENT ON DATABASE a IS 'restored by holdfast';`,
+		`CREATE TABLE a AS SELECT set_config('client_encoding', 'SJIS', false);`, `ALTER TABLE a ADD b text DEFAULT f();`,
+		`ALTER TABLE ONLY x.a ADD COLUMN b text DEFAULT f();`, `ALTER TABLE a ALTER COLUMN b TYPE text USING f();`,
+		`ALTER TABLE a ALTER COLUMN b SET DATA TYPE text USING f();`, `ALTER TABLE a CLUSTER ON b, ADD c text DEFAULT f();`,
 		// The rest looks like a text to one reader, and like a command to another.
 		`SET standard_conforming_strings = off;`, `SET client_encoding = 'SJIS';`,
 		`COMMENT ON TABLE a IS 'x\'; COPY a TO PROGRAM ''id'' --';`, `COMMENT ON TABLE a IS '\'' \! id '`,
@@ -112,6 +115,22 @@ func TestScriptThatReachesOutIsRefused(t *testing.T) {
 				t.Errorf("%s takes %q: %v", script, hostile, err)
 			}
 		}
+	}
+}
+
+// By psql the rows come before these scripts, and a function that checks the rows may leave
+// psql with another encoding, in which a letter and the quote after it are one character.
+func TestLetterCannotHideAQuote(t *testing.T) {
+	for text, want := range map[string]bool{
+		`COMMENT ON INDEX a IS 'Größe';`: true, `COMMENT ON INDEX a IS 'é' ;`: false, `COMMENT ON INDEX a IS 'é0x';`: false,
+		`COMMENT ON INDEX "é" IS '';`: false, "-- é\nCOMMENT ON INDEX a IS '';": false, `COMMENT ON INDEX é-- a`: false,
+	} {
+		if err := Check(fstest.MapFS{PostData: {Data: []byte(text)}}); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if err := Check(fstest.MapFS{PreData: {Data: []byte(`COMMENT ON TABLE a IS 'é';`)}}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -141,7 +160,6 @@ func TestSuperuserRunsNoCodeOfASnapshot(t *testing.T) {
 		`CREATE TABLE a (b text DEFAULT pg_read_file('/etc/shadow'));`,
 		`CREATE TABLE a (b text, CHECK (pg_catalog."lo_export"(1, '/x') = 1));`,
 		`CREATE INDEX i ON a USING btree (query_to_xml ('COPY a TO PROGRAM ''id''', true, true, ''));`,
-		`ALTER TABLE a ALTER COLUMN b TYPE text USING pg_read_file('/etc/shadow');`,
 		`CREATE MATERIALIZED VIEW v AS SELECT pg_ls_dir('/') AS x;`,
 		`CREATE TYPE t AS RANGE (subtype = text, subtype_diff = f);`,
 	} {

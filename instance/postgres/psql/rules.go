@@ -29,6 +29,10 @@ func checkSchema(s statement) error {
 		return nil
 	case s.makesFunction():
 		return errors.Join(s.checkLanguage(), s.checkBody())
+	case s.begins("create") && s.kind() == "table":
+		return s.checkTable()
+	case s.begins("alter table"):
+		return s.checkAlter()
 	case s.begins("create") && slices.Contains(made, s.kind()), s.begins("alter") && slices.Contains(changed, s.kind()):
 		return nil
 	}
@@ -43,11 +47,11 @@ var errUnknown = errors.New("pg_dump writes no such statement for an instance")
 var (
 	made = []string{
 		"aggregate", "cast", "collation", "conversion", "domain", "event", "index", "operator", "policy", "rule",
-		"sequence", "statistics", "table", "text", "trigger", "type", "view",
+		"sequence", "statistics", "text", "trigger", "type", "view",
 	}
 	changed = []string{
 		"aggregate", "collation", "domain", "event", "function", "index", "materialized", "operator", "policy",
-		"procedure", "sequence", "statistics", "table", "text", "trigger", "type", "view",
+		"procedure", "sequence", "statistics", "text", "trigger", "type", "view",
 	}
 )
 
@@ -75,6 +79,38 @@ func (s statement) word(i int) string {
 
 func (s statement) makesFunction() bool {
 	return s.begins("create") && (s.kind() == "function" || s.kind() == "procedure")
+}
+
+// checkTable refuses a table that a query fills: the query could call functions at once.
+func (s statement) checkTable() error {
+	depth := 0
+	for _, t := range s {
+		if depth += nesting(t); depth == 0 && t == (token{word, "as"}) {
+			return errors.New("a query fills the table")
+		}
+	}
+	return nil
+}
+
+// checkAlter refuses a change that computes rows: the computation could call functions at once.
+func (s statement) checkAlter() error {
+	depth, at := 0, 2
+	for _, t := range s {
+		if depth += nesting(t); depth == 0 && t == (token{sign, ","}) {
+			return errors.New("several changes at once")
+		}
+	}
+	if s.word(at) == "only" {
+		at++
+	}
+	for at++; at+1 < len(s) && s[at] == (token{sign, "."}); at += 2 {
+	}
+	switch action := s[min(at, len(s)):]; {
+	case action.begins("add") && !action.begins("add constraint"),
+		action.begins("alter") && (action.word(3) == "type" || action.word(4) == "data"):
+		return errors.New("a change that computes rows")
+	}
+	return nil
 }
 
 // checkSetting refuses all settings but those at the head of a dump.
