@@ -80,6 +80,7 @@ func TestSchemaOfPgDumpPasses(t *testing.T) {
 func TestScriptThatReachesOutIsRefused(t *testing.T) {
 	for _, hostile := range []string{
 		`\! id`, `SELECT 1 \g | id`, "-- a\r\\! id", `CREATE TABLE a (b int); \! id`,
+		`COMMENT ON TABLE a \! id IS '';`, `CREATE TABLE a (b int) \g | id`,
 		`COPY a FROM PROGRAM 'id';`, `COPY a TO PROGRAM 'id';`, `\copy a to program 'id'`, `\i /etc/passwd`,
 		`ALTER SYSTEM SET archive_command = 'id';`, `ALTER ROLE gotosocial SUPERUSER;`, `DO $$ BEGIN END $$;`,
 		`ALTER DATABASE gotosocial SET search_path = x;`, `SELECT lo_export(1, '/etc/cron.d/x');`, `CALL f();`,
