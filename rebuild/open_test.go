@@ -53,7 +53,7 @@ func TestRestoreOpensNothingToOtherUsers(t *testing.T) {
 	for _, step := range []func() error{
 		func() error { _, err := m.PutDatabase(t.Context()); return err },
 		func() error { _, err := m.PutMedia(t.Context()); return err },
-		func() error { _, err := m.PutFiles(t.Context()); return err }, m.GiveStorage,
+		func() error { _, err := m.PutFiles(t.Context()); return err }, m.GiveFolders,
 	} {
 		testkit.OK(t, step())
 	}

@@ -49,7 +49,7 @@ func TestPrivateFolderComesBackPrivate(t *testing.T) {
 	}
 	m.Files[0].Path, m.Files[0].User = srv+"/new", "nobodyknows:nobodyknows"
 	var refused bool
-	for _, f := range m.inspectFiles() {
+	for _, f := range m.inspectFiles(t.Context()) {
 		refused = refused || f.Refused && f.Fix != ""
 	}
 	if !refused {
