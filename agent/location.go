@@ -82,9 +82,10 @@ func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Locati
 		if s.from == "" {
 			continue
 		}
-		if *s.to, err = s.from.Read(ctx, func(text string) { o.warn("%s", text) }); err != nil {
+		if *s.to, err = s.from.ReadKey(ctx, func(text string) { o.warn("%s", text) }); err != nil {
 			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
-				Fix: "correct access_key and secret_key of the remote, or the secrets that they name"}
+				Fix: "correct access_key and secret_key of the remote, or the secrets that they name: " +
+					"each place holds one key, in one line"}
 		}
 	}
 	l.Remote = withEnvironment(l.Remote)

@@ -1,8 +1,12 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 	"holdfast/remote"
 )
@@ -32,5 +36,26 @@ func TestSessionTokenBelongsToTheKeysOfTheEnvironment(t *testing.T) {
 	own := remote.Config{AccessKey: "mine", SecretKey: "mine too"}
 	if got := withEnvironment(own); got.SessionToken != "" {
 		t.Errorf("with other keys: %q", got.SessionToken)
+	}
+}
+
+func TestSpoiltKeyFileIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	c := &Config{}
+	for text, want := range map[string]string{
+		"AKIAEXAMPLE\nhunter2\n":        "file:" + file + " has 2 lines",
+		"hunter2\x00\n":                 "file:" + file + " has the character U+0000",
+		"\xef\xbb\xbfAKIAEXAMPLE\r\n":   "",
+		"\xff\xfeA\x00K\x00I\x00\n\x00": "",
+	} {
+		testkit.OK(t, os.WriteFile(file, []byte(text), 0o600))
+		key := Secret("file:" + file)
+		l, err := c.Locate(t.Context(), RemoteConfig{URL: "s3://host/bucket", AccessKey: key, SecretKey: key}, Observer{})
+		switch {
+		case want == "" && (err != nil || !strings.HasPrefix(l.Remote.AccessKey, "AKI")):
+			t.Errorf("%q: key %q, %v", text, l.Remote.AccessKey, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2")):
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
 	}
 }

@@ -26,7 +26,7 @@ var below = map[string][]string{
 	"cmd/holdfast":     {"cmd/holdfast/unlock", "cmd/holdfast/demo", "cmd/holdfast/handover", "agent/statuspage"},
 	"agent/statuspage": {"agent"},
 	"agent":            {"rebuild", "agent/secret", "internal/units"},
-	"agent/secret":     {"internal/child"},
+	"agent/secret":     {"internal/child", "remote", "seal"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack"},

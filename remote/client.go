@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"holdfast/remedy"
 )
@@ -40,6 +41,9 @@ type client struct {
 // newClient returns a client for the host of u, with TLS if the scheme is s3. caFile is
 // [Config.CAFile].
 func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*client, error) {
+	if err := checkKeys(o.Creds); err != nil {
+		return nil, err
+	}
 	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix}
 	if caFile != "" {
 		roots, err := rootsWith(caFile)
@@ -57,6 +61,24 @@ func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*clien
 	}
 	c.core.Client = m
 	return c, nil
+}
+
+// checkKeys refuses keys that no server takes. net/http would call them a trouble of the
+// request.
+func checkKeys(creds *credentials.Credentials) error {
+	keys, err := creds.GetWithContext(nil)
+	if err != nil {
+		return fmt.Errorf("read the keys: %w", err)
+	}
+	for _, k := range []struct{ what, text string }{
+		{"access key", keys.AccessKeyID}, {"secret key", keys.SecretAccessKey}, {"session token", keys.SessionToken},
+	} {
+		if err := CheckKey(k.text); err != nil {
+			return &remedy.Error{Kind: remedy.Setting, What: "the " + k.what + " " + err.Error(),
+				Fix: "give the key alone, in one line"}
+		}
+	}
+	return nil
 }
 
 // rootsWith returns the certificates that the system trusts and those of a PEM file.

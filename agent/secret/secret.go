@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"holdfast/internal/child"
+	"holdfast/remote"
+	"holdfast/seal"
 )
 
 // Source says where to find a secret, and never holds the secret itself:
@@ -93,6 +95,19 @@ func (s Source) Read(ctx context.Context, warn func(string)) (string, error) {
 		return "", fmt.Errorf("read %s: %w", s, err)
 	}
 	return string(text), nil
+}
+
+// ReadKey reads an S3 key. An editor may have saved the file with a byte order mark.
+func (s Source) ReadKey(ctx context.Context, warn func(string)) (string, error) {
+	text, err := s.Read(ctx, warn)
+	if err != nil {
+		return "", err
+	}
+	text = strings.TrimSpace(seal.PlainText([]byte(text)))
+	if err := remote.CheckKey(text); err != nil {
+		return "", fmt.Errorf("%s %w", s, err)
+	}
+	return text, nil
 }
 
 func readCredential(name string) ([]byte, error) {

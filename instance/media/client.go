@@ -37,7 +37,7 @@ func OpenClient(c *gotosocial.Config, caFile string, patience time.Duration) (Cl
 	}, patience)
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.Source, What: "GoToSocial's bucket", Err: err,
-			Fix: "correct storage-s3-endpoint and storage-s3-bucket in GoToSocial's configuration, " +
+			Fix: "correct storage-s3-endpoint, storage-s3-bucket and both keys in GoToSocial's configuration, " +
 				"or instance.ca in Holdfast's"}
 	}
 	return client{b}, nil
