@@ -295,6 +295,7 @@ func TestBucketRefusals(t *testing.T) {
 		"no endpoint":  {Name: "media"},
 		"bad endpoint": {Endpoint: "s3.example/path", Name: "media"},
 		"no bucket":    {Endpoint: "s3.example"},
+		"no brackets":  {Endpoint: "::1:9000", Name: "media"},
 		"bad bucket":   {Endpoint: "s3.example", Name: "a/b"},
 	} {
 		if _, err := remote.OpenBucket(cfg, 0); err == nil {

@@ -41,7 +41,7 @@ type client struct {
 // newClient returns a client for the host of u, with TLS if the scheme is s3. caFile is
 // [Config.CAFile].
 func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*client, error) {
-	if err := checkKeys(o.Creds); err != nil {
+	if err := errors.Join(checkBrackets(u.Host), checkKeys(o.Creds)); err != nil {
 		return nil, err
 	}
 	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix}
@@ -61,6 +61,16 @@ func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*clien
 	}
 	c.core.Client = m
 	return c, nil
+}
+
+// checkBrackets refuses an IPv6 address without brackets. The error does not quote the
+// host: the host may hold a secret by mistake.
+func checkBrackets(host string) error {
+	if strings.Count(host, ":") < 2 || strings.HasPrefix(host, "[") {
+		return nil
+	}
+	return &remedy.Error{Kind: remedy.Setting, What: "the storage's host has several colons and no brackets",
+		Fix: "write an IPv6 address in brackets: [2001:db8::1]:9000"}
 }
 
 // checkKeys refuses keys that no server takes. net/http would call them a trouble of the

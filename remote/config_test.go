@@ -21,6 +21,7 @@ func TestOpenByURL(t *testing.T) {
 		"s3://fsn1.your-objectstorage.com/b01":  "s3://fsn1.your-objectstorage.com/b01",
 		"s3://s3.example.org/b01/example.org/":  "s3://s3.example.org/b01/example.org",
 		"s3+http://127.0.0.1:9000/b01/a/b":      "s3+http://127.0.0.1:9000/b01/a/b",
+		"s3+http://[::1]:9000/b01":              "s3+http://[::1]:9000/b01",
 		"s3://s3.example.org/b01/with%20blanks": "s3://s3.example.org/b01/with%20blanks",
 	} {
 		s, err := Open(t.Context(), rawURL, Config{AccessKey: "access", SecretKey: "secret"})
@@ -52,6 +53,8 @@ func TestOpenRefusesWithoutTellingSecrets(t *testing.T) {
 		"s3://host:hunter2/bucket":         "s3://ENDPOINT/BUCKET/PREFIX",
 		"s3://host/bucket?secret=hunter2":  "s3://ENDPOINT/BUCKET/PREFIX",
 		"s3://host":                        "no valid bucket",
+		"s3+http://::1:9000/bucket":        "no brackets",
+		"s3://2001:db8::1/bucket":          "no brackets",
 		"s3://host/b":                      "no valid bucket",
 		"s3://host/bucket/../hunter2":      "no valid bucket",
 		"s3:///bucket/prefix":              "s3://ENDPOINT/BUCKET/PREFIX",

@@ -29,6 +29,11 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 	if strings.Contains(rawURL, "@") {
 		return nil, errors.New("open remote: an S3 URL must hold no keys and no '@': " + setKeys)
 	}
+	_, rest, _ := strings.Cut(rawURL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	if err := checkBrackets(host); err != nil {
+		return nil, err
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.RawQuery != "" {
 		return nil, errors.New("open remote: the URL does not have the form s3://ENDPOINT/BUCKET/PREFIX")
