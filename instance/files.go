@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -58,31 +59,7 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 // Around returns the folder of the files part that contains the path, also through
 // links, or "". Holdfast must not write to such a folder: each backup would store the
 // backups before it.
-func (i *Instance) Around(path string) string {
-	real, err := filepath.EvalSymlinks(path)
-	for errors.Is(err, fs.ErrNotExist) { // the path may appear later
-		path = filepath.Dir(path)
-		real, err = filepath.EvalSymlinks(path)
-	}
-	if err != nil {
-		return ""
-	}
-	for {
-		dir, err := os.Stat(real)
-		if err != nil {
-			return ""
-		}
-		for _, root := range i.roots() {
-			if info, err := os.Stat(root); err == nil && os.SameFile(info, dir) {
-				return root
-			}
-		}
-		if real == filepath.Dir(real) {
-			return ""
-		}
-		real = filepath.Dir(real)
-	}
-}
+func (i *Instance) Around(path string) string { return disk.Around(path, i.roots()...) }
 
 // roots returns the files and folders of the files part that exist, and all extra
 // paths: a missing extra path is worth an error.

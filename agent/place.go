@@ -1,0 +1,42 @@
+package agent
+
+import (
+	"strings"
+
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+)
+
+// warnOfPlaces warns of each folder remote that is lost together with the instance.
+func (c *Config) warnOfPlaces(settings *gotosocial.Config, o Observer) {
+	for _, r := range c.Remotes {
+		l, err := ParseLocation(r.URL)
+		folder := l.Folder()
+		if err != nil || folder == "" {
+			continue
+		}
+		if disk.IsInMemory(folder) {
+			o.warn("the repository in %s is in memory (tmpfs), and a restart of this machine deletes the repository: "+
+				"name a folder on a disk, or a bucket", folder)
+		}
+		if !settings.InBucket() && disk.Around(folder, settings.Storage()) != "" {
+			o.warn("the repository in %s is inside GoToSocial's storage, and is lost if the storage is moved or "+
+				"cleaned: name a folder elsewhere, or a bucket", folder)
+		}
+		if shared := sharedWith(folder, settings); len(shared) > 0 {
+			o.warn("the repository in %s is on the disk of GoToSocial's %s, and a broken disk takes both: "+
+				"name a folder on another disk, or a bucket", folder, strings.Join(shared, " and "))
+		}
+	}
+}
+
+// sharedWith names what lies on the disk of a folder.
+func sharedWith(folder string, settings *gotosocial.Config) (shared []string) {
+	if settings.Engine() == "sqlite" && disk.IsSame(folder, settings.Database()) {
+		shared = append(shared, "database")
+	}
+	if !settings.InBucket() && disk.IsSame(folder, settings.Storage()) {
+		shared = append(shared, "media")
+	}
+	return shared
+}

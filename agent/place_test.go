@@ -1,0 +1,57 @@
+package agent_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/agent"
+	"holdfast/instance/sample"
+	"holdfast/internal/testkit"
+)
+
+func TestRepositoryThatIsLostWithTheInstanceIsWarnedOf(t *testing.T) {
+	instance, err := sample.Make(filepath.Join(t.TempDir(), "instance"),
+		sample.Config{Accounts: 2, Statuses: 2, Media: 1, MediaBytes: 100})
+	testkit.OK(t, err)
+	inside := filepath.Join(instance.Dir, "storage", "backup")
+	testkit.OK(t, os.MkdirAll(inside, 0o700))
+	link := filepath.Join(t.TempDir(), "link")
+	testkit.OK(t, os.Symlink(inside, link))
+	other := t.TempDir()
+	testkit.MountSmallDisk(t, other, "size=1m")
+	const (
+		inStorage = "inside GoToSocial's storage"
+		sameDisk  = "on the disk of GoToSocial's database and media"
+		inMemory  = "in memory (tmpfs)"
+	)
+	for url, want := range map[string][]string{
+		inside:                               {inStorage, sameDisk},
+		link:                                 {inStorage, sameDisk},
+		"dir://" + instance.Dir + "/backup":  {sameDisk},
+		other:                                {inMemory},
+		"s3://s3.example.org/bucket/storage": nil,
+	} {
+		var got []string
+		s, err := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: t.TempDir() + "/state"}.SetUp(t.Context(),
+			agent.SetUpConfig{WithoutKit: true, Observer: agent.Observer{Warn: func(text string) {
+				if strings.Contains(text, "repository") {
+					got = append(got, text)
+				}
+			}}, Config: agent.Config{
+				Instance: agent.InstanceConfig{GoToSocial: filepath.Join(instance.Dir, "config.yaml")},
+				Remotes:  []agent.RemoteConfig{{URL: url}},
+			}})
+		testkit.OK(t, err)
+		s.Close()
+		for _, w := range want {
+			if !strings.Contains(strings.Join(got, "\n"), w) {
+				t.Errorf("%s: no warning %q among %q", url, w, got)
+			}
+		}
+		if url == other && strings.Contains(strings.Join(got, "\n"), "disk of") || want == nil && len(got) > 0 {
+			t.Errorf("%s: warnings %q", url, got)
+		}
+	}
+}
