@@ -34,12 +34,14 @@ func TestRepositoryThatIsLostWithTheInstanceIsWarnedOf(t *testing.T) {
 		"s3://s3.example.org/bucket/storage": nil,
 	} {
 		var got []string
-		s, err := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: t.TempDir() + "/state"}.SetUp(t.Context(),
-			agent.SetUpConfig{WithoutKit: true, Observer: agent.Observer{Warn: func(text string) {
-				if strings.Contains(text, "repository") {
-					got = append(got, text)
-				}
-			}}, Config: agent.Config{
+		home := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: t.TempDir() + "/state"}
+		warn := func(text string) {
+			if strings.Contains(text, "repository") {
+				got = append(got, text)
+			}
+		}
+		s, err := home.SetUp(t.Context(), agent.SetUpConfig{
+			WithoutKit: true, Observer: agent.Observer{Warn: warn}, Config: agent.Config{
 				Instance: agent.InstanceConfig{GoToSocial: filepath.Join(instance.Dir, "config.yaml")},
 				Remotes:  []agent.RemoteConfig{{URL: url}},
 			}})
