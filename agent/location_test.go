@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/agent/secret"
 	"holdfast/internal/testkit"
 	"holdfast/remedy"
 	"holdfast/remote"
@@ -50,7 +51,7 @@ func TestSpoiltKeyFileIsNamed(t *testing.T) {
 		"\xff\xfeA\x00K\x00I\x00\n\x00": "",
 	} {
 		testkit.OK(t, os.WriteFile(file, []byte(text), 0o600))
-		key := Secret("file:" + file)
+		key := secret.Source("file:" + file)
 		r := RemoteConfig{URL: "s3://host/bucket", AccessKey: key, SecretKey: key}
 		l, err := c.Locate(t.Context(), r, Observer{})
 		told := fmt.Sprint(err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"holdfast/disk"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -20,7 +19,7 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 	findings = append(findings, m.inspectMedia(ctx))
 	findings = append(findings, m.inspectServerFolders()...)
 	findings = append(findings, m.inspectFiles(ctx)...)
-	return append(findings, m.inspectSpace(sizes))
+	return append(findings, m.inspectSpace(sizes)...)
 }
 
 // inspectDatabase looks for a database in the way, and for the server of PostgreSQL.
@@ -64,27 +63,4 @@ func (m *Machine) inspectMedia(ctx context.Context) Finding {
 		return refused(MediaSubject, err)
 	}
 	return Finding{Subject: MediaSubject, Detail: detail}
-}
-
-// inspectSpace compares the sizes with the free space for the fetched data.
-func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) Finding {
-	var need, files int64
-	for _, total := range sizes {
-		need += total.Bytes
-		files += total.Files
-	}
-	dir := disk.Nearest(m.Folder)
-	free, err := disk.Free(dir)
-	if err != nil {
-		return refused(SpaceSubject, err)
-	}
-	f := Finding{Subject: SpaceSubject}
-	f.Detail = fmt.Sprintf("the restore needs %d MiB; the disk of %s has %d MiB free", need>>20, dir, free.Bytes>>20)
-	if files > free.Files {
-		f.Detail += fmt.Sprintf(", but only %d free inodes for %d files", free.Files, files)
-	}
-	if need > free.Bytes || files > free.Files && free.Exact {
-		f.Fix, f.Refused = "make room, or name a folder on another disk by --work", true
-	}
-	return f
 }
