@@ -55,11 +55,14 @@ func (h Home) SetUp(ctx context.Context, cfg SetUpConfig) (*SetUp, error) {
 	if err := s.inspect(ctx); err != nil {
 		return nil, err
 	}
-	s.cfg.KitFile = cmp.Or(s.cfg.KitFile, "holdfast-kit-"+s.Instance.Domain+".txt")
+	var err error
+	s.cfg.KitFile, err = filepath.Abs(cmp.Or(s.cfg.KitFile, "holdfast-kit-"+s.Instance.Domain+".txt"))
+	if err != nil {
+		return nil, err
+	}
 	if err := s.checkWritable(); err != nil {
 		return nil, err
 	}
-	var err error
 	s.unlock, err = h.Lock("init")
 	return s, err
 }

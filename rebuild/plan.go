@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -19,7 +20,25 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 	findings = append(findings, m.inspectMedia(ctx))
 	findings = append(findings, m.inspectServerFolders()...)
 	findings = append(findings, m.inspectFiles(ctx)...)
-	return append(findings, m.inspectSpace(sizes)...)
+	return urgentFirst(append(findings, m.inspectSpace(sizes)...))
+}
+
+// urgentFirst sorts what a person must act on before all else, but after the domain and
+// the user. Otherwise the order stays.
+func urgentFirst(findings []Finding) []Finding {
+	rank := func(f Finding) int {
+		switch {
+		case f.Subject == DomainSubject, f.Subject == UserSubject:
+			return 0
+		case f.Refused:
+			return 1
+		case f.Fix != "":
+			return 2
+		}
+		return 3
+	}
+	slices.SortStableFunc(findings, func(a, b Finding) int { return rank(a) - rank(b) })
+	return findings
 }
 
 // inspectDatabase looks for a database in the way, and for the server of PostgreSQL.

@@ -57,3 +57,17 @@ func firstRefused(findings []Finding) Finding {
 	}
 	return Finding{}
 }
+
+// A person with a hundred lines on the screen reads the first ones.
+func TestPlanBeginsWithTheThingsToDo(t *testing.T) {
+	var got []string
+	for _, f := range urgentFirst([]Finding{
+		{Subject: DomainSubject}, {Subject: UserSubject}, {Subject: ServerSubject, Fix: "install"},
+		{Subject: MediaSubject}, {Subject: FileSubject, Refused: true}, {Subject: SpaceSubject},
+	}) {
+		got = append(got, string(f.Subject))
+	}
+	if want := "domain user file GoToSocial media space"; strings.Join(got, " ") != want {
+		t.Errorf("the order is %q, want %q", got, want)
+	}
+}

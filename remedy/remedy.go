@@ -17,6 +17,7 @@ const (
 	Setting           // a flag, a setting or a configuration file is wrong
 	Incomplete        // the job finished, and some files were unreadable
 	NoRepository      // the remote holds no repository
+	NoSnapshot        // the repository holds no snapshot
 	Busy              // another run holds the lock
 	WrongKey          // the key is wrong or missing
 	Credentials       // the remote refuses the credentials

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -17,8 +18,8 @@ type choice struct {
 // choice returns the choice of the configuration.
 func (c RestoreConfig) choice() choice {
 	made := choice{parts: c.Parts, paths: make(map[string]bool, len(c.Paths))}
-	for _, path := range c.Paths {
-		made.paths[strings.TrimSuffix(path, "/")] = true
+	for _, name := range c.Paths {
+		made.paths[strings.TrimSuffix(name, "/")] = true
 	}
 	return made
 }
@@ -31,14 +32,10 @@ func (c choice) holds(f *manifest.File) bool {
 	if len(c.paths) == 0 {
 		return true
 	}
-	for name := string(f.Part) + "/" + f.Path; ; {
+	for name := string(f.Part) + "/" + f.Path; name != "."; name = path.Dir(name) {
 		if c.paths[name] {
 			return true
 		}
-		end := strings.LastIndexByte(name, '/')
-		if end < 0 {
-			return false
-		}
-		name = name[:end]
 	}
+	return false
 }

@@ -37,7 +37,7 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 		return nil, fmt.Errorf("find snapshot %q: the snapshots %s and %s start so; write more digits: %w",
 			which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
 	case latest:
-		return nil, fmt.Errorf("find snapshot: the repository is empty: %w", ErrNoSnapshot)
+		return nil, fmt.Errorf("find snapshot: %w", ErrEmpty)
 	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
 		return nil, fmt.Errorf("find snapshot %q: no snapshot has this number, and an ID needs at least %d digits: %w",
 			which, minID, ErrNoSnapshot)

@@ -24,6 +24,7 @@ import (
 var (
 	ErrNoRepository = errors.New("there is no repository")
 	ErrNoSnapshot   = errors.New("no such snapshot")
+	ErrEmpty        = errors.New("the repository holds no snapshot")
 	ErrNoFile       = errors.New("no such file in the snapshot")
 	ErrBusy         = errors.New("another process is at work there")
 	ErrOtherRoot    = errors.New("the storage holds another repository")

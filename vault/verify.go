@@ -65,7 +65,11 @@ type verify struct {
 // of the report. Verify needs no key.
 func (r *Repository) Verify(ctx context.Context, cfg VerifyConfig) (*VerifyReport, error) {
 	v := &verify{repo: r, cfg: cfg, records: r.Records(), needed: map[string]int64{}, damage: map[string]damage{}}
-	v.report.Snapshots = len(v.records)
+	for _, rec := range v.records {
+		if rec.Kind == manifest.KindBackup {
+			v.report.Snapshots++
+		}
+	}
 	v.checkRecords()
 	v.checkObjects()
 	v.sortUnneeded()

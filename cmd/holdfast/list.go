@@ -9,6 +9,7 @@ import (
 	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/seal"
+	"holdfast/vault"
 )
 
 // listResult sums up a list, for --json.
@@ -56,9 +57,9 @@ func list(ctx context.Context, a *app, from string) error {
 		}
 		a.term.Item("snapshot", s, text)
 	}
-	if result.Snapshots == 0 {
-		a.term.Say("no snapshots yet; holdfast backup makes one")
-	}
 	a.term.Result = result
+	if result.Snapshots == 0 {
+		return vault.ErrEmpty
+	}
 	return nil
 }

@@ -112,10 +112,11 @@ func verify(ctx context.Context, a *app, v verifyFlags) error {
 	if problem := foundDamage(r.VerifyReport); problem != nil {
 		return problem
 	}
-	if r.Newest != nil {
-		a.term.Say("✓ nothing is %s; the newest snapshot, %s, is %s old", absent(share), r.Newest.ID(),
-			units.Age(r.Newest.Time))
+	if r.Newest == nil {
+		return vault.ErrEmpty
 	}
+	a.term.Say("✓ nothing is %s; the newest snapshot, %s, is %s old", absent(share), r.Newest.ID(),
+		units.Age(r.Newest.Time))
 	return nil
 }
 
@@ -166,7 +167,7 @@ func parseShare(s string) (float64, error) {
 
 func printVerify(t *terminal.Terminal, r *vault.VerifyReport) {
 	t.Say("compared with the storage's own list: %s, %s, named by %s",
-		units.Count(r.Objects, "object"), units.Size(r.Bytes), units.Count(r.Snapshots, "record"))
+		units.Count(r.Objects, "object"), units.Size(r.Bytes), units.Count(r.Snapshots, "snapshot"))
 	if r.HashedN > 0 {
 		t.Say("read and hashed: %s, %s", units.Count(r.HashedN, "object"), units.Size(r.Hashed))
 	}

@@ -57,6 +57,8 @@ var causes = []struct {
 	{vault.ErrNoRepository, remedy.NoRepository,
 		"correct the URL; on an instance's server holdfast init makes a repository"},
 	{vault.ErrNoFile, remedy.Setting, "choose one of the files that holdfast ls SNAP lists"},
+	{vault.ErrEmpty, remedy.NoSnapshot, "holdfast backup makes a snapshot; if the repository held snapshots, " +
+		"somebody deleted them: look in a mirror"},
 	{vault.ErrNoSnapshot, remedy.Setting, "choose one of the snapshots that holdfast list shows"},
 	{vault.ErrBusy, remedy.Busy, "wait until the other run ends"},
 	{vault.ErrRefused, remedy.Refused, ""},

@@ -28,6 +28,7 @@ var Exits = []struct {
 	{remedy.Full, 15, "the storage is full"},
 	{remedy.Source, 16, "the instance could not be read or filled"},
 	{remedy.Damage, 17, "damage was found"},
+	{remedy.NoSnapshot, 19, "the repository holds no snapshot"},
 	{remedy.Refused, 20, "refused for safety"},
 	{remedy.Interrupted, ExitInterrupted, "interrupted"},
 }
