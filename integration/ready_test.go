@@ -95,6 +95,45 @@ func TestConfigurationThatWasGivenAtItsPlaceStays(t *testing.T) {
 	}
 }
 
+// The other parts of an instance stay where they are: an admin with a damaged database
+// need not move the media away.
+func TestOnePartIsRestoredInPlace(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
+	h.backup()
+	want := h.image()
+	m := newMachine(t, h)
+	to := []string{"--yes", h.inst.Domain(), "--verbatim", "--replace"}
+	m.restore(to...).start().expect(0)
+	at := func(path string) string { return filepath.Join(m.root, path) }
+	since := filepath.Join(h.inst.Storage(), "since")
+	m.write(since, "a picture since the backup")
+	m.write(h.config, "edited since the backup")
+	m.write(h.inst.Database(), "damaged")
+	testkit.OK(t, os.Chown(at(h.config), testkit.Nobody, testkit.Nobody))
+
+	done := m.restore(append(to, "--only", "database")...).start().expect(0).stdout.String()
+	if !strings.Contains(done, "looked for 23 of 23, and found all") {
+		t.Errorf("the check did not look for the media:\n%s", done)
+	}
+	if got := testkit.Sum(t, at(h.inst.Database())); got != want.database {
+		t.Error("the database differs")
+	}
+	for path, text := range map[string]string{
+		since: "a picture since the backup", h.config: "edited since the backup",
+		h.inst.Database() + ".before-restore": "damaged",
+	} {
+		if got := string(testkit.Read(t, at(path))); got != text {
+			t.Errorf("%s is %q", path, got)
+		}
+	}
+	m.restore(append(to, "--only", "media")...).start().expect(20).says("is not empty", "move the contents")
+	m.restore(append(to, "--only", "files")...).start().expect(0)
+	testkit.OK(t, os.Remove(at(since)))
+	m.compare(h, want)
+}
+
 // letIn lets all users read a folder and pass its parents.
 func (m *machine) letIn(dir string) {
 	m.t.Helper()

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/manifest"
 	"holdfast/remedy"
 )
 
@@ -17,6 +18,9 @@ const checkedMedia = 200
 // Check compares the rebuilt instance with the snapshot: the number of local accounts,
 // the key pair of each account, and a sample of the media. Check starts no server.
 func (m *Machine) Check(ctx context.Context) (notes []string, err error) {
+	if !m.has(manifest.Database) {
+		return nil, nil
+	}
 	err = m.rebuilt(ctx, func(t gotosocial.Tables) error {
 		accounts, err := m.checkAccounts(ctx, t)
 		if err != nil {
@@ -82,6 +86,9 @@ func (m *Machine) checkMedia(ctx context.Context, t gotosocial.Tables) (string, 
 	note := fmt.Sprintf("media: looked for %d of %d, ", len(sample), n)
 	if missing == 0 {
 		return note + "and found all", nil
+	}
+	if !m.has(manifest.Media) {
+		return note + fmt.Sprintf("%d are missing in %s", missing, m.media().Destination().Name), nil
 	}
 	return note + fmt.Sprintf("%d are missing: the snapshot lacks these files", missing), nil
 }

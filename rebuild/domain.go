@@ -1,23 +1,17 @@
 package rebuild
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"time"
 
-	"holdfast/remedy"
+	"holdfast/instance/gotosocial"
 )
 
 // inspectDomain asks whether a server answers for the domain now. With two servers under
 // one name, messages to the wrong server are lost.
 func (m *Machine) inspectDomain(ctx context.Context, oldIsDead bool) Finding {
 	f := Finding{Subject: DomainSubject}
-	server, err := askDomain(ctx, m.Domain)
+	server, err := gotosocial.AskDomain(ctx, m.Domain)
 	switch {
 	case err != nil:
 		f.Detail = fmt.Sprintf("nobody answers for %s (%v)", m.Domain, err)
@@ -29,44 +23,4 @@ func (m *Machine) inspectDomain(ctx context.Context, oldIsDead bool) Finding {
 		f.Refused = true
 	}
 	return f
-}
-
-// askDomain requests the nodeinfo page of every fediverse server, and returns a name for
-// the answering server. Any answer counts, so askDomain checks no certificate. An error
-// means that no fediverse server answers: the connection is refused, or a web server
-// does not know the page. An overloaded, starting or protected server counts as alive.
-func askDomain(ctx context.Context, domain string) (server string, err error) {
-	client := &http.Client{
-		Timeout: 10 * time.Second,
-		Transport: &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
-			DisableKeepAlives: true,
-		},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+domain+"/.well-known/nodeinfo", nil)
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("User-Agent", "holdfast") // GoToSocial refuses requests without a user agent
-	resp, err := client.Do(req)
-	var name *net.DNSError
-	var network *net.OpError
-	switch {
-	case errors.As(err, &name):
-		return "", errors.New("DNS has no address for the name")
-	case errors.As(err, &network) && network.Op == "dial":
-		return "", network.Err
-	case err != nil:
-		return "a server that breaks off the connection", nil
-	}
-	resp.Body.Close()
-	server = cmp.Or(remedy.Printable(resp.Header.Get("Server")), "a server")
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return server, nil
-	case http.StatusNotFound, http.StatusGone:
-		return "", fmt.Errorf("a web server answers %d: no server of the fediverse is behind it", resp.StatusCode)
-	}
-	return fmt.Sprintf("%s (status %d)", server, resp.StatusCode), nil
 }

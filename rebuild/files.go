@@ -24,6 +24,9 @@ const fromSnapshotSuffix = ".from-snapshot"
 // inspectFiles names the files of the files part, because the snapshot decides the
 // paths. Many files with the same fate in a folder share a finding.
 func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
+	if !m.has(manifest.Files) {
+		return nil
+	}
 	server := m.serverCommands()
 	missing := map[string][][]string{} // the commands that create each user
 	left := m.leftInSnapshot(ctx)
@@ -177,6 +180,9 @@ func (m *Machine) isGiven(path string) bool {
 // PutFiles puts each file of the files part under its old path, for its old user. The
 // folders come first. Links come last, when their targets exist.
 func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
+	if !m.has(manifest.Files) {
+		return nil, nil
+	}
 	mover, err := m.mover()
 	if err != nil {
 		return nil, err
@@ -212,8 +218,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	notes = []string{"files: " + remedy.Plural(put, "file") + ", each where it was"}
 	if leftOut > 0 {
 		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of "+
-			"another GoToSocial; if you changed templates or assets, get them by "+
-			"holdfast restore --to DIR --only files",
+			"another GoToSocial; if you changed templates or assets, get them by restore --to DIR --only files",
 			remedy.Plural(leftOut, "file"), strings.Join(left.paths(), " and ")))
 	}
 	return notes, nil

@@ -111,6 +111,13 @@ func (d *Directory) isComplete() bool {
 	return err == nil && !vault.Unfinished(d.Path)
 }
 
+// isPublished reports whether a restore without the database part filled the folder, and
+// ended.
+func (d *Directory) isPublished() bool {
+	entries, err := os.ReadDir(d.Path)
+	return err == nil && len(entries) > 0 && !vault.Unfinished(d.Path)
+}
+
 // Finish makes the storage folder if necessary, and writes run.env durably. If the
 // restore leaves out the database part, Finish does nothing.
 func (d *Directory) Finish(_ context.Context, staging *os.Root, s vault.Restored) (notes []string, err error) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"holdfast/disk"
 	"holdfast/instance"
@@ -23,6 +25,7 @@ type Machine struct {
 	RunID    string          // unique; a continued run keeps the ID
 	Folder   string          // the restored folder
 	Files    []manifest.File // of the files part, as the listing has them
+	Parts    []manifest.Part // to restore; none: all
 	User     string          // "USER:GROUP" of the server; "" leaves all files to the current user
 	Replace  bool            // rename obstacles aside
 	Verbatim bool            // leave the database as it was
@@ -36,8 +39,24 @@ type Machine struct {
 func (m *Machine) request(snapshot manifest.Hash, verbatim bool) Request {
 	return Request{
 		Snapshot: snapshot, Domain: m.Domain, Database: m.databaseName(), Media: m.media().Destination().Name,
-		Config: m.Config.File, User: m.User, Verbatim: verbatim,
+		Config: m.Config.File, User: m.User, Verbatim: verbatim, Parts: m.partNames(),
 	}
+}
+
+// has reports whether the restore includes a part.
+func (m *Machine) has(part manifest.Part) bool {
+	return len(m.Parts) == 0 || slices.Contains(m.Parts, part)
+}
+
+// partNames names the chosen parts in their order, or is "" for all parts.
+func (m *Machine) partNames() string {
+	var names []string
+	for _, part := range manifest.Parts {
+		if len(m.Parts) > 0 && m.has(part) {
+			names = append(names, string(part))
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 // mover moves restored files to their places.
@@ -106,11 +125,18 @@ func (m *Machine) folder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cmp.Or(m.media().Destination().Folder, database.Destination().Folder), nil
+	media, where := m.media().Destination().Folder, database.Destination().Folder
+	if !m.has(manifest.Media) {
+		return cmp.Or(where, media), nil
+	}
+	return cmp.Or(media, where), nil
 }
 
 // PutDatabase puts the database in its place, if no server of the instance runs.
 func (m *Machine) PutDatabase(ctx context.Context) (notes []string, err error) {
+	if !m.has(manifest.Database) {
+		return nil, nil
+	}
 	if err := m.checkStopped(ctx); err != nil {
 		return nil, err
 	}
@@ -128,6 +154,9 @@ func (m *Machine) PutDatabase(ctx context.Context) (notes []string, err error) {
 
 // PutMedia puts the media in their folder or bucket.
 func (m *Machine) PutMedia(ctx context.Context) (notes []string, err error) {
+	if !m.has(manifest.Media) {
+		return nil, nil
+	}
 	mover, err := m.mover()
 	if err != nil {
 		return nil, err

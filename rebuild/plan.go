@@ -14,10 +14,17 @@ import (
 // nothing. sizes are the parts of the snapshot. A Refused finding forbids the
 // rebuild.
 func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.Total, oldIsDead bool) []Finding {
-	findings := []Finding{m.inspectDomain(ctx, oldIsDead), m.inspectUser(), m.inspectServer(ctx)}
-	findings = append(findings, m.inspectRunning(ctx)...)
-	findings = append(findings, m.inspectDatabase(ctx)...)
-	findings = append(findings, m.inspectMedia(ctx))
+	findings := []Finding{m.inspectUser(), m.inspectServer(ctx)}
+	if m.has(manifest.Database) || m.has(manifest.Media) { // a running server may get its files back
+		findings = slices.Insert(findings, 0, m.inspectDomain(ctx, oldIsDead))
+		findings = append(findings, m.inspectRunning(ctx)...)
+	}
+	if m.has(manifest.Database) {
+		findings = append(findings, m.inspectDatabase(ctx)...)
+	}
+	if m.has(manifest.Media) {
+		findings = append(findings, m.inspectMedia(ctx))
+	}
 	findings = append(findings, m.inspectServerFolders()...)
 	findings = append(findings, m.inspectFiles(ctx)...)
 	return urgentFirst(append(findings, m.inspectSpace(sizes)...))

@@ -14,7 +14,7 @@
 //	media     moves the media to their folder, or uploads the media to their bucket
 //	files     moves configuration, units and certificates to their old paths
 //	check     compares the database and the media with the snapshot's facts
-//	storage   removes the fetched rest, then gives the folders of media and database to the server
+//	storage   removes the fetched rest, then gives the server its folders
 //	clear     removes the journal and the work folder
 //
 // The storage step comes after all steps with the work folder: from then on, the
@@ -32,6 +32,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"holdfast/disk"
 	"holdfast/manifest"
@@ -76,6 +77,15 @@ func (r *Rebuild) Close() error { return r.work.close() }
 
 // Domain is the name of the instance.
 func (r *Rebuild) Domain() string { return r.machine.Domain }
+
+// What names the instance, or the parts of the instance that the run restores.
+func (r *Rebuild) What() string {
+	parts := r.machine.partNames()
+	if parts == "" {
+		return r.Domain()
+	}
+	return fmt.Sprintf("the %s of %s", strings.ReplaceAll(parts, ",", " and "), r.Domain())
+}
 
 // WorkFolder returns the folder for the fetched data until the end of the run.
 func (r *Rebuild) WorkFolder() string { return r.work.path }
@@ -254,16 +264,21 @@ func (r *Rebuild) step(ctx context.Context, o Observer, report *Report) (notes [
 // fetch restores the snapshot into the work folder.
 func (r *Rebuild) fetch(ctx context.Context, o Observer, report *Report) error {
 	folder := &Directory{Path: r.machine.Folder, Verbatim: r.machine.Verbatim}
-	if folder.isComplete() {
+	isComplete := folder.isComplete
+	if !r.machine.has(manifest.Database) {
+		isComplete = folder.isPublished
+	}
+	if isComplete() {
 		return nil
 	}
 	p := new(vault.Progress)
 	var fetched *vault.RestoreReport
 	err := o.Fetch(ctx, p, func(ctx context.Context) (err error) {
-		fetched, err = r.snap.Restore(ctx, folder.Path, folder, vault.RestoreConfig{Progress: p})
+		cfg := vault.RestoreConfig{Parts: r.machine.Parts, Progress: p}
+		fetched, err = r.snap.Restore(ctx, folder.Path, folder, cfg)
 		return err
 	})
-	if errors.Is(err, vault.ErrRefused) && folder.isComplete() {
+	if errors.Is(err, vault.ErrRefused) && isComplete() {
 		return nil // an earlier run was killed while it removed the staging folder
 	}
 	if err != nil {

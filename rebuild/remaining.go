@@ -19,6 +19,9 @@ func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
 	if fix := m.inspectServer(ctx).Fix; fix != "" {
 		tasks = append(tasks, fix)
 	}
+	if len(m.Parts) > 0 {
+		return m.remainingOfParts(ctx, tasks)
+	}
 	tasks = append(tasks,
 		fmt.Sprintf("point the name %s to this machine (DNS), and set up the web server or proxy "+
 			"in front of GoToSocial as before", m.Domain),
@@ -28,6 +31,20 @@ func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
 			"the old kit still restores the old snapshots",
 	)
 	if target, err := m.database(); err == nil {
+		tasks = append(tasks, target.Rest(ctx)...)
+	}
+	return tasks
+}
+
+// remainingOfParts adds the tasks after the restore of some parts. The instance exists
+// already.
+func (m *Machine) remainingOfParts(ctx context.Context, tasks []string) []string {
+	if m.has(manifest.Database) || m.has(manifest.Media) {
+		tasks = append(tasks, "start GoToSocial: "+m.startCommand())
+	} else {
+		tasks = append(tasks, "restart GoToSocial, if it runs, to read its files again")
+	}
+	if target, err := m.database(); err == nil && m.has(manifest.Database) {
 		tasks = append(tasks, target.Rest(ctx)...)
 	}
 	return tasks

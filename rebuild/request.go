@@ -16,11 +16,12 @@ import (
 type Request struct {
 	Snapshot manifest.Hash `json:"snapshot"` // the record's name
 	Domain   string        `json:"domain"`
-	Database string        `json:"database"` // a path, or a server with a database's name
-	Media    string        `json:"media"`    // a path, or a bucket with its endpoint
-	Config   string        `json:"config"`   // GoToSocial's configuration file
-	User     string        `json:"user"`     // "USER:GROUP" of the server
-	Verbatim bool          `json:"verbatim"` // the database stays as it was
+	Database string        `json:"database"`        // a path, or a server with a database's name
+	Media    string        `json:"media"`           // a path, or a bucket with its endpoint
+	Config   string        `json:"config"`          // GoToSocial's configuration file
+	User     string        `json:"user"`            // "USER:GROUP" of the server
+	Verbatim bool          `json:"verbatim"`        // the database stays as it was
+	Parts    string        `json:"parts,omitempty"` // the chosen parts; "" is all
 }
 
 // ID identifies the request: only equal requests have the same ID.
@@ -43,6 +44,7 @@ func (r Request) difference(other Request) string {
 		{"media", r.Media, other.Media},
 		{"configuration", r.Config, other.Config},
 		{"user", r.User, other.User},
+		{"parts", r.Parts, other.Parts},
 		{"verbatim", fmt.Sprint(r.Verbatim), fmt.Sprint(other.Verbatim)},
 	} {
 		if f.was != f.is {
@@ -54,12 +56,13 @@ func (r Request) difference(other Request) string {
 
 // Options are a person's choices for a run.
 type Options struct {
-	GoToSocial string // GoToSocial's configuration file; default: the one in the snapshot
-	User       string // "USER:GROUP" of the server; default: the recorded user
-	Work       string // an existing or new folder for the work folder; default: near the media
-	State      string // the folder for the work folder if neither media nor database are on this machine
-	Verbatim   bool   // leave the database as it was
-	Replace    bool   // rename obstacles aside
-	Resume     bool   // continue an unfinished run
-	OldIsDead  bool   // the server of the domain, if any, is not the old server
+	Parts      []manifest.Part // the parts to restore; default: all
+	GoToSocial string          // GoToSocial's configuration file; default: the one in the snapshot
+	User       string          // "USER:GROUP" of the server; default: the recorded user
+	Work       string          // an existing or new folder for the work folder; default: near the media
+	State      string          // the folder for the work folder if neither media nor database are on this machine
+	Verbatim   bool            // leave the database as it was
+	Replace    bool            // rename obstacles aside
+	Resume     bool            // continue an unfinished run
+	OldIsDead  bool            // the server of the domain, if any, is not the old server
 }

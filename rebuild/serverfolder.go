@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"holdfast/disk"
+	"holdfast/manifest"
 	"holdfast/remedy"
 )
 
@@ -25,10 +26,13 @@ type serverFolder struct {
 
 // serverFolders are the folders on this machine in which the server makes files.
 func (m *Machine) serverFolders() (folders []serverFolder) {
-	if database, err := m.database(); err == nil {
+	if database, err := m.database(); err == nil && m.has(manifest.Database) {
 		folders = append(folders, serverFolder{DatabaseSubject, "db-address", database.Destination().Folder})
 	}
-	folders = append(folders, serverFolder{MediaSubject, "storage-local-base-path", m.media().Destination().Folder})
+	if m.has(manifest.Media) {
+		folder := m.media().Destination().Folder
+		folders = append(folders, serverFolder{MediaSubject, "storage-local-base-path", folder})
+	}
 	return slices.DeleteFunc(folders, func(f serverFolder) bool { return f.path == "" })
 }
 
@@ -206,8 +210,10 @@ func (m *Machine) GiveFolders() error {
 			return err
 		}
 	}
-	if err := m.media().GiveToServer(mover); err != nil {
-		return err
+	if m.has(manifest.Media) {
+		if err := m.media().GiveToServer(mover); err != nil {
+			return err
+		}
 	}
 	for _, f := range m.serverFolders() {
 		if err := disk.CheckAccess(m.User, f.path, disk.Fill); err != nil {

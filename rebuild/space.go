@@ -17,8 +17,10 @@ type load struct {
 // data, and on other disks of the database and of the media.
 func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings []Finding) {
 	all := load{folder: disk.Nearest(m.Folder)}
-	for _, total := range sizes {
-		all.need = sum(all.need, total)
+	for part, total := range sizes {
+		if m.has(part) {
+			all.need = sum(all.need, total)
+		}
 	}
 	loads := []load{all}
 	destinations := map[manifest.Part]string{manifest.Media: m.media().Destination().Folder}
@@ -27,7 +29,7 @@ func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings
 	}
 	for _, part := range manifest.Parts {
 		to := destinations[part]
-		if to == "" || disk.IsSame(to, m.Folder) { // a move within a disk needs no room
+		if to == "" || !m.has(part) || disk.IsSame(to, m.Folder) { // a move within a disk needs no room
 			continue
 		}
 		if last := &loads[len(loads)-1]; len(loads) > 1 && disk.IsSame(to, last.folder) {

@@ -11,6 +11,7 @@ import (
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
+	"holdfast/manifest"
 	"holdfast/rebuild"
 	"holdfast/remedy"
 	"holdfast/vault"
@@ -29,9 +30,11 @@ type rebuildFlags struct {
 
 // rebuild restores the whole instance onto this machine: the plan, the question, the
 // steps, and what remains for a person.
-func (v *restoreFlags) rebuild(ctx context.Context, a *app, snap *vault.Snapshot, result *restoreResult) error {
+func (v *restoreFlags) rebuild(
+	ctx context.Context, a *app, snap *vault.Snapshot, parts []manifest.Part, result *restoreResult,
+) error {
 	r, err := rebuild.Open(ctx, snap, rebuild.Options{
-		GoToSocial: v.full.gotosocial, User: v.full.user, Work: v.full.work, State: a.home.State,
+		Parts: parts, GoToSocial: v.full.gotosocial, User: v.full.user, Work: v.full.work, State: a.home.State,
 		Verbatim: v.verbatim, Replace: v.full.replace, Resume: v.full.resume, OldIsDead: v.full.oldIsDead,
 	})
 	if err != nil {
@@ -50,7 +53,8 @@ func (v *restoreFlags) rebuild(ctx context.Context, a *app, snap *vault.Snapshot
 	if err := rebuild.Refusal(findings); err != nil {
 		return err
 	}
-	if err := v.confirm(ctx, a, r.Domain()); err != nil {
+	result.what = r.What()
+	if err := v.confirm(ctx, a, r.Domain(), result.what); err != nil {
 		return err
 	}
 	report, err := agent.Rebuild(ctx, r, rebuildObserver{a.term})
@@ -96,14 +100,14 @@ func printFinding(t *terminal.Terminal, f rebuild.Finding) {
 
 // confirm has a person type the domain, because the restore writes all over this
 // machine.
-func (v *restoreFlags) confirm(ctx context.Context, a *app, domain string) error {
+func (v *restoreFlags) confirm(ctx context.Context, a *app, domain, what string) error {
 	typed := v.full.yes
 	switch {
 	case typed != "":
 	case a.term.Interactive():
 		var err error
 		typed, err = a.term.Ask(ctx, fmt.Sprintf(
-			"\nThe restore will rebuild %s on this machine, as the plan says. Type the domain to begin: ", domain))
+			"\nThe restore will rebuild %s on this machine, as the plan says. Type the domain to begin: ", what))
 		if err != nil {
 			return err
 		}
@@ -143,14 +147,17 @@ func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, 
 	result.Resumed = fetched.Resumed
 	result.Missing, result.missing, result.damage = fetched.Missing, snap.Record.Missing, fetched.Damage
 	result.Mixed = fetched.Mixed
+	if len(v.only) > 0 {
+		result.missing = int64(len(fetched.Missing))
+	}
 	result.Notes, result.Rest = report.Notes, report.Remaining
 	result.Seconds = time.Since(v.began).Seconds()
 }
 
 // printRemaining lists the tasks that remain for a person.
 func printRemaining(t *terminal.Terminal, result *restoreResult) {
-	t.Say("\n%s is rebuilt on this machine, as of %s. The remaining work:",
-		result.To, units.Time(result.Snapshot.Time))
+	t.Say("\n%s: rebuilt on this machine, as of %s. The remaining work:",
+		result.what, units.Time(result.Snapshot.Time))
 	for n, task := range result.Rest {
 		t.Say("  %d. %s", n+1, task)
 	}

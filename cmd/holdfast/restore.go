@@ -45,6 +45,8 @@ func restoreCommand(a *app) *cobra.Command {
 and then restores user, database, media and files to their original paths. If a
 restore is interrupted, continue it with --resume.
 
+With --only PART, the other parts on this machine stay as they are.
+
 With --to DIR, restore the instance, or parts of it, into a folder that is empty
 or does not exist: DIR/sqlite.db or DIR/database, DIR/storage, DIR/files, and
 DIR/run.env, the settings that start GoToSocial over DIR. If such a restore is interrupted,
@@ -120,7 +122,7 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 	v.printPlan(a.term, result, plan)
 	switch {
 	case v.isFull():
-		return result, v.rebuild(ctx, a, snap, result)
+		return result, v.rebuild(ctx, a, snap, cfg.Parts, result)
 	case v.plan:
 		return result, nil
 	}
@@ -210,9 +212,7 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 }
 
 // isFull reports whether the flags ask for a restore onto this machine.
-func (v *restoreFlags) isFull() bool {
-	return v.to == "" && len(v.only) == 0 && len(v.paths) == 0 && !v.salvage
-}
+func (v *restoreFlags) isFull() bool { return v.to == "" && len(v.paths) == 0 && !v.salvage }
 
 // checkFull checks the flags of a restore onto this machine.
 func (v *restoreFlags) checkFull() error {
@@ -225,7 +225,7 @@ func (v *restoreFlags) checkFull() error {
 		return nil
 	}
 	if !v.isFull() && !v.plan {
-		return problem.Usage(errors.New("a restore onto this machine restores everything; --only, "+
+		return problem.Usage(errors.New("a restore onto this machine restores whole parts; "+
 			"--path and --salvage need --to"), "name a folder by --to DIR, or leave out these flags")
 	}
 	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {

@@ -34,6 +34,7 @@ type restoreResult struct {
 	Planned  bool     `json:"planned,omitempty"` // nothing was done
 
 	missing int64  // how many files are missing, with a name or without
+	what    string // the instance, or its restored parts
 	damage  string // the note about a damaged database
 }
 

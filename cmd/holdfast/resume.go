@@ -56,6 +56,12 @@ func (v *restoreFlags) again(snapshot string) string {
 			}
 			return
 		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, value := range list.GetSlice() {
+				words = append(words, "--"+f.Name, remedy.QuoteShell(value))
+			}
+			return
+		}
 		if f.Value.Type() != "bool" {
 			words = append(words, "--"+f.Name, remedy.QuoteShell(value))
 		} else if value == "true" {

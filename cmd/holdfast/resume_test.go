@@ -19,6 +19,7 @@ func TestCommandThatGoesOnHoldsNoSecret(t *testing.T) {
 			"--from '/remote#hf1abc' --identity - --verbatim --yes social.example.org"},
 		{"--from|s3://key:hunter2@host/bucket|--passphrase=cmd:echo hunter2",
 			"--from s3://key:xxxxx@host/bucket --passphrase='cmd:…'"},
+		{"--only|database|--only|files", "--only database --only files"},
 		{"--passphrase|--replace=false|--work|/it's here|--resume", "--passphrase --work '/it'\\''s here'"},
 	} {
 		cmd := restoreCommand(a)
