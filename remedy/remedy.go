@@ -69,6 +69,7 @@ type DamageError struct {
 	Findings []string // each piece of damage, in the words of the check
 	Lost     []string // files that can't be restored because of the damage; nil for damage from before the backup
 	Database bool     // the database is among the lost files
+	Whole    string   // the newest snapshot without known damage, or ""
 	Err      error    // the cause, or nil
 }
 

@@ -106,7 +106,7 @@ func (r *restore) run(ctx context.Context) error {
 	if err := r.fetchAll(ctx); err != nil {
 		return err
 	}
-	if err := r.leaveOutDamaged(); err != nil {
+	if err := r.leaveOutDamaged(ctx); err != nil {
 		return err
 	}
 	r.cfg.Progress.begin("finish", 0, 0)

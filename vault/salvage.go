@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,7 @@ import (
 // leaveOutDamaged removes the files that need damaged packs, if the
 // configuration asks for this. Otherwise, or if the database is damaged, the
 // result is a [remedy.DamageError] with the cause [ErrDamage].
-func (r *restore) leaveOutDamaged() error {
+func (r *restore) leaveOutDamaged(ctx context.Context) error {
 	r.journal.Lost = nil
 	if len(r.damaged) == 0 {
 		return r.plan.save(r.journal)
@@ -35,7 +36,7 @@ func (r *restore) leaveOutDamaged() error {
 		lost := slices.Sorted(maps.Keys(hurt))
 		return &remedy.DamageError{
 			What:     fmt.Sprintf("restore: damaged packs: %d; files that need them: %d", len(problems), len(lost)),
-			Findings: problems, Lost: lost, Database: database, Err: ErrDamage,
+			Findings: problems, Lost: lost, Database: database, Whole: r.newestWhole(ctx), Err: ErrDamage,
 		}
 	}
 	// A later run may find a damaged pack whole. The run then needs all packs
@@ -52,4 +53,28 @@ func (r *restore) leaveOutDamaged() error {
 	}
 	r.journal.Lost = hurt
 	return r.plan.save(r.journal)
+}
+
+// newestWhole returns the ID of the newest other snapshot whose packs all lie in the
+// remote at their sizes, apart from the packs that this run found damaged. Without such a
+// snapshot newestWhole returns "".
+func (r *restore) newestWhole(ctx context.Context) string {
+	damaged := map[manifest.Hash]bool{}
+	for number := range r.damaged {
+		damaged[r.snap.packs[number].Name] = true
+	}
+	unusable := func(p manifest.Pack) bool {
+		o, there := r.snap.repo.objects[p.Object()]
+		return !there || o.Size != p.Size || damaged[p.Name]
+	}
+	for _, rec := range r.snap.repo.Records() {
+		if rec.Kind != manifest.KindBackup || rec.Name() == r.snap.Record.Name() {
+			continue
+		}
+		rec, err := r.snap.repo.Load(ctx, rec)
+		if err == nil && !slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(rec.Packs))...), unusable) {
+			return rec.ID()
+		}
+	}
+	return ""
 }

@@ -33,9 +33,11 @@ func damageFix(damage *remedy.DamageError) string {
 	if damage.Database {
 		rest = "--only media,files --salvage restores the rest of this snapshot into another folder"
 	}
-	return "copy the damaged objects back from a mirror and run the command again; " +
-		"or restore another snapshot into another folder; " +
-		rest + "; holdfast verify --data all names all damaged objects"
+	other := "no other snapshot is whole"
+	if damage.Whole != "" {
+		other = "or restore another snapshot into another folder: the newest whole one is " + damage.Whole
+	}
+	return "copy the damaged objects back from a mirror and run the command again; " + other + "; " + rest + "; holdfast verify --data all names all damaged objects"
 }
 
 // mendFix is the fix for a database with damage from before the backup.
