@@ -22,7 +22,8 @@ const maxConfigSize = 1 << 20
 func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine, error) {
 	rec := snap.Record
 	m := &Machine{
-		Facts: rec.Facts.Plausible(), Domain: rec.Instance, Parts: o.Parts, Replace: o.Replace, Verbatim: o.Verbatim,
+		Facts: rec.Facts.Plausible(), Domain: rec.Instance, Snapshot: rec.ID(), Parts: o.Parts, Replace: o.Replace,
+		Verbatim:    o.Verbatim,
 		ConfigGiven: o.GoToSocial != "",
 	}
 	for f, err := range snap.Files(ctx) {

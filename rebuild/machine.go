@@ -22,6 +22,7 @@ type Machine struct {
 	Config   *gotosocial.Config // where everything belongs
 	Facts    manifest.Facts
 	Domain   string
+	Snapshot string          // the short name of the snapshot
 	RunID    string          // unique; a continued run keeps the ID
 	Folder   string          // the restored folder
 	Files    []manifest.File // of the files part, as the listing has them

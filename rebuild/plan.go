@@ -2,10 +2,14 @@ package rebuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -75,7 +79,30 @@ func (m *Machine) databaseDetails(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	details, err := target.Inspect(ctx, m.Facts, mover)
-	return details, explainInTheWay(err)
+	return details, m.nameOtherServer(explainInTheWay(err))
+}
+
+// nameOtherServer adds to an error about a server of PostgreSQL how to choose another
+// server, or another port.
+func (m *Machine) nameOtherServer(err error) error {
+	var there *disk.InTheWay
+	if err == nil || m.Config.Engine() != gotosocial.Postgres || errors.As(err, &there) {
+		return err
+	}
+	p := &remedy.Error{Kind: remedy.Source}
+	errors.As(err, &p)
+	other := *p
+	other.What, other.Err = "", err
+	other.Fix = "for another server or port, correct db-address and db-port in " + m.Config.File
+	if file := strings.TrimPrefix(m.Config.File, "/"); !m.ConfigGiven && file != "" {
+		cat := remedy.ShellLine([]string{"holdfast", "cat", m.Snapshot, "files/" + file})
+		other.Fix = fmt.Sprintf("for another server or port, write GoToSocial's configuration to a new file by %s "+
+			"with --from and --identity; correct db-address and db-port in the file, and name the file by --gotosocial", cat)
+	}
+	if fix := fixOf(err); fix != "" {
+		other.Fix = fix + "; " + other.Fix
+	}
+	return &other
 }
 
 // inspectMedia looks for media in the way.

@@ -71,3 +71,21 @@ func TestPlanBeginsWithTheThingsToDo(t *testing.T) {
 		t.Errorf("the order is %q, want %q", got, want)
 	}
 }
+
+// The port of PostgreSQL on a new machine differs where two versions are installed.
+func TestServerThatRefusesNamesTheWayToAnotherPort(t *testing.T) {
+	for given, want := range map[bool]string{
+		false: "holdfast cat 0123456789 files/etc/gts.yaml", true: "db-port in /etc/gts.yaml",
+	} {
+		c, err := gotosocial.Load("", []string{"GTS_HOST=example.org", "GTS_DB_TYPE=postgres", "GTS_DB_USER=gts",
+			"GTS_DB_ADDRESS=127.0.0.1", "GTS_DB_PORT=1"})
+		testkit.OK(t, err)
+		c.File = "/etc/gts.yaml"
+		m := &Machine{Config: c, Facts: manifest.Facts{Engine: gotosocial.Postgres}, Snapshot: "0123456789",
+			ConfigGiven: given}
+		f := firstRefused(m.inspectDatabase(t.Context()))
+		if !strings.Contains(f.Fix, want) || !strings.Contains(f.Fix, "; for another server or port") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
