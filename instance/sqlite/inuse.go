@@ -61,8 +61,9 @@ func (l lockRange) holder(path string) (*disk.Process, error) {
 	}
 	defer f.Close()
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: l.start, Len: l.len}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lock); err != nil || lock.Type == unix.F_UNLCK {
-		return nil, nil // a file system without locks
+	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lock)
+	if err != nil || lock.Type == unix.F_UNLCK || int(lock.Pid) == os.Getpid() {
+		return nil, nil // free, or a file system without locks
 	}
 	holder := disk.LookUp(int(lock.Pid))
 	return &holder, nil
