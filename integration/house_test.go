@@ -29,7 +29,7 @@ var below = map[string][]string{
 	"agent/secret":     {"internal/child", "remote", "seal"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
-	"manifest":         {"pack"},
+	"manifest":         {"pack", "internal/strict"},
 	"pack":             {"chunking", "seal"},
 	"rebuild":          {"instance"},
 	"instance":         {"instance/export", "instance/media"},
@@ -47,13 +47,14 @@ var below = map[string][]string{
 	"instance/gotosocial":       {"instance/systemd", "manifest", "internal/child"},
 	"instance/systemd":          {"internal/child", "remedy"},
 
-	"chunking":       {},
-	"seal":           {"disk", "remedy", "internal/child"},
-	"remote":         {"disk", "remedy"},
-	"disk":           {},
-	"remedy":         {},
-	"internal/units": {},
-	"internal/child": {"disk"},
+	"chunking":        {},
+	"seal":            {"disk", "remedy", "internal/child", "internal/strict"},
+	"remote":          {"disk", "remedy"},
+	"disk":            {},
+	"remedy":          {},
+	"internal/units":  {},
+	"internal/child":  {"disk"},
+	"internal/strict": {},
 
 	"cmd/holdfast/demo":        {"cmd/holdfast/terminal", "agent", "instance/sample"},
 	"cmd/holdfast/handover":    {"cmd/holdfast/terminal", "agent"},
@@ -226,7 +227,7 @@ func TestHouseNothingIsPutOff(t *testing.T) {
 // Documents cite functions, never lines, and what they cite and link to exists.
 func TestHouseDocumentsCiteWhatExists(t *testing.T) {
 	declared := declarations(t)
-	cited := regexp.MustCompile("`(chunking|seal|pack|manifest|index|vault|remote|instance|sample)" +
+	cited := regexp.MustCompile("`(chunking|seal|pack|manifest|index|vault|remote|strict|instance|sample)" +
 		"\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)(?:\\(\\))?`")
 	line := regexp.MustCompile(`\w+\.go:\d+`)
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)

@@ -1,8 +1,12 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
+
+	"holdfast/internal/strict"
 )
 
 // Extent locates bytes of a file: Length bytes at Offset of the decompressed
@@ -21,6 +25,27 @@ func (e Extent) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads [pack, offset, length].
 func (e *Extent) UnmarshalJSON(text []byte) error { return tuple(text, &e.Pack, &e.Offset, &e.Length) }
 
+// Extents are extents in order.
+type Extents []Extent
+
+// UnmarshalJSON reads an array of extents, and needs no memory beside the result.
+func (e *Extents) UnmarshalJSON(text []byte) error {
+	n := bytes.Count(text, []byte("[")) - 1
+	all := make(Extents, 0, max(0, min(n, len(text)/len("[1,0,1],")+1)))
+	for raw, err := range strict.Array(text) {
+		var one Extent
+		if err == nil {
+			err = one.UnmarshalJSON(raw)
+		}
+		if err != nil {
+			return err
+		}
+		all = append(all, one)
+	}
+	*e = all
+	return nil
+}
+
 // maxExtent bounds the offset and the length of an extent, in bytes. A line has
 // at most 2^20 extents: a sum of lengths cannot overflow.
 const maxExtent = 1 << 40
@@ -36,19 +61,42 @@ func sumExtents(all []Extent) (size int64, err error) {
 	return size, nil
 }
 
-// tuple reads a JSON array with exactly the given fields.
+// tuple reads a JSON array with exactly the given fields: *uint32, *int64 or *Hash.
 func tuple(text []byte, fields ...any) error {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return err
-	}
-	if len(raw) != len(fields) {
-		return fmt.Errorf("%s has %d fields, want %d", text, len(raw), len(fields))
-	}
-	for i, f := range fields {
-		if err := json.Unmarshal(raw[i], f); err != nil {
+	n := 0
+	for raw, err := range strict.Array(text) {
+		switch {
+		case err != nil:
+			return err
+		case n == len(fields):
+			return fmt.Errorf("%.100q has more than %d fields", text, n)
+		}
+		if err := field(raw, fields[n]); err != nil {
 			return err
 		}
+		n++
+	}
+	if n < len(fields) {
+		return fmt.Errorf("%.100q has %d fields, want %d", text, n, len(fields))
+	}
+	return nil
+}
+
+// field reads a field of a tuple.
+func field(raw []byte, to any) (err error) {
+	var n uint64
+	switch to := to.(type) {
+	case *uint32:
+		n, err = strconv.ParseUint(string(raw), 10, 32)
+		*to = uint32(n)
+	case *int64:
+		n, err = strconv.ParseUint(string(raw), 10, 63)
+		*to = int64(n)
+	case *Hash:
+		return json.Unmarshal(raw, to)
+	}
+	if err != nil {
+		return fmt.Errorf("%.100q is not a number of this format", raw)
 	}
 	return nil
 }

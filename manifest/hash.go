@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"holdfast/internal/strict"
 )
 
 // Hash is a SHA-256. In JSON it is unpadded standard base64, 43 characters.
@@ -30,9 +32,11 @@ func (h *Hash) UnmarshalText(text []byte) error {
 	if len(text) != base64.RawStdEncoding.EncodedLen(len(h)) {
 		return fmt.Errorf("hash of %d characters, want 43", len(text))
 	}
-	if _, err := base64.RawStdEncoding.Strict().Decode(h[:], text); err != nil {
+	sum, err := strict.Base64(base64.RawStdEncoding, text)
+	if err != nil {
 		return fmt.Errorf("hash: %w", err)
 	}
+	copy(h[:], sum)
 	return nil
 }
 

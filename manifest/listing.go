@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"holdfast/internal/strict"
 )
 
 // Line is one line of the listing. Exactly one of the fields is set.
@@ -19,9 +21,9 @@ type Line struct {
 
 // ExtentLine locates the next bytes of the stream before the line.
 type ExtentLine struct {
-	Part Part     `json:"part"`
-	Path string   `json:"path"`
-	More []Extent `json:"more"`
+	Part Part    `json:"part"`
+	Path string  `json:"path"`
+	More Extents `json:"more"`
 }
 
 // MaxExtents bounds the extents of an extent line, about 100 KB of text.
@@ -98,24 +100,20 @@ func splitLines(data []byte, atEOF bool) (int, []byte, error) {
 
 // parseLine reads one line and moves the position behind the line.
 func parseLine(text []byte, at *position) (Line, error) {
-	var kind struct {
-		Runs json.RawMessage `json:"runs"`
-		More json.RawMessage `json:"more"`
-	}
-	// A file's line has neither word. The search spares most lines a second parse.
-	if bytes.Contains(text, []byte(`"runs":`)) || bytes.Contains(text, []byte(`"more":`)) {
-		if err := json.Unmarshal(text, &kind); err != nil {
-			return Line{}, err
-		}
+	kinds, err := strict.Members(text, "runs", "more")
+	if err != nil {
+		return Line{}, err
 	}
 	switch {
-	case kind.Runs != nil:
+	case kinds[0] != nil && kinds[1] != nil:
+		return Line{}, errors.New("a line with runs and with more")
+	case kinds[0] != nil:
 		var m MapLine
 		if err := json.Unmarshal(text, &m); err != nil {
 			return Line{}, err
 		}
 		return Line{Map: &m}, m.validate(at.file)
-	case kind.More != nil:
+	case kinds[1] != nil:
 		var l ExtentLine
 		if err := json.Unmarshal(text, &l); err != nil {
 			return Line{}, err

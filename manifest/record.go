@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"holdfast/internal/strict"
 	"holdfast/seal"
 )
 
@@ -81,9 +82,9 @@ type Total struct {
 
 // ListingAt locates the listing.
 type ListingAt struct {
-	Size    int64    `json:"size"` // bytes
-	SHA256  Hash     `json:"sha256"`
-	Extents []Extent `json:"extents"` // in order
+	Size    int64   `json:"size"` // bytes
+	SHA256  Hash    `json:"sha256"`
+	Extents Extents `json:"extents"` // in order
 }
 
 // Name returns the SHA-256 of the record's bytes; zero before Sign.
@@ -121,27 +122,15 @@ func ParseRecord(text []byte) (*Record, error) {
 	if !ok || !ok2 || len(end) != 0 {
 		return nil, errors.New("read record: not two lines")
 	}
-	var version struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(line, &version); err != nil {
+	format, err := verifyLine(line, encoded)
+	if err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
-	if version.Format != RecordFormat {
-		return nil, fmt.Errorf("read record: format %d, known is %d: %w", version.Format, RecordFormat, ErrNewer)
+	if format != RecordFormat {
+		return nil, fmt.Errorf("read record: format %d, known is %d: %w", format, RecordFormat, ErrNewer)
 	}
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
-		return nil, fmt.Errorf("read record: %w", err)
-	}
-	signature, err := base64.StdEncoding.Strict().DecodeString(string(encoded))
-	if err != nil {
-		return nil, fmt.Errorf("read record: signature: %w", err)
-	}
-	if err := r.Certificate.Verify(r.Repository, r.Instance); err != nil {
-		return nil, fmt.Errorf("read record: %w", err)
-	}
-	if err := r.Certificate.VerifyRecord(line, signature); err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if err := r.validate(); err != nil {
@@ -150,6 +139,37 @@ func ParseRecord(text []byte) (*Record, error) {
 	r.settle(text)
 	return &r, nil
 }
+
+// verifyLine checks the two signatures of a record and returns the record's format. Nothing else is read before:
+// bytes that nobody signed cost no more memory than their own.
+func verifyLine(line, encoded []byte) (format int, err error) {
+	members, err := strict.Members(line, "format", "repository", "instance", "certificate")
+	if err != nil {
+		return 0, err
+	}
+	var id seal.RepositoryID
+	var instance string
+	var host seal.Certificate
+	for i, to := range []any{&format, &id, &instance, &host} {
+		if members[i] == nil || len(members[i]) > maxMember {
+			return 0, errors.New("format, repository, instance or certificate is missing or too long")
+		}
+		if err := json.Unmarshal(members[i], to); err != nil {
+			return 0, err
+		}
+	}
+	signature, err := strict.Base64(base64.StdEncoding, encoded)
+	if err != nil {
+		return 0, fmt.Errorf("signature: %w", err)
+	}
+	if err := host.Verify(id, instance); err != nil {
+		return 0, err
+	}
+	return format, host.VerifyRecord(line, signature)
+}
+
+// maxMember bounds each member that [ParseRecord] reads before it knows the signer, in bytes.
+const maxMember = 4 << 10
 
 // settle sets the fields that follow from the bytes of the record.
 func (r *Record) settle(text []byte) {

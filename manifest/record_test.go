@@ -79,7 +79,7 @@ func TestPackCountOutlivesThePacks(t *testing.T) {
 			r.Packs[Media] = append(r.Packs[Media], Pack{4, Hash{6}, 1})
 		}, 4},
 		"init": {func(r *Record) {
-			r.Kind, r.Sequence, r.Previous, r.Kept, r.Packs, r.ListingAt = KindInit, 0, nil, nil, nil, nil
+			r.Kind, r.Sequence, r.Previous, r.Kept, r.Packs, r.ListingAt = KindInit, 0, []Hash{}, []Hash{}, nil, nil
 		}, 0},
 	} {
 		signed := sampleRecord(h)

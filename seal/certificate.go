@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
+
+	"holdfast/internal/strict"
 )
 
 // Certificate is the root's permission for a host's key to sign the records of
@@ -12,10 +15,10 @@ import (
 // a newer generation exists, a record of an older generation counts only if a
 // record of the newer generation lists the older record.
 type Certificate struct {
-	Key        []byte `json:"key"` // ed25519 public key of the host
-	Generation int    `json:"generation"`
-	After      string `json:"after,omitempty"` // last accepted record of the generation before, hexadecimal
-	Signature  []byte `json:"signature"`       // by the root, over text
+	Key        strict.Bytes `json:"key"` // ed25519 public key of the host
+	Generation int          `json:"generation"`
+	After      string       `json:"after,omitempty"` // last accepted record of the generation before, hexadecimal
+	Signature  strict.Bytes `json:"signature"`       // by the root, over text
 }
 
 // text returns the bytes under the root's signature. Lines of text need no
@@ -38,6 +41,9 @@ func (c Certificate) Verify(id RepositoryID, instance string) error {
 	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(id[:], c.text(id, instance), c.Signature) {
 		return fmt.Errorf("host certificate: %w", ErrForged)
 	}
+	if c.After != "" && (len(c.After) != 64 || strings.Trim(c.After, "0123456789abcdef") != "") {
+		return errors.New("host certificate: after is not a record's name")
+	}
 	return nil
 }
 
@@ -45,7 +51,7 @@ func (c Certificate) Verify(id RepositoryID, instance string) error {
 // record. The error wraps [ErrForged]. Callers check the certificate by Verify.
 func (c Certificate) VerifyRecord(line, signature []byte) error {
 	signed := append([]byte(recordContext), line...)
-	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(c.Key, signed, signature) {
+	if len(c.Key) != ed25519.PublicKeySize || !ed25519.Verify(ed25519.PublicKey(c.Key), signed, signature) {
 		return fmt.Errorf("record: %w", ErrForged)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/restic/chunker"
 
 	"holdfast/disk"
+	"holdfast/internal/strict"
 )
 
 // Host is the key file of the instance's server, mode 0600. A Host can seal
@@ -24,7 +25,7 @@ type Host struct {
 	Epoch       int          `json:"epoch"`
 	Recipient   string       `json:"recipient"` // of the epoch, for packs
 	Polynomial  chunker.Pol  `json:"polynomial"`
-	SigningKey  []byte       `json:"signing_key"` // ed25519 seed
+	SigningKey  strict.Bytes `json:"signing_key"` // ed25519 seed
 	Certificate Certificate  `json:"certificate"`
 }
 
@@ -41,7 +42,7 @@ func (k *Keys) Certify(instance string, generation int, after string) (*Host, er
 	if err != nil {
 		return nil, err
 	}
-	c := Certificate{Key: public, Generation: generation, After: after}
+	c := Certificate{Key: strict.Bytes(public), Generation: generation, After: after}
 	c.Signature = ed25519.Sign(ed25519.NewKeyFromSeed(k.Root), c.text(k.Repository, instance))
 	return &Host{
 		Format: 1, Repository: k.Repository, Instance: instance, Epoch: epoch.Epoch, Recipient: recipient,
@@ -65,7 +66,7 @@ func LoadHost(path string) (*Host, error) {
 		return nil, err
 	}
 	var h Host
-	if err := json.Unmarshal(text, &h); err != nil {
+	if err := strict.Unmarshal(text, &h); err != nil {
 		// The decoder's message may quote a secret.
 		return nil, fmt.Errorf("read host key %q: not a file of holdfast init", path)
 	}

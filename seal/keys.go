@@ -12,6 +12,8 @@ import (
 
 	"filippo.io/age"
 	"github.com/restic/chunker"
+
+	"holdfast/internal/strict"
 )
 
 // Keys holds every secret of a repository, as a key object stores them. Only an
@@ -20,7 +22,7 @@ type Keys struct {
 	Format     int          `json:"format"`
 	Kind       string       `json:"kind"` // "key"
 	Repository RepositoryID `json:"repository"`
-	Root       []byte       `json:"root"` // ed25519 seed
+	Root       strict.Bytes `json:"root"` // ed25519 seed
 	Polynomial chunker.Pol  `json:"polynomial"`
 	Epochs     []Epoch      `json:"epochs"` // oldest first; new packs are sealed to the last epoch
 	Owner      string       `json:"owner"`  // the recipient of the key object
@@ -116,14 +118,14 @@ func OpenKeys(object []byte, id RepositoryID, identities []age.Identity) (*Keys,
 		return nil, errors.New("open key object: not two lines")
 	}
 	var k Keys
-	if err := json.Unmarshal(lines[0], &k); err != nil {
+	if err := strict.Unmarshal(lines[0], &k); err != nil {
 		return nil, errors.New("open key object: malformed") // the decoder's message may quote a secret
 	}
 	if k.Format != 1 || k.Kind != "key" {
 		return nil, fmt.Errorf("open key object: kind %q, format %d; known is \"key\", format 1: update holdfast",
 			k.Kind, k.Format)
 	}
-	signature, err := base64.StdEncoding.DecodeString(string(lines[1]))
+	signature, err := strict.Base64(base64.StdEncoding, lines[1])
 	if err != nil || !ed25519.Verify(id[:], append([]byte(keyContext), lines[0]...), signature) {
 		return nil, fmt.Errorf("open key object: %w", ErrForged)
 	}

@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -199,7 +200,7 @@ func TestEveryEpochCanBeOpened(t *testing.T) {
 
 func TestCertificateBindsRepositoryInstanceAndGeneration(t *testing.T) {
 	k := newKeys(t)
-	h, err := k.Certify("example.org", 2, "abc")
+	h, err := k.Certify("example.org", 2, strings.Repeat("ab", 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +223,8 @@ func TestCertificateBindsRepositoryInstanceAndGeneration(t *testing.T) {
 		},
 		"another key": func() error {
 			c := h.Certificate
-			c.Key, _, _ = ed25519.GenerateKey(nil)
+			key, _, _ := ed25519.GenerateKey(nil)
+			c.Key = []byte(key)
 			return c.Verify(k.Repository, "example.org")
 		},
 	} {
@@ -347,4 +349,51 @@ func FuzzIdentities(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		ReadIdentities(bytes.NewReader(text), func() ([]byte, error) { return nil, errors.New("none") })
 	})
+}
+
+// A key object has one form: nobody can make a second one without the root key.
+func TestKeyObjectWithAnotherSpellingIsRefused(t *testing.T) {
+	k := newKeys(t)
+	o := owners(t)["X25519"]
+	object, err := k.SealTo(o.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(bytes.NewReader(object), o.identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(text string) []byte {
+		var b bytes.Buffer
+		w, err := age.Encrypt(&b, o.owner.Recipient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, text)
+		w.Close()
+		return b.Bytes()
+	}
+	if _, err := OpenKeys(seal(string(text)), k.Repository, []Identity{o.identity}); err != nil {
+		t.Fatal(err)
+	}
+	line, signature, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n")
+	// What only the root could sign, with two meanings.
+	double := strings.Replace(line, `"owner":`, `"Kind":"key","owner":`, 1)
+	signed := base64.StdEncoding.EncodeToString(
+		ed25519.Sign(ed25519.NewKeyFromSeed(k.Root), []byte(keyContext+double)))
+	for what, spelt := range map[string]string{
+		"a carriage return":  line + "\n" + signature + "\r\n",
+		"one in the middle":  line + "\n" + signature[:5] + "\r" + signature[5:] + "\n",
+		"no padding":         line + "\n" + strings.TrimRight(signature, "=") + "\n",
+		"a member twice":     double + "\n" + signed + "\n",
+		"an unfinished line": line + "\n" + signature,
+	} {
+		if _, err := OpenKeys(seal(spelt), k.Repository, []Identity{o.identity}); err == nil {
+			t.Errorf("%s: the key object counts", what)
+		}
+	}
 }
