@@ -31,7 +31,7 @@ type File struct {
 	User string `json:"owner,omitempty"`
 	// ETag is the bucket's ETag of the object. The ETag changes with the bytes.
 	ETag string `json:"etag,omitempty"`
-	// SHA256 is the hash of the file's bytes; nil for a paged file.
+	// SHA256 is the hash of the file's bytes; nil for a paged file, a link and a missing file.
 	SHA256 *Hash `json:"sha256,omitempty"`
 	// PageSize is set for a paged file, a database of pages. The map lines after
 	// the file's line locate the pages.
@@ -47,8 +47,8 @@ type File struct {
 	Mixed bool `json:"mixed,omitempty"`
 	// Lines is the number of extent lines after the file's line. A stream has
 	// extent lines, because the extents of a large table do not fit into one line.
-	Lines   int      `json:"lines,omitempty"`
-	Extents []Extent `json:"extents,omitempty"`
+	Lines   int     `json:"lines,omitempty"`
+	Extents Extents `json:"extents,omitempty"`
 }
 
 // HasContents reports whether the file is neither a link nor a folder.
@@ -78,6 +78,8 @@ func (f *File) validate(last *File) error {
 		return fmt.Errorf("user %.100q is not allowed", f.User)
 	case f.Folder:
 		return f.validateFolder()
+	case (f.SHA256 != nil) != (f.Link == "" && !f.Missing && f.PageSize == 0):
+		return errors.New("a file without sha256, or a link, pages or a missing file with sha256")
 	case f.Link != "":
 		return f.validateLink()
 	case f.Missing:
@@ -91,7 +93,7 @@ func (f *File) validate(last *File) error {
 }
 
 func (f *File) validateLink() error {
-	if f.Part != Files || f.hasBytes() || f.SHA256 != nil || f.PageSize != 0 || f.Missing {
+	if f.Part != Files || f.hasBytes() || f.PageSize != 0 || f.Missing {
 		return fmt.Errorf("a link with bytes, or in the part %s", f.Part)
 	}
 	return nil
@@ -158,11 +160,11 @@ type Mode fs.FileMode
 // MarshalText writes four octal digits.
 func (m Mode) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%04o", uint32(m)&0o7777), nil }
 
-// UnmarshalText reads octal digits.
+// UnmarshalText reads four octal digits.
 func (m *Mode) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 8, 12)
-	if err != nil {
-		return fmt.Errorf("mode %q: %w", text, err)
+	if err != nil || len(text) != 4 {
+		return fmt.Errorf("mode %.100q is not four octal digits", text)
 	}
 	*m = Mode(n)
 	return nil

@@ -124,7 +124,7 @@ func parseLine(text []byte, at *position) (Line, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return Line{}, err
 	}
-	err := at.moveTo(&f)
+	err = at.moveTo(&f)
 	if f.Folder {
 		f.Missing = false
 	}

@@ -3,10 +3,12 @@ package vault_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/pack"
+	"holdfast/remedy"
 	"holdfast/seal"
 	"holdfast/vault"
 )
@@ -70,9 +73,10 @@ func TestSignedLiesWriteNothing(t *testing.T) {
 	frames, _ := zstd.NewWriter(nil)
 	honest := frames.EncodeAll([]byte("hello"), nil)
 	bomb := frames.EncodeAll(make([]byte, 256<<20), nil)
+	const hello = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"
 	medium := func(path string, size int64, extents string) string {
 		return fmt.Sprintf(`{"part":"media","path":%q,"size":%d,"mode":"0644",`+
-			`"modified":"2026-11-22T03:00:00Z","extents":%s}`+"\n", path, size, extents)
+			`"modified":"2026-11-22T03:00:00Z","sha256":%q,"extents":%s}`+"\n", path, size, hello, extents)
 	}
 	const twoPages = `{"part":"database","path":"sqlite.db","size":8192,"mode":"0600",` +
 		`"modified":"2026-11-22T03:00:00Z","page_size":4096}` + "\n"
@@ -199,4 +203,58 @@ func TestFileFromTheYearOneIsSaved(t *testing.T) {
 	w := newWorld(t, f)
 	w.backup()
 	w.check("latest", f.image())
+}
+
+func TestRestoreComparesEachFileWithTheListingsHash(t *testing.T) {
+	frames, _ := zstd.NewWriter(nil)
+	big := noise(9, 700_000)
+	var packed []byte
+	for frame := range slices.Chunk(append([]byte("hello world"), big...), pack.FrameSize) {
+		packed = frames.EncodeAll(frame, packed)
+	}
+	line := func(part, path string, sum [32]byte, size int, extents string) string {
+		return fmt.Sprintf(`{"part":%q,"path":%q,"size":%d,"mode":"0644",`+
+			`"modified":"2026-11-22T03:00:00Z","sha256":%q,"extents":%s}`+"\n",
+			part, path, size, base64.RawStdEncoding.EncodeToString(sum[:]), extents)
+	}
+	hello, all, none := sha256.Sum256([]byte("hello")), sha256.Sum256(big), sha256.Sum256(nil)
+	good := line("media", "z", hello, 5, "[[900,0,5]]")
+	for what, listing := range map[string]string{
+		"an extent one byte off":      line("media", "a", hello, 5, "[[900,1,5]]"),
+		"a large file one byte off":   line("media", "a", all, len(big), fmt.Sprintf("[[900,10,%d]]", len(big))),
+		"two pieces in another order": line("media", "a", hello, 5, "[[900,2,3],[900,0,2]]"),
+		"an empty file":               line("media", "a", hello, 0, "[]"),
+		"a stream of the database":    line("database", "pre-data.sql", hello, 5, "[[900,6,5]]"),
+		"two pieces of a stream":      line("database", "pre-data.sql", hello, 5, "[[900,0,3],[900,2,2]]"),
+	} {
+		w := newWorld(t, newFake(2))
+		w.backup()
+		w.forge(listing+good, packed)
+		dir := filepath.Join(t.TempDir(), "out")
+		for range 2 { // a second run notices, too
+			_, err := w.restore("latest", dir, vault.RestoreConfig{})
+			damage := (*remedy.DamageError)(nil)
+			if !errors.As(err, &damage) || !errors.Is(err, vault.ErrDamage) || len(damage.Lost) != 1 {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+		report, err := w.restore("latest", dir, vault.RestoreConfig{Salvage: true})
+		if strings.Contains(listing, "database") {
+			if !errors.Is(err, vault.ErrDamage) {
+				t.Errorf("%s: salvaged a damaged database: %v", what, err)
+			}
+			continue
+		}
+		testkit.OK(t, err)
+		if len(report.Lost) != 1 || report.Files != 1 {
+			t.Errorf("%s: %+v", what, report)
+		}
+		compare(t, dir, map[string]string{"storage/z": "hello"})
+	}
+	w := newWorld(t, newFake(2))
+	w.backup()
+	w.forge(line("media", "a", all, len(big), fmt.Sprintf("[[900,11,%d]]", len(big)))+
+		line("media", "b", hello, 5, "[[900,0,2],[900,2,3]]")+line("media", "c", none, 0, "[]")+good, packed)
+	w.check("latest", map[string]string{"storage/a": string(big), "storage/b": "hello", "storage/c": "",
+		"storage/z": "hello"})
 }

@@ -201,7 +201,8 @@ func TestNothingIsWrittenThroughAHostileLink(t *testing.T) {
 	}
 	file := func(path string) string {
 		return fmt.Sprintf(`{"part":"files","path":%q,"size":5,"mode":"0644",`+
-			`"modified":"2026-11-22T03:00:00Z","extents":[[900,0,5]]}`+"\n", path)
+			`"modified":"2026-11-22T03:00:00Z","sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ",`+
+			`"extents":[[900,0,5]]}`+"\n", path)
 	}
 	for name, listing := range map[string]string{
 		"a file below a link":       link("L", outside) + file("L/x"),

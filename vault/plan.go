@@ -28,7 +28,7 @@ const planVersion = 6
 const planSchema = `
 CREATE TABLE files (
 	id INTEGER PRIMARY KEY, part TEXT NOT NULL, path TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, folder INTEGER NOT NULL,
+	mode INTEGER NOT NULL, modified INTEGER NOT NULL, link TEXT NOT NULL, folder INTEGER NOT NULL, sum BLOB,
 	single INTEGER NOT NULL);
 CREATE TABLE pieces (
 	pack INTEGER NOT NULL, offset INTEGER NOT NULL, file INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL,
@@ -116,7 +116,8 @@ type plannedFile struct {
 	modified time.Time
 	link     manifest.Link
 	folder   bool
-	single   bool // one piece holds all bytes: the worker that writes it completes the file
+	sum      []byte // SHA-256 of the bytes; nil for links, folders and files of pages
+	single   bool   // one piece holds all bytes: the worker that writes it completes the file
 }
 
 // piece is a run of bytes of a pack, and the place of the bytes in a file.
@@ -142,8 +143,8 @@ func (p *plan) begin() (*planWriter, error) {
 	w := &planWriter{tx: tx}
 	_, err = tx.Exec(`DELETE FROM files; DELETE FROM pieces; DELETE FROM packs; DELETE FROM journal`)
 	for stmt, text := range map[**sql.Stmt]string{
-		&w.file: `INSERT INTO files (part, path, size, mode, modified, link, folder, single)
-			VALUES (?,?,?,?,?,?,?,0)`,
+		&w.file: `INSERT INTO files (part, path, size, mode, modified, link, folder, sum, single)
+			VALUES (?,?,?,?,?,?,?,?,0)`,
 		&w.piece:  `INSERT INTO pieces VALUES (?,?,?,?,?)`,
 		&w.single: `UPDATE files SET single=1 WHERE id=?`,
 	} {
@@ -161,7 +162,7 @@ func (p *plan) begin() (*planWriter, error) {
 // addFile adds a file without pieces and returns its number. A second file with
 // the same path is an error.
 func (w *planWriter) addFile(f plannedFile) (int64, error) {
-	res, err := w.file.Exec(f.part, f.path, f.size, uint32(f.mode), f.modified.UnixNano(), f.link, f.folder)
+	res, err := w.file.Exec(f.part, f.path, f.size, uint32(f.mode), f.modified.UnixNano(), f.link, f.folder, f.sum)
 	if err != nil {
 		return 0, fmt.Errorf("plan %q: %w", f.path, index.Meaning(err))
 	}
@@ -258,6 +259,7 @@ func (p *plan) refetchPart(part manifest.Part) (paths []string, err error) {
 func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile, err error) {
 	files = map[int64]plannedFile{}
 	statement := `SELECT p.offset, p.length, p.file, p.at, f.part, f.path, f.size, f.mode, f.modified, f.link, f.folder,
+		f.sum,
 		f.single FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`
 	pieces, err = query(p, statement, func(rows *sql.Rows) (c piece, err error) {
 		f, err := scanFile(rows, &c.offset, &c.length, &c.file, &c.at)
@@ -271,7 +273,8 @@ func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile,
 func scanFile(rows *sql.Rows, others ...any) (f plannedFile, err error) {
 	var mode uint32
 	var modified int64
-	err = rows.Scan(append(others, &f.part, &f.path, &f.size, &mode, &modified, &f.link, &f.folder, &f.single)...)
+	err = rows.Scan(append(others, &f.part, &f.path, &f.size, &mode, &modified, &f.link, &f.folder, &f.sum,
+		&f.single)...)
 	f.mode, f.modified = manifest.Mode(mode), time.Unix(0, modified)
 	return f, err
 }
@@ -285,7 +288,7 @@ func (p *plan) incomplete(parts ...manifest.Part) iter.Seq2[plannedFile, error] 
 		for i, part := range parts {
 			names[i] = part
 		}
-		rows, err := p.db.Query(`SELECT part, path, size, mode, modified, link, folder, single FROM files
+		rows, err := p.db.Query(`SELECT part, path, size, mode, modified, link, folder, sum, single FROM files
 			WHERE single=0 AND part IN (?`+strings.Repeat(",?", len(parts)-1)+`)
 			ORDER BY folder, link<>'', CASE folder WHEN 1 THEN path END DESC`, names...)
 		if err != nil {

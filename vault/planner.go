@@ -110,6 +110,9 @@ func (p *planner) line(line manifest.Line) error {
 	}
 	planned := plannedFile{part: f.Part, path: path, size: f.Size, mode: f.Mode, modified: modified, link: f.Link,
 		folder: f.Folder}
+	if f.SHA256 != nil {
+		planned.sum = f.SHA256[:]
+	}
 	if p.id, err = p.out.addFile(planned); err != nil {
 		return err
 	}

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"holdfast/manifest"
 )
@@ -65,6 +61,7 @@ type restore struct {
 	mu      sync.Mutex       // guards what follows, while workers run
 	done    []uint32         // packs that the plan does not have as done yet
 	damaged map[uint32]error // packs, and what is wrong with each
+	wrong   []plannedFile    // files whose bytes the listing does not confirm
 }
 
 // Restore writes a snapshot into dir. The folder must be empty, or hold an
@@ -167,7 +164,7 @@ func (r *restore) fetchAll(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return r.completeFiles(manifest.Files, manifest.Media)
+	return r.completeFiles(ctx, manifest.Files, manifest.Media)
 }
 
 // fetch fetches packs and writes their bytes to the files. A damaged pack does
@@ -210,6 +207,9 @@ func (r *restore) fetched(number uint32, err error) error {
 		r.damaged[number] = err
 		return nil
 	}
+	if errors.Is(err, errOtherBytes) { // the pack is not done: another run looks again
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -225,8 +225,11 @@ func (r *restore) fetched(number uint32, err error) error {
 // checkDatabase completes the files of the database, and calls the target's
 // CheckDatabase.
 func (r *restore) checkDatabase(ctx context.Context) (err error) {
-	if err := r.completeFiles(manifest.Database); err != nil {
+	if err := r.completeFiles(ctx, manifest.Database); err != nil {
 		return err
+	}
+	if r.wrongDatabase() {
+		return nil // leaveOutDamaged refuses the restore
 	}
 	if r.journal.Target, err = r.targetID(); err != nil {
 		return err
@@ -238,83 +241,4 @@ func (r *restore) checkDatabase(ctx context.Context) (err error) {
 		return fmt.Errorf("check the database: %w", err)
 	}
 	return r.enter(checked)
-}
-
-// completeFiles completes the files of some parts that no unpacker completed,
-// and makes the links.
-func (r *restore) completeFiles(parts ...manifest.Part) error {
-	for planned, err := range r.plan.incomplete(parts...) {
-		if err != nil {
-			return err
-		}
-		if planned.folder {
-			err = r.folder(planned)
-		} else if planned.link != "" {
-			err = r.link(planned)
-		} else if f, openErr := createIn(r.tree, planned.path); openErr != nil {
-			err = openErr
-		} else {
-			err = r.complete(f, planned)
-		}
-		if err != nil {
-			return fmt.Errorf("restore %q: %w", planned.path, err)
-		}
-	}
-	return nil
-}
-
-// complete sets the size, mode and time of a file whose bytes are all written,
-// and closes the file.
-func (r *restore) complete(f *os.File, planned plannedFile) error {
-	if err := errors.Join(f.Truncate(planned.size), f.Chmod(fs.FileMode(planned.mode)), f.Close()); err != nil {
-		return err
-	}
-	return r.tree.Chtimes(planned.path, planned.modified, planned.modified)
-}
-
-// link makes a symbolic link. Nothing is written through a link: no path of a
-// listing lies below a link, and no link lies above the target's own folders.
-func (r *restore) link(f plannedFile) error {
-	dir := path.Dir(f.path)
-	if err := r.tree.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	err := r.tree.Symlink(string(f.link), f.path)
-	if there, _ := r.tree.Readlink(f.path); err != nil && there != string(f.link) { // another link
-		return err
-	}
-	in, err := r.tree.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	at := unix.NsecToTimespec(f.modified.UnixNano())
-	return unix.UtimesNanoAt(int(in.Fd()), path.Base(f.path), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
-}
-
-// folder makes a folder and sets the mode. The person who restores can always read and
-// delete the folder.
-func (r *restore) folder(f plannedFile) error {
-	if err := r.tree.MkdirAll(f.path, 0o755); err != nil {
-		return err
-	}
-	return r.tree.Chmod(f.path, fs.FileMode(f.mode)|0o700)
-}
-
-// createIn opens a file for writing below root, with the folders above it.
-func createIn(root *os.Root, name string) (*os.File, error) {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = root.MkdirAll(path.Dir(name), 0o755)
-	case errors.Is(err, fs.ErrPermission):
-		// An earlier try completed a file that nobody may write.
-		err = root.Chmod(name, 0o600)
-	default:
-		return f, err
-	}
-	if err != nil {
-		return nil, err
-	}
-	return root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
 }

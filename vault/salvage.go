@@ -12,12 +12,12 @@ import (
 	"holdfast/remedy"
 )
 
-// leaveOutDamaged removes the files that need damaged packs, if the
+// leaveOutDamaged removes damaged files and the files that need damaged packs, if the
 // configuration asks for this. Otherwise, or if the database is damaged, the
 // result is a [remedy.DamageError] with the cause [ErrDamage].
 func (r *restore) leaveOutDamaged(ctx context.Context) error {
 	r.journal.Lost = nil
-	if len(r.damaged) == 0 {
+	if len(r.damaged) == 0 && len(r.wrong) == 0 {
 		return r.plan.save(r.journal)
 	}
 	var problems []string
@@ -28,14 +28,21 @@ func (r *restore) leaveOutDamaged(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, f := range r.wrong {
+		if _, known := hurt[f.path]; !known { // a damaged pack explains the wrong bytes
+			hurt[f.path] = f.size
+			problems = append(problems, fmt.Sprintf("%s: its bytes don't have the SHA-256 of the listing", f.path))
+		}
+	}
 	slices.Sort(problems)
-	database := slices.ContainsFunc(r.snap.Record.Packs[manifest.Database], func(p manifest.Pack) bool {
+	database := r.wrongDatabase() || slices.ContainsFunc(r.snap.Record.Packs[manifest.Database], func(p manifest.Pack) bool {
 		return r.damaged[p.Number] != nil
 	})
 	if !r.cfg.Salvage || database {
 		lost := slices.Sorted(maps.Keys(hurt))
 		return &remedy.DamageError{
-			What:     fmt.Sprintf("restore: damaged packs: %d; files that need them: %d", len(problems), len(lost)),
+			What: fmt.Sprintf("restore: damaged packs and files: %d; files that can't be restored: %d", len(problems),
+				len(lost)),
 			Findings: problems, Lost: lost, Database: database, Whole: r.newestWhole(ctx), Err: ErrDamage,
 		}
 	}

@@ -1,8 +1,11 @@
 package vault
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"os"
 
 	"holdfast/disk"
@@ -16,6 +19,8 @@ type unpacker struct {
 	window []byte
 	open   map[int64]*os.File    // by file number
 	files  map[int64]plannedFile // of the current pack
+	sums   map[int64]hash.Hash   // of the bytes so far, by file number: files of a single piece
+	wrong  bool                  // a file of the current pack has other bytes than the listing says
 }
 
 // maxOpen limits the files that an unpacker holds open.
@@ -26,7 +31,8 @@ func newUnpacker(r *restore) (*unpacker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &unpacker{r: r, reader: reader, window: make([]byte, pack.FrameSize), open: map[int64]*os.File{}}, nil
+	return &unpacker{r: r, reader: reader, window: make([]byte, pack.FrameSize),
+		open: map[int64]*os.File{}, sums: map[int64]hash.Hash{}}, nil
 }
 
 func (u *unpacker) close() {
@@ -42,7 +48,7 @@ func (u *unpacker) unpack(ctx context.Context, number uint32) error {
 	if err != nil {
 		return err
 	}
-	u.files = files
+	u.files, u.wrong = files, false
 	f, err := u.r.snap.fetchPack(number, u.reader)
 	if err != nil {
 		return err
@@ -50,13 +56,20 @@ func (u *unpacker) unpack(ctx context.Context, number uint32) error {
 	for f.next(ctx) {
 		f.done(u.write(pieces))
 	}
-	return f.end(ctx)
+	if err := f.end(ctx); err != nil {
+		return err
+	}
+	if u.wrong {
+		return errOtherBytes
+	}
+	return nil
 }
 
 // write reads the pack window by window, and writes the share of each piece in
 // the window. Pieces are sorted by offset and may overlap: a chunk may belong
 // to several files.
 func (u *unpacker) write(pieces []piece) error {
+	clear(u.sums) // an earlier try may have stopped within a file
 	var at int64
 	var current []piece // begun and not ended
 	for len(pieces) > 0 || len(current) > 0 {
@@ -105,12 +118,30 @@ func (u *unpacker) writePiece(p piece, window []byte, at int64) error {
 		return err
 	}
 	u.r.cfg.Progress.did(0, to-from)
-	if to < p.offset+p.length || !planned.single {
+	if !planned.single {
 		return nil
 	}
+	sum := u.sum(p.file)
+	sum.Write(window[from-at : to-at])
+	if to < p.offset+p.length {
+		return nil
+	}
+	delete(u.sums, p.file)
 	delete(u.open, p.file)
 	u.r.cfg.Progress.did(1, 0)
+	if !bytes.Equal(sum.Sum(nil), planned.sum) {
+		u.wrong = true
+		u.r.otherBytes(planned)
+	}
 	return u.r.complete(f, planned)
+}
+
+// sum returns the hash of a file of a single piece, whose bytes arrive in order.
+func (u *unpacker) sum(file int64) hash.Hash {
+	if u.sums[file] == nil {
+		u.sums[file] = sha256.New()
+	}
+	return u.sums[file]
 }
 
 // file returns an open file of the staging folder.
