@@ -29,7 +29,7 @@ var below = map[string][]string{
 	"agent/secret":     {"internal/child", "remote", "seal"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
-	"manifest":         {"pack", "internal/strict"},
+	"manifest":         {"pack", "internal/strict", "remedy"},
 	"pack":             {"chunking", "seal"},
 	"rebuild":          {"instance"},
 	"instance":         {"instance/export", "instance/media"},

@@ -22,28 +22,50 @@ func (e Extent) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "[%d,%d,%d]", e.Pack, e.Offset, e.Length), nil
 }
 
-// UnmarshalJSON reads [pack, offset, length].
-func (e *Extent) UnmarshalJSON(text []byte) error { return tuple(text, &e.Pack, &e.Offset, &e.Length) }
+// UnmarshalJSON reads [pack, offset, length]. A record has up to two million
+// extents: therefore UnmarshalJSON allocates nothing.
+func (e *Extent) UnmarshalJSON(text []byte) error {
+	inner, ok := bytes.CutPrefix(text, []byte("["))
+	inner, ok2 := bytes.CutSuffix(inner, []byte("]"))
+	pack, rest, ok3 := bytes.Cut(inner, []byte(","))
+	offset, length, ok4 := bytes.Cut(rest, []byte(","))
+	if !ok || !ok2 || !ok3 || !ok4 {
+		return fmt.Errorf("%.100q is not an extent", text)
+	}
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(pack)), 10, 32)
+	at, err2 := strconv.ParseUint(string(bytes.TrimSpace(offset)), 10, 63)
+	size, err3 := strconv.ParseUint(string(bytes.TrimSpace(length)), 10, 63)
+	if err != nil || err2 != nil || err3 != nil {
+		return fmt.Errorf("%.100q is not an extent", text)
+	}
+	*e = Extent{uint32(n), int64(at), int64(size)}
+	return nil
+}
 
 // Extents are extents in order.
 type Extents []Extent
 
 // UnmarshalJSON reads an array of extents, and needs no memory beside the result.
-func (e *Extents) UnmarshalJSON(text []byte) error {
-	n := bytes.Count(text, []byte("[")) - 1
-	all := make(Extents, 0, max(0, min(n, len(text)/len("[1,0,1],")+1)))
+func (e *Extents) UnmarshalJSON(text []byte) (err error) {
+	n := min(bytes.Count(text, []byte("["))-1, len(text)/len("[1,0,1],")+1)
+	*e, err = array(text, n, (*Extent).UnmarshalJSON)
+	return err
+}
+
+// array reads a JSON array of about n values.
+func array[T any](text []byte, n int, read func(*T, []byte) error) ([]T, error) {
+	all := make([]T, 0, max(0, n))
+	var zero T
 	for raw, err := range strict.Array(text) {
-		var one Extent
-		if err == nil {
-			err = one.UnmarshalJSON(raw)
-		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		all = append(all, one)
+		all = append(all, zero)
+		if err := read(&all[len(all)-1], raw); err != nil {
+			return nil, err
+		}
 	}
-	*e = all
-	return nil
+	return all, nil
 }
 
 // maxExtent bounds the offset and the length of an extent, in bytes. A line has

@@ -67,11 +67,11 @@ func (f *File) Segments() int { return int((f.Size + SegmentSize - 1) / SegmentS
 func (f *File) validate(last *File) error {
 	switch {
 	case f.Part != Database && f.Part != Files && f.Part != Media:
-		return fmt.Errorf("part %q is not known", f.Part)
+		return fmt.Errorf("part %.100q is not known", f.Part)
 	case !ValidPath(f.Path):
-		return fmt.Errorf("path %q is not allowed", f.Path)
+		return fmt.Errorf("path %.100q is not allowed", f.Path)
 	case last != nil && (f.Part < last.Part || f.Part == last.Part && f.Path <= last.Path):
-		return fmt.Errorf("%s/%s comes after %s/%s", f.Part, f.Path, last.Part, last.Path)
+		return fmt.Errorf("%s/%.100q comes after %s/%.100q", f.Part, f.Path, last.Part, last.Path)
 	case f.Name != nil && f.validateName() != nil:
 		return f.validateName()
 	case f.User != "" && !ValidUser(f.User):
@@ -186,10 +186,13 @@ func printable(text string) bool {
 	return !strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
+// maxPath bounds a path, in bytes: Linux's PATH_MAX without the NUL.
+const maxPath = 4095
+
 // ValidPath reports whether the listing can hold a path: relative, clean, valid
-// UTF-8, without NUL and line breaks.
+// UTF-8, at most 4,095 bytes, without NUL and line breaks.
 func ValidPath(p string) bool {
-	if !fs.ValidPath(p) || p == "." || path.Clean(p) != p || !utf8.ValidString(p) {
+	if len(p) > maxPath || !fs.ValidPath(p) || p == "." || path.Clean(p) != p || !utf8.ValidString(p) {
 		return false
 	}
 	return !strings.ContainsAny(p, "\x00\n\r")

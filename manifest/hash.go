@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -38,6 +40,22 @@ func (h *Hash) UnmarshalText(text []byte) error {
 	}
 	copy(h[:], sum)
 	return nil
+}
+
+// Hashes are hashes in order.
+type Hashes []Hash
+
+// UnmarshalJSON reads an array of hashes, and needs little memory beside the
+// result.
+func (h *Hashes) UnmarshalJSON(text []byte) (err error) {
+	const each = len(`"",`) + 43
+	*h, err = array(text, len(text)/each+1, func(one *Hash, raw []byte) error {
+		if quoted := len(raw) > 1 && raw[0] == '"'; quoted && !bytes.ContainsRune(raw, '\\') {
+			return one.UnmarshalText(raw[1 : len(raw)-1])
+		}
+		return json.Unmarshal(raw, one)
+	})
+	return err
 }
 
 // ParseHex reads 64 lower-case hexadecimal digits.

@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"holdfast/internal/strict"
+	"holdfast/remedy"
 )
 
 // Line is one line of the listing. Exactly one of the fields is set.
@@ -70,7 +71,7 @@ func Lines(r io.Reader) iter.Seq2[Line, error] {
 		for ; scanner.Scan(); n++ {
 			line, err := parseLine(scanner.Bytes(), &at)
 			if err != nil {
-				yield(Line{}, fmt.Errorf("read listing: line %d: %w: %w", n, ErrListing, err))
+				yield(Line{}, fmt.Errorf("read listing: line %d: %w: %w", n, ErrListing, remedy.Line(err)))
 				return
 			}
 			if !yield(line, nil) {

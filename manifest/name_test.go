@@ -11,7 +11,7 @@ func TestOddNamesReadBack(t *testing.T) {
 		"plain/é": "plain/é", "bad\xff\xfe": "bad\uFFFDFF\uFFFDFE", "two\nlines\r": "two\uFFFD0Alines\uFFFD0D",
 		"d\xe9j\xe0/\uFFFD": "d\uFFFDE9j\uFFFDE0/\uFFFD",
 	} {
-		f := &File{Part: Files, Path: StandIn(actual)}
+		f := &File{Part: Files, Path: StandIn(actual), SHA256: &Hash{}}
 		if actual != f.Path {
 			f.Name = []byte(actual)
 		}

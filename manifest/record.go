@@ -25,12 +25,12 @@ type Record struct {
 	Sequence   int64             `json:"sequence"` // one more than the highest of Previous; init has 0
 	// Previous are the heads that this record continues: one head, or several to
 	// join a fork.
-	Previous []Hash `json:"previous"`
+	Previous Hashes `json:"previous"`
 	// Kept are the other kept records, Previous included.
-	Kept []Hash `json:"kept"`
+	Kept Hashes `json:"kept"`
 	// Retired are records that are no longer kept. The objects of a retired record
 	// may still lie in the remote; a retired record is not a head.
-	Retired []Hash `json:"retired,omitempty"`
+	Retired Hashes `json:"retired,omitempty"`
 
 	Started  time.Time `json:"started"` // of the run
 	Time     time.Time `json:"time"`    // of the database transaction that the snapshot shows
@@ -64,8 +64,9 @@ type Record struct {
 // RecordFormat is the version of the records that this program writes.
 const RecordFormat = 1
 
-// MaxRecord bounds a record, in bytes. A terabyte needs a record of 4 MiB.
-const MaxRecord = 64 << 20
+// MaxRecord bounds a record, in bytes. A terabyte needs a record of 4 MiB. A
+// reader of a record of this size needs less than 128 MiB.
+const MaxRecord = 16 << 20
 
 // The kinds of records.
 const (
@@ -105,6 +106,9 @@ func (r *Record) Sign(host *seal.Host) ([]byte, error) {
 		return nil, fmt.Errorf("write record: %w", err)
 	}
 	text := fmt.Appendf(nil, "%s\n%s\n", line, base64.StdEncoding.EncodeToString(host.SignRecord(line)))
+	if len(text) > MaxRecord {
+		return nil, fmt.Errorf("write record: it has %d bytes, and a record has at most %d", len(text), MaxRecord)
+	}
 	r.settle(text)
 	return text, nil
 }
@@ -117,6 +121,9 @@ var ErrNewer = errors.New("update holdfast: a newer version wrote the record")
 // numbers. A wrong signature is [seal.ErrForged], an unknown format [ErrNewer].
 // Callers compare Repository with the repository that they want.
 func ParseRecord(text []byte) (*Record, error) {
+	if len(text) > MaxRecord {
+		return nil, fmt.Errorf("read record: it has %d bytes, and a record has at most %d", len(text), MaxRecord)
+	}
 	line, rest, ok := bytes.Cut(text, []byte("\n"))
 	encoded, end, ok2 := bytes.Cut(rest, []byte("\n"))
 	if !ok || !ok2 || len(end) != 0 {
@@ -174,24 +181,27 @@ const maxMember = 4 << 10
 // settle sets the fields that follow from the bytes of the record.
 func (r *Record) settle(text []byte) {
 	r.name = sha256.Sum256(text)
-	r.packCount = len(r.Inventory())
+	r.packCount = 0
+	for _, packs := range r.Packs {
+		r.packCount += len(packs)
+	}
 }
 
 // validate checks the rules of docs/format.md for one record.
 func (r *Record) validate() error {
 	switch {
 	case r.Kind != KindInit && r.Kind != KindBackup && r.Kind != KindRetire:
-		return fmt.Errorf("kind %q is not known", r.Kind)
+		return fmt.Errorf("kind %.100q is not known", r.Kind)
 	case r.Instance == "" || !printable(r.Instance):
-		return fmt.Errorf("instance %q is not a domain", r.Instance)
+		return fmt.Errorf("instance %.100q is not a domain", r.Instance)
 	case !printable(r.Holdfast) || !r.Facts.printable():
 		return errors.New("facts or version hold control characters")
 	case len(r.Keys) == 0:
 		return errors.New("the record names no key object, so nobody could open a snapshot")
 	case r.Sequence < 0 || (r.Sequence == 0) != (r.Kind == KindInit) || (r.Kind == KindInit) != (len(r.Previous) == 0):
-		return fmt.Errorf("kind %q contradicts sequence %d after %d records", r.Kind, r.Sequence, len(r.Previous))
+		return fmt.Errorf("kind %.100q contradicts sequence %d after %d records", r.Kind, r.Sequence, len(r.Previous))
 	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:
-		return fmt.Errorf("kind %q contradicts the listing and packs of the record", r.Kind)
+		return fmt.Errorf("kind %.100q contradicts the listing and packs of the record", r.Kind)
 	}
 	numbers, err := r.validatePacks()
 	if err != nil {
@@ -209,7 +219,7 @@ func (r *Record) validatePacks() (numbers map[uint32]bool, err error) {
 	names := map[Hash]bool{}
 	for part, packs := range r.Packs {
 		if part != Database && part != Files && part != Media && part != Listing {
-			return nil, fmt.Errorf("packs of an unknown part %q", part)
+			return nil, fmt.Errorf("packs of an unknown part %.100q", part)
 		}
 		for _, p := range packs {
 			if p.Size <= 0 || p.Number == 0 || numbers[p.Number] || names[p.Name] {

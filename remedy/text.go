@@ -2,6 +2,7 @@ package remedy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -14,6 +15,51 @@ func Printable(s string) string {
 		}
 		return -1
 	}, s)
+}
+
+// maxLine bounds the text of [Line], in bytes. Errors of this program quote at
+// most 100 bytes of a text from outside, and two texts at most.
+const maxLine = 400
+
+// Line returns an error with the same causes and a text that fits into one line:
+// line ends and control characters are escaped, and a long text is cut. So bytes
+// from outside in an error never look like lines of Holdfast.
+func Line(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	short := Escape(text)
+	if len(short) > maxLine {
+		short = strings.ToValidUTF8(short[:maxLine], "") + "…"
+	}
+	if short == text {
+		return err
+	}
+	return &line{short, err}
+}
+
+// line is an error with a shorter text.
+type line struct {
+	text string
+	err  error
+}
+
+func (l *line) Error() string { return l.text }
+
+func (l *line) Unwrap() error { return l.err }
+
+// Escape escapes line ends and whatever else does not print.
+func Escape(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // Plural is a number of things: "1 file", "2 files".

@@ -34,7 +34,7 @@ func ParseRepositoryID(s string) (RepositoryID, error) {
 		err = errors.New("wrong length")
 	}
 	if err != nil {
-		return id, fmt.Errorf("repository ID %q: %w", s, err)
+		return id, fmt.Errorf("repository ID %.100q: %w", s, err)
 	}
 	copy(id[:], data)
 	return id, nil

@@ -79,11 +79,12 @@ func Array(text []byte) iter.Seq2[[]byte, error] {
 
 // Base64 decodes text, and refuses every text but the one that encodes the bytes.
 func Base64(encoding *base64.Encoding, text []byte) ([]byte, error) {
-	data, err := encoding.DecodeString(string(text))
-	if err != nil || encoding.EncodeToString(data) != string(text) {
+	data := make([]byte, encoding.DecodedLen(len(text)))
+	n, err := encoding.Decode(data, text)
+	if err != nil || encoding.EncodeToString(data[:n]) != string(text) {
 		return nil, errors.New("not canonical base64")
 	}
-	return data, nil
+	return data[:n], nil
 }
 
 // Bytes are bytes that JSON holds as standard base64 with padding.

@@ -67,11 +67,16 @@ func (s *scanner) literal() error {
 	switch word := s.text[start:s.at]; {
 	case len(word) == 0:
 		return s.unexpected()
+	case len(word) > maxLiteral:
+		return errors.New("the JSON has an endless number")
 	case string(word) == "null":
 		return errors.New("the JSON has a null")
 	}
 	return nil
 }
+
+// maxLiteral bounds a number, in bytes.
+const maxLiteral = 64
 
 // part reports whether a byte may be part of a number or a word. json.Unmarshal checks the order.
 func part(b byte) bool {

@@ -49,4 +49,4 @@ func Escape(text string) string {
 }
 
 // EscapeLine is [Escape] for one line: line ends are escaped too.
-func EscapeLine(text string) string { return strings.ReplaceAll(Escape(text), "\n", `\n`) }
+func EscapeLine(text string) string { return remedy.Escape(remedy.Redact(text)) }
