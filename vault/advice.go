@@ -52,7 +52,7 @@ var advice = map[damageKind]string{
 	expectedEnd: "find out from the provider's log who deleted or replaced objects; " +
 		"you can restore the snapshots that holdfast list shows",
 	unreadableRecord: "copy the object back from a mirror; without a mirror, delete the object: " +
-		"the object may be the newest snapshot, and holdfast backup makes none beside it",
+		"the object may be a snapshot; the next backup does not need the object",
 	strangeRecord: "no snapshot of this repository needs the object: find out who put it there, then delete it",
 }
 

@@ -39,7 +39,8 @@ func (b *backup) listAgain(ctx context.Context) error {
 	if b.report.Packs == 0 {
 		return nil
 	}
-	if err := b.repo.list(ctx, ""); err != nil {
+	shown := func() bool { return b.repo.holds(b.rec) }
+	if err := b.repo.listUntil(ctx, "", shown); err != nil {
 		return err
 	}
 	if err := b.repo.readNew(ctx); err != nil {
@@ -104,10 +105,11 @@ func (b *backup) putRecord(ctx context.Context, text []byte) error {
 	if err := b.repo.store.Put(ctx, object, bytes.NewReader(text), int64(len(text))); err != nil {
 		return fmt.Errorf("store record: %w", err)
 	}
-	if err := b.repo.list(ctx, manifest.RecordObjectPrefix); err != nil {
+	shown := func() bool { return b.repo.listed(b.rec.Name()) }
+	if err := b.repo.listUntil(ctx, manifest.RecordObjectPrefix, shown); err != nil {
 		return err
 	}
-	if _, there := b.repo.objects[object]; !there {
+	if !shown() {
 		return fmt.Errorf("store record: the remote took the record and does not list it: %w", ErrDamage)
 	}
 	return nil

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
@@ -245,21 +247,81 @@ func TestUnreadableRecordDoesNotHideOtherRecords(t *testing.T) {
 	}
 }
 
-func TestBackupRefusesToForkAnUnreadableRecord(t *testing.T) {
+// Anybody who may write into the bucket can put an object there that nobody can read.
+func TestUnreadableObjectDoesNotEndBackups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sample())
 		w.backup()
 		newest := w.backup().Record
+		store := w.store
 		w.unreadable(0, manifest.RecordObject(newest.Name()))
 		w.state = t.TempDir() // with its memory, it would know the record
-		if _, err := w.try(t.Context()); !errors.Is(err, vault.ErrDamage) || errors.Is(err, remote.ErrUnreachable) {
-			t.Errorf("got %v", err)
+		beside := w.backup()
+		if !beside.Damage || beside.Record.Sequence != newest.Sequence {
+			t.Errorf("damage %v, number %d", beside.Damage, beside.Record.Sequence)
 		}
 		problems := w.verify(0).Problems
-		if len(problems) != 1 || !strings.Contains(problems[0].Fix, "may be the newest") {
+		if len(problems) != 1 || !strings.Contains(problems[0].Fix, "may be a snapshot") {
 			t.Errorf("verify: %+v", problems)
 		}
+		w.store = store // the provider mended the disk
+		joined := w.backup().Record
+		if len(joined.Previous) != 2 || !slices.Contains(joined.Kept, newest.Name()) {
+			t.Errorf("continues %v, keeps %v", joined.Previous, joined.Kept)
+		}
 	})
+}
+
+func TestManyUnreadableObjectsHideNoRecord(t *testing.T) {
+	w := newWorld(t, sample())
+	head := w.backup().Record
+	var junk []string
+	for i := range 60 {
+		text := fmt.Appendf(nil, "junk %d", i)
+		junk = append(junk, remotetest.Name("snapshots", text))
+		w.plant(junk[i], text)
+	}
+	w.store = remotetest.NewFaulty(w.store, func(r remotetest.Request) remotetest.Fault {
+		if r.Op == remotetest.Get && slices.Contains(junk, r.Name) { // stored with a key that only the writer has
+			return remotetest.Fault{Err: errors.New("400 InvalidRequest")}
+		}
+		return remotetest.Fault{}
+	})
+	repo := w.open() // on a fresh machine
+	if repo.Head().Name() != head.Name() || len(repo.Warnings) != len(junk) {
+		t.Errorf("head %s, %d warnings", repo.Head().ID(), len(repo.Warnings))
+	}
+	w.backup()
+	w.check("latest", w.src.image())
+}
+
+// late is a store that lists an object some time after its Put.
+type late struct {
+	remote.Store
+	by time.Duration
+}
+
+func (l late) List(ctx context.Context, prefix string) iter.Seq2[remote.Object, error] {
+	return func(yield func(remote.Object, error) bool) {
+		for o, err := range l.Store.List(ctx, prefix) {
+			if (err != nil || time.Since(o.Modified) >= l.by) && !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestListThatIsSecondsLateIsAskedAgain(t *testing.T) {
+	for by, good := range map[time.Duration]bool{3 * time.Second: true, time.Hour: false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sample())
+			time.Sleep(time.Hour) // of the bubble's clock
+			w.store = late{w.store, by}
+			if _, err := w.try(t.Context()); (err == nil) != good || err != nil && !errors.Is(err, vault.ErrDamage) {
+				t.Errorf("%v late: %v", by, err)
+			}
+		})
+	}
 }
 
 func TestUnreachableRemoteIsNotDamage(t *testing.T) {

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"holdfast/manifest"
 	"holdfast/pack"
+	"holdfast/remedy"
 	"holdfast/remote"
 )
 
@@ -120,7 +122,7 @@ func (e *storageError) Unwrap() error { return e.err }
 type unreadableError struct{ cause error }
 
 func (e *unreadableError) Error() string {
-	return "can't be read, while others can: " + e.cause.Error()
+	return "can't be read, while others can: " + remedy.Line(e.cause).Error()
 }
 
 func (e *unreadableError) Unwrap() error { return ErrDamage }
@@ -133,21 +135,58 @@ func (r *Repository) readsOthers(ctx context.Context, than string) bool {
 			return false
 		}
 	}
-	const enough = 3
-	tried := 0
-	for name := range r.objects {
-		// Small objects only. Every repository has at least a record.
-		if name == than || strings.HasPrefix(name, "packs/") || remote.CheckName(name) != nil {
+	// An attacker can make many objects that nobody can read. Objects that were read
+	// before, or that records name, come first.
+	const slow, most = 3, 100 // tries that wait for the remote, and tries in all
+	tried, waited := 0, 0
+	for _, name := range r.likelyReadable() {
+		if name == than {
 			continue
 		}
-		if r.readByte(ctx, name) == nil {
+		err := r.readByte(ctx, name)
+		if err == nil {
+			r.noteReadable(name)
 			return true
 		}
-		if tried++; tried == enough {
+		if errors.Is(err, remote.ErrUnreachable) {
+			waited++
+		}
+		if tried++; tried == most || waited == slow {
 			return false
 		}
 	}
 	return false
+}
+
+// likelyReadable returns small objects, the likeliest to be readable first.
+func (r *Repository) likelyReadable() []string {
+	var first, others []string
+	r.mu.Lock()
+	first = append(first, r.readable)
+	r.mu.Unlock()
+	if r.log.Len() > 0 {
+		first = append(first, manifest.RecordObject(r.log.Head().Name()))
+		for _, k := range r.log.Keys() {
+			first = append(first, k.Object())
+		}
+	}
+	first = slices.DeleteFunc(first, func(name string) bool {
+		_, listed := r.objects[name]
+		return !listed
+	})
+	for name, o := range r.objects {
+		if !strings.HasPrefix(name, manifest.PackObjectPrefix) && remote.CheckName(name) == nil && o.Size > 0 {
+			others = append(others, name)
+		}
+	}
+	return append(first, others...)
+}
+
+// noteReadable notes an object that the remote reads.
+func (r *Repository) noteReadable(object string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readable = object
 }
 
 // readByte reads the first byte of an object.
@@ -165,6 +204,10 @@ func (r *Repository) readByte(ctx context.Context, object string) error {
 // bytes with the object's name.
 func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
 	var text bytes.Buffer
+	if size := r.objects[object].Size; size > 0 && size <= limit { // more bytes than the LIST says are damage
+		limit = size
+		text.Grow(int(size) + bytes.MinRead)
+	}
 	f := r.fetch(object)
 	for f.next(ctx) {
 		text.Reset()
@@ -178,6 +221,7 @@ func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byt
 	if err := f.end(ctx); err != nil {
 		return nil, err
 	}
+	r.noteReadable(object)
 	return text.Bytes(), nil
 }
 

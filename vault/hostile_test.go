@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ import (
 	"holdfast/manifest"
 	"holdfast/pack"
 	"holdfast/remedy"
+	"holdfast/remote"
+	"holdfast/remote/remotetest"
 	"holdfast/seal"
 	"holdfast/vault"
 )
@@ -257,4 +260,95 @@ func TestRestoreComparesEachFileWithTheListingsHash(t *testing.T) {
 		line("media", "b", hello, 5, "[[900,0,2],[900,2,3]]")+line("media", "c", none, 0, "[]")+good, packed)
 	w.check("latest", map[string]string{"storage/a": string(big), "storage/b": "hello", "storage/c": "",
 		"storage/z": "hello"})
+}
+
+func TestHostileObjectCostsLittleMemory(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	head := w.backup().Record
+	text, err := head.Sign(w.host)
+	testkit.OK(t, err)
+	line, signature, _ := bytes.Cut(text, []byte("\n"))
+	zeros := bytes.Repeat([]byte("0"), manifest.MaxRecord)
+	many := func(start, each, end string, size int) []byte { // an array of size bytes
+		n := (size - len(start) - len(end)) / (len(each) + 1)
+		return []byte(start + strings.TrimSuffix(strings.Repeat(each+",", n), ",") + end)
+	}
+	full := manifest.MaxRecord - 2000
+	for what, object := range map[string][]byte{
+		"64 MiB of a line": append(bytes.Repeat([]byte("{"), 64<<20), "\n\n"...),
+		"a large text":     fmt.Appendf(nil, `{"a":"%s",%s`+"\n%s", zeros[:full-len(line)], line[1:], signature),
+		"many members":     append(many("{", `"a":1`, "}", full), "\nx\n"...),
+		"many levels":      append(bytes.Repeat([]byte("["), full), "\nx\n"...),
+		"many extents": signLine(w.host, bytes.Replace(line, []byte(`"extents":[[`),
+			many(`"extents":[`, "[1,0,1]", ",[", full-len(line)), 1)),
+		"many hashes": signLine(w.host, bytes.Replace(line, []byte(`"kept":[`),
+			many(`"kept":[`, `"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"`, ",", full-len(line)), 1)),
+		"one long number": signLine(w.host, bytes.Replace(line, []byte(`"sequence":`),
+			append([]byte(`"sequence":1`), zeros[:full-len(line)]...), 1)),
+	} {
+		name := remotetest.Name("snapshots", object)
+		w.plant(name, object)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		repo := w.open()
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 128<<20 {
+			t.Errorf("%s: %d MiB", what, used>>20)
+		}
+		if len(repo.Warnings) != 1 || len(repo.Warnings[0]) > 1000 {
+			t.Errorf("%s: head %s, %d warnings: %.1000q", what, repo.Head().ID(), len(repo.Warnings), repo.Warnings)
+		}
+		testkit.OK(t, w.store.(remote.Pruner).Delete(t.Context(), name))
+	}
+}
+
+// signLine returns a record with a line of a thief's choice.
+func signLine(h *seal.Host, line []byte) []byte {
+	return fmt.Appendf(nil, "%s\n%s\n", line, base64.StdEncoding.EncodeToString(h.SignRecord(line)))
+}
+
+func TestTwoRootsWithoutAPinAreBothNamed(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	w.backup()
+	owner, _ := newOwner(t)
+	f, err := vault.NewFounding("evil.example", "test", []seal.Owner{owner})
+	testkit.OK(t, err)
+	other := &remotetest.Memory{}
+	testkit.OK(t, f.Publish(t.Context(), other))
+	for name, data := range objects(t, other) {
+		w.plant(name, data)
+	}
+	_, err = vault.Open(t.Context(), w.store, seal.RepositoryID{}, nil)
+	if !remedy.Is(err, remedy.Refused) || !errors.Is(err, vault.ErrOtherRoot) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{w.host.Repository.String() + " of example.org",
+		f.Host.Repository.String() + " of evil.example"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+	if head := w.open().Head(); head.Repository != w.host.Repository { // with a pin
+		t.Errorf("head of %s", head.Repository)
+	}
+	w.backup()
+}
+
+func TestJunkBesideDeletedRecordsDoesNotEndBackups(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	w.backup()
+	head := w.backup().Record
+	for name := range objects(t, w.store) {
+		if strings.HasPrefix(name, "snapshots/") {
+			testkit.OK(t, w.store.(remote.Pruner).Delete(t.Context(), name))
+		}
+	}
+	for _, junk := range []string{"junk", "{\"format\":2}\nx\n", "{\"format\":1}\nx\n"} {
+		w.plant(remotetest.Name("snapshots", []byte(junk)), []byte(junk))
+	}
+	report := w.backup()
+	if !slices.Contains(report.Record.Kept, head.Name()) || !report.Damage {
+		t.Errorf("keeps %v, damage %v", report.Record.Kept, report.Damage)
+	}
+	w.check("latest", w.src.image())
 }

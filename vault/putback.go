@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,11 @@ func (u *upkeep) putBackRecords(ctx context.Context) error {
 	}
 	for _, name := range u.repo.log.Kept() {
 		if u.repo.bad[name] != nil { // the repository's warnings name the record
+			u.report.Damage = true
+		}
+	}
+	for _, err := range u.repo.bad {
+		if unreadable := (*unreadableError)(nil); errors.As(err, &unreadable) { // maybe the newest record
 			u.report.Damage = true
 		}
 	}

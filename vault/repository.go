@@ -3,19 +3,16 @@
 package vault
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"holdfast/manifest"
 	"holdfast/manifest/index"
+	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/seal"
 )
@@ -50,8 +47,11 @@ type Repository struct {
 	named   map[manifest.Hash]int64 // packs that any record names, and their sizes
 	sizes   map[manifest.Hash]int64 // of the records' bytes
 
-	badMu sync.Mutex              // guards bad while several goroutines read records
-	bad   map[manifest.Hash]error // objects that do not count as records
+	roots map[seal.RepositoryID]string // of all records, with an instance of each; nil with a pin
+
+	mu       sync.Mutex              // guards what follows while several goroutines read records
+	bad      map[manifest.Hash]error // objects that do not count as records
+	readable string                  // an object that was read, or ""
 }
 
 // Open lists the remote and reads all its records. pin is the expected ID. With
@@ -63,11 +63,17 @@ func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *i
 		ID: pin, store: store, index: idx,
 		named: map[manifest.Hash]int64{}, sizes: map[manifest.Hash]int64{}, bad: map[manifest.Hash]error{},
 	}
+	if pin.IsZero() {
+		r.roots = map[seal.RepositoryID]string{}
+	}
 	if err := r.list(ctx, ""); err != nil {
 		return nil, err
 	}
 	if err := r.readNew(ctx); err != nil {
 		return nil, err
+	}
+	if len(r.roots) > 1 {
+		return nil, r.severalRoots()
 	}
 	if err := r.recallHead(); err != nil {
 		return nil, err
@@ -77,6 +83,23 @@ func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *i
 	}
 	r.warn()
 	return r, nil
+}
+
+// severalRoots is the error of a remote with records of several roots. Without a
+// pin, nobody can tell the right root: whoever writes to the remote can add one.
+func (r *Repository) severalRoots() error {
+	var all []string
+	for id, instance := range r.roots {
+		all = append(all, fmt.Sprintf("%s of %s", id, instance))
+	}
+	slices.Sort(all)
+	return &remedy.Error{
+		Kind:   remedy.Refused,
+		What:   fmt.Sprintf("open %s: it holds several repositories: %s", r.store, strings.Join(all, " and ")),
+		Effect: "nothing was read: somebody may have put a repository of his own there",
+		Fix:    "compare the IDs with your recovery kit, and use the URL of the kit, which ends with #hf1…",
+		Err:    ErrOtherRoot,
+	}
 }
 
 // warn fills Warnings.
@@ -95,143 +118,6 @@ func (r *Repository) warn() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s both continue the log; "+
 			"did two hosts back up at once, or is a copy of the host's key in use?", heads[0].ID(), heads[1].ID()))
 	}
-}
-
-// list lists the remote below prefix, and replaces the known objects of the
-// prefix.
-func (r *Repository) list(ctx context.Context, prefix string) error {
-	objects := map[string]remote.Object{}
-	for name, o := range r.objects {
-		if !strings.HasPrefix(name, prefix) {
-			objects[name] = o
-		}
-	}
-	for o, err := range r.store.List(ctx, prefix) {
-		if err != nil {
-			return fmt.Errorf("list %s: %w", r.store, err)
-		}
-		objects[o.Name] = o
-	}
-	r.objects = objects
-	return nil
-}
-
-// recordNames returns the names of all objects in the place of records, sorted.
-func (r *Repository) recordNames() []manifest.Hash {
-	var names []manifest.Hash
-	for object := range r.objects {
-		hex, ok := strings.CutPrefix(object, manifest.RecordObjectPrefix)
-		if name, err := manifest.ParseHex(hex); ok && err == nil {
-			names = append(names, name)
-		}
-	}
-	slices.SortFunc(names, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
-	return names
-}
-
-// readNew reads all unread records. No record can be skipped: only a record's
-// own certificate tells the generation.
-func (r *Repository) readNew(ctx context.Context) error {
-	var unseen []manifest.Hash
-	for _, name := range r.recordNames() {
-		if r.log.Record(name) != nil || r.bad[name] != nil {
-			continue
-		}
-		text, err := r.cached(name)
-		if err != nil {
-			return err
-		}
-		if text == nil {
-			unseen = append(unseen, name)
-			continue
-		}
-		r.accept(name, text)
-	}
-	const batch = 8 // records in memory
-	for names := range slices.Chunk(unseen, batch) {
-		texts := make([][]byte, len(names))
-		g, gctx := errgroup.WithContext(ctx)
-		for i, name := range names {
-			g.Go(func() (err error) {
-				texts[i], err = r.readRecord(gctx, name)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for i, name := range names {
-			if texts[i] == nil || !r.accept(name, texts[i]) || r.index == nil {
-				continue
-			}
-			if err := r.index.PutRecord(name, texts[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readRecord reads a record's bytes from the remote. For a damaged record,
-// readRecord notes the damage and returns nil: the other records stay readable.
-func (r *Repository) readRecord(ctx context.Context, name manifest.Hash) ([]byte, error) {
-	text, err := r.get(ctx, manifest.RecordObject(name), manifest.MaxRecord)
-	if errors.Is(err, ErrDamage) {
-		r.badMu.Lock()
-		defer r.badMu.Unlock()
-		r.bad[name] = errors.Unwrap(err) // the object's name is known
-		return nil, nil
-	}
-	return text, err
-}
-
-// cached returns a record's bytes as this host saw them, or nil.
-func (r *Repository) cached(name manifest.Hash) ([]byte, error) {
-	if r.index == nil {
-		return nil, nil
-	}
-	return r.index.Record(name)
-}
-
-// accept adds a record to the log if the record counts. accept keeps the pack
-// lists of the newest record only: memory grows with the packs, not with the
-// nights. Load reads the pack lists again.
-func (r *Repository) accept(name manifest.Hash, text []byte) bool {
-	rec, err := r.check(name, text)
-	if err != nil {
-		r.bad[name] = err
-		return false
-	}
-	r.ID = rec.Repository
-	for _, packs := range rec.Packs {
-		for _, p := range packs {
-			r.named[p.Name] = p.Size
-		}
-	}
-	r.log.Add(rec)
-	r.sizes[name] = int64(len(text))
-	if r.newest == nil || rec.Sequence > r.newest.Sequence {
-		rec, r.newest = r.newest, rec
-	}
-	if rec != nil {
-		rec.DropPacks()
-	}
-	return true
-}
-
-// check parses a record of this repository.
-func (r *Repository) check(name manifest.Hash, text []byte) (*manifest.Record, error) {
-	if sha256.Sum256(text) != name {
-		return nil, fmt.Errorf("its bytes don't hash to its name: %w", ErrDamage)
-	}
-	rec, err := manifest.ParseRecord(text)
-	if err != nil {
-		return nil, err
-	}
-	if !r.ID.IsZero() && rec.Repository != r.ID {
-		return nil, fmt.Errorf("%w: %s instead of %s", ErrOtherRoot, rec.Repository, r.ID)
-	}
-	return rec, nil
 }
 
 // Load returns a record with its pack lists.
@@ -274,9 +160,9 @@ func (r *Repository) whyNone() error {
 
 // recallHead adds the newest record that this host knows, if the remote lost
 // every record and still has packs of the newest. A backup can then put the
-// records back.
+// records back. Objects that do not count as records do not matter.
 func (r *Repository) recallHead() error {
-	if r.log.Len() > 0 || len(r.bad) > 0 || r.index == nil {
+	if r.log.Len() > 0 || r.index == nil {
 		return nil
 	}
 	name, err := r.index.Head()
@@ -339,15 +225,14 @@ func (r *Repository) holds(rec *manifest.Record) bool {
 	return true
 }
 
-// buildable returns an error if an unreadable record may be the newest. A
-// backup without that record would fork the log, or give up a snapshot.
+// buildable returns an error if a newer version of Holdfast wrote a record: a
+// backup on an older head would give up the record. An unreadable object does not
+// end backups. If the object is the newest record, the backup forks the log: both
+// snapshots survive, and a later backup joins the fork.
 func (r *Repository) buildable() error {
 	for name, err := range r.bad {
 		if errors.Is(err, manifest.ErrNewer) {
 			return fmt.Errorf("%s: %w: %w", manifest.RecordObject(name), ErrRefused, err)
-		}
-		if unreadable := (*unreadableError)(nil); errors.As(err, &unreadable) && !r.log.Mentions(name) {
-			return fmt.Errorf("%s may be the newest record, and %w", manifest.RecordObject(name), err)
 		}
 	}
 	return nil
