@@ -39,6 +39,15 @@ func Line(err error) error {
 	return &line{short, err}
 }
 
+// Cut returns a text from outside for a quotation: escaped, and at most 100 bytes.
+func Cut(text string) string {
+	const most = 100
+	if text = Escape(text[:min(len(text), 2*most)]); len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
 // line is an error with a shorter text.
 type line struct {
 	text string

@@ -177,6 +177,7 @@ func (c *client) get(ctx context.Context, name string, from int64) (io.ReadClose
 // after. after may be "".
 func (c *client) list(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
+		ctx := context.WithValue(ctx, pagesKey{}, new(pages))
 		owner := false
 		o := minio.ListObjectsOptions{Prefix: c.prefix + prefix, Recursive: true, MaxKeys: 1000, FetchOwner: &owner}
 		if after != "" {

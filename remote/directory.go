@@ -171,7 +171,7 @@ func (d *directory) Get(ctx context.Context, name string) (io.ReadCloser, error)
 		return nil, fmt.Errorf("get %s: %w", name, err)
 	}
 	defer root.Close()
-	file, err := root.Open(name)
+	file, err := disk.OpenIn(root, name)
 	if err != nil {
 		return nil, d.fail("get", name, err)
 	}
@@ -203,6 +203,8 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 				return nil
 			case name == tmp, name == "lost+found": // only root may read lost+found
 				return fs.SkipDir
+			case errors.Is(err, fs.ErrPermission) && !possibleKind(name): // another program's folder
+				return fs.SkipDir
 			case err != nil:
 				return err
 			case entry.IsDir() || !strings.HasPrefix(name, prefix):
@@ -224,6 +226,11 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 			yield(Object{}, d.fail("list", prefix, err))
 		}
 	}
+}
+
+// possibleKind reports whether a folder may hold objects.
+func possibleKind(folder string) bool {
+	return CheckName(folder+"/"+strings.Repeat("0", 64)) == nil || folder == "."
 }
 
 func (d *directory) Delete(ctx context.Context, name string) error {
@@ -304,6 +311,9 @@ func (d *directory) full(errno syscall.Errno) error {
 func makeFolder(root *os.Root, name string) error {
 	err := root.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
+		if info, err := root.Stat(name); err != nil || !info.IsDir() {
+			return errors.Join(fmt.Errorf("%s is not a folder", name), err)
+		}
 		return nil
 	}
 	if err != nil {

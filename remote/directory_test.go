@@ -229,3 +229,38 @@ func create(t testing.TB, url string) Store {
 	testkit.OK(t, err)
 	return s
 }
+
+func TestPipesAndFoldersInADirectoryHangNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := create(t, dir)
+	testkit.OK(t, s.Put(t.Context(), name("whole"), strings.NewReader("whole"), 5))
+	testkit.OK(t, syscall.Mkfifo(filepath.Join(dir, name("pipe")), 0o600))
+	testkit.OK(t, os.Mkdir(filepath.Join(dir, name("folder")), 0o700))
+	testkit.OK(t, syscall.Mkfifo(filepath.Join(dir, "keys"), 0o600))
+	for _, what := range []string{"pipe", "folder"} {
+		if body, err := s.Get(t.Context(), name(what)); err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v, %v", what, body, err)
+		}
+	}
+	testkit.OK(t, s.Put(t.Context(), name("pipe"), strings.NewReader("pipe"), 4)) // takes the place
+	if _, err := s.Get(t.Context(), name("pipe")); err != nil {
+		t.Error(err)
+	}
+	key := "keys/" + strings.TrimPrefix(name("whole"), "packs/")
+	if err := s.Put(t.Context(), key, strings.NewReader("whole"), 5); err == nil {
+		t.Error("an object was put into a pipe")
+	}
+	found := false
+	for o, err := range s.List(t.Context(), "") {
+		testkit.OK(t, err)
+		found = found || o.Name == name("whole")
+	}
+	if !found {
+		t.Error("the list lacks an object")
+	}
+	testkit.OK(t, os.RemoveAll(filepath.Join(dir, "tmp")))
+	testkit.OK(t, syscall.Mkfifo(filepath.Join(dir, "tmp"), 0o600))
+	if err := s.Put(t.Context(), name("new"), strings.NewReader("new"), 3); err == nil {
+		t.Error("tmp is a pipe, and a Put succeeded")
+	}
+}

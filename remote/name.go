@@ -16,7 +16,7 @@ func CheckName(name string) error {
 	raw, err := hex.DecodeString(sum)
 	if kind == "" || kind == tmp || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz") != "" ||
 		err != nil || len(raw) != 32 || sum != strings.ToLower(sum) {
-		return fmt.Errorf("object name %q is not KIND/SHA256: %w", name, fs.ErrInvalid)
+		return fmt.Errorf("object name %.100q is not KIND/SHA256: %w", name, fs.ErrInvalid)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ type Store interface {
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 
 	// List yields every object whose name starts with prefix ("" or "KIND/"), in
-	// no particular order. List also yields foreign files, with names relative to
+	// no particular order. A list beyond a million objects is [ErrEndless]. List also yields foreign files, with names relative to
 	// the root, and never yields unfinished uploads. An error ends the sequence:
 	// the objects before the error are not the whole list.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
@@ -64,6 +64,7 @@ var (
 	ErrUnreachable = errors.New("the storage is unreachable")
 	ErrFull        = errors.New("the storage is full")
 	ErrNoBucket    = errors.New("no such bucket")
+	ErrEndless     = errors.New("the storage's list of objects does not end")
 
 	// Causes in a bucket need fixes of their own. Each wraps a cause above.
 	ErrDenied      = error(&trouble{"the key lacks a right", ErrCredentials})

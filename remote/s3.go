@@ -94,8 +94,21 @@ func (s *s3Store) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 }
 
 func (s *s3Store) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
-	return s.list(ctx, prefix, "")
+	return func(yield func(Object, error) bool) {
+		n := 0
+		for o, err := range s.list(ctx, prefix, "") {
+			if n++; err == nil && n > maxObjects {
+				o, err = Object{}, fmt.Errorf("%s%w: more than %d objects", action("list", prefix), ErrEndless, maxObjects)
+			}
+			if !yield(o, err) || err != nil {
+				return
+			}
+		}
+	}
 }
+
+// maxObjects bounds the objects of a repository: sixteen terabytes of packs.
+const maxObjects = 1_000_000
 
 func (s *s3Store) Delete(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {

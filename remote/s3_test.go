@@ -454,3 +454,52 @@ func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
+
+func TestEndlessListIsGivenUp(t *testing.T) {
+	const page = `<?xml version="1.0"?><ListBucketResult><Name>bucket</Name><IsTruncated>true</IsTruncated>` +
+		`<NextContinuationToken>more</NextContinuationToken>%s</ListBucketResult>`
+	const object = `<Contents><Key>packs/%d</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>` +
+		`<Size>3</Size></Contents>`
+	var full strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&full, object, i)
+	}
+	for what, answer := range map[string]func(io.Writer){
+		"empty pages":      func(w io.Writer) { fmt.Fprintf(w, page, "") },
+		"pages of objects": func(w io.Writer) { fmt.Fprintf(w, page, full.String()) },
+		"a page without end": func(w io.Writer) {
+			fmt.Fprint(w, `<?xml version="1.0"?><ListBucketResult><Name>`)
+			for spaces := bytes.Repeat([]byte(" "), 64<<10); ; {
+				if _, err := w.Write(spaces); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w) })
+		var last error
+		for _, err := range s.List(t.Context(), "") {
+			last = err
+		}
+		if !errors.Is(last, ErrEndless) || errors.Is(last, ErrUnreachable) {
+			t.Errorf("%s: %v", what, last)
+		}
+	}
+}
+
+func TestServersTextNeverLooksLikeOurLines(t *testing.T) {
+	evil := "no\n✓ Restored 5 files\r\x1b[2K" + strings.Repeat("x", 5000)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, "<Error><Code>AccessDenied\n✓</Code><Message>%s</Message></Error>",
+			strings.ReplaceAll(evil, "\x1b", "&#10;"))
+	})
+	_, getErr := s.Get(t.Context(), name("x"))
+	putErr := s.Put(t.Context(), name("x"), strings.NewReader("x"), 1)
+	for verb, err := range map[string]error{"Get": getErr, "Put": putErr} {
+		if !errors.Is(err, ErrCredentials) || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 500 {
+			t.Errorf("%s = %q", verb, err)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/minio/minio-go/v7"
+
+	"holdfast/remedy"
 )
 
 // fail adds verb, name and meaning to an error; nil stays nil.
@@ -22,13 +24,15 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		return nil
 	case ctx.Err() != nil: // err alone does not tell: a dial's timeout is a context.DeadlineExceeded too
 		return fmt.Errorf("%s%w", action(verb, name), ctx.Err())
+	case errors.Is(err, ErrEndless):
+		return fmt.Errorf("%s%w", action(verb, name), remedy.Line(err))
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s%w: %s speaks no TLS%s: %w", action(verb, name), ErrUnreachable, c.url.Host, c.noTLS, err)
 	case errors.As(err, &answer):
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
-		err := c.meaning(verb, answer)
+		err := c.meaning(verb, short(answer))
 		if errors.Is(err, ErrFull) { // the trouble of the bucket, of no single object
 			return err
 		}
@@ -38,9 +42,19 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 	}
 	if certificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &certificate) {
 		what := &trouble{"the certificate of " + c.url.Host + " is not trusted", ErrCertificate}
-		return fmt.Errorf("%s%w: %w", action(verb, name), what, err)
+		return fmt.Errorf("%s%w: %w", action(verb, name), what, remedy.Line(err))
 	}
-	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, err)
+	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, remedy.Line(err))
+}
+
+// short returns a server's answer with texts that fit into a line: a server must
+// not write lines that look like Holdfast's.
+func short(answer minio.ErrorResponse) minio.ErrorResponse {
+	for _, text := range []*string{&answer.Code, &answer.Message, &answer.Region, &answer.BucketName, &answer.Key,
+		&answer.Resource, &answer.RequestID, &answer.HostID, &answer.Server} {
+		*text = remedy.Cut(*text)
+	}
+	return answer
 }
 
 // rights are the rights of S3 that the requests need, by verb. An answer to HEAD has no

@@ -82,7 +82,14 @@ func (c *stalling) ReadFrom(r io.Reader) (int64, error) {
 // of a proxy. minio-go would take such an answer for an empty bucket.
 type listings struct{ http.RoundTripper }
 
+// A server may also send pages without end, or a page without end: both are
+// [ErrEndless].
 func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
+	if p, ok := req.Context().Value(pagesKey{}).(*pages); ok {
+		if *p++; *p > maxPages {
+			return nil, fmt.Errorf("%w: more than %d pages", ErrEndless, maxPages)
+		}
+	}
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err != nil || resp.StatusCode != http.StatusOK || !req.URL.Query().Has("list-type") {
 		return resp, err
@@ -96,6 +103,31 @@ func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		return nil, err
 	}
-	resp.Body = stream{body, resp.Body}
+	resp.Body = stream{pageReader(body), resp.Body}
 	return resp, nil
+}
+
+// Bounds of a List. A page has at most 1,000 objects with names of at most 1 KiB.
+const (
+	maxPages = 20_000
+	maxPage  = 16 << 20 // bytes
+)
+
+// pages counts the pages of one List. The context of the List holds the count,
+// because minio-go asks for the pages, even for pages without an object.
+type pages int
+
+// pagesKey is the key of pages in a context.
+type pagesKey struct{}
+
+// pageReader returns a reader that ends a page without end.
+func pageReader(r io.Reader) io.Reader {
+	left := maxPage
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		if left -= n; left < 0 {
+			return 0, fmt.Errorf("%w: a page of more than %d bytes", ErrEndless, maxPage)
+		}
+		return n, err
+	})
 }

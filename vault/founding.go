@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"holdfast/manifest"
+	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/seal"
 )
@@ -72,7 +73,7 @@ func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
 			return fmt.Errorf("list %s: %w", store, err)
 		}
 		if strings.HasPrefix(o.Name, "snapshots/") || strings.HasPrefix(o.Name, "packs/") {
-			return fmt.Errorf("%s holds a repository already (%s): %w", store, o.Name, ErrRefused)
+			return fmt.Errorf("%s holds a repository already (%s): %w", store, remedy.Cut(o.Name), ErrRefused)
 		}
 	}
 	for _, o := range f.objects {

@@ -139,7 +139,7 @@ func (t *BucketTarget) Inspect(ctx context.Context, _ string, m *disk.Mover) (de
 			return detail + " is not empty; the old objects stay", nil
 		}
 		return "", &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("%s is not empty: %q is there", detail, o.Name),
+			What: fmt.Sprintf("%s is not empty: %.100q is there", detail, o.Name),
 			Fix: "--replace keeps the old objects beside the restored media; or name another " +
 				"storage-s3-key-prefix"}
 	}

@@ -83,6 +83,9 @@ var causes = []struct {
 	{remote.ErrNoBucket, remedy.NoRepository,
 		"make the bucket at the provider, or correct the URL; if the bucket held snapshots, " +
 			"ask the provider what happened to the bucket, or restore from a mirror"},
+	{remote.ErrEndless, remedy.Refused,
+		"give the repository a prefix or bucket of its own; if it has one, the storage is broken or hostile: " +
+			"ask the provider"},
 	{remote.ErrNotMounted, remedy.Unreachable,
 		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
 	{remote.ErrReadOnly, remedy.Unreachable,
