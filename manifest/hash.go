@@ -62,10 +62,10 @@ func (h *Hashes) UnmarshalJSON(text []byte) (err error) {
 func ParseHex(s string) (Hash, error) {
 	var h Hash
 	if len(s) != 2*len(h) || strings.ToLower(s) != s {
-		return h, fmt.Errorf("%q is not a SHA-256 in lower-case hexadecimal", s)
+		return h, fmt.Errorf("%.100q is not a SHA-256 in lower-case hexadecimal", s)
 	}
 	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
-		return h, fmt.Errorf("%q is not a SHA-256: %w", s, err)
+		return h, fmt.Errorf("%.100q is not a SHA-256: %w", s, err)
 	}
 	return h, nil
 }

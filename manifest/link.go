@@ -84,7 +84,7 @@ func (l links) next(last, f *File) (links, error) {
 	}
 	for _, n := range l {
 		if f.Path[n] == '/' {
-			return nil, fmt.Errorf("%s/%s lies below a link", f.Part, f.Path)
+			return nil, fmt.Errorf("%s/%.100q lies below a link", f.Part, f.Path)
 		}
 	}
 	if f.Link != "" {

@@ -175,7 +175,7 @@ func (p *position) addExtents(l *ExtentLine) error {
 // checkComplete checks that the last file has all extent lines.
 func (p *position) checkComplete() error {
 	if p.lines != 0 || p.bytes != 0 {
-		return fmt.Errorf("%s/%s lacks %d extent lines and %d bytes", p.file.Part, p.file.Path, p.lines, p.bytes)
+		return fmt.Errorf("%s/%.100q lacks %d extent lines and %d bytes", p.file.Part, p.file.Path, p.lines, p.bytes)
 	}
 	return nil
 }

@@ -33,10 +33,11 @@ func NewReader() (*Reader, error) {
 
 // Open starts to read a pack of the given name and sealed size from sealed. age
 // authenticates the bytes of Read, but age knows no sender. The bytes belong to
-// the pack of the name only if Close returns nil.
+// the pack of the name only if Close returns nil. Open reads no more than the size
+// and [Size] allow, whatever sealed holds.
 func (r *Reader) Open(sealed io.Reader, name Name, size int64, opener *seal.Opener) error {
 	r.source.sum.Reset()
-	r.source.r, r.source.n, r.source.err = sealed, 0, nil
+	r.source.r, r.source.n, r.source.err = io.LimitReader(sealed, min(size, Size)+1), 0, nil
 	r.name, r.size, r.plain = name, size, 0
 	payload, err := opener.Open(&r.source)
 	if err != nil {

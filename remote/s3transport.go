@@ -108,9 +108,10 @@ func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Bounds of a List. A page has at most 1,000 objects with names of at most 1 KiB.
+// minio-go needs up to 16 times the bytes of a hostile page.
 const (
 	maxPages = 20_000
-	maxPage  = 16 << 20 // bytes
+	maxPage  = 4 << 20 // bytes
 )
 
 // pages counts the pages of one List. The context of the List holds the count,

@@ -33,9 +33,18 @@ func NewHybridIdentity() (identity, recipient string, err error) {
 	return i.String(), i.Recipient().String(), nil
 }
 
+// scryptFactor is the work factor of age's scrypt recipients: 256 MiB of memory. A
+// key object with a higher factor is hostile: the factor 22 costs 4 GiB.
+const scryptFactor = 18
+
 // PassphraseIdentity returns the identity of a [PassphraseOwner].
 func PassphraseIdentity(passphrase string) (age.Identity, error) {
-	return age.NewScryptIdentity(passphrase)
+	identity, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	identity.SetMaxWorkFactor(scryptFactor)
+	return identity, nil
 }
 
 // SaveIdentity writes an owner's identity to a new file of mode 0600, durably. A

@@ -122,7 +122,7 @@ func OpenKeys(object []byte, id RepositoryID, identities []age.Identity) (*Keys,
 		return nil, errors.New("open key object: malformed") // the decoder's message may quote a secret
 	}
 	if k.Format != 1 || k.Kind != "key" {
-		return nil, fmt.Errorf("open key object: kind %q, format %d; known is \"key\", format 1: update holdfast",
+		return nil, fmt.Errorf("open key object: kind %.100q, format %d; known is \"key\", format 1: update holdfast",
 			k.Kind, k.Format)
 	}
 	signature, err := strict.Base64(base64.StdEncoding, lines[1])

@@ -51,5 +51,6 @@ func PassphraseOwner(passphrase string) (Owner, error) {
 	if err != nil {
 		return Owner{}, fmt.Errorf("owner by passphrase: %w", err)
 	}
+	recipient.SetWorkFactor(scryptFactor)
 	return Owner{"passphrase", recipient}, nil
 }

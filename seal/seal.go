@@ -7,6 +7,9 @@
 package seal
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -34,6 +37,20 @@ func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) { return age.Encrypt(
 // Opener is safe for concurrent use.
 type Opener struct{ identities []age.Identity }
 
+// maxHeader bounds the header of an age file of a [Sealer], in bytes. The header has
+// 168 bytes. age itself takes a header of any length into memory.
+const maxHeader = 1024
+
 // Open returns the plaintext of one age file. Read returns a byte only after age
 // authenticated the 64 KiB around the byte.
-func (o *Opener) Open(r io.Reader) (io.Reader, error) { return age.Decrypt(r, o.identities...) }
+func (o *Opener) Open(r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(r)
+	head, err := buffered.Peek(maxHeader)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if !bytes.Contains(head, []byte("\n---")) {
+		return nil, errors.New("the age header does not end, or is not of a pack")
+	}
+	return age.Decrypt(buffered, o.identities...)
+}

@@ -158,7 +158,8 @@ func (r *Repository) readsOthers(ctx context.Context, than string) bool {
 	return false
 }
 
-// likelyReadable returns small objects, the likeliest to be readable first.
+// likelyReadable returns small objects, the likeliest to be readable first, and some
+// packs at the end.
 func (r *Repository) likelyReadable() []string {
 	var first, others []string
 	r.mu.Lock()
@@ -174,12 +175,18 @@ func (r *Repository) likelyReadable() []string {
 		_, listed := r.objects[name]
 		return !listed
 	})
+	const enough = 3
+	var packs []string
 	for name, o := range r.objects {
-		if !strings.HasPrefix(name, manifest.PackObjectPrefix) && remote.CheckName(name) == nil && o.Size > 0 {
+		switch pack := strings.HasPrefix(name, manifest.PackObjectPrefix); {
+		case !isObject(name) || o.Size == 0:
+		case !pack:
 			others = append(others, name)
+		case len(packs) < enough: // if only junk is left beside the packs
+			packs = append(packs, name)
 		}
 	}
-	return append(first, others...)
+	return slices.Concat(first, others, packs)
 }
 
 // noteReadable notes an object that the remote reads.

@@ -21,19 +21,50 @@ import (
 // prefix.
 func (r *Repository) list(ctx context.Context, prefix string) error {
 	objects := map[string]remote.Object{}
+	own, foreign := 0, 0
+	add := func(o remote.Object) {
+		switch _, known := objects[o.Name]; {
+		case known:
+		case isObject(o.Name):
+			own++
+		case foreign == maxForeign:
+			return
+		default:
+			foreign++
+			o.Name = remedy.Cut(o.Name)
+		}
+		objects[o.Name] = remote.Object{Name: o.Name, Size: o.Size}
+	}
 	for name, o := range r.objects {
 		if !strings.HasPrefix(name, prefix) {
-			objects[name] = o
+			add(o)
 		}
 	}
 	for o, err := range r.store.List(ctx, prefix) {
 		if err != nil {
 			return fmt.Errorf("list %s: %w", r.store, err)
 		}
-		objects[o.Name] = o
+		if add(o); own > maxObjects {
+			return fmt.Errorf("list %s: more than %d objects, and no repository has so many: "+
+				"the LIST was given up; find out who filled the storage: %w", r.store, maxObjects, ErrDamage)
+		}
 	}
 	r.objects = objects
 	return nil
+}
+
+// Bounds of the objects that a LIST keeps in memory. A million packs hold up to 16
+// TiB. Further foreign objects are passed over.
+const (
+	maxObjects = 1 << 20
+	maxForeign = 10_000
+)
+
+// isObject reports whether a repository may have an object of this name.
+func isObject(name string) bool {
+	kind, hex, _ := strings.Cut(name, "/")
+	_, err := manifest.ParseHex(hex)
+	return err == nil && slices.Contains([]string{"keys", "snapshots", "packs"}, kind)
 }
 
 // listWaits are the waits of listUntil. Some storages list an object seconds after
@@ -168,6 +199,7 @@ func (r *Repository) accept(name manifest.Hash, text []byte) bool {
 		r.bad[name] = err
 		return false
 	}
+	delete(r.bad, name)
 	r.ID = rec.Repository
 	for _, packs := range rec.Packs {
 		for _, p := range packs {

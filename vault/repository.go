@@ -102,6 +102,9 @@ func (r *Repository) severalRoots() error {
 	}
 }
 
+// maxWarnings bounds the warnings about objects that do not count as records.
+const maxWarnings = 20
+
 // warn fills Warnings.
 func (r *Repository) warn() {
 	for name, err := range r.bad {
@@ -114,6 +117,11 @@ func (r *Repository) warn() {
 		}
 	}
 	slices.Sort(r.Warnings)
+	if more := len(r.Warnings) - maxWarnings; more > 0 {
+		r.Warnings = append(r.Warnings[:maxWarnings:maxWarnings],
+			fmt.Sprintf("%d more objects below %s do not count as records; holdfast verify names them all",
+				more, manifest.RecordObjectPrefix))
+	}
 	if heads := r.log.Heads(); len(heads) > 1 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s both continue the log; "+
 			"did two hosts back up at once, or is a copy of the host's key in use?", heads[0].ID(), heads[1].ID()))
