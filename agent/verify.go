@@ -13,7 +13,7 @@ import (
 type VerifyConfig struct {
 	OpenConfig         // identities are not needed
 	Data       float64 // the share of stored bytes to read and hash, 0 to 1
-	ExpectHead string  // the first digits of a record: the head or an ancestor of the head
+	ExpectHead string  // a record's whole name: the head or an ancestor of the head
 }
 
 // VerifyReport is the result of a verification.

@@ -118,12 +118,11 @@ func (l *Log) Kept() []Hash {
 	return slices.SortedFunc(maps.Keys(kept), func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
 }
 
-// Keeps reports whether the log keeps a record whose name starts with these
-// hexadecimal digits.
-func (l *Log) Keeps(start string) bool {
-	return slices.ContainsFunc(l.Kept(), func(name Hash) bool {
-		return strings.HasPrefix(name.Hex(), strings.ToLower(start))
-	})
+// Keeps reports whether the log keeps the record of a name, in hexadecimal. The
+// first digits of a name name no record.
+func (l *Log) Keeps(name string) bool {
+	sum, err := ParseHex(strings.ToLower(name))
+	return err == nil && slices.Contains(l.Kept(), sum)
 }
 
 // Records returns those kept records that were added, newest first.

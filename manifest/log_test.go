@@ -122,11 +122,13 @@ func TestLogHeadsAndKeptRecords(t *testing.T) {
 	}
 }
 
-func TestLogKnowsRecordsByTheStartOfTheirNames(t *testing.T) {
+func TestLogKnowsRecordsByTheirWholeNames(t *testing.T) {
 	l := logOf([]entry{{name: "a"}, {name: "b", sequence: 1, kept: "a x"}})
-	for start, want := range map[string]bool{"61": true, "62000": true, "78": true, "7900": false, "": true} {
-		if got := l.Keeps(start); got != want {
-			t.Errorf("%q: %v", start, got)
+	whole := func(name string) string { return named(name).Hex() }
+	for name, want := range map[string]bool{whole("a"): true, strings.ToUpper(whole("b")): true, whole("x"): true,
+		whole("y"): false, "": false, whole("a")[:63]: false, whole("b")[:6]: false, whole("a") + "0": false} {
+		if got := l.Keeps(name); got != want {
+			t.Errorf("%q: %v", name, got)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (r *Repository) list(ctx context.Context, prefix string) error {
 		}
 		if add(o); own > maxObjects {
 			return fmt.Errorf("list %s: more than %d objects, and no repository has so many: "+
-				"the LIST was given up; find out who filled the storage: %w", r.store, maxObjects, ErrDamage)
+				"the LIST was given up; find out who filled the storage: %w", r.store, maxObjects, remote.ErrEndless)
 		}
 	}
 	r.objects = objects

@@ -202,9 +202,9 @@ func (r *Repository) Head() *manifest.Record { return r.log.Head() }
 // are gone or damaged.
 func (r *Repository) Records() manifest.History { return r.log.Records() }
 
-// Keeps reports whether the log keeps a record whose name starts with these
-// hexadecimal digits.
-func (r *Repository) Keeps(start string) bool { return r.log.Keeps(start) }
+// Keeps reports whether the log keeps the record of a name, in hexadecimal. The first
+// digits of a name are not enough: somebody can sign a record that starts so.
+func (r *Repository) Keeps(name string) bool { return r.log.Keeps(name) }
 
 // listed reports whether the last LIST shows a record.
 func (r *Repository) listed(name manifest.Hash) bool {

@@ -24,8 +24,8 @@ type VerifyConfig struct {
 	// Data is the share of the packs, 0 to 1, whose sealed bytes Verify reads and
 	// hashes. Each run draws other packs.
 	Data float64
-	// ExpectHead is the start of a record's name, in hexadecimal. The log must
-	// keep the record: otherwise the end of the log is missing.
+	// ExpectHead is a record's whole name, in hexadecimal. The log must keep the
+	// record: otherwise the end of the log is missing.
 	ExpectHead string
 	// Memory is the knowledge of the repository's host about the log's end.
 	Memory   index.Memory

@@ -15,6 +15,7 @@ import (
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
+	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -50,18 +51,19 @@ them, and checks that their bytes are unchanged. No key is needed.`,
 
 func expectHeadFlag(flags *pflag.FlagSet, to *string) {
 	flags.StringVar(to, "expect-head", "",
-		"fail unless the record `ID` is still in the history; detects deleted snapshots")
+		"fail unless the record of this whole `ID` is still in the history; detects deleted snapshots")
 }
 
-// checkExpectHead refuses an --expect-head without an ID, such as an empty variable
-// of a script.
+// checkExpectHead refuses an --expect-head that is no whole ID: an empty variable of
+// a script, or the first digits of an ID. A thief of the host's key can sign a record
+// whose ID starts with given digits.
 func checkExpectHead(flags *pflag.FlagSet) error {
 	f := flags.Lookup("expect-head")
 	head := f.Value.String()
-	if !f.Changed || len(head) >= 4 && strings.Trim(strings.ToLower(head), "0123456789abcdef") == "" {
+	if _, err := manifest.ParseHex(strings.ToLower(head)); !f.Changed || err == nil {
 		return nil
 	}
-	return problem.Usage(fmt.Errorf("--expect-head: %q is neither a record's ID nor its first 4 digits or more", head),
+	return problem.Usage(fmt.Errorf("--expect-head: %.100q is not the whole ID of a record, 64 digits", head),
 		"take the head that holdfast backup printed, or leave the flag out")
 }
 
