@@ -2,10 +2,13 @@ package psql
 
 import (
 	"errors"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
@@ -74,6 +77,20 @@ func TestSchemaOfPgDumpPasses(t *testing.T) {
 	delete(files, PostData)
 	if err := CheckForSuperuser(files, "gotosocial"); err != nil {
 		t.Errorf("GoToSocial's schema: %v", err)
+	}
+}
+
+func TestGoToSocialsOwnSchemaPassesForASuperuser(t *testing.T) {
+	recorded := testkit.Read(t, filepath.Join(testkit.RecordedPostgres.Copy(t), "gotosocial.sql"))
+	rows := regexp.MustCompile(`(?ms)^COPY .*?^\\\.$`)
+	values := regexp.MustCompile(`(?m)^SELECT pg_catalog\.setval.*$`)
+	restrict := regexp.MustCompile(`(?m)^\\(un)?restrict .*$`)
+	for _, other := range []*regexp.Regexp{rows, values, restrict} {
+		recorded = other.ReplaceAll(recorded, nil)
+	}
+	files := fstest.MapFS{PreData: {Data: recorded}}
+	if err := errors.Join(Check(files), CheckForSuperuser(files, "postgres")); err != nil {
+		t.Error(err)
 	}
 }
 
