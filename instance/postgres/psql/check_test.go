@@ -110,9 +110,11 @@ func TestScriptThatReachesOutIsRefused(t *testing.T) {
 		`CREATE LANGUAGE plpython3u;`, `CREATE SERVER s FOREIGN DATA WRAPPER w;`, `CREATE FOREIGN TABLE a () SERVER s;`,
 		`CREATE SUBSCRIPTION s CONNECTION 'host=evil' PUBLICATION p;`,
 		`CREATE SCHEMA s CREATE TABLE a (b int);`, `COMMENT ON DATABASE a IS 'restored by holdfast';`,
-		`CREATE TABLE a AS SELECT set_config('client_encoding', 'SJIS', false);`, `ALTER TABLE a ADD b text DEFAULT f();`,
+		`CREATE TABLE a AS SELECT set_config('client_encoding', 'SJIS', false);`,
+		`ALTER TABLE a ADD b text DEFAULT f();`,
 		`ALTER TABLE ONLY x.a ADD COLUMN b text DEFAULT f();`, `ALTER TABLE a ALTER COLUMN b TYPE text USING f();`,
-		`ALTER TABLE a ALTER COLUMN b SET DATA TYPE text USING f();`, `ALTER TABLE a CLUSTER ON b, ADD c text DEFAULT f();`,
+		`ALTER TABLE a ALTER COLUMN b SET DATA TYPE text USING f();`,
+		`ALTER TABLE a CLUSTER ON b, ADD c text DEFAULT f();`,
 		// The rest looks like a text to one reader, and like a command to another.
 		`SET standard_conforming_strings = off;`, `SET client_encoding = 'SJIS';`,
 		`COMMENT ON TABLE a IS 'x\'; COPY a TO PROGRAM ''id'' --';`, `COMMENT ON TABLE a IS '\'' \! id '`,
@@ -140,8 +142,10 @@ func TestScriptThatReachesOutIsRefused(t *testing.T) {
 // psql with another encoding, in which a letter and the quote after it are one character.
 func TestLetterCannotHideAQuote(t *testing.T) {
 	for text, want := range map[string]bool{
-		`COMMENT ON INDEX a IS 'Größe';`: true, `COMMENT ON INDEX a IS 'é' ;`: false, `COMMENT ON INDEX a IS 'é0x';`: false,
-		`COMMENT ON INDEX "é" IS '';`: false, "-- é\nCOMMENT ON INDEX a IS '';": false, `COMMENT ON INDEX é-- a`: false,
+		`COMMENT ON INDEX a IS 'Größe';`: true, `COMMENT ON INDEX a IS 'é' ;`: false,
+		`COMMENT ON INDEX a IS 'é0x';`: false,
+		`COMMENT ON INDEX "é" IS '';`:  false, "-- é\nCOMMENT ON INDEX a IS '';": false,
+		`COMMENT ON INDEX é-- a`: false,
 	} {
 		if err := Check(fstest.MapFS{PostData: {Data: []byte(text)}}); (err == nil) != want {
 			t.Errorf("%s: %v", text, err)
