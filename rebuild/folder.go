@@ -91,7 +91,7 @@ func (d *Directory) CheckDatabase(ctx context.Context, staging *os.Root) (checke
 // closeFolder takes the rights of other users from what a restored folder holds: a snapshot
 // knows no mode of the folders above a private file, and GoToSocial's own database is open.
 func closeFolder(staging *os.Root) error {
-	if err := disk.Close(staging, sqlite.FileName); err != nil {
+	if err := disk.CloseToOthers(staging, sqlite.FileName); err != nil {
 		return err
 	}
 	for _, name := range []string{psql.Folder, media.StorageFolder, filesFolder} {
