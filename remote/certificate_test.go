@@ -73,7 +73,8 @@ func TestPlainRequestToAServerWithTLSPointsToS3(t *testing.T) {
 	server, _ := newTLSServer(t)
 	_, err := Create(t.Context(), "s3+http://"+server.Listener.Addr().String()+"/bucket",
 		Config{AccessKey: "a", SecretKey: "s"})
-	if err == nil || !strings.Contains(err.Error(), "use s3://") {
+	var said *remedy.Error
+	if !errors.As(err, &said) || !strings.Contains(said.Fix, "use s3://") {
 		t.Errorf("Create = %v, want a word about s3://", err)
 	}
 }

@@ -58,7 +58,7 @@ func newS3(rawURL string, cfg Config) (*s3Store, error) {
 		return nil, fmt.Errorf("open remote: %w", err)
 	}
 	if u.Scheme == "s3+http" {
-		c.withTLS = ": if it speaks TLS, use s3://"
+		c.withTLS = "; if the server speaks TLS, use s3://"
 	}
 	c.noTLS, c.patience = ": use s3+http:// if you must", cfg.Patience
 	return &s3Store{c}, nil

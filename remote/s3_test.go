@@ -89,6 +89,24 @@ func TestS3AnswersBecomeErrors(t *testing.T) {
 	}
 }
 
+// A proxy answers with its own page, as long and as many-lined as it likes.
+func TestS3ShowsOneShortLineOfAForeignAnswer(t *testing.T) {
+	for _, body := range []string{
+		"<html>\n✗ \x1b[2Jall is lost\n" + strings.Repeat("x", 3000),
+		"<Error><Code>Odd</Code><Message>\n✗ all is lost\n" + strings.Repeat("x ", 3000) + "</Message></Error>",
+	} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			io.WriteString(w, body)
+		})
+		_, err := s.Get(t.Context(), name("x"))
+		text := fmt.Sprint(err)
+		if err == nil || strings.ContainsAny(text, "\n\x1b") || len(text) > 400 || errors.Is(err, ErrUnreachable) {
+			t.Errorf("Get = %.500q", text)
+		}
+	}
+}
+
 func TestS3GetNoticesACutBody(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/minio/minio-go/v7"
 
@@ -29,6 +31,7 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s%w: %s speaks no TLS%s: %w", action(verb, name), ErrUnreachable, c.url.Host, c.noTLS, err)
 	case errors.As(err, &answer):
+		answer.Code, answer.Message, answer.Region = brief(answer.Code), brief(answer.Message), brief(answer.Region)
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
@@ -95,10 +98,25 @@ func (c *client) meaning(verb string, answer minio.ErrorResponse) error {
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, answer.Code, answer)
 	}
-	if answer.StatusCode == http.StatusBadRequest && strings.HasPrefix(answer.Code, "400 ") { // no answer of S3
-		return fmt.Errorf("%s does not understand the request%s: %w", c.url.Host, c.withTLS, answer)
+	if strings.HasPrefix(answer.Code, strconv.Itoa(answer.StatusCode)+" ") { // minio-go found no code of S3
+		return &remedy.Error{Kind: remedy.Setting, Err: answer,
+			What: fmt.Sprintf("%s does not answer as S3 does: %s", c.url.Host, answer.Code),
+			Fix:  "correct the endpoint and the port: another server, or a proxy, answers there" + c.withTLS}
 	}
 	return fmt.Errorf("%s: %w", answer.Code, answer)
+}
+
+// brief returns text of a server as one short line.
+func brief(text string) string {
+	const most = 100
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(c rune) bool {
+		return unicode.IsSpace(c) || unicode.IsControl(c)
+	})
+	line := []rune(strings.Join(words, " "))
+	if len(line) > most {
+		return string(line[:most]) + "…"
+	}
+	return string(line)
 }
 
 // full is the error of a bucket without room.
