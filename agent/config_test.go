@@ -36,6 +36,17 @@ func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
 	}
 }
 
+func TestConfigFromAnEditorIsRead(t *testing.T) {
+	for _, text := range []string{
+		"\xef\xbb\xbfworkers: 3\r\n",
+		"\xff\xfew\x00o\x00r\x00k\x00e\x00r\x00s\x00:\x00 \x003\x00",
+	} {
+		if c, err := parseConfig([]byte(text)); err != nil || c.Workers != 3 {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+}
+
 func TestConfigNamesTheMistake(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          " the file is empty",

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"holdfast/remedy"
+	"holdfast/seal"
 )
 
 // configText is init's template of the configuration file. Settings without a value
@@ -71,11 +72,11 @@ func quote(v any) (string, error) {
 	return string(text), err
 }
 
-// parseConfig reads a configuration. An error starts with "LINE:COLUMN: ", or with
-// a space if no line is at fault.
+// parseConfig reads a configuration, also with a byte order mark or in UTF-16. An error
+// starts with "LINE:COLUMN: ", or with a space if no line is at fault.
 func parseConfig(text []byte) (*Config, error) {
 	var c Config
-	err := yaml.NewDecoder(strings.NewReader(string(text)), yaml.Strict()).Decode(&c)
+	err := yaml.NewDecoder(strings.NewReader(seal.PlainText(text)), yaml.Strict()).Decode(&c)
 	var placed yaml.Error
 	switch {
 	case errors.Is(err, io.EOF):

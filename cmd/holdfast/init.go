@@ -15,6 +15,7 @@ import (
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/cmd/holdfast/unlock"
+	"holdfast/remote"
 	"holdfast/seal"
 )
 
@@ -202,6 +203,10 @@ func (v *initFlags) passphraseOwner(ctx context.Context, t *terminal.Terminal) (
 	passphrase, err := unlock.ReadPassphrase(ctx, t, v.passphrase, "New passphrase: ")
 	if err != nil {
 		return owner, err
+	}
+	// A person types the passphrase of a restore. A spoilt file would lock the person out.
+	if err := remote.CheckKey(passphrase); err != nil {
+		return owner, problem.Usage(fmt.Errorf("the passphrase %w", err), "write the passphrase into one line of UTF-8")
 	}
 	if v.passphrase == commandline.AskPassphrase {
 		again, err := unlock.AskSecret(ctx, t, "Repeat the passphrase: ")
