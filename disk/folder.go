@@ -14,6 +14,7 @@ type Folder struct {
 	Mode   fs.FileMode // open enough for each file below
 	User   string      // "USER:GROUP" of all files below
 	Shared bool        // files of several users lie below
+	Known  bool        // the snapshot has the mode and the user of the folder itself
 }
 
 // open is the mode of a folder that everybody may list.
@@ -87,6 +88,11 @@ func (m *Mover) makeOne(dir string, folder Folder) error {
 	switch {
 	case m.serverWrites(dir):
 		user = m.User
+	case folder.Known:
+		user = folder.User
+		if os.Geteuid() != 0 {
+			mode |= 0o700 // files follow
+		}
 	case mode&open == open:
 	case folder.Shared:
 		mode |= 0o011 // each user can reach the own files, and list nothing

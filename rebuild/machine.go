@@ -74,8 +74,8 @@ func (m *Machine) mover() (*disk.Mover, error) {
 	}, nil
 }
 
-// folders describes the folders of the files part and of the database. Each is as private as
-// its files: no restore opens what was closed. The database is closed to other users.
+// folders describes the folders of the files part and of the database. A folder without a line
+// in the snapshot is as private as its files: no restore opens what was closed. The database is closed to other users.
 func (m *Machine) folders(database string) map[string]disk.Folder {
 	folders := map[string]disk.Folder{}
 	add := func(dir string, mode fs.FileMode, user string) {
@@ -84,16 +84,20 @@ func (m *Machine) folders(database string) map[string]disk.Folder {
 		}
 	}
 	for _, f := range m.Files {
-		if f.Link == "" && !f.Missing {
+		if f.HasContents() && !f.Missing {
 			add(filepath.Dir("/"+f.TruePath()), disk.FolderMode(fs.FileMode(f.Mode)), f.User)
 		}
 	}
-	if database == "" {
-		return folders
+	if database != "" {
+		add(database, disk.FolderMode(closedDatabase), m.User)
+		if media := m.media().Destination().Folder; media != "" {
+			add(filepath.Dir(media), 0o755, m.User) // a web server may read public media itself
+		}
 	}
-	add(database, disk.FolderMode(closedDatabase), m.User)
-	if media := m.media().Destination().Folder; media != "" {
-		add(filepath.Dir(media), 0o755, m.User) // a web server may read public media itself
+	for _, f := range m.Files {
+		if f.Folder {
+			folders["/"+f.TruePath()] = disk.Folder{Mode: fs.FileMode(f.Mode), User: f.User, Known: true}
+		}
 	}
 	return folders
 }
