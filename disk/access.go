@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -88,3 +89,13 @@ func moreGroups(uid int) (groups []int) {
 	}
 	return groups
 }
+
+// systemFolders belong to the system, whatever they hold.
+var systemFolders = []string{
+	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin", "/srv",
+	"/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/share", "/var", "/var/backups", "/var/cache",
+	"/var/lib", "/var/log", "/var/mail", "/var/opt", "/var/spool", "/var/tmp", "/var/www",
+}
+
+// IsSystems reports whether a folder belongs to the system, whatever the folder holds.
+func IsSystems(folder string) bool { return slices.Contains(systemFolders, folder) }

@@ -39,9 +39,9 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 	if m.Config, err = chooseConfig(restored, err, o.GoToSocial); err != nil {
 		return nil, errors.Join(ctx.Err(), err)
 	}
-	m.Web = webFolders(m.Config)
+	m.Web = m.Config.WebFolders()
 	if restored != nil && o.GoToSocial != "" {
-		m.Web = append(m.Web, webFolders(restored)...)
+		m.Web = append(m.Web, restored.WebFolders()...)
 	}
 	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.ServiceUser())
 	if m.Config.Domain() != rec.Instance {

@@ -82,7 +82,7 @@ func TestWebFilesOfAnotherReleaseStay(t *testing.T) {
 			dir := testkit.PublicDir(t)
 			m := machineIn(t, dir, dir+"/sqlite.db")
 			m.Config.Binary = machineWithServer(t, line, "").Config.Binary
-			m.Facts.GoToSocial, m.User, m.Replace, m.Web = "0.20.0", "", true, webFolders(m.Config)
+			m.Facts.GoToSocial, m.User, m.Replace, m.Web = "0.20.0", "", true, m.Config.WebFolders()
 			page, style, own := dir+"/web/template/page.tmpl", dir+"/web/assets/style.css", dir+"/web/assets/own.css"
 			gone := dir + "/web/template/gone.tmpl"
 			m.add(t, "old", page, gone, style, own)
@@ -119,7 +119,7 @@ func TestWebFilesOfAnotherReleaseStay(t *testing.T) {
 func TestTemplatesAreCompleteAfterAnInterruption(t *testing.T) {
 	dir := t.TempDir()
 	m := machineIn(t, dir, dir+"/sqlite.db")
-	m.User, m.Web = "", webFolders(m.Config)
+	m.User, m.Web = "", m.Config.WebFolders()
 	m.add(t, "old", dir+"/web/template/a.tmpl", dir+"/web/template/b.tmpl")
 	mover, err := m.mover()
 	testkit.OK(t, err)

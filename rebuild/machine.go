@@ -32,8 +32,8 @@ type Machine struct {
 	Verbatim bool            // leave the database as it was
 	// ConfigGiven reports that a person gave Config in place of the snapshot's.
 	ConfigGiven bool
-	Web         []webFolder  // of the snapshot's configuration and of Config
-	Bucket      media.Client // of the media, if Config has storage-backend s3
+	Web         []gotosocial.WebFolder // of the snapshot's configuration and of Config
+	Bucket      media.Client           // of the media, if Config has storage-backend s3
 }
 
 // request returns the resolved request.

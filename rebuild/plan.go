@@ -97,7 +97,7 @@ func (m *Machine) nameOtherServer(err error) error {
 	if file := strings.TrimPrefix(m.Config.File, "/"); !m.ConfigGiven && file != "" {
 		cat := remedy.ShellLine([]string{"holdfast", "cat", m.Snapshot, "files/" + file})
 		other.Fix = fmt.Sprintf("for another server or port, write GoToSocial's configuration to a new file by %s "+
-			"with --from and --identity; correct db-address and db-port in the file, and name the file by --gotosocial", cat)
+			"with --from and --identity; correct db-address and db-port there, and add --gotosocial with the file", cat)
 	}
 	if fix := fixOf(err); fix != "" {
 		other.Fix = fix + "; " + other.Fix

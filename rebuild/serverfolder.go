@@ -87,13 +87,6 @@ func (m *Machine) checkReach(dir string) error {
 	}
 }
 
-// systemFolders belong to the system, whatever they hold.
-var systemFolders = []string{
-	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin", "/srv",
-	"/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/share", "/var", "/var/backups", "/var/cache",
-	"/var/lib", "/var/log", "/var/mail", "/var/opt", "/var/spool", "/var/tmp", "/var/www",
-}
-
 // checkGivable refuses a folder that the restore must not give to the server's user.
 func (m *Machine) checkGivable(f serverFolder) error {
 	own := fmt.Sprintf("name a folder of the server's own by %s in a configuration, and give that configuration "+
@@ -106,7 +99,7 @@ func (m *Machine) checkGivable(f serverFolder) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(systemFolders, real) {
+	if disk.IsSystems(real) {
 		return &remedy.Error{Kind: remedy.Refused, Fix: own,
 			What: closed + "; the restore does not give a folder of the system away"}
 	}

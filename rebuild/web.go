@@ -13,33 +13,19 @@ import (
 	"holdfast/manifest"
 )
 
-// webFolder is a folder of templates or assets. A release of GoToSocial brings both.
-type webFolder struct {
-	path        string
-	isTemplates bool
-}
-
-// webFolders are the folders with templates and assets of a configuration.
-func webFolders(c *gotosocial.Config) []webFolder {
-	return []webFolder{
-		{c.Absolute(c.Get("web-template-base-dir")), true},
-		{c.Absolute(c.Get("web-asset-base-dir")), false},
-	}
-}
-
 // leftFolders are the web folders with the files of another GoToSocial than the
 // snapshot's. The files there stay. A server fails with the templates of another
 // version, so the snapshot's templates stay out as a whole. An asset that is new to the
 // folder harms nothing, and may be an admin's own.
-type leftFolders []webFolder
+type leftFolders []gotosocial.WebFolder
 
 // leftInSnapshot returns the web folders on this machine with the files of another
 // version.
 func (m *Machine) leftInSnapshot(ctx context.Context) *leftFolders {
 	left := new(leftFolders)
-	filled := slices.DeleteFunc(slices.Clone(m.Web), func(w webFolder) bool {
-		entries, err := os.ReadDir(w.path)
-		return err != nil || len(entries) == 0 || w.isTemplates && m.hasMoved(w.path)
+	filled := slices.DeleteFunc(slices.Clone(m.Web), func(w gotosocial.WebFolder) bool {
+		entries, err := os.ReadDir(w.Path)
+		return err != nil || len(entries) == 0 || w.IsTemplates && m.hasMoved(w.Path)
 	})
 	if len(filled) == 0 {
 		return left
@@ -68,10 +54,10 @@ func (m *Machine) hasMoved(folder string) bool {
 // holds reports whether a file of the snapshot stays out. An equal file may be there.
 func (l *leftFolders) holds(path string) bool {
 	for _, w := range *l {
-		if !isBelow(path, w.path) {
+		if !isBelow(path, w.Path) {
 			continue
 		}
-		if w.isTemplates {
+		if w.IsTemplates {
 			return true
 		}
 		_, err := os.Lstat(path)
@@ -83,7 +69,7 @@ func (l *leftFolders) holds(path string) bool {
 // paths returns the paths of the folders.
 func (l *leftFolders) paths() (paths []string) {
 	for _, w := range *l {
-		paths = append(paths, w.path)
+		paths = append(paths, w.Path)
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)

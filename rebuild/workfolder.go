@@ -46,16 +46,10 @@ func (m *Machine) outside(dir string) string {
 	given := m.serverFolders()
 	for dir = disk.Nearest(dir); ; dir = filepath.Dir(dir) {
 		isGiven := slices.ContainsFunc(given, func(f serverFolder) bool { return f.path == dir })
-		if above := filepath.Dir(dir); !isGiven || above == dir || !sameDisk(dir, above) {
+		if above := filepath.Dir(dir); !isGiven || above == dir || !disk.SameDisk(dir, above) {
 			return dir
 		}
 	}
-}
-
-// sameDisk reports whether a rename can move files from one folder to the other.
-func sameDisk(a, b string) bool {
-	var statA, statB unix.Stat_t
-	return errors.Join(unix.Stat(a, &statA), unix.Stat(b, &statB)) == nil && statA.Dev == statB.Dev
 }
 
 func workFolderName(domain string) string { return ".holdfast-" + domain }

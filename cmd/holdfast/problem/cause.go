@@ -37,7 +37,8 @@ func damageFix(damage *remedy.DamageError) string {
 	if damage.Whole != "" {
 		other = "or restore another snapshot into another folder: the newest whole one is " + damage.Whole
 	}
-	return "copy the damaged objects back from a mirror and run the command again; " + other + "; " + rest + "; holdfast verify --data all names all damaged objects"
+	return "copy the damaged objects back from a mirror and run the command again; " + other + "; " +
+		rest + "; holdfast verify --data all names all damaged objects"
 }
 
 // mendFix is the fix for a database with damage from before the backup.
