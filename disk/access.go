@@ -21,6 +21,8 @@ const (
 	Reach Access = unix.X_OK
 	// Fill is the right to make files in a folder.
 	Fill Access = unix.W_OK | unix.X_OK
+	// Read is the right to read a file.
+	Read Access = unix.R_OK
 	// Change is the right to read and write a file.
 	Change Access = unix.R_OK | unix.W_OK
 )

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,8 @@ type Process struct {
 	ID   int    // 0: this machine does not tell
 	Name string // of the program, at most 15 bytes; "" is unknown
 	Unit string // the system's service that runs the process, or ""
+	// Container is the command that ends the process's container, or "".
+	Container string
 }
 
 // String names the process for a person.
@@ -41,7 +44,22 @@ func LookUp(id int) Process {
 			p.Unit = strings.Map(visible, name)
 		}
 	}
+	p.Container = stopOf(text)
 	return p
+}
+
+// container matches the number of a container in the cgroup of a process.
+var container = regexp.MustCompile(`(docker|libpod)[-/]([0-9a-f]{12})`)
+
+var containerStops = map[string]string{"docker": "docker stop ", "libpod": "podman stop "}
+
+// stopOf returns the command that ends the container of a cgroup, or "".
+func stopOf(cgroup []byte) string {
+	c := container.FindSubmatch(cgroup)
+	if c == nil {
+		return ""
+	}
+	return containerStops[string(c[1])] + string(c[2])
 }
 
 // visible keeps the printable letters of ASCII: a process chooses its own name.

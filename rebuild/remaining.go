@@ -16,6 +16,7 @@ func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
 		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
 			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))
 	}
+	tasks = append(tasks, m.letRead()...)
 	if fix := m.inspectServer(ctx).Fix; fix != "" {
 		tasks = append(tasks, fix)
 	}

@@ -80,6 +80,8 @@ func stopUnit(name string) string { return remedy.ShellLine([]string{"systemctl"
 // stopFix says how to end a process.
 func stopFix(p disk.Process) string {
 	switch {
+	case p.Container != "":
+		return "run: " + p.Container
 	case strings.Contains(p.Unit, "gotosocial"):
 		return "run: " + stopUnit(p.Unit)
 	case p.ID == 0:

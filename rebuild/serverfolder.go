@@ -33,7 +33,27 @@ func (m *Machine) serverFolders() (folders []serverFolder) {
 		folder := m.media().Destination().Folder
 		folders = append(folders, serverFolder{MediaSubject, "storage-local-base-path", folder})
 	}
+	certificates := m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))
+	if _, err := os.Stat(certificates); err == nil && m.Config.Get("letsencrypt-enabled") == "true" {
+		folders = append(folders, serverFolder{FileSubject, "letsencrypt-cert-dir", certificates})
+	}
 	return slices.DeleteFunc(folders, func(f serverFolder) bool { return f.path == "" })
+}
+
+// letRead are the tasks of a person for files that the server's user can't read, for
+// example because --user names another user than the snapshot.
+func (m *Machine) letRead() (tasks []string) {
+	for _, path := range []string{
+		m.Config.File, m.Config.Absolute(m.Config.Get("tls-certificate-chain")),
+		m.Config.Absolute(m.Config.Get("tls-certificate-key")),
+	} {
+		_, err := os.Stat(path)
+		if m.User != "" && os.Geteuid() == 0 && err == nil && disk.CheckAccess(m.User, path, disk.Read) != nil {
+			tasks = append(tasks, fmt.Sprintf("the server's user %s can't read %s; if the file may belong to the "+
+				"server, run: %s", m.User, path, remedy.ShellLine([]string{"chown", m.User, path})))
+		}
+	}
+	return tasks
 }
 
 // inspectServerFolders looks whether the server's user will be able to make files in
@@ -141,7 +161,8 @@ func (m *Machine) foreign(dir string, uid int) (why string, err error) {
 	known := m.knownEntries(dir)
 	for _, e := range entries {
 		name, _, _ := strings.Cut(e.Name(), disk.AsideSuffix)
-		if slices.Contains(known, name) || strings.HasPrefix(name, "gotosocial") || m.isServers(e) {
+		isOurs := slices.Contains(known, name) || strings.HasPrefix(name, "gotosocial") || m.isServers(e)
+		if isOurs || strings.HasPrefix(name, filepath.Base(m.databaseName())) { // also the log of SQLite
 			continue
 		}
 		return fmt.Sprintf("the folder also holds %s, which the restore does not know", e.Name()), nil
@@ -166,12 +187,8 @@ var unpacked = []string{
 // knownEntries are the names of the instance's own files in a folder.
 func (m *Machine) knownEntries(dir string) []string {
 	known := append(slices.Clone(unpacked), filepath.Base(filepath.Dir(m.Folder)))
-	paths := []string{m.Config.File, m.media().Destination().Folder}
-	if m.databaseName() != "" {
-		for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
-			paths = append(paths, m.databaseName()+ending)
-		}
-	}
+	paths := []string{m.Config.File, m.media().Destination().Folder,
+		m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))}
 	for _, f := range m.Files {
 		paths = append(paths, "/"+f.Path)
 	}

@@ -95,3 +95,33 @@ func TestWorkFolderIsNoneThatTheRestoreGivesAway(t *testing.T) {
 		}
 	}
 }
+
+// A server without its certificates' folder can't renew them, and a server that can't
+// read its configuration does not start.
+func TestServerGetsWhatItsConfigurationNames(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir := testkit.PublicDir(t)
+	testkit.OK(t, os.Chmod(dir, 0o755))
+	testkit.OK(t, os.Mkdir(dir+"/certs", 0o755))
+	testkit.Write(t, dir+"/config.yaml", "host: example.org\ndb-type: sqlite\ndb-address: "+dir+"/sqlite.db\n"+
+		"storage-local-base-path: "+dir+"/storage\nletsencrypt-enabled: true\nletsencrypt-cert-dir: "+dir+"/certs\n")
+	testkit.OK(t, os.Chmod(dir+"/config.yaml", 0o600))
+	m := machineIn(t, dir, dir+"/sqlite.db")
+	c, err := gotosocial.Load(dir+"/config.yaml", nil)
+	testkit.OK(t, err)
+	m.Config = c
+	_, err = m.PutMedia(t.Context())
+	testkit.OK(t, err)
+	testkit.OK(t, m.GiveFolders())
+	if uid := owned(t, dir+"/certs"); uid != nobody {
+		t.Errorf("the folder of the certificates belongs to %d", uid)
+	}
+	want := "chown nobody:nogroup " + dir + "/config.yaml"
+	if tasks := strings.Join(m.letRead(), "\n"); !strings.HasSuffix(tasks, want) {
+		t.Errorf("the tasks are %q", tasks)
+	}
+	testkit.OK(t, os.Chown(dir+"/config.yaml", nobody, nobody))
+	if tasks := m.letRead(); tasks != nil {
+		t.Errorf("the tasks are %q", tasks)
+	}
+}
