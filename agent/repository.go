@@ -120,17 +120,16 @@ func (r *Repository) trust(ctx context.Context, cfg OpenConfig) error {
 		Fix: "use the pinned URL of the recovery kit"}
 }
 
-// ExpectHead refuses a repository without its newest records. name is the whole name
-// of a record, in hexadecimal; the head must be the record or descend from the record.
-// "" passes.
-func (r *Repository) ExpectHead(name string) error {
-	if name == "" || r.Keeps(name) {
+// ExpectHead refuses a repository without its newest records: the head must be the
+// record with this name or descend from the record. A nil name passes.
+func (r *Repository) ExpectHead(name *manifest.Hash) error {
+	if name == nil || r.Keeps(*name) {
 		return nil
 	}
 	newest := r.Head()
 	return &remedy.Error{Kind: remedy.Refused,
 		What: fmt.Sprintf("record %s is not in the history of the newest record, %s of %s",
-			name, newest.ID(), units.Time(newest.Time)),
+			*name, newest.ID(), units.Time(newest.Time)),
 		Effect: "newer snapshots were removed, or the storage was rolled back",
 		Fix:    "look for a mirror with the newer snapshots; without --expect-head you can restore the older snapshots"}
 }

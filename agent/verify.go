@@ -11,9 +11,9 @@ import (
 
 // VerifyConfig is the depth of a verification.
 type VerifyConfig struct {
-	OpenConfig         // identities are not needed
-	Data       float64 // the share of stored bytes to read and hash, 0 to 1
-	ExpectHead string  // a record's whole name: the head or an ancestor of the head
+	OpenConfig                // identities are not needed
+	Data       float64        // the share of stored bytes to read and hash, 0 to 1
+	ExpectHead *manifest.Hash // the head or an ancestor of the head; nil: any
 }
 
 // VerifyReport is the result of a verification.

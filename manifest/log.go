@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"holdfast/seal"
 )
@@ -116,13 +115,6 @@ func (l *Log) Kept() []Hash {
 		}
 	}
 	return slices.SortedFunc(maps.Keys(kept), func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
-}
-
-// Keeps reports whether the log keeps the record of a name, in hexadecimal. The
-// first digits of a name name no record.
-func (l *Log) Keeps(name string) bool {
-	sum, err := ParseHex(strings.ToLower(name))
-	return err == nil && slices.Contains(l.Kept(), sum)
 }
 
 // Records returns those kept records that were added, newest first.

@@ -122,17 +122,6 @@ func TestLogHeadsAndKeptRecords(t *testing.T) {
 	}
 }
 
-func TestLogKnowsRecordsByTheirWholeNames(t *testing.T) {
-	l := logOf([]entry{{name: "a"}, {name: "b", sequence: 1, kept: "a x"}})
-	whole := func(name string) string { return named(name).Hex() }
-	for name, want := range map[string]bool{whole("a"): true, strings.ToUpper(whole("b")): true, whole("x"): true,
-		whole("y"): false, "": false, whole("a")[:63]: false, whole("b")[:6]: false, whole("a") + "0": false} {
-		if got := l.Keeps(name); got != want {
-			t.Errorf("%q: %v", name, got)
-		}
-	}
-}
-
 func TestLogKeysSurviveAHeadThatLeavesThemOut(t *testing.T) {
 	l := logOf([]entry{{name: "a", keys: "k l"}, {name: "b", sequence: 1, kept: "a", keys: "m"}})
 	var names []Hash

@@ -36,6 +36,8 @@ type client struct {
 	withTLS   string        // advice for an endpoint that may have TLS, if the URL has none
 	patience  time.Duration // see Config; for callers who retry
 	wantsMD5  atomic.Bool   // the server refused a Put without Content-MD5
+
+	mostObjects, mostPages int // of a List
 }
 
 // newClient returns a client for the host of u, with TLS if the scheme is s3. caFile is
@@ -44,7 +46,8 @@ func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*clien
 	if err := errors.Join(checkBrackets(u.Host), checkKeys(o.Creds)); err != nil {
 		return nil, err
 	}
-	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix}
+	c := &client{transport: newTransport(), url: u, name: name, prefix: prefix,
+		mostObjects: maxObjects, mostPages: maxPages}
 	if caFile != "" {
 		roots, err := rootsWith(caFile)
 		if err != nil {
@@ -177,7 +180,7 @@ func (c *client) get(ctx context.Context, name string, from int64) (io.ReadClose
 // after. after may be "".
 func (c *client) list(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		ctx := context.WithValue(ctx, pagesKey{}, new(pages))
+		ctx := context.WithValue(ctx, pagesKey{}, &pages{most: c.mostPages})
 		owner := false
 		o := minio.ListObjectsOptions{Prefix: c.prefix + prefix, Recursive: true, MaxKeys: 1000, FetchOwner: &owner}
 		if after != "" {

@@ -37,9 +37,10 @@ type Store interface {
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 
 	// List yields every object whose name starts with prefix ("" or "KIND/"), in
-	// no particular order. A list beyond a million objects is [ErrEndless]. List also yields foreign files, with names relative to
-	// the root, and never yields unfinished uploads. An error ends the sequence:
-	// the objects before the error are not the whole list.
+	// no particular order. List also yields foreign files, with names relative to
+	// the root, and never yields unfinished uploads. A List of S3 beyond a million
+	// objects is [ErrEndless]. An error ends the sequence: the objects before the
+	// error are not the whole list.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 
 	// String returns the remote's URL without secrets, or the path of a directory, for

@@ -97,8 +97,9 @@ func (s *s3Store) List(ctx context.Context, prefix string) iter.Seq2[Object, err
 	return func(yield func(Object, error) bool) {
 		n := 0
 		for o, err := range s.list(ctx, prefix, "") {
-			if n++; err == nil && n > maxObjects {
-				o, err = Object{}, fmt.Errorf("%s%w: more than %d objects", action("list", prefix), ErrEndless, maxObjects)
+			if n++; err == nil && n > s.mostObjects {
+				o, err = Object{}, fmt.Errorf("%s%w: more than %d objects", action("list", prefix), ErrEndless,
+					s.mostObjects)
 			}
 			if !yield(o, err) || err != nil {
 				return
@@ -107,8 +108,12 @@ func (s *s3Store) List(ctx context.Context, prefix string) iter.Seq2[Object, err
 	}
 }
 
-// maxObjects bounds the objects of a repository: sixteen terabytes of packs.
-const maxObjects = 1_000_000
+// Bounds of a List: sixteen terabytes of packs, and as many objects of another
+// program as a server of media may have. A page has at most 1,000 objects.
+const (
+	maxObjects = 1_000_000
+	maxPages   = 20_000
+)
 
 func (s *s3Store) Delete(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {

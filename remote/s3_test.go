@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -479,7 +480,7 @@ func TestEndlessListIsGivenUp(t *testing.T) {
 	const object = `<Contents><Key>packs/%d</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>` +
 		`<Size>3</Size></Contents>`
 	var full strings.Builder
-	for i := range 20_000 {
+	for i := range 1_000 {
 		fmt.Fprintf(&full, object, i)
 	}
 	for what, answer := range map[string]func(io.Writer){
@@ -495,12 +496,32 @@ func TestEndlessListIsGivenUp(t *testing.T) {
 		},
 	} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w) })
+		driver := s.(*s3Store)
+		driver.mostObjects, driver.mostPages = 5_000, 50
 		var last error
 		for _, err := range s.List(t.Context(), "") {
 			last = err
 		}
 		if !errors.Is(last, ErrEndless) || errors.Is(last, ErrUnreachable) {
 			t.Errorf("%s: %v", what, last)
+		}
+	}
+}
+
+func TestHostilePageOfAListCostsLittleMemory(t *testing.T) {
+	for _, each := range []string{"<Contents/>", "<x:Contents/>", "<Contents><Key>packs/1</Key></Contents>"} {
+		page := "<ListBucketResult>" + strings.Repeat(each, maxPage/len(each)-10) + "</ListBucketResult>"
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) })
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var last error
+		for _, err := range s.List(t.Context(), "") {
+			last = err
+		}
+		runtime.ReadMemStats(&after)
+		cost := (after.TotalAlloc - before.TotalAlloc) >> 20
+		if !errors.Is(last, ErrEndless) || cost > 128 {
+			t.Errorf("%s: %d MiB, %v", each, cost, last)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		if answer.StatusCode == http.StatusOK && verb == "delete" { // some servers answer 200 instead of 204
 			return nil
 		}
-		err := c.meaning(verb, short(answer))
+		err := c.meaning(verb, shorten(answer))
 		if errors.Is(err, ErrFull) { // the trouble of the bucket, of no single object
 			return err
 		}
@@ -50,9 +50,9 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, remedy.Line(err))
 }
 
-// short returns a server's answer with texts that fit into a line: a server must
+// shorten returns a server's answer with texts that fit into a line: a server must
 // not write lines that look like Holdfast's.
-func short(answer minio.ErrorResponse) minio.ErrorResponse {
+func shorten(answer minio.ErrorResponse) minio.ErrorResponse {
 	for _, text := range []*string{&answer.Code, &answer.Message, &answer.Region, &answer.BucketName, &answer.Key,
 		&answer.Resource, &answer.RequestID, &answer.HostID, &answer.Server} {
 		*text = remedy.Cut(*text)

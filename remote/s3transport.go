@@ -86,8 +86,8 @@ type listings struct{ http.RoundTripper }
 // [ErrEndless].
 func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
 	if p, ok := req.Context().Value(pagesKey{}).(*pages); ok {
-		if *p++; *p > maxPages {
-			return nil, fmt.Errorf("%w: more than %d pages", ErrEndless, maxPages)
+		if p.n++; p.n > p.most {
+			return nil, fmt.Errorf("%w: more than %d pages", ErrEndless, p.most)
 		}
 	}
 	resp, err := l.RoundTripper.RoundTrip(req)
@@ -107,27 +107,32 @@ func (l listings) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// Bounds of a List. A page has at most 1,000 objects with names of at most 1 KiB.
-// minio-go needs up to 16 times the bytes of a hostile page.
+// Bounds of a page of a List: 1,000 objects with names of at most 1 KiB. minio-go
+// allocates about 3 KiB for each object, even without a name: "<Contents/>".
 const (
-	maxPages = 20_000
-	maxPage  = 4 << 20 // bytes
+	maxPage     = 4 << 20 // bytes
+	maxContents = 20_000  // times the word, in tags and names
 )
 
 // pages counts the pages of one List. The context of the List holds the count,
 // because minio-go asks for the pages, even for pages without an object.
-type pages int
+type pages struct{ n, most int }
 
 // pagesKey is the key of pages in a context.
 type pagesKey struct{}
 
 // pageReader returns a reader that ends a page without end.
 func pageReader(r io.Reader) io.Reader {
-	left := maxPage
+	const word = "Contents"
+	left, seen := maxPage, 0
+	var end []byte // of the text so far, as long as a part of the word can be
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := r.Read(p)
-		if left -= n; left < 0 {
-			return 0, fmt.Errorf("%w: a page of more than %d bytes", ErrEndless, maxPage)
+		end = append(end, p[:n]...)
+		seen += bytes.Count(end, []byte(word))
+		end = append(end[:0], end[max(0, len(end)-len(word)+1):]...)
+		if left -= n; left < 0 || seen > maxContents {
+			return 0, fmt.Errorf("%w: a page of more than %d bytes or 1,000 objects", ErrEndless, maxPage)
 		}
 		return n, err
 	})

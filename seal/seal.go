@@ -38,7 +38,7 @@ func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) { return age.Encrypt(
 type Opener struct{ identities []age.Identity }
 
 // maxHeader bounds the header of an age file of a [Sealer], in bytes. The header has
-// 168 bytes. age itself takes a header of any length into memory.
+// 168 bytes. age itself takes 2 MiB, and quotes a malformed line as a whole.
 const maxHeader = 1024
 
 // Open returns the plaintext of one age file. Read returns a byte only after age

@@ -390,7 +390,7 @@ func TestForkIsReportedAndJoined(t *testing.T) {
 		t.Errorf("warnings %q", report.Warnings)
 	}
 	for _, side := range []*manifest.Record{theirs, report.Record} {
-		if !w.open().Keeps(side.Name().Hex()) {
+		if !w.open().Keeps(side.Name()) {
 			t.Errorf("%s of the fork is not kept", side.ID())
 		}
 	}

@@ -78,7 +78,8 @@ func TestDeletedRecordsArePutBack(t *testing.T) {
 		if len(problems) == 0 || len(problems[0].Hurts) == 0 || problems[0].Fix == "" {
 			t.Errorf("%s: verify on the host says %+v", what, problems)
 		}
-		expecting := vault.VerifyConfig{ExpectHead: head.Name().Hex()}
+		name := head.Name()
+		expecting := vault.VerifyConfig{ExpectHead: &name}
 		if v, err := w.open().Verify(t.Context(), expecting); err != nil || len(v.Problems) == 0 {
 			t.Errorf("%s: --expect-head says %+v, %v", what, v, err)
 		}

@@ -202,9 +202,8 @@ func (r *Repository) Head() *manifest.Record { return r.log.Head() }
 // are gone or damaged.
 func (r *Repository) Records() manifest.History { return r.log.Records() }
 
-// Keeps reports whether the log keeps the record of a name, in hexadecimal. The first
-// digits of a name are not enough: somebody can sign a record that starts so.
-func (r *Repository) Keeps(name string) bool { return r.log.Keeps(name) }
+// Keeps reports whether the log keeps a record.
+func (r *Repository) Keeps(name manifest.Hash) bool { return slices.Contains(r.log.Kept(), name) }
 
 // listed reports whether the last LIST shows a record.
 func (r *Repository) listed(name manifest.Hash) bool {

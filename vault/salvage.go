@@ -35,9 +35,10 @@ func (r *restore) leaveOutDamaged(ctx context.Context) error {
 		}
 	}
 	slices.Sort(problems)
-	database := r.wrongDatabase() || slices.ContainsFunc(r.snap.Record.Packs[manifest.Database], func(p manifest.Pack) bool {
-		return r.damaged[p.Number] != nil
-	})
+	database := r.wrongDatabase()
+	for _, p := range r.snap.Record.Packs[manifest.Database] {
+		database = database || r.damaged[p.Number] != nil
+	}
 	if !r.cfg.Salvage || database {
 		lost := slices.Sorted(maps.Keys(hurt))
 		return &remedy.DamageError{

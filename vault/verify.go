@@ -24,9 +24,9 @@ type VerifyConfig struct {
 	// Data is the share of the packs, 0 to 1, whose sealed bytes Verify reads and
 	// hashes. Each run draws other packs.
 	Data float64
-	// ExpectHead is a record's whole name, in hexadecimal. The log must keep the
-	// record: otherwise the end of the log is missing.
-	ExpectHead string
+	// ExpectHead is the name of a record; nil: none. The log must keep the record:
+	// otherwise the end of the log is missing.
+	ExpectHead *manifest.Hash
 	// Memory is the knowledge of the repository's host about the log's end.
 	Memory   index.Memory
 	Progress *Progress
@@ -158,8 +158,8 @@ func (v *verify) checkEnd() {
 	if rec, err := manifest.ParseRecord(v.cfg.Memory.Text); err == nil && rec.Repository == v.repo.ID {
 		v.checkMemory(v.cfg.Memory)
 	}
-	if want := strings.ToLower(v.cfg.ExpectHead); want != "" && !v.repo.Keeps(want) {
-		object := manifest.RecordObjectPrefix + want
+	if want := v.cfg.ExpectHead; want != nil && !v.repo.Keeps(*want) {
+		object := manifest.RecordObject(*want)
 		v.note(object, damage{expected: true, remembered: v.damage[object].remembered,
 			what: "is neither the newest snapshot nor an earlier one: " +
 				"somebody deleted snapshots, or the remote was rolled back"})

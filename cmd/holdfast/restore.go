@@ -22,18 +22,18 @@ import (
 
 // restoreFlags are the flags of restore.
 type restoreFlags struct {
-	from       string
-	unlock     unlock.Flags
-	to         string
-	only       []string
-	paths      []string
-	verbatim   bool
-	salvage    bool
-	plan       bool
-	expectHead string
-	full       rebuildFlags // for a restore onto this machine
-	flags      *pflag.FlagSet
-	began      time.Time
+	from     string
+	unlock   unlock.Flags
+	to       string
+	only     []string
+	paths    []string
+	verbatim bool
+	salvage  bool
+	plan     bool
+	head     *manifest.Hash // of --expect-head; nil: any
+	full     rebuildFlags   // for a restore onto this machine
+	flags    *pflag.FlagSet
+	began    time.Time
 }
 
 func restoreCommand(a *app) *cobra.Command {
@@ -55,7 +55,8 @@ run the same command again.
 A restore needs the storage and an owner's identity, and nothing else.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkExpectHead(cmd.Flags()); err != nil {
+			var err error
+			if v.head, err = expectedHead(cmd.Flags()); err != nil {
 				return err
 			}
 			result, err := v.run(cmd.Context(), a, first(args))
@@ -89,7 +90,7 @@ func (v *restoreFlags) define(f *pflag.FlagSet) {
 	f.BoolVar(&v.full.oldIsDead, "old-is-dead", false, "restore although a server answers for the domain")
 	f.BoolVar(&v.full.replace, "replace", false, "rename a database and files that are in the way; nothing is deleted")
 	f.BoolVar(&v.full.resume, "resume", false, "continue an interrupted restore onto this machine")
-	expectHeadFlag(f, &v.expectHead)
+	expectHeadFlag(f)
 }
 
 // run restores, or prints the plan.
@@ -104,7 +105,7 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 		return nil, err
 	}
 	defer repo.Close()
-	if err := repo.ExpectHead(v.expectHead); err != nil {
+	if err := repo.ExpectHead(v.head); err != nil {
 		return nil, err
 	}
 	snap, err := repo.Snapshot(ctx, which, agent.ScratchFolder(v.to))

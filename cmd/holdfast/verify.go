@@ -22,9 +22,9 @@ import (
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
-	from       string
-	data       string
-	expectHead string
+	from string
+	data string
+	head *manifest.Hash // of --expect-head; nil: any
 }
 
 func verifyCommand(a *app) *cobra.Command {
@@ -37,7 +37,8 @@ size. With --data, verify also reads a random share of the objects, or all of
 them, and checks that their bytes are unchanged. No key is needed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkExpectHead(cmd.Flags()); err != nil {
+			var err error
+			if v.head, err = expectedHead(cmd.Flags()); err != nil {
 				return err
 			}
 			return verify(cmd.Context(), a, v)
@@ -45,26 +46,28 @@ them, and checks that their bytes are unchanged. No key is needed.`,
 	}
 	fromFlag(cmd, &v.from)
 	cmd.Flags().StringVar(&v.data, "data", "", "read and hash this `SHARE` of the bytes: 5%, or all")
-	expectHeadFlag(cmd.Flags(), &v.expectHead)
+	expectHeadFlag(cmd.Flags())
 	return cmd
 }
 
-func expectHeadFlag(flags *pflag.FlagSet, to *string) {
-	flags.StringVar(to, "expect-head", "",
-		"fail unless the record of this whole `ID` is still in the history; detects deleted snapshots")
+func expectHeadFlag(flags *pflag.FlagSet) {
+	flags.String("expect-head", "",
+		"fail unless the record with this whole `ID` is still in the history; detects deleted snapshots")
 }
 
-// checkExpectHead refuses an --expect-head that is no whole ID: an empty variable of
-// a script, or the first digits of an ID. A thief of the host's key can sign a record
-// whose ID starts with given digits.
-func checkExpectHead(flags *pflag.FlagSet) error {
+// expectedHead reads --expect-head; nil is any head. Some digits of an ID
+// are not enough: a thief of the host's key can sign records until one starts so.
+func expectedHead(flags *pflag.FlagSet) (*manifest.Hash, error) {
 	f := flags.Lookup("expect-head")
-	head := f.Value.String()
-	if _, err := manifest.ParseHex(strings.ToLower(head)); !f.Changed || err == nil {
-		return nil
+	if !f.Changed {
+		return nil, nil
 	}
-	return problem.Usage(fmt.Errorf("--expect-head: %.100q is not the whole ID of a record, 64 digits", head),
-		"take the head that holdfast backup printed, or leave the flag out")
+	head, err := manifest.ParseHex(strings.ToLower(f.Value.String()))
+	if err != nil {
+		return nil, problem.Usage(fmt.Errorf("--expect-head: %.100q is not a whole ID of 64 digits", f.Value),
+			"take the whole head that holdfast backup printed, or leave the flag out")
+	}
+	return &head, nil
 }
 
 // verifyResult is the result of verify, for --json.
@@ -96,7 +99,7 @@ func verify(ctx context.Context, a *app, v verifyFlags) error {
 		return problem.Usage(err, "write --data 5% or --data all")
 	}
 	p := new(vault.Progress)
-	cfg := agent.VerifyConfig{OpenConfig: a.openConfig(v.from), Data: share, ExpectHead: v.expectHead}
+	cfg := agent.VerifyConfig{OpenConfig: a.openConfig(v.from), Data: share, ExpectHead: v.head}
 	cfg.Observer = a.observer(p)
 	var r *agent.VerifyReport
 	err = a.term.Watch(ctx, "read", p, func(ctx context.Context) (err error) {

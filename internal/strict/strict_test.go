@@ -46,7 +46,7 @@ func TestOneMeaningForEachDocument(t *testing.T) {
 		"a comma too many":             {`{"size":7,}`, false},
 		"a word":                       {`{"size":seven}`, false},
 		"many members":                 {`{"size":7` + many + `}`, false},
-		"an endless number":           {`{"size":` + strings.Repeat("0", 1000) + `}`, false},
+		"an endless number":            {`{"size":` + strings.Repeat("0", 1000) + `}`, false},
 		"many levels":                  {`{"x":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}`, false},
 		"no end":                       {`{"x":[`, false},
 		"nothing":                      {``, false},
