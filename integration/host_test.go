@@ -47,6 +47,11 @@ var samples sync.Map
 // copySample makes a sample instance in dir.
 func copySample(t *testing.T, dir string, cfg sample.Config) *sample.Instance {
 	t.Helper()
+	// The server's user passes through the folders above its own. A restore knows their modes.
+	temp := os.TempDir() + "/"
+	for above := filepath.Dir(dir); strings.HasPrefix(above, temp); above = filepath.Dir(above) {
+		testkit.OK(t, os.Chmod(above, 0o755))
+	}
 	makeOnce, _ := samples.LoadOrStore(cfg, sync.OnceValues(func() (*sample.Instance, error) {
 		scratch, err := makeScratch()
 		if err != nil {

@@ -38,7 +38,9 @@ func newLinkedHost(t *testing.T) *host {
 	}
 	chain := "tls-certificate-chain: " + etc + "/le/live/d/cert.pem\n"
 	testkit.Write(t, h.config, string(testkit.Read(t, h.config))+chain)
-	testkit.GiveTree(t, dir, testkit.Nobody, testkit.Nobody)
+	for _, theirs := range []string{inst.Dir, etc} { // the configuration of Holdfast stays root's
+		testkit.GiveTree(t, theirs, testkit.Nobody, testkit.Nobody)
+	}
 	h.holdfast("init", h.remote, "--gotosocial", h.config, "--kit", h.kit(),
 		"--extra", etc+"/le", "--extra", etc+"/nginx/sites-enabled").start().expect(0)
 	return h

@@ -48,7 +48,10 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 		}
 		text := "/" + file.Path // printable, unlike a true path
 		if file.Link != "" {
+			// A person must see where each link leads: the snapshot decides.
 			text += " -> " + string(file.Link)
+			findings = append(findings, fate.finding(planLine{path: "/" + file.Path, text: text, files: 1}))
+			continue
 		}
 		groups[fate].add(file.Path, text)
 	}

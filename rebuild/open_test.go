@@ -20,7 +20,7 @@ import (
 func TestRestoreOpensNothingToOtherUsers(t *testing.T) {
 	testkit.NeedsRoot(t)
 	defer unix.Umask(unix.Umask(0))
-	from, top := t.TempDir(), t.TempDir()
+	from, top := t.TempDir(), testkit.PublicDir(t)
 	below := strings.TrimPrefix(top, "/")
 	files := map[string]os.FileMode{
 		"sqlite.db": 0o644, "storage/01A/attachment/original/a.png": 0o644,

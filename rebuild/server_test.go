@@ -76,7 +76,7 @@ func TestPlanRunsNoProgramThatOthersCanReplace(t *testing.T) {
 	for path, mode := range map[string]os.FileMode{m.Config.Binary: 0o777, folder: 0o777} {
 		testkit.OK(t, os.Chmod(path, mode))
 		if f := m.inspectServer(t.Context()); !strings.Contains(f.Detail, "refuse to run "+m.Config.Binary) ||
-			!strings.Contains(f.Detail, "others may") || !strings.HasPrefix(f.Fix, "go on only if") {
+			!strings.Contains(f.Detail, ": others ") || !strings.HasPrefix(f.Fix, "go on only if") {
 			t.Errorf("%s with mode %o: %+v", path, mode, f)
 		}
 		testkit.OK(t, os.Chmod(path, 0o755))
