@@ -272,7 +272,7 @@ func TestRestorePutsMediaIntoABucket(t *testing.T) {
 	to := []string{"--gotosocial", "/moved/config.yaml", "--yes", h.inst.Domain(), "--verbatim"}
 	m.restore(to...).start().expect(20).says("orphan", "--replace")
 	m.restore(append(to, "--replace")...).start().expect(0)
-	if got := testkit.Sum(t, filepath.Join(m.root, "moved/sqlite.db")); got != want.database {
+	if got := testkit.Sum(t, filepath.Join(m.root, h.inst.Database())); got != want.database {
 		t.Error("the database differs")
 	}
 	got := map[string]string{}

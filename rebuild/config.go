@@ -54,17 +54,25 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 }
 
 // chooseConfig reads the given configuration file, or returns the configuration in the
-// snapshot. A given file says nothing about the unit: user and program come from the
-// snapshot, if the snapshot's configuration can be read.
+// snapshot. A given file says nothing about the server: user, program and working directory
+// come from the snapshot, if the snapshot's configuration can be read. If not, a relative
+// path has no place.
 func chooseConfig(restored *gotosocial.Config, unreadable error, given string) (*gotosocial.Config, error) {
 	if given == "" {
 		return restored, unreadable
 	}
 	c, err := gotosocial.Load(given, nil)
-	if err == nil && unreadable == nil {
-		c.AdoptUnit(restored)
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	if unreadable == nil {
+		c.AdoptServer(restored)
+	} else if key := c.RelativePlace(); key != "" {
+		return nil, &remedy.Error{Kind: remedy.Refused, Effect: nothing,
+			What: fmt.Sprintf("%s in %s is relative, and the snapshot does not say where the server starts", key, given),
+			Err:  unreadable, Fix: "write an absolute path in " + given}
+	}
+	return c, nil
 }
 
 // readRestoredConfig reads the configuration in the snapshot.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -212,8 +213,27 @@ func (c *Config) ServiceUser() string {
 	return cmp.Or(user, "root") + ":" + group
 }
 
-// AdoptUnit takes the user and the program of the server from the restored
-// configuration, where they come from a unit.
-func (c *Config) AdoptUnit(restored *Config) {
-	c.Binary, c.UnitUser = restored.Binary, restored.UnitUser
+// AdoptServer takes what a given configuration file does not say from the restored
+// configuration: how the server runs. The server starts in its old working directory,
+// wherever the given file lies.
+func (c *Config) AdoptServer(restored *Config) {
+	c.Binary, c.UnitUser, c.WorkingDir = restored.Binary, restored.UnitUser, restored.WorkingDir
+}
+
+// RelativePlace returns the first setting that gives a part of the instance a relative
+// place, or "".
+func (c *Config) RelativePlace() string {
+	places := map[string]string{"letsencrypt-cert-dir": c.Get("letsencrypt-cert-dir")}
+	if c.Engine() == SQLite {
+		places["db-address"] = sqlitePath(c.Get("db-address"))
+	}
+	if !c.InBucket() {
+		places["storage-local-base-path"] = c.Get("storage-local-base-path")
+	}
+	for _, key := range slices.Sorted(maps.Keys(places)) {
+		if place := places[key]; place != "" && !filepath.IsAbs(place) {
+			return key
+		}
+	}
+	return ""
 }
