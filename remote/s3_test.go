@@ -299,15 +299,15 @@ func TestS3PutRefusedInSpiteOfContentMD5Fails(t *testing.T) {
 
 // An error of the body is no answer of the server, whatever the error wraps.
 func TestS3PutBlamesTheBodyForItsOwnError(t *testing.T) {
-	var requests int
+	var requests atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		requests++
+		requests.Add(1)
 		io.Copy(io.Discard, r.Body)
 	})
 	broken := minio.ErrorResponse{StatusCode: 400, Code: "InvalidRequest"}
 	err := s.Put(t.Context(), name("x"), failingBody{broken}, 1)
-	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "read body") || requests > 1 {
-		t.Errorf("Put = %v after %d requests", err, requests)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "read body") || requests.Load() > 1 {
+		t.Errorf("Put = %v after %d requests", err, requests.Load())
 	}
 }
 
