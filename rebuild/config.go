@@ -69,7 +69,8 @@ func chooseConfig(restored *gotosocial.Config, unreadable error, given string) (
 		c.AdoptServer(restored)
 	} else if key := c.RelativePlace(); key != "" {
 		return nil, &remedy.Error{Kind: remedy.Refused, Effect: nothing,
-			What: fmt.Sprintf("%s in %s is relative, and the snapshot does not say where the server starts", key, given),
+			What: fmt.Sprintf("%s in %s is relative, and the snapshot does not say where the server starts", key,
+				given),
 			Err:  unreadable, Fix: "write an absolute path in " + given}
 	}
 	return c, nil
