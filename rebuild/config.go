@@ -71,7 +71,7 @@ func chooseConfig(restored *gotosocial.Config, unreadable error, given string) (
 		return nil, &remedy.Error{Kind: remedy.Refused, Effect: nothing,
 			What: fmt.Sprintf("%s in %s is relative, and the snapshot does not say where the server starts", key,
 				given),
-			Err:  unreadable, Fix: "write an absolute path in " + given}
+			Err: unreadable, Fix: "write an absolute path in " + given}
 	}
 	return c, nil
 }
