@@ -15,10 +15,10 @@ type choice struct {
 	paths map[string]bool // "PART/PATH" of files and folders; none: all
 }
 
-// choice returns the choice of the configuration.
-func (c RestoreConfig) choice() choice {
-	made := choice{parts: c.Parts, paths: make(map[string]bool, len(c.Paths))}
-	for _, name := range c.Paths {
+// newChoice returns the choice of parts and of paths, as [RestoreConfig] has them.
+func newChoice(parts []manifest.Part, paths []string) choice {
+	made := choice{parts: parts, paths: make(map[string]bool, len(paths))}
+	for _, name := range paths {
 		made.paths[strings.TrimSuffix(name, "/")] = true
 	}
 	return made
