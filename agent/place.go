@@ -32,10 +32,10 @@ func (c *Config) warnOfPlaces(settings *gotosocial.Config, o Observer) {
 
 // sharedWith names what lies on the disk of a folder.
 func sharedWith(folder string, settings *gotosocial.Config) (shared []string) {
-	if settings.Engine() == "sqlite" && disk.IsSame(folder, settings.Database()) {
+	if settings.Engine() == "sqlite" && disk.SameDisk(folder, settings.Database()) {
 		shared = append(shared, "database")
 	}
-	if !settings.InBucket() && disk.IsSame(folder, settings.Storage()) {
+	if !settings.InBucket() && disk.SameDisk(folder, settings.Storage()) {
 		shared = append(shared, "media")
 	}
 	return shared

@@ -27,8 +27,8 @@ const (
 	Change Access = unix.R_OK | unix.W_OK
 )
 
-// nobody is the number of the user without rights.
-const nobody = 65534
+// Nobody is the number of the user without rights.
+const Nobody = 65534
 
 // CheckAccess returns why "USER:GROUP" has no right to a path, or nil. The folders above
 // the path and access lists count. A user who does not exist yet has the rights of
@@ -45,7 +45,7 @@ func CheckAccess(name, path string, want Access) (err error) {
 	}
 	uid, gid, err := IDs(name)
 	if err != nil {
-		uid, gid = nobody, nobody
+		uid, gid = Nobody, Nobody
 	}
 	was, err := unix.Getgroups()
 	if err != nil {

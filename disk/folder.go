@@ -44,9 +44,10 @@ func (m *Mover) MakePrivateFolder(dir string, mode fs.FileMode) error {
 }
 
 // makeFolder makes a folder and its missing parents. mode is for those that [Mover.Folders]
-// does not describe. Folders that the server writes to belong to the server's user. A private
-// folder belongs to the user of all its files. All others belong to the user of this process:
-// nobody else may replace the files in them.
+// does not describe. An existing folder keeps its user and mode. Folders that the server
+// writes to belong to the server's user. A private folder belongs to the user of all its
+// files. All others belong to the user of this process: nobody else may replace the files in
+// them.
 func (m *Mover) makeFolder(dir string, mode fs.FileMode) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -61,26 +62,13 @@ func (m *Mover) makeFolder(dir string, mode fs.FileMode) error {
 	return m.makeOne(dir, folder)
 }
 
-// PutFolder makes a folder with a user and a mode, and the missing folders above. An
-// existing folder keeps its user and mode. Without root, this user keeps all rights,
-// because files follow.
-func (m *Mover) PutFolder(dir, user string, mode fs.FileMode) error {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil
-	} else if err == nil {
+// PutFolder is [Mover.MakeFolder] for a folder of the snapshot. A file in its place is
+// [InTheWay].
+func (m *Mover) PutFolder(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return &InTheWay{Path: dir, Detail: "is a file; the snapshot has a folder there"}
 	}
-	uid, gid, err := m.ids(user)
-	if err != nil {
-		return err
-	}
-	if os.Geteuid() != 0 {
-		mode |= 0o700
-	}
-	if err := m.MakeFolder(filepath.Dir(dir)); err != nil {
-		return err
-	}
-	return m.appear(dir, uid, gid, mode)
+	return m.MakeFolder(dir)
 }
 
 func (m *Mover) makeOne(dir string, folder Folder) error {

@@ -15,32 +15,31 @@ import (
 
 func TestPutFolderMakesThePrivateFolderAgain(t *testing.T) {
 	testkit.NeedsRoot(t)
-	m := &Mover{Run: "RUN"}
 	dir := t.TempDir()
-	private := filepath.Join(dir, "above/private")
+	private, file := filepath.Join(dir, "above/private"), filepath.Join(dir, "file")
+	theirs := func(mode fs.FileMode) Folder { return Folder{Mode: mode, User: "nobody:nogroup", Known: true} }
+	m := &Mover{Run: "RUN", Folders: map[string]Folder{private: theirs(0o500), dir: theirs(0o700), file: theirs(0o700)}}
 	// A killed run left its folder.
 	testkit.OK(t, os.MkdirAll(filepath.Join(dir, "above/.holdfast-RUN"), 0o755))
-	testkit.OK(t, m.PutFolder(private, "nobody:nogroup", 0o500))
+	testkit.OK(t, m.PutFolder(private))
 	info, err := os.Stat(private)
 	if err != nil || info.Mode().Perm() != 0o500 || info.Sys().(*syscall.Stat_t).Uid != testkit.Nobody {
 		t.Fatalf("%+v, %v", info, err)
 	}
 	// An existing folder stays as it is.
-	testkit.OK(t, m.PutFolder(dir, "nobody:nogroup", 0o700))
+	testkit.OK(t, m.PutFolder(dir))
 	if info, err := os.Stat(dir); err != nil || FileUser(info) != 0 {
 		t.Errorf("%+v, %v", info, err)
 	}
-	testkit.OK(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
-	if err := m.PutFolder(filepath.Join(dir, "file"), "", 0o700); !errors.Is(err, fs.ErrExist) {
+	testkit.OK(t, os.WriteFile(file, nil, 0o600))
+	if err := m.PutFolder(file); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestNewFolderIsAsPrivateAsItsFiles(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	const nobody, theirs = 65534, "nobody:nogroup"
+	testkit.NeedsRoot(t)
+	const nobody, theirs = testkit.Nobody, "nobody:nogroup"
 	for name, c := range map[string]struct {
 		file   fs.FileMode
 		folder Folder // zero: not described

@@ -38,9 +38,9 @@ func Around(path string, folders ...string) string {
 	}
 }
 
-// IsSame reports whether two paths lie on one file system. A missing path lies where its
-// nearest existing folder lies.
-func IsSame(a, b string) bool {
+// SameDisk reports whether two paths lie on one file system: a rename can move files from one
+// to the other. A missing path lies where its nearest existing folder lies.
+func SameDisk(a, b string) bool {
 	x, okX := deviceOf(a)
 	y, okY := deviceOf(b)
 	return okX && okY && x == y

@@ -42,9 +42,3 @@ func Nearest(path string) string {
 		path = filepath.Dir(path)
 	}
 }
-
-// SameDisk reports whether a rename can move files from one folder to the other.
-func SameDisk(a, b string) bool {
-	var statA, statB unix.Stat_t
-	return unix.Stat(a, &statA) == nil && unix.Stat(b, &statB) == nil && statA.Dev == statB.Dev
-}

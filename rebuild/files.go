@@ -36,11 +36,10 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 		if _, asked := missing[file.User]; !asked && os.Geteuid() == 0 {
 			missing[file.User] = subtract(userCommands(file.User), server)
 		}
-		fate := m.inspectFile(file, missing[file.User], left)
-		if file.Folder {
-			fate = inspectFolder(file, missing[file.User])
-		}
-		if file.Folder && !fate.refused {
+		var fate fate
+		if !file.Folder {
+			fate = m.inspectFile(file, missing[file.User], left)
+		} else if fate = inspectFolder(file, missing[file.User]); !fate.refused {
 			continue // worth no words
 		}
 		if groups[fate] == nil {
@@ -103,7 +102,7 @@ func (f fate) finding(l planLine) Finding {
 
 // inspectFile looks at the path of one file. missing are the commands that create the
 // file's user.
-func (m *Machine) inspectFile(file manifest.File, missing [][]string, left *leftFolders) fate {
+func (m *Machine) inspectFile(file manifest.File, missing [][]string, left leftFolders) fate {
 	path := "/" + file.TruePath()
 	switch {
 	case file.Missing:
@@ -172,12 +171,23 @@ func hasSum(path string, want *manifest.Hash) bool {
 }
 
 // isGiven reports whether a person gave the configuration at its final path.
-func (m *Machine) isGiven(path string) bool {
+func (m *Machine) isGiven(path string) bool { return slices.Contains(m.given(), path) }
+
+// given returns the paths of the configuration that a person gave: as given, and without links.
+func (m *Machine) given() []string {
 	if !m.ConfigGiven {
-		return false
+		return nil
 	}
 	real, err := filepath.EvalSymlinks(m.Config.File)
-	return path == m.Config.File || err == nil && path == real
+	if err != nil {
+		return []string{m.Config.File}
+	}
+	return []string{m.Config.File, real}
+}
+
+// fetched returns the path of a fetched file in the restored folder.
+func (m *Machine) fetched(f manifest.File) string {
+	return filepath.Join(m.Folder, filesFolder, f.TruePath())
 }
 
 // PutFiles puts each file of the files part under its old path, for its old user. The
@@ -201,7 +211,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 		holds := left.holds("/" + f.TruePath())
 		switch {
 		case f.Folder && !holds:
-			err = mover.PutFolder("/"+f.TruePath(), f.User, fs.FileMode(f.Mode))
+			err = mover.PutFolder("/" + f.TruePath())
 		case f.Folder:
 		case !holds:
 			put++
@@ -241,7 +251,7 @@ func turn(f manifest.File) int {
 // isRestored reports whether a file of this machine has the contents of the snapshot's
 // file. For a file that the snapshot lacks isRestored reports true.
 func (m *Machine) isRestored(f manifest.File) (bool, error) {
-	same, err := disk.SameBytes(filepath.Join(m.Folder, "files", f.TruePath()), "/"+f.TruePath())
+	same, err := disk.SameBytes(m.fetched(f), "/"+f.TruePath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
@@ -251,7 +261,7 @@ func (m *Machine) isRestored(f manifest.File) (bool, error) {
 // putFile puts a file under its old path. If the folder lacks the file, an earlier run
 // moved the file, or the snapshot lacks the file.
 func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
-	from, to := filepath.Join(m.Folder, "files", f.TruePath()), "/"+f.TruePath()
+	from, to := m.fetched(f), "/"+f.TruePath()
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

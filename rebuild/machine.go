@@ -69,13 +69,19 @@ func (m *Machine) mover() (*disk.Mover, error) {
 	return &disk.Mover{
 		Run: m.RunID, User: m.User, Replace: m.Replace,
 		Own:      []string{database.Destination().Folder},
-		OwnTrees: []string{m.media().Destination().Folder, m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))},
+		OwnTrees: []string{m.media().Destination().Folder, m.certificates()},
 		Folders:  m.folders(database.Destination().Folder),
 	}, nil
 }
 
-// folders describes the folders of the files part and of the database. A folder without a line
-// in the snapshot is as private as its files: no restore opens what was closed. The database is closed to other users.
+// certificates is the folder of the server's own certificates, or "".
+func (m *Machine) certificates() string {
+	return m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))
+}
+
+// folders describes the folders of the files part and of the database. A folder without a
+// line in the snapshot is as private as its files: no restore opens what was closed. The
+// database is closed to other users.
 func (m *Machine) folders(database string) map[string]disk.Folder {
 	folders := map[string]disk.Folder{}
 	add := func(dir string, mode fs.FileMode, user string) {

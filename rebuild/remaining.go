@@ -11,7 +11,10 @@ import (
 
 // Remaining returns the tasks after a rebuild for a person, in order.
 func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
-	inPlace := slices.ContainsFunc(m.Files, func(f manifest.File) bool { return m.isGiven("/" + f.Path) })
+	given := m.given()
+	inPlace := slices.ContainsFunc(m.Files, func(f manifest.File) bool {
+		return slices.Contains(given, "/"+f.TruePath())
+	})
 	if m.ConfigGiven && !inPlace {
 		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
 			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))

@@ -59,11 +59,8 @@ func (m *Machine) programUser() *syscall.Credential {
 	if uid, gid, err := disk.IDs(m.User); err == nil && uid > 0 {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	return &syscall.Credential{Uid: nobody, Gid: nobody}
+	return &syscall.Credential{Uid: disk.Nobody, Gid: disk.Nobody}
 }
-
-// nobody is the number of the user without rights.
-const nobody = 65534
 
 const releases = "https://codeberg.org/superseriousbusiness/gotosocial/releases"
 

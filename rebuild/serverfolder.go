@@ -33,7 +33,7 @@ func (m *Machine) serverFolders() (folders []serverFolder) {
 		folder := m.media().Destination().Folder
 		folders = append(folders, serverFolder{MediaSubject, "storage-local-base-path", folder})
 	}
-	certificates := m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))
+	certificates := m.certificates()
 	if _, err := os.Stat(certificates); err == nil && m.Config.Get("letsencrypt-enabled") == "true" {
 		folders = append(folders, serverFolder{FileSubject, "letsencrypt-cert-dir", certificates})
 	}
@@ -187,10 +187,9 @@ var unpacked = []string{
 // knownEntries are the names of the instance's own files in a folder.
 func (m *Machine) knownEntries(dir string) []string {
 	known := append(slices.Clone(unpacked), filepath.Base(filepath.Dir(m.Folder)))
-	paths := []string{m.Config.File, m.media().Destination().Folder,
-		m.Config.Absolute(m.Config.Get("letsencrypt-cert-dir"))}
+	paths := []string{m.Config.File, m.media().Destination().Folder, m.certificates()}
 	for _, f := range m.Files {
-		paths = append(paths, "/"+f.Path)
+		paths = append(paths, "/"+f.TruePath())
 	}
 	for _, path := range paths {
 		if below, ok := strings.CutPrefix(path, strings.TrimSuffix(dir, "/")+"/"); ok {

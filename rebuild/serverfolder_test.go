@@ -43,7 +43,7 @@ func TestFolderOfAnUnpackedReleaseGoesToTheServer(t *testing.T) {
 	testkit.OK(t, err)
 	testkit.OK(t, m.GiveFolders())
 	for path, want := range map[string]uint32{
-		dir: nobody, dir + "/storage": nobody, dir + "/gotosocial": 0, dir + "/web/template/index.tmpl": 0,
+		dir: testkit.Nobody, dir + "/storage": testkit.Nobody, dir + "/gotosocial": 0, dir + "/web/template/index.tmpl": 0,
 	} {
 		if uid := owned(t, path); uid != want {
 			t.Errorf("%s belongs to %d, want %d", path, uid, want)
@@ -113,15 +113,28 @@ func TestServerGetsWhatItsConfigurationNames(t *testing.T) {
 	_, err = m.PutMedia(t.Context())
 	testkit.OK(t, err)
 	testkit.OK(t, m.GiveFolders())
-	if uid := owned(t, dir+"/certs"); uid != nobody {
+	if uid := owned(t, dir+"/certs"); uid != testkit.Nobody {
 		t.Errorf("the folder of the certificates belongs to %d", uid)
 	}
 	want := "chown nobody:nogroup " + dir + "/config.yaml"
 	if tasks := strings.Join(m.letRead(), "\n"); !strings.HasSuffix(tasks, want) {
 		t.Errorf("the tasks are %q", tasks)
 	}
-	testkit.OK(t, os.Chown(dir+"/config.yaml", nobody, nobody))
+	testkit.OK(t, os.Chown(dir+"/config.yaml", testkit.Nobody, testkit.Nobody))
 	if tasks := m.letRead(); tasks != nil {
 		t.Errorf("the tasks are %q", tasks)
+	}
+}
+
+// The listing has a stand-in for a name that is not UTF-8. The folder has the true name.
+func TestFileWithAnOddNameIsNoStrangersFile(t *testing.T) {
+	dir := t.TempDir()
+	const odd = "odd\xff"
+	testkit.Write(t, filepath.Join(dir, odd), "x")
+	m := machineIn(t, dir, dir+"/sqlite.db")
+	actual := strings.TrimPrefix(dir, "/") + "/" + odd
+	m.Files = []manifest.File{{Part: manifest.Files, Path: manifest.StandIn(actual), Name: []byte(actual)}}
+	if why, err := m.foreign(dir, 0); why != "" || err != nil {
+		t.Errorf("%s, %v", why, err)
 	}
 }

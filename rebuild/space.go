@@ -29,10 +29,10 @@ func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings
 	}
 	for _, part := range manifest.Parts {
 		to := destinations[part]
-		if to == "" || !m.has(part) || disk.IsSame(to, m.Folder) { // a move within a disk needs no room
+		if to == "" || !m.has(part) || disk.SameDisk(to, m.Folder) { // a move within a disk needs no room
 			continue
 		}
-		if last := &loads[len(loads)-1]; len(loads) > 1 && disk.IsSame(to, last.folder) {
+		if last := &loads[len(loads)-1]; len(loads) > 1 && disk.SameDisk(to, last.folder) {
 			last.need = sum(last.need, sizes[part])
 		} else {
 			loads = append(loads, load{disk.Nearest(to), sizes[part]})

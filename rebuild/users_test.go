@@ -31,9 +31,9 @@ func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, disk := testkit.PublicDir(t), testkit.PublicDir(t)
 			testkit.OK(t, errors.Join(os.Chmod(dir, 0o755), os.Chmod(disk, 0o755), os.Symlink(disk, dir+"/storage"),
-				os.Mkdir(dir+"/database", 0o755), os.Chown(dir+"/database", nobody, nobody)))
+				os.Mkdir(dir+"/database", 0o755), os.Chown(dir+"/database", testkit.Nobody, testkit.Nobody)))
 			if !guarded {
-				testkit.OK(t, os.Chown(dir, nobody, nobody))
+				testkit.OK(t, os.Chown(dir, testkit.Nobody, testkit.Nobody))
 			}
 			m := machineIn(t, dir, dir+"/database/sqlite.db")
 			if findings := m.inspectServerFolders(); (firstRefused(findings).Detail == "") != guarded {
@@ -47,7 +47,7 @@ func TestStorageThatOthersLeadElsewhereGivesNothingAway(t *testing.T) {
 			if err := m.GiveFolders(); (err == nil) != guarded {
 				t.Error(err)
 			}
-			if uid := owned(t, disk); (uid == nobody) != guarded {
+			if uid := owned(t, disk); (uid == testkit.Nobody) != guarded {
 				t.Errorf("the storage belongs to %d", uid)
 			}
 		})

@@ -21,39 +21,40 @@ type leftFolders []gotosocial.WebFolder
 
 // leftInSnapshot returns the web folders on this machine with the files of another
 // version.
-func (m *Machine) leftInSnapshot(ctx context.Context) *leftFolders {
-	left := new(leftFolders)
+func (m *Machine) leftInSnapshot(ctx context.Context) leftFolders {
 	filled := slices.DeleteFunc(slices.Clone(m.Web), func(w gotosocial.WebFolder) bool {
 		entries, err := os.ReadDir(w.Path)
 		return err != nil || len(entries) == 0 || w.IsTemplates && m.hasMoved(w.Path)
 	})
 	if len(filled) == 0 {
-		return left
+		return nil
 	}
 	program := m.Config.Program()
 	if program != "" && m.Facts.GoToSocial != "" {
 		if have, err := gotosocial.AskVersion(ctx, program, m.programUser()); err == nil && have == m.Facts.GoToSocial {
-			return left
+			return nil
 		}
 	}
-	*left = filled
-	return left
+	return filled
 }
 
 // hasMoved reports whether this run has put a file below a folder, before an interruption.
 func (m *Machine) hasMoved(folder string) bool {
-	if _, err := os.Lstat(filepath.Join(m.Folder, "files")); err != nil {
+	if _, err := os.Lstat(filepath.Join(m.Folder, filesFolder)); err != nil {
 		return false
 	}
 	return slices.ContainsFunc(m.Files, func(f manifest.File) bool {
-		_, err := os.Lstat(filepath.Join(m.Folder, "files", f.TruePath()))
-		return !f.Missing && isBelow("/"+f.TruePath(), folder) && errors.Is(err, fs.ErrNotExist)
+		if f.Missing || !isBelow("/"+f.TruePath(), folder) {
+			return false
+		}
+		_, err := os.Lstat(m.fetched(f))
+		return errors.Is(err, fs.ErrNotExist)
 	})
 }
 
 // holds reports whether a file of the snapshot stays out. An equal file may be there.
-func (l *leftFolders) holds(path string) bool {
-	for _, w := range *l {
+func (l leftFolders) holds(path string) bool {
+	for _, w := range l {
 		if !isBelow(path, w.Path) {
 			continue
 		}
@@ -67,8 +68,8 @@ func (l *leftFolders) holds(path string) bool {
 }
 
 // paths returns the paths of the folders.
-func (l *leftFolders) paths() (paths []string) {
-	for _, w := range *l {
+func (l leftFolders) paths() (paths []string) {
+	for _, w := range l {
 		paths = append(paths, w.Path)
 	}
 	slices.Sort(paths)

@@ -176,10 +176,10 @@ func kindOf(t *testing.T, err error) remedy.Kind {
 func TestFolderIsGuardedAlongLinks(t *testing.T) {
 	testkit.NeedsRoot(t)
 	dir := t.TempDir()
-	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", nobody, nobody),
+	err := errors.Join(os.MkdirAll(dir+"/theirs/below", 0o755), os.Chown(dir+"/theirs", testkit.Nobody, testkit.Nobody),
 		os.Mkdir(dir+"/ours", 0o755),
 		os.Symlink("theirs/below", dir+"/link"), os.Symlink("ours", dir+"/fine"), os.Symlink("ours", dir+"/planted"),
-		os.Lchown(dir+"/planted", nobody, nobody))
+		os.Lchown(dir+"/planted", testkit.Nobody, testkit.Nobody))
 	if err != nil {
 		t.Fatal(err)
 	}
