@@ -33,16 +33,17 @@ type Config struct {
 // InstanceConfig locates the GoToSocial instance. The default of WorkingDir without a
 // unit is the folder of GoToSocial's configuration.
 type InstanceConfig struct {
-	GoToSocial string            `yaml:"gotosocial"`  // GoToSocial's configuration; default: the unit's
-	Unit       string            `yaml:"unit"`        // the server's systemd unit; default: found
-	EnvFile    string            `yaml:"env_file"`    // the environment file of the server's container
-	Paths      map[string]string `yaml:"paths"`       // paths of the container, and their paths on this machine
-	WorkingDir string            `yaml:"working_dir"` // of the server; default: the unit's
-	Binary     string            `yaml:"binary"`      // GoToSocial's program; default: found
-	Postgres   string            `yaml:"postgres"`    // HOST:PORT of PostgreSQL, if GoToSocial connects to a pooler
-	CA         string            `yaml:"ca"`          // PEM file of the certificate of GoToSocial's bucket
-	LockWait   Duration          `yaml:"lock_wait"`   // for locks of other sessions of PostgreSQL; default 5m
-	Extra      []string          `yaml:"extra"`       // more files and folders to back up
+	GoToSocial  string            `yaml:"gotosocial"`   // GoToSocial's configuration; default: the unit's
+	Unit        string            `yaml:"unit"`         // the server's systemd unit; default: found
+	EnvFile     string            `yaml:"env_file"`     // the environment file of the server's container
+	ComposeFile string            `yaml:"compose_file"` // starts the container; default: found
+	Paths       map[string]string `yaml:"paths"`        // paths of the container, and their paths on this machine
+	WorkingDir  string            `yaml:"working_dir"`  // of the server; default: the unit's
+	Binary      string            `yaml:"binary"`       // GoToSocial's program; default: found
+	Postgres    string            `yaml:"postgres"`     // HOST:PORT of PostgreSQL, if GoToSocial connects to a pooler
+	CA          string            `yaml:"ca"`           // PEM file of the certificate of GoToSocial's bucket
+	LockWait    Duration          `yaml:"lock_wait"`    // for locks of other sessions of PostgreSQL; default 5m
+	Extra       []string          `yaml:"extra"`        // more files and folders to back up
 }
 
 // RemoteConfig is a remote.
@@ -136,7 +137,7 @@ func (r RemoteConfig) check(key string) error {
 }
 
 func (c InstanceConfig) check() error {
-	paths := append([]string{c.GoToSocial, c.EnvFile, c.WorkingDir, c.Binary, c.CA}, c.Extra...)
+	paths := append([]string{c.GoToSocial, c.EnvFile, c.ComposeFile, c.WorkingDir, c.Binary, c.CA}, c.Extra...)
 	if strings.Contains(c.Unit, "/") {
 		paths = append(paths, c.Unit)
 	}

@@ -14,7 +14,7 @@ func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
 		{
 			Instance: InstanceConfig{
 				GoToSocial: "/gotosocial/it's: \"odd\".yaml",
-				Unit:       "gotosocial.service", EnvFile: "/etc/gotosocial.env",
+				Unit:       "gotosocial.service", EnvFile: "/etc/gotosocial.env", ComposeFile: "/srv/compose.yaml",
 				Paths: map[string]string{"/b": "/srv/b",
 					"/a": "/srv/a"}, WorkingDir: "/gotosocial", Binary: "/usr/bin/gotosocial",
 				CA:    "/etc/holdfast/media.pem",
@@ -63,6 +63,21 @@ func TestConfigNamesTheMistake(t *testing.T) {
 		_, err := parseConfig([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// A snapshot may come from a Holdfast with other settings.
+func TestConfigurationInASnapshotTellsHowTheServerRan(t *testing.T) {
+	got, err := serverOf([]byte("instance: {env_file: /p/own.env, paths: {/a: /b}, working_dir: /w, newer: 1}\n" +
+		"remotes: [{url: odd}]\n"))
+	testkit.OK(t, err)
+	if got.EnvFile != "/p/own.env" || got.Paths["/a"] != "/b" || got.WorkingDir != "/w" {
+		t.Errorf("%+v", got)
+	}
+	for _, text := range []string{"instance: [", "instance: {paths: {a: /b}}", "instance: {paths: 5}"} {
+		if got, err := serverOf([]byte(text)); err == nil || got.Paths != nil {
+			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
 }

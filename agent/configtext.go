@@ -28,6 +28,8 @@ instance:
   unit: {{quote .}}{{end}}
 {{- with .Instance.EnvFile}}
   env_file: {{quote .}}{{end}}
+{{- with .Instance.ComposeFile}}
+  compose_file: {{quote .}}{{end}}
 {{- with .Instance.Paths}}
   paths:
 {{- range $theirs, $ours := .}}
@@ -114,7 +116,7 @@ func wrongType(err error) string {
 }
 
 // keys are all keys of the configuration.
-var keys = []string{"instance", "gotosocial", "unit", "env_file", "paths", "working_dir",
+var keys = []string{"instance", "gotosocial", "unit", "env_file", "compose_file", "paths", "working_dir",
 	"postgres", "lock_wait", "binary", "extra",
 	"remotes", "url", "access_key", "secret_key", "region", "ca", "spool", "workers"}
 

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
@@ -14,12 +17,32 @@ import (
 
 // Settings returns GoToSocial's own configuration.
 func (c *Config) Settings() (*gotosocial.Config, error) {
+	server := c.Instance.server()
+	server.Environment, server.Root = os.Environ(), c.Root
+	return server.Config()
+}
+
+// server tells how the server runs, as far as the configuration says so.
+func (c InstanceConfig) server() gotosocial.Server {
 	return gotosocial.Server{
-		File: c.Instance.GoToSocial, Unit: c.Instance.Unit, EnvFile: c.Instance.EnvFile,
-		WorkingDir: c.Instance.WorkingDir, Paths: c.Instance.Paths, Postgres: c.Instance.Postgres,
-		LockWait:    time.Duration(c.Instance.LockWait),
-		Environment: os.Environ(), Root: c.Root,
-	}.Config()
+		File: c.GoToSocial, Unit: c.Unit, EnvFile: c.EnvFile, Starter: c.ComposeFile, WorkingDir: c.WorkingDir,
+		Paths: c.Paths, Postgres: c.Postgres, LockWait: time.Duration(c.LockWait),
+	}
+}
+
+// serverOf reads how the server ran, from the text of a configuration. Another version
+// of Holdfast may have other settings, so unknown ones don't count.
+func serverOf(text []byte) (gotosocial.Server, error) {
+	var c struct {
+		Instance InstanceConfig `yaml:"instance"`
+	}
+	if err := yaml.Unmarshal(text, &c); err != nil {
+		return gotosocial.Server{}, errors.New("it is not valid YAML, or a value has a wrong type")
+	}
+	if err := c.Instance.check(); err != nil {
+		return gotosocial.Server{}, err
+	}
+	return c.Instance.server(), nil
 }
 
 // OpenInstance opens the instance, and passes on the warnings of GoToSocial's
@@ -36,7 +59,15 @@ func (c *Config) OpenInstance(o Observer) (*instance.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return instance.Open(settings, instance.Options{Extra: c.Instance.Extra, Binary: c.Instance.Binary, Bucket: bucket})
+	own := c.File
+	if own != "" {
+		if own, err = filepath.Abs(own); err != nil {
+			return nil, err
+		}
+	}
+	return instance.Open(settings, instance.Options{
+		Extra: c.Instance.Extra, Binary: c.Instance.Binary, Holdfast: own, Bucket: bucket,
+	})
 }
 
 // CheckBinary refuses a binary that can't be run. No binary passes.

@@ -5,7 +5,15 @@ import (
 	"time"
 
 	"holdfast/rebuild"
+	"holdfast/vault"
 )
+
+// OpenRebuild opens the restore of a whole instance. Holdfast's configuration in the
+// snapshot tells how the server ran.
+func OpenRebuild(ctx context.Context, snap *vault.Snapshot, o rebuild.Options) (*rebuild.Rebuild, error) {
+	o.ReadServer = serverOf
+	return rebuild.Open(ctx, snap, o)
+}
 
 // Rebuild runs the steps that restore a whole instance. A person has accepted the plan
 // of the open rebuild r. The report is never nil.

@@ -104,6 +104,22 @@ type RestoreReport struct {
 	Duration time.Duration
 }
 
+// holdfastFile returns the path of Holdfast's configuration in the listing, or "".
+func holdfastFile(ctx context.Context, snap *vault.Snapshot) (string, error) {
+	for f, err := range snap.Files(ctx) {
+		if err != nil {
+			return "", err
+		}
+		if f.Part > manifest.Files {
+			break
+		}
+		if f.Holdfast {
+			return f.Path, nil
+		}
+	}
+	return "", nil
+}
+
 // Restore restores a snapshot into a folder. Files get their final names only after
 // all of the snapshot is checked and durable. To continue an interrupted restore,
 // call Restore again with the same choice.
@@ -117,7 +133,10 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 		}
 		logEnd(ctx, "restore ended", err, attrs...)
 	}()
-	target := &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim}
+	target := &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim, ReadServer: serverOf}
+	if target.Holdfast, err = holdfastFile(ctx, snap); err != nil {
+		return nil, err
+	}
 	done, err := snap.Restore(ctx, cfg.To, target, vault.RestoreConfig{
 		Parts: cfg.Parts, Paths: cfg.Paths, Salvage: cfg.Salvage, Progress: cfg.Progress,
 	})

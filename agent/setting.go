@@ -44,6 +44,7 @@ func (c *Config) OwnSettings(theirs *gotosocial.Config) []Setting {
 	orFound("instance.gotosocial", i.GoToSocial, theirs.File)
 	orFound("instance.unit", i.Unit, theirs.Unit)
 	withDefault("instance.env_file", i.EnvFile, "")
+	orFound("instance.compose_file", i.ComposeFile, theirs.Starter)
 	for _, path := range slices.Sorted(maps.Keys(i.Paths)) {
 		withDefault("instance.paths", path+": "+i.Paths[path], "")
 	}

@@ -7,10 +7,8 @@ import (
 	"iter"
 	"maps"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"holdfast/disk"
@@ -20,8 +18,9 @@ import (
 
 // Files yields the files part in path order: the configuration, the systemd unit with
 // its drop-ins, environment files, certificates, the configured web folders, and the
-// extra paths. The web folders come whole, with the files of GoToSocial's release. The
-// folders come too, and all folders above. Pipes and sockets are left out.
+// extra paths, Holdfast's own configuration. The web folders come whole, with the files of
+// GoToSocial's release. The folders come too, and all folders above. Pipes and sockets are
+// left out.
 //
 // A symbolic link comes as a link, together with the file that the link leads to. A
 // configured link to a folder also brings the folder; a link inside a folder does
@@ -38,6 +37,10 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 				yield(manifest.File{}, err)
 				return
 			}
+		}
+		if err := g.holdfast(ctx); err != nil {
+			yield(manifest.File{}, err)
+			return
 		}
 		g.moveBelowLinks()
 		g.nameLed()
@@ -87,6 +90,25 @@ func (i *Instance) roots() []string {
 	return append(roots, i.options.Extra...)
 }
 
+// holdfast adds Holdfast's own configuration, with the mark. The mark of a link belongs
+// to the link's target.
+func (g *gathering) holdfast(ctx context.Context) error {
+	path := g.options.Holdfast
+	if path == "" {
+		return nil
+	}
+	if err := g.gather(ctx, path); err != nil {
+		return err
+	}
+	if end, _, err := g.follow(filepath.Clean(path), anywhere); err == nil {
+		if e, ok := g.all[listed(end)]; ok && e.file.Link == "" {
+			e.file.Holdfast = true
+			g.all[listed(end)] = e
+		}
+	}
+	return nil
+}
+
 // listed returns an absolute path in the form of the listing.
 func listed(path string) string { return manifest.StandIn(inRoot(path)) }
 
@@ -103,17 +125,4 @@ func unreadable(path string, err error) error {
 			Fix: "correct or remove the extra path"}
 	}
 	return err
-}
-
-// userAndGroup returns "USER:GROUP". A number takes the place of an unknown name, and
-// of a name that the listing can't hold.
-func userAndGroup(uid, gid uint32) string {
-	u, g := strconv.Itoa(int(uid)), strconv.Itoa(int(gid))
-	if found, err := user.LookupId(u); err == nil && manifest.ValidUser(found.Username+":"+g) {
-		u = found.Username
-	}
-	if found, err := user.LookupGroupId(g); err == nil && manifest.ValidUser(u+":"+found.Name) {
-		g = found.Name
-	}
-	return u + ":" + g
 }

@@ -359,3 +359,58 @@ func TestFilesPartHoldsTheServicesFiles(t *testing.T) {
 		t.Errorf("version %q", got)
 	}
 }
+
+func TestHoldfastsOwnConfigurationIsMarked(t *testing.T) {
+	dir := small(t, "WAL")
+	other := t.TempDir()
+	testkit.Write(t, other+"/real.yaml", "instance: {}")
+	link(t, other, map[string]string{"link.yaml": "real.yaml"})
+	folder := filepath.Join(t.TempDir(), "folder")
+	testkit.OK(t, os.Symlink(other, folder))
+	for _, c := range []struct {
+		file  string
+		extra []string
+	}{
+		{other + "/real.yaml", nil}, {other + "/link.yaml", nil}, {other + "/real.yaml", []string{other}},
+		{folder + "/real.yaml", []string{folder}}, // the file has a path below a link, and the link is saved
+	} {
+		var marked []string
+		i := openInstance(t, dir, instance.Options{Holdfast: c.file, Extra: c.extra})
+		for f, err := range i.Files(t.Context()) {
+			testkit.OK(t, err)
+			if f.Holdfast {
+				marked = append(marked, "/"+f.Path)
+			}
+		}
+		if !slices.Equal(marked, []string{other + "/real.yaml"}) {
+			t.Errorf("%s with %q: %q", c.file, c.extra, marked)
+		}
+	}
+}
+
+// The names of this machine mean nothing in a container.
+func TestContainersFilesBelongToNumbers(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir := small(t, "WAL")
+	testkit.Write(t, dir+"/storage/certs/key", "key")
+	testkit.Write(t, dir+"/p/own.env", "GTS_HOST=social.example.org\nGTS_DB_TYPE=sqlite\n"+
+		"GTS_DB_ADDRESS=/data/sqlite.db\nGTS_STORAGE_LOCAL_BASE_PATH=/data/storage\n"+
+		"GTS_LETSENCRYPT_CERT_DIR=/data/storage/certs\n")
+	testkit.GiveTree(t, dir, 5, 100) // games:users
+	s := gotosocial.Server{EnvFile: dir + "/p/own.env", Paths: map[string]string{"/data": dir + "/"}}
+	i := openServer(t, s, instance.Options{})
+	owners := map[string]string{}
+	for f, err := range i.Files(t.Context()) {
+		testkit.OK(t, err)
+		owners["/"+f.Path] = f.User
+	}
+	if got := owners[dir+"/storage/certs/key"]; got != "5:100" {
+		t.Errorf("the certificate belongs to %q", got)
+	}
+	v, err := i.Begin(t.Context())
+	testkit.OK(t, err)
+	defer v.Close()
+	if f, _ := v.Facts(t.Context()); f.User != "5:100" {
+		t.Errorf("the server's user is %q", f.User)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 
 	"holdfast/disk"
 	"holdfast/manifest"
@@ -33,7 +32,7 @@ func (g *gathering) addFoldersAbove() {
 			}
 			// The ACL or the sticky bit of /tmp is no part of the instance.
 			mode, _ := disk.PlainMode("/"+actual, info)
-			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, User: userOf(info)}
+			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, User: g.userOf("/"+actual, info)}
 			f.Mode = manifest.Mode(mode)
 			if actual != dir {
 				f.Name = []byte(actual)
@@ -48,12 +47,6 @@ func (g *gathering) addFoldersAbove() {
 func above(file, folder string) string {
 	names := strings.Split(file, "/")
 	return strings.Join(names[:strings.Count(folder, "/")+1], "/")
-}
-
-// userOf returns "USER:GROUP" of a file.
-func userOf(info fs.FileInfo) string {
-	s := info.Sys().(*syscall.Stat_t)
-	return userAndGroup(s.Uid, s.Gid)
 }
 
 // noteRights sets the mode of a file or folder, and notes rights that no mode has.

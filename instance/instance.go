@@ -35,9 +35,11 @@ type Instance struct {
 // Options extend GoToSocial's own configuration. The zero value suits an ordinary
 // installation.
 type Options struct {
-	Extra  []string     // more files and folders for the files part, absolute
-	Binary string       // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
-	Bucket media.Client // reaches the media if storage-backend is s3; closed with the instance
+	Extra  []string // more files and folders for the files part, absolute
+	Binary string   // GoToSocial's binary; default: its unit's, else on PATH, else in its working directory
+	// Holdfast is Holdfast's own configuration file, absolute, or "".
+	Holdfast string
+	Bucket   media.Client // reaches the media if storage-backend is s3; closed with the instance
 }
 
 // Open checks the configuration, and that the database exists. For the media folder see
@@ -104,13 +106,17 @@ func (v completeView) Facts(ctx context.Context) (manifest.Facts, time.Time) {
 }
 
 // user returns "USER:GROUP" of the media folder or else of the SQLite database, which
-// belong to the server. Without either user returns "".
+// belong to the server; by number if the server runs in a container. Without either user
+// returns "".
 func (i *Instance) user() string {
 	info, err := os.Stat(cmp.Or(i.media.Folder(), i.db.File(), i.config.Storage()))
 	if err != nil {
 		return ""
 	}
-	return userOf(info)
+	if i.config.Container {
+		return userByNumber(info)
+	}
+	return userByName(info)
 }
 
 // Domain returns the domain of the instance.

@@ -222,7 +222,10 @@ func (g *gathering) moveBelowLinks() {
 				f.file.Name, f.err = nil, oddBelowLink
 			}
 			// If another path led to the file before, that entry stays.
-			if _, known := g.all[to]; !known && err == nil {
+			if e, known := g.all[to]; known {
+				e.file.Holdfast = e.file.Holdfast || f.file.Holdfast
+				g.all[to] = e
+			} else if err == nil {
 				f.file.Path = to
 				g.all[to] = f
 			}
@@ -288,7 +291,7 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 		err = &remedy.Error{Kind: remedy.Setting, Fix: "make the link again",
 			What: "the target of the link has a line break or is not valid UTF-8"}
 	default:
-		f.Mode, f.User = manifest.Mode(info.Mode().Perm()), userOf(info)
+		f.Mode, f.User = manifest.Mode(info.Mode().Perm()), g.userOf(path, info)
 		if f.Folder = info.IsDir(); !f.Folder {
 			f.Modified = info.ModTime()
 		}

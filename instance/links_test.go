@@ -302,7 +302,7 @@ func TestRestoredConfigurationGoesByTheLinkToIt(t *testing.T) {
 	testkit.Write(t, filepath.Join(dir, "files/srv/conf/gts.yaml"),
 		"host: social.example.org\ndb-type: sqlite\ndb-address: sqlite.db\n")
 	link(t, dir, map[string]string{"files/etc/gotosocial/config.yaml": "/srv/conf/gts.yaml"})
-	c, err := gotosocial.LoadRestored(os.DirFS(dir), "social.example.org")
+	c, err := gotosocial.LoadRestored(os.DirFS(dir), "social.example.org", gotosocial.Server{})
 	if err != nil || c.File != "/etc/gotosocial/config.yaml" || c.Database() != "/etc/gotosocial/sqlite.db" {
 		t.Errorf("%+v, %v", c, err)
 	}

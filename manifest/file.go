@@ -38,6 +38,8 @@ type File struct {
 	PageSize int `json:"page_size,omitempty"`
 	// Link is set for a symbolic link. A link has no bytes.
 	Link Link `json:"link,omitempty"`
+	// Holdfast marks the configuration of the Holdfast that made the snapshot.
+	Holdfast bool `json:"holdfast,omitempty"`
 	// Folder marks a folder of the files part. A folder has no bytes and no time.
 	Folder bool `json:"folder,omitempty"`
 	// Missing marks a file that the source could not read.
@@ -76,6 +78,8 @@ func (f *File) validate(last *File) error {
 		return f.validateName()
 	case f.User != "" && !ValidUser(f.User):
 		return fmt.Errorf("user %.100q is not allowed", f.User)
+	case f.Holdfast && f.Part != Files:
+		return fmt.Errorf("%s/%s is marked as Holdfast's configuration", f.Part, f.Path)
 	case f.Folder:
 		return f.validateFolder()
 	case (f.SHA256 != nil) != (f.Link == "" && !f.Missing && f.PageSize == 0):

@@ -138,6 +138,8 @@ type position struct {
 	lines int   // extent lines of file still to come
 	bytes int64 // of file, in the extent lines still to come
 	links links // links that the next path might lie below
+	// marked is the path of Holdfast's configuration, or "" before that file.
+	marked string
 }
 
 // moveTo checks that the last file is complete and that f may come next.
@@ -149,7 +151,13 @@ func (p *position) moveTo(f *File) error {
 	if err != nil {
 		return err
 	}
-	*p = position{file: f, links: links}
+	*p = position{file: f, links: links, marked: p.marked}
+	if f.Holdfast && p.marked != "" {
+		return fmt.Errorf("%s and %s are both marked as Holdfast's configuration", p.marked, f.Path)
+	}
+	if f.Holdfast {
+		p.marked = f.Path
+	}
 	if f.Lines > 0 {
 		p.lines, p.bytes = f.Lines, f.Size
 	}

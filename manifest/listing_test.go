@@ -96,7 +96,10 @@ func TestHostileListingIsRefused(t *testing.T) {
 	}
 	root := func(path string) string { return link(path, `,"link":"/"`) }
 	full := func(text string) string { return strings.Replace(text, `"size":0`, `"size":5`, 1) }
+	own := func(path string) string { return link(path, `,"holdfast":true`) }
 	for name, text := range map[string]string{
+		"two of Holdfast's own":  own("a") + own("b"),
+		"media of Holdfast's":    file(`,"holdfast":true`),
 		"climbs":                 path("../etc/passwd"),
 		"climbs inside":          path("a/../../b"),
 		"absolute":               path("/etc/passwd"),

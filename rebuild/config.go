@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
@@ -23,8 +26,7 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 	rec := snap.Record
 	m := &Machine{
 		Facts: rec.Facts.Plausible(), Domain: rec.Instance, Snapshot: rec.ID(), Parts: o.Parts, Replace: o.Replace,
-		Verbatim:    o.Verbatim,
-		ConfigGiven: o.GoToSocial != "",
+		Verbatim: o.Verbatim, ConfigGiven: o.GoToSocial != "",
 	}
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
@@ -35,13 +37,18 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 			m.Files = append(m.Files, f)
 		}
 	}
-	restored, err := readRestoredConfig(ctx, snap, m.Files)
-	if m.Config, err = chooseConfig(restored, err, o.GoToSocial); err != nil {
-		return nil, errors.Join(ctx.Err(), err)
+	saved, err := readSaved(ctx, snap, m.Files, o)
+	if err != nil {
+		return nil, err
 	}
+	if m.Config, err = saved.choose(o); err != nil {
+		return nil, err
+	}
+	m.Unread = saved.unread
+	m.mapPaths(o.Paths)
 	m.Web = m.Config.WebFolders()
-	if restored != nil && o.GoToSocial != "" {
-		m.Web = append(m.Web, restored.WebFolders()...)
+	if saved.config != nil && m.ConfigGiven {
+		m.Web = append(m.Web, saved.config.WebFolders()...)
 	}
 	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.ServiceUser())
 	if m.Config.Domain() != rec.Instance {
@@ -53,51 +60,92 @@ func newMachine(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine,
 	return m, err
 }
 
-// chooseConfig reads the given configuration file, or returns the configuration in the
-// snapshot. A given file says nothing about the server: user, program and working directory
-// come from the snapshot, if the snapshot's configuration can be read. If not, a relative
-// path has no place.
-func chooseConfig(restored *gotosocial.Config, unreadable error, given string) (*gotosocial.Config, error) {
-	if given == "" {
-		return restored, unreadable
+// saved is what the snapshot says about GoToSocial and its server.
+type saved struct {
+	config *gotosocial.Config
+	err    error             // why the configuration is unusable, or nil
+	server gotosocial.Server // from Holdfast's configuration; zero if unknown
+	unread error             // why Holdfast's configuration is unusable, or nil
+}
+
+// readSaved reads the small files of the snapshot.
+func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File, o Options) (*saved, error) {
+	var paths []string
+	own := ""
+	for _, f := range files {
+		if f.Missing || f.Folder || f.Size > maxConfigSize {
+			continue
+		}
+		paths = append(paths, string(f.Part)+"/"+f.Path)
+		if f.Holdfast {
+			own = f.Path
+		}
 	}
-	c, err := gotosocial.Load(given, nil)
+	s := new(saved)
+	if len(paths) == 0 {
+		s.err = errors.New("the snapshot has no configuration of GoToSocial")
+		return s, nil
+	}
+	err := snap.Lend(ctx, &Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) error {
+		folder := os.DirFS(dir)
+		s.server, s.unread = readServer(folder, own, o.ReadServer)
+		s.config, s.err = gotosocial.LoadRestored(folder, snap.Record.Instance, s.server)
+		return nil
+	})
+	if err != nil && o.GoToSocial != "" && ctx.Err() == nil {
+		s.err, err = err, nil // the given file takes the place of the damaged one
+	}
+	return s, err
+}
+
+// choose returns the given configuration, or the configuration in the snapshot. A given
+// file says nothing about the server: user, program, working directory and the
+// container's folders come from the snapshot. If the snapshot does not have them, a
+// relative path has no place.
+func (s *saved) choose(o Options) (*gotosocial.Config, error) {
+	if o.GoToSocial == "" {
+		if s.err != nil {
+			return nil, &remedy.Error{Kind: remedy.Setting, Err: s.err,
+				Fix: "give GoToSocial's configuration by --gotosocial; holdfast ls and cat get files of the snapshot"}
+		}
+		return s.config, nil
+	}
+	c, err := gotosocial.Load(o.GoToSocial, nil)
 	if err != nil {
 		return nil, err
 	}
-	if unreadable == nil {
-		c.AdoptServer(restored)
-	} else if key := c.RelativePlace(); key != "" {
+	if s.err == nil {
+		c.AdoptServer(s.config)
+		return c, nil
+	}
+	c.MapPaths(s.server.Paths)
+	key := c.RelativePlace()
+	switch {
+	case s.server.WorkingDir != "":
+		c.WorkingDir = s.server.WorkingDir
+	case key != "":
 		return nil, &remedy.Error{Kind: remedy.Refused, Effect: nothing,
 			What: fmt.Sprintf("%s in %s is relative, and the snapshot does not say where the server starts", key,
-				given),
-			Err: unreadable, Fix: "write an absolute path in " + given}
+				o.GoToSocial),
+			Err: s.err, Fix: "write an absolute path in " + o.GoToSocial}
 	}
 	return c, nil
 }
 
-// readRestoredConfig reads the configuration in the snapshot.
-func readRestoredConfig(
-	ctx context.Context, snap *vault.Snapshot, files []manifest.File,
-) (c *gotosocial.Config, err error) {
-	var paths []string
-	for _, f := range files {
-		if !f.Missing && !f.Folder && f.Size <= maxConfigSize {
-			paths = append(paths, string(f.Part)+"/"+f.Path)
-		}
-	}
-	unusable := func(err error) error {
-		return &remedy.Error{Kind: remedy.Setting, Err: err,
-			Fix: "give GoToSocial's configuration by --gotosocial; holdfast ls and cat get files of the snapshot"}
-	}
+// mapPaths takes the places of the container's folders on this machine.
+func (m *Machine) mapPaths(paths map[string]string) {
 	if len(paths) == 0 {
-		return nil, unusable(errors.New("the snapshot has no configuration of GoToSocial"))
+		return
 	}
-	err = snap.Lend(ctx, &Directory{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) (err error) {
-		if c, err = gotosocial.LoadRestored(os.DirFS(dir), snap.Record.Instance); err != nil {
-			return unusable(err)
+	for _, theirs := range slices.Sorted(maps.Keys(paths)) {
+		moved := MovedFolder{filepath.Clean(theirs), m.Config.LocalPath(theirs), filepath.Clean(paths[theirs])}
+		if moved.Old != moved.New {
+			m.Moved = append(m.Moved, moved)
 		}
-		return nil
-	})
-	return c, err
+	}
+	m.Config.MapPaths(paths)
+	m.Config.Container = m.Config.Container || m.Config.Binary == ""
+	if !m.ConfigGiven {
+		m.Config.File = m.movedPath(m.Config.File)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
+	"holdfast/remedy"
 	"holdfast/vault"
 )
 
@@ -23,8 +24,14 @@ type environment struct {
 	File        string   // the path of run.env
 	Config      string   // the path of the restored configuration file, or ""
 	HasConfig   bool     // the folder has a configuration of the domain, in a file or elsewhere
+	Container   bool     // the server ran in a container
+	Starter     string   // the restored compose file or quadlet, or ""
+	Folder      string   // the restored folder
+	Mount       string   // the folder at its own path in the container
+	User        string   // "USER:GROUP" of the server
 	Others      []string // more configuration files of the domain
 	Variables   []string // files with variables or flags of the server
+	Loaded      []string // those of Variables that a shell must load
 	GoToSocial  string   // the version, or ""
 	Migration   string   // the last migration, or ""
 	Database    string   // how a person makes the database, or ""
@@ -32,7 +39,20 @@ type environment struct {
 }
 
 var environmentText = template.Must(template.New(environmentName).Parse(
-	`# Settings that start GoToSocial over this restored folder. In a shell, as the server's user:
+	`# Settings that start GoToSocial over this restored folder.
+{{- if .Container}}
+#
+# The server ran in a container. In its service in {{or .Starter "the compose file"}}, replace the old
+# mounts by this folder, and read this file last:
+#
+#   env_file: [{{range .Variables}}{{.}}, {{end}}{{.File}}]
+#   volumes: [{{.Mount}}]
+{{- if .Config}}
+#   command: ["--config-path", {{.Config}}, "server", "start"]
+{{- end}}
+#
+# Then start the server, in the folder of that file: docker compose up --detach
+{{- else}} In a shell, as the server's user:
 #
 #   set -a; . {{.File}}; set +a
 {{- if not .HasConfig}}
@@ -47,22 +67,24 @@ var environmentText = template.Must(template.New(environmentName).Parse(
 # The server had no configuration file for this domain: the files below hold its settings.
 {{- else}}
 #   gotosocial --config-path {{.Config}} server start
-{{- end}}
+{{- end}}{{end}}
 {{- with .Others}}
 #
 # These files configure the same domain. If the server used one of them, name that file in
 # the command above, and take the paths below from that file:
 {{- range .}}
 #   {{.}}{{end}}{{end}}
-{{- with .Variables}}
+{{- with .Loaded}}
 #
 # The server also got variables or flags from these restored files, perhaps passwords. Load
 # these files first, and the lines below last. Write a flag (--host) as a variable (GTS_HOST):
 {{- range .}}
 #   {{.}}{{end}}{{end}}
 #
-# As a service: name this file by EnvironmentFile= in the unit. Give the folder to the
+{{if .Container}}# Give the folder to the container's user: chown -R {{.User}} {{.Folder}}
+{{- else}}# As a service: name this file by EnvironmentFile= in the unit. Give the folder to the
 # server's user: chown -R gotosocial: FOLDER
+{{- end}}
 {{- if or .GoToSocial .Migration}}
 # Use GoToSocial {{or .GoToSocial "of the old server's version"}} or newer (last migration {{or .Migration "unknown"}}).
 {{- end}}
@@ -73,7 +95,9 @@ var environmentText = template.Must(template.New(environmentName).Parse(
 // environment returns the text of run.env for a folder whose files lie in staging.
 func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error) {
 	s.Facts = s.Facts.Plausible()
-	restored := gotosocial.RestoredFolder{Path: d.Path, Files: staging}
+	// A configuration that can't be read tells nothing about the server.
+	server, _ := readServer(staging, d.Holdfast, d.ReadServer)
+	restored := gotosocial.RestoredFolder{Path: d.Path, Files: staging, Server: server}
 	remains := restored.Remains(s.Domain)
 	database := instance.OpenRestored(s.Facts, d.Verbatim)
 	e := environment{
@@ -83,6 +107,13 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error)
 		Migration:  s.Facts.Migration,
 		Database:   database.Instructions(d.Path, s.Facts),
 	}
+	if c := remains.Config; c != nil && c.Container {
+		e.Container, e.Folder, e.Mount = true, gotosocial.Quote(d.Path), gotosocial.Quote(d.Path+":"+d.Path)
+		e.User = remedy.QuoteShell(cmp.Or(s.Facts.User, "1000:1000"))
+		if c.Starter != "" {
+			e.Starter = gotosocial.Quote(filepath.Join(d.Path, "files", c.Starter))
+		}
+	}
 	if remains.Config != nil && remains.Config.File != "" {
 		e.Config = gotosocial.Quote(restored.ResolvedPath(remains.Config.File))
 	}
@@ -91,6 +122,9 @@ func (d *Directory) environment(staging fs.FS, s vault.Restored) (string, error)
 	}
 	for _, file := range remains.Environment {
 		e.Variables = append(e.Variables, gotosocial.Quote(file))
+	}
+	if !e.Container {
+		e.Loaded = e.Variables
 	}
 	for _, setting := range d.settings(restored, remains.Config, database, s) {
 		key := strings.ToUpper(strings.ReplaceAll(setting.Key, "-", "_"))

@@ -2,10 +2,8 @@ package rebuild
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,20 +37,21 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 		var fate fate
 		if !file.Folder {
 			fate = m.inspectFile(file, missing[file.User], left)
-		} else if fate = inspectFolder(file, missing[file.User]); !fate.refused {
+		} else if fate = m.inspectFolder(file, missing[file.User]); !fate.refused {
 			continue // worth no words
 		}
 		if groups[fate] == nil {
 			fates, groups[fate] = append(fates, fate), new(branch)
 		}
-		text := "/" + file.Path // printable, unlike a true path
+		path := m.movedPath("/" + file.Path) // printable, unlike a true path
+		text := path
 		if file.Link != "" {
 			// A person must see where each link leads: the snapshot decides.
 			text += " -> " + string(file.Link)
-			findings = append(findings, fate.finding(planLine{path: "/" + file.Path, text: text, files: 1}))
+			findings = append(findings, fate.finding(planLine{path: path, text: text, files: 1}))
 			continue
 		}
-		groups[fate].add(file.Path, text)
+		groups[fate].add(strings.TrimPrefix(path, "/"), text)
 	}
 	for _, fate := range fates {
 		for _, line := range groups[fate].lines("/") {
@@ -79,6 +78,7 @@ var (
 		fromSnapshotSuffix}
 	fateRenamed = fate{one: "; the restore renames the existing file to NAME" + disk.AsideSuffix,
 		many: "; the restore renames the existing files to …" + disk.AsideSuffix}
+	fateOwn  = fate{one: " stays, with other contents: it is Holdfast's own configuration"}
 	fateLeft = fate{one: " stays as it is: the folder has the files of another GoToSocial",
 		many: " of the snapshot are left out: the folder has the files of another GoToSocial"}
 	fateInTheWay = fate{one: " is there already, with other contents",
@@ -103,7 +103,7 @@ func (f fate) finding(l planLine) Finding {
 // inspectFile looks at the path of one file. missing are the commands that create the
 // file's user.
 func (m *Machine) inspectFile(file manifest.File, missing [][]string, left leftFolders) fate {
-	path := "/" + file.TruePath()
+	path := m.pathOf(file)
 	switch {
 	case file.Missing:
 		return fateMissing
@@ -121,6 +121,8 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left leftF
 		return fateNew
 	case isSameFile(path, info, file):
 		return fateSame
+	case file.Holdfast:
+		return fateOwn
 	case m.isGiven(path):
 		return fateGiven
 	case m.Replace:
@@ -131,8 +133,8 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left leftF
 
 // inspectFolder looks at the path of a folder. missing are the commands that create the
 // folder's user. A folder that is there keeps its user.
-func inspectFolder(folder manifest.File, missing [][]string) fate {
-	info, err := os.Stat("/" + folder.TruePath())
+func (m *Machine) inspectFolder(folder manifest.File, missing [][]string) fate {
+	info, err := os.Stat(m.pathOf(folder))
 	switch {
 	case err == nil && !info.IsDir():
 		return fateNoFolder
@@ -147,27 +149,6 @@ func fateWithoutUser(user string, missing [][]string) fate {
 	fix := "install the package that makes the user or group, or run: " + remedy.ShellLine(missing...)
 	why := "user " + user + " does not exist on this machine"
 	return fate{one: ": its " + why, many: ": their " + why, fix: fix, fixForMany: fix, refused: true}
-}
-
-// isSameFile reports whether path is the snapshot's file or link.
-func isSameFile(path string, info fs.FileInfo, file manifest.File) bool {
-	link, err := os.Readlink(path)
-	if file.Link != "" || err == nil {
-		return link == string(file.Link)
-	}
-	return info.Size() == file.Size && hasSum(path, file.SHA256)
-}
-
-// hasSum reports whether a file has the hash of the snapshot's file.
-func hasSum(path string, want *manifest.Hash) bool {
-	f, err := disk.Open(path)
-	if err != nil || want == nil {
-		return false
-	}
-	defer f.Close()
-	sum := sha256.New()
-	_, err = io.Copy(sum, f)
-	return err == nil && manifest.Hash(sum.Sum(nil)) == *want
 }
 
 // isGiven reports whether a person gave the configuration at its final path.
@@ -208,10 +189,10 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		holds := left.holds("/" + f.TruePath())
+		holds := left.holds(m.pathOf(f))
 		switch {
 		case f.Folder && !holds:
-			err = mover.PutFolder("/" + f.TruePath())
+			err = mover.PutFolder(m.pathOf(f))
 		case f.Folder:
 		case !holds:
 			put++
@@ -229,6 +210,12 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 		}
 	}
 	notes = []string{"files: " + remedy.Plural(put, "file") + ", each where it was"}
+	if len(m.Moved) > 0 {
+		notes[0] += ", or in the container's moved folders"
+	}
+	if own := m.holdfast(); own != "" && m.keepsOwn() {
+		notes = append(notes, own+" stays: Holdfast's configuration of the old server is not put over it")
+	}
 	if leftOut > 0 {
 		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of "+
 			"another GoToSocial; if you changed templates or assets, get them by restore --to DIR --only files",
@@ -251,23 +238,26 @@ func turn(f manifest.File) int {
 // isRestored reports whether a file of this machine has the contents of the snapshot's
 // file. For a file that the snapshot lacks isRestored reports true.
 func (m *Machine) isRestored(f manifest.File) (bool, error) {
-	same, err := disk.SameBytes(m.fetched(f), "/"+f.TruePath())
+	same, err := disk.SameBytes(m.fetched(f), m.pathOf(f))
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	return same, err
 }
 
-// putFile puts a file under its old path. If the folder lacks the file, an earlier run
-// moved the file, or the snapshot lacks the file.
+// putFile puts a file under its old path, or in the container's moved folder. If the
+// folder lacks the file, an earlier run moved the file, or the snapshot lacks the file.
 func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
-	from, to := m.fetched(f), "/"+f.TruePath()
+	from, to := m.fetched(f), m.pathOf(f)
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	same, err := disk.SameBytes(from, to)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Lstat(to); err == nil && !same && f.Holdfast {
+		return nil
 	}
 	if !same && m.isGiven(to) {
 		to += fromSnapshotSuffix

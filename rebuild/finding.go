@@ -14,13 +14,15 @@ type Subject string
 
 // The subjects, in the order of [Machine.Inspect].
 const (
-	DomainSubject   Subject = "domain"
-	UserSubject     Subject = "user"
-	ServerSubject   Subject = "GoToSocial"
-	DatabaseSubject Subject = "database"
-	MediaSubject    Subject = "media"
-	FileSubject     Subject = "file"
-	SpaceSubject    Subject = "space"
+	DomainSubject Subject = "domain"
+	UserSubject   Subject = "user"
+	ServerSubject Subject = "GoToSocial"
+	// ContainerSubject are the folders of the server's container.
+	ContainerSubject Subject = "container"
+	DatabaseSubject  Subject = "database"
+	MediaSubject     Subject = "media"
+	FileSubject      Subject = "file"
+	SpaceSubject     Subject = "space"
 )
 
 // Finding is one result of the inspection before a rebuild.

@@ -29,6 +29,11 @@ type Directory struct {
 	// marked as not cached. No backup holds remote media, and a server fetches only
 	// media without the mark "cached".
 	Verbatim bool
+
+	// Holdfast is the path of Holdfast's configuration in the listing, or "". ReadServer
+	// reads the file.
+	Holdfast   string     `json:"-"`
+	ReadServer ReadServer `json:"-"`
 }
 
 // PathOf returns the path of a file in the folder.

@@ -34,13 +34,15 @@ type Machine struct {
 	ConfigGiven bool
 	Web         []gotosocial.WebFolder // of the snapshot's configuration and of Config
 	Bucket      media.Client           // of the media, if Config has storage-backend s3
+	Moved       []MovedFolder
+	Unread      error // why Holdfast's configuration in the snapshot is unusable, or nil
 }
 
 // request returns the resolved request.
 func (m *Machine) request(snapshot manifest.Hash, verbatim bool) Request {
 	return Request{
 		Snapshot: snapshot, Domain: m.Domain, Database: m.databaseName(), Media: m.media().Destination().Name,
-		Config: m.Config.File, User: m.User, Verbatim: verbatim, Parts: m.partNames(),
+		Config: m.Config.File, User: m.User, Paths: movedText(m.Moved), Verbatim: verbatim, Parts: m.partNames(),
 	}
 }
 
@@ -91,7 +93,7 @@ func (m *Machine) folders(database string) map[string]disk.Folder {
 	}
 	for _, f := range m.Files {
 		if f.HasContents() && !f.Missing {
-			add(filepath.Dir("/"+f.TruePath()), disk.FolderMode(fs.FileMode(f.Mode)), f.User)
+			add(filepath.Dir(m.pathOf(f)), disk.FolderMode(fs.FileMode(f.Mode)), f.User)
 		}
 	}
 	if database != "" {
@@ -102,7 +104,7 @@ func (m *Machine) folders(database string) map[string]disk.Folder {
 	}
 	for _, f := range m.Files {
 		if f.Folder {
-			folders["/"+f.TruePath()] = disk.Folder{Mode: fs.FileMode(f.Mode), User: f.User, Known: true}
+			folders[m.pathOf(f)] = disk.Folder{Mode: fs.FileMode(f.Mode), User: f.User, Known: true}
 		}
 	}
 	return folders

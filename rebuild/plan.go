@@ -23,6 +23,7 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 		findings = slices.Insert(findings, 0, m.inspectDomain(ctx, oldIsDead))
 		findings = append(findings, m.inspectRunning(ctx)...)
 	}
+	findings = append(findings, m.inspectPlaces()...)
 	if m.has(manifest.Database) {
 		findings = append(findings, m.inspectDatabase(ctx)...)
 	}

@@ -23,7 +23,7 @@ func TestLookAsksTheBinaryOfTheRestoredUnit(t *testing.T) {
 			"/nowhere/sqlite.db\n")
 	testkit.Write(t, filepath.Join(restored, "files/etc/systemd/system/gts.service"),
 		"[Service]\nUser=gts\nExecStart="+dir+"/gotosocial-custom --config-path /etc/gts/config.yaml server start\n")
-	c, err := gotosocial.LoadRestored(os.DirFS(restored), "social.example.org")
+	c, err := gotosocial.LoadRestored(os.DirFS(restored), "social.example.org", gotosocial.Server{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type Request struct {
 	Media    string        `json:"media"`           // a path, or a bucket with its endpoint
 	Config   string        `json:"config"`          // GoToSocial's configuration file
 	User     string        `json:"user"`            // "USER:GROUP" of the server
+	Paths    string        `json:"paths,omitempty"` // the container's moved folders, "THEIRS=OURS", joined by commas
 	Verbatim bool          `json:"verbatim"`        // the database stays as it was
 	Parts    string        `json:"parts,omitempty"` // the chosen parts; "" is all
 }
@@ -45,6 +46,7 @@ func (r Request) difference(other Request) string {
 		{"configuration", r.Config, other.Config},
 		{"user", r.User, other.User},
 		{"parts", r.Parts, other.Parts},
+		{"paths", r.Paths, other.Paths},
 		{"verbatim", fmt.Sprint(r.Verbatim), fmt.Sprint(other.Verbatim)},
 	} {
 		if f.was != f.is {
@@ -59,10 +61,14 @@ type Options struct {
 	Parts      []manifest.Part // the parts to restore; default: all
 	GoToSocial string          // GoToSocial's configuration file; default: the one in the snapshot
 	User       string          // "USER:GROUP" of the server; default: the recorded user
-	Work       string          // an existing or new folder for the work folder; default: near the media
-	State      string          // the folder for the work folder if neither media nor database are on this machine
-	Verbatim   bool            // leave the database as it was
-	Replace    bool            // rename obstacles aside
-	Resume     bool            // continue an unfinished run
-	OldIsDead  bool            // the server of the domain, if any, is not the old server
+	// Paths are folders of the container, and their places on this machine; default: as the
+	// backup took them.
+	Paths      map[string]string
+	ReadServer ReadServer // reads Holdfast's configuration in the snapshot
+	Work       string     // an existing or new folder for the work folder; default: near the media
+	State      string     // the folder for the work folder if neither media nor database are on this machine
+	Verbatim   bool       // leave the database as it was
+	Replace    bool       // rename obstacles aside
+	Resume     bool       // continue an unfinished run
+	OldIsDead  bool       // the server of the domain, if any, is not the old server
 }

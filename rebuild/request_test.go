@@ -21,6 +21,7 @@ var changes = map[string]func(*Request){
 	"media":         func(r *Request) { r.Media = "/other" },
 	"configuration": func(r *Request) { r.Config = "/other.yaml" },
 	"user":          func(r *Request) { r.User = "gts:" },
+	"paths":         func(r *Request) { r.Paths = "/a=/b" },
 	"verbatim":      func(r *Request) { r.Verbatim = true },
 }
 

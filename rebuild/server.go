@@ -22,6 +22,11 @@ func (m *Machine) inspectServer(ctx context.Context) Finding {
 	if m.Facts.GoToSocial != "" {
 		ran = "the instance ran " + m.Facts.GoToSocial
 	}
+	if m.Config.Container {
+		f.Detail = "runs in a container; " + ran
+		f.Fix = "the image must not be older than the old server's"
+		return f
+	}
 	program := m.Config.Program()
 	if program == "" {
 		f.Detail = fmt.Sprintf("not installed; %s (last migration %s)", ran, cmp.Or(m.Facts.Migration, "unknown"))

@@ -189,7 +189,7 @@ func (m *Machine) knownEntries(dir string) []string {
 	known := append(slices.Clone(unpacked), filepath.Base(filepath.Dir(m.Folder)))
 	paths := []string{m.Config.File, m.media().Destination().Folder, m.certificates()}
 	for _, f := range m.Files {
-		paths = append(paths, "/"+f.TruePath())
+		paths = append(paths, m.pathOf(f))
 	}
 	for _, path := range paths {
 		if below, ok := strings.CutPrefix(path, strings.TrimSuffix(dir, "/")+"/"); ok {

@@ -43,7 +43,8 @@ func TestFolderOfAnUnpackedReleaseGoesToTheServer(t *testing.T) {
 	testkit.OK(t, err)
 	testkit.OK(t, m.GiveFolders())
 	for path, want := range map[string]uint32{
-		dir: testkit.Nobody, dir + "/storage": testkit.Nobody, dir + "/gotosocial": 0, dir + "/web/template/index.tmpl": 0,
+		dir: testkit.Nobody, dir + "/storage": testkit.Nobody,
+		dir + "/gotosocial": 0, dir + "/web/template/index.tmpl": 0,
 	} {
 		if uid := owned(t, path); uid != want {
 			t.Errorf("%s belongs to %d, want %d", path, uid, want)

@@ -44,7 +44,7 @@ func (m *Machine) hasMoved(folder string) bool {
 		return false
 	}
 	return slices.ContainsFunc(m.Files, func(f manifest.File) bool {
-		if f.Missing || !isBelow("/"+f.TruePath(), folder) {
+		if f.Missing || !isBelow(m.pathOf(f), folder) {
 			return false
 		}
 		_, err := os.Lstat(m.fetched(f))

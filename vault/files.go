@@ -265,5 +265,6 @@ func same(row index.File, f manifest.File) bool {
 		return true
 	}
 	told := row.Parse()
-	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link && told.Folder == f.Folder
+	return told.User == f.User && told.ETag == f.ETag && told.Link == f.Link && told.Folder == f.Folder &&
+		told.Holdfast == f.Holdfast
 }

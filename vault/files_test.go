@@ -108,3 +108,40 @@ func TestWarningAboutASmallSpoolNamesTheConfiguration(t *testing.T) {
 		t.Errorf("%s", all)
 	}
 }
+
+// own is an instance whose first file is Holdfast's configuration, if marked.
+type own struct {
+	*fake
+	marked bool
+}
+
+func (o *own) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
+	return func(yield func(manifest.File, error) bool) {
+		marked := o.marked
+		for f, err := range o.fake.Files(ctx) {
+			f.Holdfast, marked = marked, false
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+// The configuration may have another name from one night to the next.
+func TestMarkOfAnUnchangedFileFollowsTheInstance(t *testing.T) {
+	w := newWorld(t, sample())
+	for _, marked := range []bool{false, true, false} {
+		_, err := w.backupOf(&own{w.src, marked}, vault.BackupConfig{})
+		testkit.OK(t, err)
+		snap, err := w.snapshot("latest")
+		testkit.OK(t, err)
+		got := false
+		for f, err := range snap.Files(t.Context()) {
+			testkit.OK(t, err)
+			got = got || f.Holdfast
+		}
+		if got != marked {
+			t.Errorf("the mark is %v, want %v", got, marked)
+		}
+	}
+}

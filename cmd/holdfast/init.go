@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,6 +69,8 @@ func (v *initFlags) define(cmd *cobra.Command) {
 	f.StringVar(&i.GoToSocial, "gotosocial", "", "read GoToSocial's settings from its configuration `FILE`")
 	f.StringVar(&i.Unit, "unit", "", "read GoToSocial's settings from its systemd `UNIT`, named by name or file")
 	f.StringVar(&i.EnvFile, "env-file", "", "read GoToSocial's settings from the container's environment `FILE`")
+	f.StringVar(&i.ComposeFile, "compose-file", "",
+		"`FILE`, a compose file or quadlet, starts the container (default: found beside the environment file)")
 	f.StringArrayVar(&v.paths, "path", nil,
 		"map a container's path to its path on this machine: `THEIRS=OURS`; may be repeated")
 	f.StringVar(&i.WorkingDir, "working-dir", "",
@@ -159,20 +160,11 @@ func (v *initFlags) check() error {
 // resolvePaths makes the paths of the configuration absolute.
 func (v *initFlags) resolvePaths() error {
 	i := &v.config.Instance
-	i.Paths = map[string]string{}
-	for _, text := range v.paths {
-		theirs, ours, _ := strings.Cut(text, "=")
-		if !filepath.IsAbs(theirs) || ours == "" {
-			return problem.Usage(
-				fmt.Errorf("--path: %q does not name a container's path and its path on this machine", text),
-				"write it as --path /gotosocial=/srv/gotosocial")
-		}
-		if err := makeAbsolute(&ours); err != nil {
-			return err
-		}
-		i.Paths[theirs] = ours
+	var err error
+	if i.Paths, err = commandline.MappedPaths(v.paths); err != nil {
+		return err
 	}
-	paths := []*string{&i.GoToSocial, &i.EnvFile, &i.WorkingDir, &i.Binary, &i.CA, &v.remote().CA}
+	paths := []*string{&i.GoToSocial, &i.EnvFile, &i.ComposeFile, &i.WorkingDir, &i.Binary, &i.CA, &v.remote().CA}
 	if strings.Contains(i.Unit, "/") {
 		paths = append(paths, &i.Unit)
 	}

@@ -33,9 +33,10 @@ type rebuildFlags struct {
 func (v *restoreFlags) rebuild(
 	ctx context.Context, a *app, snap *vault.Snapshot, parts []manifest.Part, result *restoreResult,
 ) error {
-	r, err := rebuild.Open(ctx, snap, rebuild.Options{
-		Parts: parts, GoToSocial: v.full.gotosocial, User: v.full.user, Work: v.full.work, State: a.home.State,
-		Verbatim: v.verbatim, Replace: v.full.replace, Resume: v.full.resume, OldIsDead: v.full.oldIsDead,
+	r, err := agent.OpenRebuild(ctx, snap, rebuild.Options{
+		Parts: parts, GoToSocial: v.full.gotosocial, User: v.full.user, Paths: v.mapped, Work: v.full.work,
+		State: a.home.State, Verbatim: v.verbatim, Replace: v.full.replace, Resume: v.full.resume,
+		OldIsDead: v.full.oldIsDead,
 	})
 	if err != nil {
 		return v.nameUnfinished(err)

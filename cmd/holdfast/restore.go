@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/cmd/holdfast/unlock"
@@ -22,18 +23,20 @@ import (
 
 // restoreFlags are the flags of restore.
 type restoreFlags struct {
-	from     string
-	unlock   unlock.Flags
-	to       string
-	only     []string
-	paths    []string
-	verbatim bool
-	salvage  bool
-	plan     bool
-	head     *manifest.Hash // of --expect-head; nil: any
-	full     rebuildFlags   // for a restore onto this machine
-	flags    *pflag.FlagSet
-	began    time.Time
+	from      string
+	unlock    unlock.Flags
+	to        string
+	only      []string
+	pathFlags []string          // as typed: of both kinds
+	paths     []string          // PART/PATH
+	mapped    map[string]string // THEIRS=OURS
+	verbatim  bool
+	salvage   bool
+	plan      bool
+	head      *manifest.Hash // of --expect-head; nil: any
+	full      rebuildFlags   // for a restore onto this machine
+	flags     *pflag.FlagSet
+	began     time.Time
 }
 
 func restoreCommand(a *app) *cobra.Command {
@@ -77,7 +80,8 @@ func (v *restoreFlags) define(f *pflag.FlagSet) {
 	v.flags = f
 	f.StringVar(&v.to, "to", "", "restore into `DIR`")
 	f.StringArrayVar(&v.only, "only", nil, "restore only this `PART`: database, media or files; may be repeated")
-	f.StringArrayVar(&v.paths, "path", nil, "restore only `PART/PATH`, with everything below; may be repeated")
+	f.StringArrayVar(&v.pathFlags, "path", nil, "with --to, restore only `PART/PATH`, with everything below; without "+
+		"--to, put the container's path THEIRS at OURS, written THEIRS=OURS; may be repeated")
 	f.BoolVar(&v.verbatim, "verbatim", false,
 		"restore the database byte for byte (default: mark remote media as not cached, because no backup holds them)")
 	f.BoolVar(&v.salvage, "salvage", false, "restore the undamaged files even if packs are damaged")
@@ -173,6 +177,9 @@ func (v *restoreFlags) leftBehind() string {
 
 // config checks the flags.
 func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
+	if err := v.sortPaths(); err != nil {
+		return cfg, err
+	}
 	if err := v.checkFull(); err != nil {
 		return cfg, err
 	}
@@ -203,7 +210,7 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 		switch {
 		case !slices.Contains(manifest.Parts, manifest.Part(part)):
 			return cfg, problem.Usage(fmt.Errorf("--path %s does not start with a part", path),
-				"write --path media/… or files/…; holdfast ls lists the paths")
+				"write --path media/… or files/…, as holdfast ls lists them; or --path THEIRS=OURS for a container")
 		case len(cfg.Parts) > 0 && !slices.Contains(cfg.Parts, manifest.Part(part)):
 			return cfg, problem.Usage(fmt.Errorf("--path %s and --only %s contradict each other", path,
 				strings.Join(v.only, ",")), "leave out --only: --path is enough")
@@ -212,22 +219,36 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 	return cfg, nil
 }
 
+// sortPaths tells the two kinds of --path apart: only a path of a container is absolute.
+func (v *restoreFlags) sortPaths() (err error) {
+	var mapped []string
+	for _, path := range v.pathFlags {
+		if strings.HasPrefix(path, "/") && strings.Contains(path, "=") {
+			mapped = append(mapped, path)
+		} else {
+			v.paths = append(v.paths, path)
+		}
+	}
+	v.mapped, err = commandline.MappedPaths(mapped)
+	return err
+}
+
 // isFull reports whether the flags ask for a restore onto this machine.
 func (v *restoreFlags) isFull() bool { return v.to == "" && len(v.paths) == 0 && !v.salvage }
 
 // checkFull checks the flags of a restore onto this machine.
 func (v *restoreFlags) checkFull() error {
 	if v.to != "" {
-		if v.full != (rebuildFlags{}) {
+		if v.full != (rebuildFlags{}) || len(v.mapped) > 0 {
 			return problem.Usage(errors.New("--to restores into a folder; --yes, --gotosocial, --user, --work, "+
-				"--old-is-dead, --replace and --resume are for a restore onto this machine"),
+				"--old-is-dead, --replace, --resume and --path THEIRS=OURS are for a restore onto this machine"),
 				"leave out --to, or the others")
 		}
 		return nil
 	}
 	if !v.isFull() && !v.plan {
 		return problem.Usage(errors.New("a restore onto this machine restores whole parts; "+
-			"--path and --salvage need --to"), "name a folder by --to DIR, or leave out these flags")
+			"--path PART/PATH and --salvage need --to"), "name a folder by --to DIR, or leave out these flags")
 	}
 	if user, group, _ := strings.Cut(v.full.user, ":"); v.full.user != "" && (user == "" || group == "") {
 		return problem.Usage(fmt.Errorf("--user: %q does not name a user and a group", v.full.user),

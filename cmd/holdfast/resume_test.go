@@ -20,6 +20,7 @@ func TestCommandThatGoesOnHoldsNoSecret(t *testing.T) {
 		{"--from|s3://key:hunter2@host/bucket|--passphrase=cmd:echo hunter2",
 			"--from s3://key:xxxxx@host/bucket --passphrase='cmd:…'"},
 		{"--only|database|--only|files", "--only database --only files"},
+		{"--path|/a=/my disk|--path|/b=/b", "--path '/a=/my disk' --path /b=/b"},
 		{"--passphrase|--replace=false|--work|/it's here|--resume", "--passphrase --work '/it'\\''s here'"},
 	} {
 		cmd := restoreCommand(a)

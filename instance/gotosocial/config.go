@@ -26,12 +26,20 @@ type Config struct {
 	WorkingDir string
 	Unit       string // the systemd unit that runs the server, or ""
 	Binary     string // the program that the unit runs, or ""
+	// Container reports that the server runs in a container.
+	Container bool
+	// Starter is the compose file or quadlet that starts the container, or "".
+	Starter string
 	// PostgresServer is "HOST:PORT" of the PostgreSQL server itself, if GoToSocial connects
 	// to a pooler; else "".
 	PostgresServer string
 	LockWait       time.Duration // how long a backup waits for locks of PostgreSQL; 0: the default
 	// Warnings tell where the server may see another configuration.
 	Warnings []string
+
+	// Overriding are variables and flags of the restored server with other places for
+	// database or media than a given configuration file.
+	Overriding []Setting
 
 	UnitUser     string // "USER:GROUP" of a restored unit; either may be missing
 	settings     map[string]Setting
@@ -131,13 +139,19 @@ func (c *Config) Absolute(path string) string {
 // LocalPath returns the path on this machine for an absolute path of the server. The
 // longest folder in [Server.Paths] above the path decides.
 func (c *Config) LocalPath(path string) string {
+	ours, _ := c.mapped(path)
+	return ours
+}
+
+// mapped is [Config.LocalPath]. ok reports whether a folder in [Server.Paths] decided.
+func (c *Config) mapped(path string) (ours string, ok bool) {
 	path = filepath.Clean(path)
 	for folder := path; ; folder = filepath.Dir(folder) {
 		if ours, ok := c.paths[folder]; ok {
-			return filepath.Join(ours, strings.TrimPrefix(path, folder))
+			return filepath.Join(ours, strings.TrimPrefix(path, folder)), true
 		}
 		if folder == filepath.Dir(folder) {
-			return path
+			return path, false
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,9 @@ import (
 type RestoredFolder struct {
 	Path  string // the final, absolute path
 	Files fs.FS  // the folder as it is now
+	// Server tells how the server ran, by Holdfast's configuration in the snapshot. The zero
+	// Server tells nothing.
+	Server Server
 }
 
 // Remains is the restored configuration of a domain.
@@ -36,6 +38,9 @@ type Remains struct {
 // names one of several configuration files, that file counts.
 func (d RestoredFolder) Remains(domain string) (found Remains) {
 	files, linked, run := d.gather(domain)
+	if d.Server.EnvFile != "" && d.Server.Unit == "" { // as in a backup, no unit counts
+		run = slices.DeleteFunc(run, func(s *service) bool { return !d.isEnvFile(s.unit.Fragment) })
+	}
 	for _, s := range run {
 		found.Environment = append(found.Environment, filepath.Join(d.Path, s.unit.Path))
 	}
@@ -43,7 +48,9 @@ func (d RestoredFolder) Remains(domain string) (found Remains) {
 	for _, s := range run {
 		all.vars, all.flags = append(all.vars, s.vars...), append(all.flags, s.flags...)
 		all.unit.Settings = append(all.unit.Settings, s.unit.Settings...)
-		all.binary = cmp.Or(s.binary, all.binary)
+		if s.binary != "" {
+			all.binary, all.unit.Path = s.binary, strings.TrimPrefix(s.unit.Fragment, "files")
+		}
 		if s.workingDir != "" {
 			all.workingDir = s.workingDir
 		}
@@ -54,27 +61,45 @@ func (d RestoredFolder) Remains(domain string) (found Remains) {
 	} else if strings.ToLower(all.set("host")) != domain {
 		return Remains{}
 	}
-	if named := d.named(files, all.configFile()); named >= 0 {
+	theirs := newConfig()
+	theirs.MapPaths(d.Server.Paths)
+	if named := d.named(files, cmp.Or(d.Server.File, theirs.LocalPath(all.configFile()))); named >= 0 {
 		files = files[named : named+1]
 	}
 	if len(files) > 1 { // the target of a link counts under the names of its links
 		files = slices.DeleteFunc(files, func(c *Config) bool { return linked[c.File] })
 	}
 	found.Config = newConfig()
-	found.Config.WorkingDir = imageDir
 	if len(files) > 0 {
 		found.Config = files[0]
 		for _, c := range files[1:] {
 			found.Others = append(found.Others, c.File)
 		}
 	}
-	if all.workingDir != "" {
-		found.Config.WorkingDir = all.workingDir
-	}
-	found.Config.Binary, found.Config.UnitUser = all.binary, all.unit.RunAs()
-	found.Config.setVariables(all.vars)
-	found.Config.setFlags(all.flags)
+	found.Config.setService(all, d)
 	return found
+}
+
+// setService takes what the restored service says. all is the service of all restored
+// units and environment files.
+func (c *Config) setService(all *service, d RestoredFolder) {
+	beside := c.WorkingDir // the folder of the configuration file
+	if d.Server.EnvFile != "" && d.Server.File == "" {
+		beside = ""
+	}
+	c.WorkingDir = cmp.Or(d.Server.WorkingDir, all.workingDir, beside, imageDir)
+	c.Binary, c.Unit, c.UnitUser = all.binary, all.unit.Path, all.unit.RunAs()
+	c.MapPaths(d.Server.Paths)
+	if files, err := fs.Sub(d.Files, "files"); err == nil {
+		c.setContainer(d.Server, files)
+	}
+	c.setVariables(all.vars)
+	c.setFlags(all.flags)
+}
+
+// isEnvFile reports whether a file of the folder is the container's environment file.
+func (d RestoredFolder) isEnvFile(name string) bool {
+	return d.Server.EnvFile != "" && path.Clean(name) == path.Join("files", d.Server.EnvFile)
 }
 
 // named returns the index of the configuration file that a unit names, or -1.
@@ -130,10 +155,10 @@ func (d RestoredFolder) gather(domain string) (files []*Config, linked map[strin
 		}
 		ext := path.Ext(name)
 		if decoders[ext] == nil {
-			if s := restoredService(name, string(text)); s != nil && !seen[target] &&
+			if s := d.service(name, string(text)); s != nil && !seen[target] &&
 				(s.set("host") == "" || strings.ToLower(s.set("host")) == domain) {
 				seen[target] = true
-				s.unit.Path = target
+				s.unit.Path, s.unit.Fragment = target, name
 				run = append(run, s)
 			}
 			return nil
@@ -160,6 +185,19 @@ func (c *Config) ofGoToSocial() bool {
 		}
 	}
 	return false
+}
+
+// service is restoredService, and reads the container's environment file as docker compose
+// does.
+func (d RestoredFolder) service(name, text string) *service {
+	if !d.isEnvFile(name) {
+		return restoredService(name, text)
+	}
+	vars, _, err := containerVariables(text, name)
+	if err != nil {
+		return nil
+	}
+	return &service{unit: &systemd.Unit{Path: name, Fragment: name}, vars: vars, envFiles: []string{name}}
 }
 
 // restoredService reads how a restored unit, drop-in or environment file runs a
@@ -189,9 +227,9 @@ func restoredService(name, text string) *service {
 }
 
 // LoadRestored returns GoToSocial's configuration from a restored folder. Its paths
-// are those of the old machine.
-func LoadRestored(folder fs.FS, domain string) (*Config, error) {
-	found := RestoredFolder{"/", folder}.Remains(domain)
+// are those of the old machine. server is [RestoredFolder.Server].
+func LoadRestored(folder fs.FS, domain string, server Server) (*Config, error) {
+	found := RestoredFolder{"/", folder, server}.Remains(domain)
 	switch {
 	case found.Config == nil:
 		return nil, fmt.Errorf("the snapshot has no configuration of %s", domain)
@@ -199,8 +237,12 @@ func LoadRestored(folder fs.FS, domain string) (*Config, error) {
 		return nil, fmt.Errorf("the snapshot has several configuration files of %s: %s and %s", domain,
 			found.Config.File, strings.Join(found.Others, ", "))
 	}
-	found.Config.File = strings.TrimPrefix(found.Config.File, "/files")
-	return found.Config, nil
+	c := found.Config
+	c.File = strings.TrimPrefix(c.File, "/files")
+	for _, file := range found.Environment {
+		c.ServiceFiles = append(c.ServiceFiles, strings.TrimPrefix(file, "/files"))
+	}
+	return c, nil
 }
 
 // ServiceUser returns "USER:GROUP" of the restored unit, "USER:" for the user's own group,
@@ -214,25 +256,31 @@ func (c *Config) ServiceUser() string {
 }
 
 // AdoptServer takes what a given configuration file does not say from the restored
-// configuration: how the server runs. The server starts in its old working directory,
-// wherever the given file lies.
+// configuration: how the server runs, and which settings will override the file. The
+// server starts in its old working directory, wherever the given file lies.
 func (c *Config) AdoptServer(restored *Config) {
-	c.Binary, c.UnitUser, c.WorkingDir = restored.Binary, restored.UnitUser, restored.WorkingDir
+	c.Unit, c.Binary, c.UnitUser, c.WorkingDir = restored.Unit, restored.Binary, restored.UnitUser, restored.WorkingDir
+	c.Container, c.Starter, c.paths = restored.Container, restored.Starter, restored.paths
+	for _, s := range restored.Settings() {
+		fromFile := s.Origin.Kind == FromFile || s.Origin.Kind == FromDefault
+		if ofPlaces(s.Key) && !fromFile && s.Value != c.Get(s.Key) {
+			s.Origin.File = strings.TrimPrefix(s.Origin.File, "files")
+			c.Overriding = append(c.Overriding, s)
+		}
+	}
+}
+
+// ofPlaces reports whether a setting tells where database or media are.
+func ofPlaces(key string) bool {
+	return strings.HasPrefix(key, "db-") || strings.HasPrefix(key, "storage-")
 }
 
 // RelativePlace returns the first setting that gives a part of the instance a relative
 // place, or "".
 func (c *Config) RelativePlace() string {
-	places := map[string]string{"letsencrypt-cert-dir": c.Get("letsencrypt-cert-dir")}
-	if c.Engine() == SQLite {
-		places["db-address"] = sqlitePath(c.Get("db-address"))
-	}
-	if !c.InBucket() {
-		places["storage-local-base-path"] = c.Get("storage-local-base-path")
-	}
-	for _, key := range slices.Sorted(maps.Keys(places)) {
-		if place := places[key]; place != "" && !filepath.IsAbs(place) {
-			return key
+	for _, s := range append(c.places(), c.settings["letsencrypt-cert-dir"]) {
+		if s.Value != "" && !filepath.IsAbs(s.Value) {
+			return s.Key
 		}
 	}
 	return ""

@@ -21,6 +21,9 @@ type Server struct {
 	WorkingDir string // default: the unit's, else the folder of File, else that of the container image
 	Unit       string // the systemd unit, by path or name; default: the unit that runs a server with File
 	EnvFile    string // the environment file of the container, in the form of docker compose
+	// Starter is the compose file or quadlet that starts the container; default: found
+	// beside EnvFile, or the quadlet that names EnvFile.
+	Starter string
 	// Environment is Holdfast's own environment, in the form of [os.Environ]. Without
 	// a unit and an EnvFile it takes the place of the server's environment.
 	Environment []string
@@ -54,10 +57,9 @@ func (s Server) Config() (*Config, error) {
 		}
 	}
 	c.PostgresServer, c.LockWait = s.Postgres, s.LockWait
-	c.paths = map[string]string{}
-	for theirs, ours := range s.Paths {
-		c.paths[filepath.Clean(theirs)] = ours
-	}
+	c.MapPaths(s.Paths)
+	c.setContainer(s, os.DirFS("/"))
+	c.readStarter()
 	if s.File != "" {
 		if c.File, err = filepath.Abs(s.File); err != nil {
 			return nil, err
@@ -138,6 +140,12 @@ func (s Server) service() (*service, error) {
 
 // unitService returns the unit that runs the server, or nil without a unit.
 func (s Server) unitService() (*service, error) {
+	if filepath.Ext(s.Unit) == quadletExt {
+		return nil, &remedy.Error{Kind: remedy.Setting,
+			What: s.Unit + " is a quadlet: podman runs the server in a container",
+			Fix: "write its Environment= lines into a file, and name the file there by EnvironmentFile=, and here by " +
+				"instance.env_file (init --env-file); name each Volume= by instance.paths (init --path THEIRS=OURS)"}
+	}
 	if s.Unit != "" {
 		u, err := systemd.ReadUnit(s.Unit, s.Root)
 		if err != nil {

@@ -446,6 +446,7 @@ func TestUnreadableServiceNamesTheFix(t *testing.T) {
 			start+"EnvironmentFile="+root+"/gone.env")}, "/gone.env", true},
 		{"no environment file of the container", gotosocial.Server{EnvFile: root + "/gone.env"},
 			"can't read environment file", true},
+		{"quadlet", gotosocial.Server{Unit: "gotosocial.container"}, "is a quadlet", false},
 		{"no configuration file of the unit", gotosocial.Server{Unit: service(t,
 			"ExecStart=/g/gotosocial --config-path "+root+"/gone.yaml server start")}, "gone.yaml", true},
 	} {
