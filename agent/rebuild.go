@@ -11,7 +11,7 @@ import (
 // OpenRebuild opens the restore of a whole instance. Holdfast's configuration in the
 // snapshot tells how the server ran.
 func OpenRebuild(ctx context.Context, snap *vault.Snapshot, o rebuild.Options) (*rebuild.Rebuild, error) {
-	o.ReadServer = serverOf
+	o.ParseServer = serverOf
 	return rebuild.Open(ctx, snap, o)
 }
 

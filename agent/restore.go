@@ -12,7 +12,7 @@ import (
 
 	"holdfast/disk"
 	"holdfast/manifest"
-	"holdfast/rebuild"
+	"holdfast/rebuild/restored"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -133,7 +133,7 @@ func Restore(ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig) (repo
 		}
 		logEnd(ctx, "restore ended", err, attrs...)
 	}()
-	target := &rebuild.Directory{Path: cfg.To, Verbatim: cfg.Verbatim, ReadServer: serverOf}
+	target := &restored.Folder{Path: cfg.To, Verbatim: cfg.Verbatim, ParseServer: serverOf}
 	if target.Holdfast, err = holdfastFile(ctx, snap); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/manifest/index"
-	"holdfast/rebuild"
+	"holdfast/rebuild/restored"
 	"holdfast/remote"
 	"holdfast/seal"
 	"holdfast/vault"
@@ -58,7 +58,7 @@ func restoreGolden(t *testing.T, golden, out string) {
 	testkit.OK(t, err)
 	snapshot, err := repo.OpenSnapshot(rec, keys, t.TempDir())
 	testkit.OK(t, err)
-	_, err = snapshot.Restore(ctx, out, &rebuild.Directory{Path: out, Verbatim: true}, vault.RestoreConfig{})
+	_, err = snapshot.Restore(ctx, out, &restored.Folder{Path: out, Verbatim: true}, vault.RestoreConfig{})
 	testkit.OK(t, err)
 }
 

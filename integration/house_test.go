@@ -31,7 +31,9 @@ var below = map[string][]string{
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack", "internal/strict", "remedy"},
 	"pack":             {"chunking", "seal"},
-	"rebuild":          {"instance"},
+	"rebuild":          {"rebuild/machine"},
+	"rebuild/machine":  {"rebuild/restored"},
+	"rebuild/restored": {"instance"},
 	"instance":         {"instance/export", "instance/media"},
 
 	"instance/export": {"instance/sqlite", "instance/postgres", "vault"},

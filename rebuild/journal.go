@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"holdfast/disk"
+	"holdfast/rebuild/machine"
 	"holdfast/remedy"
 )
 
@@ -124,12 +125,13 @@ func states() (all []state) {
 }
 
 // subjectSteps are the steps that change the subject of a finding.
-var subjectSteps = map[Subject]state{
-	DatabaseSubject: putDatabase, MediaSubject: putMedia, FileSubject: putFiles, SpaceSubject: fetch,
+var subjectSteps = map[machine.Subject]state{
+	machine.SpaceSubject: fetch, machine.DatabaseSubject: putDatabase, machine.MediaSubject: putMedia,
+	machine.FileSubject: putFiles,
 }
 
 // causes reports whether a finding may be about the run's own work.
-func (j *journal) causes(s Subject) bool {
+func (j *journal) causes(s machine.Subject) bool {
 	step, changes := subjectSteps[s]
 	return changes && j.State.reached(step)
 }

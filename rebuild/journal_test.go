@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"holdfast/manifest"
+	"holdfast/rebuild/machine"
 	"holdfast/remedy"
 )
 
@@ -54,8 +55,9 @@ func TestPlanLeavesOutTheRunsOwnWork(t *testing.T) {
 	}
 	for s, want := range own {
 		j := journal{State: s}
-		for _, subject := range []Subject{
-			DomainSubject, UserSubject, ServerSubject, DatabaseSubject, MediaSubject, FileSubject, SpaceSubject,
+		for _, subject := range []machine.Subject{
+			machine.DomainSubject, machine.UserSubject, machine.ServerSubject, machine.DatabaseSubject,
+			machine.MediaSubject, machine.FileSubject, machine.SpaceSubject,
 		} {
 			if j.causes(subject) != slices.Contains(strings.Fields(want), string(subject)) {
 				t.Errorf("state %q, finding %q: %v", s, subject, j.causes(subject))

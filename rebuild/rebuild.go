@@ -36,13 +36,15 @@ import (
 
 	"holdfast/disk"
 	"holdfast/manifest"
+	"holdfast/rebuild/machine"
+	"holdfast/rebuild/restored"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
 
 // Rebuild is a run. A Rebuild holds the work folder from [Open] to Close.
 type Rebuild struct {
-	machine *Machine
+	machine *machine.Machine
 	snap    *vault.Snapshot
 	request Request
 	options Options
@@ -57,11 +59,11 @@ const nothing = "nothing was changed"
 // run. Open changes nothing. If a run is unfinished and Options.Resume is not set, or the
 // unfinished run restores a different snapshot, the error is an [UnfinishedError].
 func Open(ctx context.Context, snap *vault.Snapshot, o Options) (*Rebuild, error) {
-	m, err := newMachine(ctx, snap, o)
+	m, err := machine.Open(ctx, snap, o.Options)
 	if err != nil {
 		return nil, err
 	}
-	r := &Rebuild{machine: m, snap: snap, request: m.request(snap.Record.Name(), o.Verbatim), options: o}
+	r := &Rebuild{machine: m, snap: snap, request: newRequest(m, snap.Record.Name()), options: o}
 	if r.work, err = findWorkFolder(m, o); err != nil {
 		return nil, err
 	}
@@ -80,7 +82,7 @@ func (r *Rebuild) Domain() string { return r.machine.Domain }
 
 // What names the instance, or the parts of the instance that the run restores.
 func (r *Rebuild) What() string {
-	parts := r.machine.partNames()
+	parts := r.machine.PartNames()
 	if parts == "" {
 		return r.Domain()
 	}
@@ -165,7 +167,7 @@ func (e *UnfinishedError) SnapshotID() string { return fmt.Sprintf("%.10s", e.Sn
 
 // Plan looks at the machine and asks for the server of the domain, and changes nothing.
 // A continued run leaves out findings about the run's own work.
-func (r *Rebuild) Plan(ctx context.Context) (findings []Finding) {
+func (r *Rebuild) Plan(ctx context.Context) (findings []machine.Finding) {
 	for _, f := range r.machine.Inspect(ctx, r.snap.Record.Parts, r.options.OldIsDead) {
 		if !r.journal.causes(f.Subject) {
 			findings = append(findings, f)
@@ -263,10 +265,10 @@ func (r *Rebuild) step(ctx context.Context, o Observer, report *Report) (notes [
 
 // fetch restores the snapshot into the work folder.
 func (r *Rebuild) fetch(ctx context.Context, o Observer, report *Report) error {
-	folder := &Directory{Path: r.machine.Folder, Verbatim: r.machine.Verbatim}
-	isComplete := folder.isComplete
-	if !r.machine.has(manifest.Database) {
-		isComplete = folder.isPublished
+	folder := &restored.Folder{Path: r.machine.Folder, Verbatim: r.machine.Verbatim}
+	isComplete := folder.IsComplete
+	if !r.machine.Has(manifest.Database) {
+		isComplete = folder.IsPublished
 	}
 	if isComplete() {
 		return nil
@@ -290,7 +292,7 @@ func (r *Rebuild) fetch(ctx context.Context, o Observer, report *Report) error {
 }
 
 // Refusal is the error of the first finding that refuses the run, or nil.
-func Refusal(findings []Finding) error {
+func Refusal(findings []machine.Finding) error {
 	for _, f := range findings {
 		if f.Refused {
 			return refusal(f.Fix, "%s: %s", f.Subject, f.Detail)

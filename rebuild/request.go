@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"holdfast/manifest"
+	"holdfast/rebuild/machine"
 )
 
 // Request names the source and the targets of a run. Two runs with equal requests do
@@ -23,6 +24,14 @@ type Request struct {
 	Paths    string        `json:"paths,omitempty"` // the container's moved folders, "THEIRS=OURS", joined by commas
 	Verbatim bool          `json:"verbatim"`        // the database stays as it was
 	Parts    string        `json:"parts,omitempty"` // the chosen parts; "" is all
+}
+
+// newRequest returns the resolved request.
+func newRequest(m *machine.Machine, snapshot manifest.Hash) Request {
+	return Request{
+		Snapshot: snapshot, Domain: m.Domain, Database: m.DatabaseName(), Media: m.MediaName(), Config: m.Config.File,
+		User: m.User, Paths: m.MovedText(), Verbatim: m.Verbatim, Parts: m.PartNames(),
+	}
 }
 
 // ID identifies the request: only equal requests have the same ID.
@@ -58,17 +67,9 @@ func (r Request) difference(other Request) string {
 
 // Options are a person's choices for a run.
 type Options struct {
-	Parts      []manifest.Part // the parts to restore; default: all
-	GoToSocial string          // GoToSocial's configuration file; default: the one in the snapshot
-	User       string          // "USER:GROUP" of the server; default: the recorded user
-	// Paths are folders of the container, and their places on this machine; default: as the
-	// backup took them.
-	Paths      map[string]string
-	ReadServer ReadServer // reads Holdfast's configuration in the snapshot
-	Work       string     // an existing or new folder for the work folder; default: near the media
-	State      string     // the folder for the work folder if neither media nor database are on this machine
-	Verbatim   bool       // leave the database as it was
-	Replace    bool       // rename obstacles aside
-	Resume     bool       // continue an unfinished run
-	OldIsDead  bool       // the server of the domain, if any, is not the old server
+	machine.Options
+	Work      string // an existing or new folder for the work folder; default: near the media
+	State     string // the folder for the work folder if neither media nor database are on this machine
+	Resume    bool   // continue an unfinished run
+	OldIsDead bool   // the server of the domain, if any, is not the old server
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"holdfast/manifest"
+	"holdfast/rebuild/machine"
 	"holdfast/remedy"
 )
 
@@ -22,6 +23,7 @@ var changes = map[string]func(*Request){
 	"configuration": func(r *Request) { r.Config = "/other.yaml" },
 	"user":          func(r *Request) { r.User = "gts:" },
 	"paths":         func(r *Request) { r.Paths = "/a=/b" },
+	"parts":         func(r *Request) { r.Parts = "media" },
 	"verbatim":      func(r *Request) { r.Verbatim = true },
 }
 
@@ -48,7 +50,7 @@ func TestRunContinuesOnlyItsOwnRequest(t *testing.T) {
 		for _, resume := range []bool{true, false} {
 			r := &Rebuild{
 				request: example, options: Options{Resume: resume}, work: &workFolder{path: "/work"},
-				machine: new(Machine),
+				machine: new(machine.Machine),
 			}
 			other := newJournal(example)
 			change(&other.Request)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/disk"
+	"holdfast/rebuild/machine"
 	"holdfast/remedy"
 )
 
@@ -26,30 +27,16 @@ type workFolder struct {
 
 // findWorkFolder chooses the work folder. In a person's folder the work folder is a
 // folder of its own.
-func findWorkFolder(m *Machine, o Options) (*workFolder, error) {
+func findWorkFolder(m *machine.Machine, o Options) (*workFolder, error) {
 	if o.Work != "" {
 		path := filepath.Join(o.Work, workFolderName(m.Domain))
 		return &workFolder{path: path, searched: []string{path}}, nil
 	}
-	near, err := m.folder()
+	near, err := m.Near(o.State)
 	if err != nil {
 		return nil, err
 	}
-	return workFolderNear(m.outside(cmp.Or(near, o.State)), m.Domain), nil
-}
-
-// outside returns the nearest folder above dir that the restore does not give to the
-// server's user. A run that is killed after the gift could not trust its work folder
-// there. If only dir is on its disk, outside returns dir: the move of the media to
-// another disk would take a copy.
-func (m *Machine) outside(dir string) string {
-	given := m.serverFolders()
-	for dir = disk.Nearest(dir); ; dir = filepath.Dir(dir) {
-		isGiven := slices.ContainsFunc(given, func(f serverFolder) bool { return f.path == dir })
-		if above := filepath.Dir(dir); !isGiven || above == dir || !disk.SameDisk(dir, above) {
-			return dir
-		}
-	}
+	return workFolderNear(near, m.Domain), nil
 }
 
 func workFolderName(domain string) string { return ".holdfast-" + domain }

@@ -13,6 +13,7 @@ import (
 	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/rebuild"
+	"holdfast/rebuild/machine"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -34,9 +35,11 @@ func (v *restoreFlags) rebuild(
 	ctx context.Context, a *app, snap *vault.Snapshot, parts []manifest.Part, result *restoreResult,
 ) error {
 	r, err := agent.OpenRebuild(ctx, snap, rebuild.Options{
-		Parts: parts, GoToSocial: v.full.gotosocial, User: v.full.user, Paths: v.mapped, Work: v.full.work,
-		State: a.home.State, Verbatim: v.verbatim, Replace: v.full.replace, Resume: v.full.resume,
-		OldIsDead: v.full.oldIsDead,
+		Options: machine.Options{
+			Parts: parts, GoToSocial: v.full.gotosocial, User: v.full.user, Paths: v.mapped,
+			Verbatim: v.verbatim, Replace: v.full.replace,
+		},
+		Work: v.full.work, State: a.home.State, Resume: v.full.resume, OldIsDead: v.full.oldIsDead,
 	})
 	if err != nil {
 		return v.nameUnfinished(err)
@@ -84,7 +87,7 @@ func (v *restoreFlags) nameUnfinished(err error) error {
 }
 
 // printFinding prints a finding of the plan.
-func printFinding(t *terminal.Terminal, f rebuild.Finding) {
+func printFinding(t *terminal.Terminal, f machine.Finding) {
 	mark := "✓"
 	switch {
 	case f.Refused:

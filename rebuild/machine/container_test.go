@@ -1,0 +1,91 @@
+package machine
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
+	"holdfast/manifest"
+)
+
+// The last step never starts a server without its settings.
+func TestStartNamesWhatTheOldServerStartedBy(t *testing.T) {
+	unit := manifest.File{Part: manifest.Files, Path: "etc/systemd/system/gotosocial.service"}
+	others := manifest.File{Part: manifest.Files, Path: "etc/systemd/system/holdfast.service"}
+	for name, c := range map[string]struct {
+		config gotosocial.Config
+		files  []manifest.File
+		want   string
+	}{
+		"unit": {gotosocial.Config{Unit: "/etc/systemd/system/gts.service"}, []manifest.File{others},
+			"systemctl daemon-reload && systemctl enable --now gts.service"},
+		"unit that may start the container": {gotosocial.Config{Container: true, Starter: "/p/compose.yml"},
+			[]manifest.File{unit}, "systemctl daemon-reload && systemctl enable --now gotosocial.service"},
+		"another program's unit": {gotosocial.Config{File: "/g/config.yaml", WorkingDir: "/g"}, []manifest.File{others},
+			"gotosocial --config-path /g/config.yaml server start, in /g, as the server's user"},
+		"compose file": {gotosocial.Config{Container: true, Starter: "/my project/compose.yml"}, nil,
+			"cd '/my project' && docker compose --file compose.yml up --detach"},
+		"quadlet": {gotosocial.Config{Container: true, Starter: "/etc/containers/systemd/social.container"}, nil,
+			"systemctl daemon-reload && systemctl start social"},
+		"container": {gotosocial.Config{Container: true, ServiceFiles: []string{"/p/own.env"}}, nil,
+			"start the container as on the old machine, with the settings in /p/own.env " +
+				"and the folders that the plan names"},
+		"variables alone": {gotosocial.Config{WorkingDir: "/g", ServiceFiles: []string{"/etc/gts.env"}}, nil,
+			"gotosocial server start, in /g, as the server's user, with the settings in /etc/gts.env"},
+	} {
+		if got := (&Machine{Config: &c.config, Files: c.files}).startCommand(); got != c.want {
+			t.Errorf("%s: %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+func TestMovedFolderTakesItsFilesAlong(t *testing.T) {
+	dir := small(t)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
+	testkit.OK(t, err)
+	c.MapPaths(map[string]string{"/gotosocial": "/srv/old", "/certs": "/srv/certs"})
+	c.Container, c.Starter = true, "/srv/p/compose.yml"
+	m := &Machine{Config: c}
+	m.mapPaths(map[string]string{"/gotosocial/storage/": "/mnt/media", "/gotosocial": "/mnt/gts",
+		"/certs": "/srv/certs"})
+	for path, want := range map[string]string{
+		"srv/old/config.yaml":   "/mnt/gts/config.yaml",
+		"srv/old/storage/certs": "/mnt/media/certs",
+		"srv/older/x":           "/srv/older/x",
+		"srv/certs/key":         "/srv/certs/key",
+	} {
+		if got := m.pathOf(manifest.File{Path: path}); got != want {
+			t.Errorf("%s goes to %s, want %s", path, got, want)
+		}
+	}
+	if text := m.MovedText(); text != "/gotosocial=/mnt/gts,/gotosocial/storage=/mnt/media" {
+		t.Error(text)
+	}
+	inner := []MovedFolder{{"/a/b", "/old/b", "/n/b"}, {"/a", "/old", "/n/a"}}
+	if got := movedPath(inner, "/old/b/x"); got != "/n/b/x" {
+		t.Errorf("a file of the inner folder goes to %s", got)
+	}
+	var fixes []string
+	for _, f := range m.inspectPlaces() {
+		fixes = append(fixes, f.Fix)
+	}
+	if all := strings.Join(fixes, "\n"); !strings.Contains(all, "mount /mnt/media at /gotosocial/storage, in place of "+
+		"/srv/old/storage, in /srv/p/compose.yml") {
+		t.Error(all)
+	}
+}
+
+func TestPlanAndLastStepsNameWhatOverridesTheGivenFile(t *testing.T) {
+	from := gotosocial.Origin{Kind: gotosocial.FromEnvironment, File: "/u"}
+	c := &gotosocial.Config{File: "/new.yaml", Overriding: []gotosocial.Setting{{Key: "db-address", Origin: from}}}
+	m := &Machine{Config: c, ConfigGiven: true}
+	const want = "before the start, correct GTS_DB_ADDRESS in /u: it overrides db-address in /new.yaml"
+	if found := m.inspectPlaces(); len(found) != 1 || found[0].Fix != want {
+		t.Errorf("%+v", found)
+	}
+	if tasks := strings.Join(m.Remaining(t.Context()), "\n"); !strings.Contains(tasks, want) {
+		t.Error(tasks)
+	}
+}

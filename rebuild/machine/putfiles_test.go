@@ -1,0 +1,58 @@
+package machine
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
+	"holdfast/manifest"
+)
+
+func TestPrivateFolderComesBackPrivate(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir := small(t)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
+	testkit.OK(t, err)
+	m := &Machine{Config: c, RunID: "RUN", User: "root:root", Folder: filepath.Join(dir, "work")}
+	srv := filepath.Join(dir, "srv")[1:]
+	m.Files = []manifest.File{
+		{Part: manifest.Files, Path: srv, Mode: 0o755, User: "root:root", Folder: true},
+		{Part: manifest.Files, Path: srv + "/private", Mode: 0o700, User: "nobody:nogroup", Folder: true},
+		{Part: manifest.Files, Path: srv + "/private/empty", Mode: 0o750, User: "nobody:nogroup", Folder: true},
+		{Part: manifest.Files, Path: srv + "/private/key\uFFFDFF", Name: []byte(srv + "/private/key\xff"),
+			Mode: 0o644, User: "nobody:nogroup"},
+	}
+	testkit.Write(t, filepath.Join(m.Folder, "files", m.Files[3].TruePath()), "key")
+	for range 2 { // a continued run repeats the step
+		_, err := m.PutFiles(t.Context())
+		testkit.OK(t, err)
+	}
+	for _, f := range m.Files {
+		info, err := os.Stat("/" + f.TruePath())
+		if err != nil || info.IsDir() != f.Folder || info.Mode().Perm() != os.FileMode(f.Mode) {
+			t.Errorf("%s: %v, %v", f.Path, info, err)
+			continue
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; (uid == testkit.Nobody) != (f.User == "nobody:nogroup") {
+			t.Errorf("%s belongs to %d", f.Path, uid)
+		}
+	}
+	// An existing folder keeps its mode.
+	testkit.OK(t, os.Chmod("/"+srv+"/private", 0o711))
+	_, err = m.PutFiles(t.Context())
+	testkit.OK(t, err)
+	if info, err := os.Stat("/" + srv + "/private"); err != nil || info.Mode().Perm() != 0o711 {
+		t.Errorf("%v, %v", info, err)
+	}
+	m.Files[0].Path, m.Files[0].User = srv+"/new", "nobodyknows:nobodyknows"
+	var refused bool
+	for _, f := range m.inspectFiles(t.Context()) {
+		refused = refused || f.Refused && f.Fix != ""
+	}
+	if !refused {
+		t.Error("the plan does not refuse a folder of an unknown user")
+	}
+}

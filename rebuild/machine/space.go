@@ -1,0 +1,71 @@
+package machine
+
+import (
+	"fmt"
+
+	"holdfast/disk"
+	"holdfast/manifest"
+)
+
+// load is what a restore writes to the disk of a folder.
+type load struct {
+	folder string
+	need   manifest.Total
+}
+
+// inspectSpace compares the sizes with the room on each disk: on the disk of the fetched
+// data, and on other disks of the database and of the media.
+func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings []Finding) {
+	all := load{folder: disk.Nearest(m.Folder)}
+	for part, total := range sizes {
+		if m.Has(part) {
+			all.need = sum(all.need, total)
+		}
+	}
+	loads := []load{all}
+	destinations := map[manifest.Part]string{manifest.Media: m.media().Destination().Folder}
+	if database, err := m.database(); err == nil { // inspectDatabase names the error
+		destinations[manifest.Database] = database.Destination().Folder
+	}
+	for _, part := range manifest.Parts {
+		to := destinations[part]
+		if to == "" || !m.Has(part) || disk.SameDisk(to, m.Folder) { // a move within a disk needs no room
+			continue
+		}
+		if last := &loads[len(loads)-1]; len(loads) > 1 && disk.SameDisk(to, last.folder) {
+			last.need = sum(last.need, sizes[part])
+		} else {
+			loads = append(loads, load{disk.Nearest(to), sizes[part]})
+		}
+	}
+	for n, l := range loads {
+		fix := "make room there"
+		if n == 0 {
+			fix = "make room, or name a folder on another disk by --work"
+		}
+		findings = append(findings, l.finding(fix))
+	}
+	return findings
+}
+
+func sum(a, b manifest.Total) manifest.Total {
+	return manifest.Total{Files: a.Files + b.Files, Bytes: a.Bytes + b.Bytes}
+}
+
+// finding compares the load with the room on the disk.
+func (l load) finding(fix string) Finding {
+	free, err := disk.Free(l.folder)
+	if err != nil {
+		return refused(SpaceSubject, err)
+	}
+	f := Finding{Subject: SpaceSubject}
+	f.Detail = fmt.Sprintf("the restore needs %d MiB; the disk of %s has %d MiB free",
+		l.need.Bytes>>20, l.folder, free.Bytes>>20)
+	if l.need.Files > free.Files {
+		f.Detail += fmt.Sprintf(", but only %d free inodes for %d files", free.Files, l.need.Files)
+	}
+	if l.need.Bytes > free.Bytes || l.need.Files > free.Files && free.Exact {
+		f.Fix, f.Refused = fix, true
+	}
+	return f
+}
