@@ -160,7 +160,7 @@ func (b *backup) open(ctx context.Context) (*Repository, error) {
 		return nil, err
 	}
 	l.Pin = cmp.Or(l.Pin, b.host.Repository)
-	repo, err := l.Open(ctx, b.idx)
+	repo, err := openAt(ctx, l, b.idx)
 	if errors.Is(err, vault.ErrNoRepository) {
 		return nil, b.noRepository(err)
 	}

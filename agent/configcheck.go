@@ -89,7 +89,7 @@ func (h Home) checkRemote(ctx context.Context, c *Config, r RemoteConfig, o Obse
 			l.Pin = host.Repository
 		}
 	}
-	repo, err := l.Open(ctx, nil)
+	repo, err := openAt(ctx, l, nil)
 	if err != nil {
 		return "", err
 	}

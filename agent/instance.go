@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"holdfast/agent/location"
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
@@ -94,7 +95,7 @@ func (c *Config) CheckOutside(i *instance.Instance, state string) error {
 	}
 	var paths []string
 	for _, r := range c.Remotes {
-		if l, err := ParseLocation(r.URL); err == nil && l.Folder() != "" {
+		if l, err := location.Parse(r.URL); err == nil && l.Folder() != "" {
 			paths = append(paths, l.Folder())
 		}
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"strings"
 
+	"holdfast/agent/location"
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 )
@@ -10,7 +11,7 @@ import (
 // warnOfPlaces warns of each folder remote that is lost together with the instance.
 func (c *Config) warnOfPlaces(settings *gotosocial.Config, o Observer) {
 	for _, r := range c.Remotes {
-		l, err := ParseLocation(r.URL)
+		l, err := location.Parse(r.URL)
 		folder := l.Folder()
 		if err != nil || folder == "" {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/agent/location"
 	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
@@ -17,7 +18,7 @@ import (
 // Repository is an open repository on an open remote.
 type Repository struct {
 	*vault.Repository
-	Location Location
+	Location location.Location
 
 	store remote.Store
 	keys  *seal.Keys // nil without identities
@@ -26,12 +27,12 @@ type Repository struct {
 // Close closes the remote.
 func (r *Repository) Close() error { return r.store.Close() }
 
-// Open opens the repository at a location. The repository must match the pin. idx is
+// openAt opens the repository at a location. The repository must match the pin. idx is
 // the host's index, or nil.
-func (l Location) Open(ctx context.Context, idx *index.Index) (*Repository, error) {
+func openAt(ctx context.Context, l location.Location, idx *index.Index) (*Repository, error) {
 	store, err := remote.Open(ctx, l.URL, l.Remote)
 	if err != nil {
-		return nil, RemoteError(err)
+		return nil, location.Explain(err)
 	}
 	repo, err := vault.Open(ctx, store, l.Pin, idx)
 	if err != nil {
@@ -73,7 +74,7 @@ func (h Home) Open(ctx context.Context, cfg OpenConfig) (*Repository, error) {
 				l.Pin, cfg.Pin),
 			Fix: "use the identity of this repository, or the URL in the recovery kit of that identity"}
 	}
-	repo, err := l.Open(ctx, nil)
+	repo, err := openAt(ctx, l, nil)
 	if err != nil {
 		return nil, err
 	}

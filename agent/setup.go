@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"holdfast/agent/location"
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/remedy"
@@ -38,7 +39,7 @@ type SetUp struct {
 	home     Home
 	cfg      SetUpConfig
 	unlock   func() error
-	location Location
+	location location.Location
 	store    remote.Store
 }
 
@@ -182,7 +183,7 @@ func (s *SetUp) CreateRemote(ctx context.Context) (name string, err error) {
 		return "", err
 	}
 	if err != nil {
-		return "", RemoteError(err)
+		return "", location.Explain(err)
 	}
 	if err := remote.Probe(ctx, s.store); err != nil {
 		return "", err

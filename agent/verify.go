@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"holdfast/agent/location"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/vault"
@@ -59,8 +60,8 @@ func (h Home) remember(cfg OpenConfig) (memory index.Memory) {
 		return memory
 	}
 	if cfg.From != "" {
-		own, err := ParseLocation(c.Remotes[0].URL)
-		other, err2 := ParseLocation(cfg.From)
+		own, err := location.Parse(c.Remotes[0].URL)
+		other, err2 := location.Parse(cfg.From)
 		if err != nil || err2 != nil || other.URL != own.URL {
 			return memory
 		}

@@ -23,12 +23,8 @@ const (
 )
 
 // largePackages may have more than maxLines. vault is one mechanism: backup,
-// restore, verification of one repository. The others wait for a new wall: in rebuild, the
-// restore into a folder is a package of its own.
-var largePackages = map[string]int{"vault": 6350, "rebuild": 3100, "agent": 2600, "cmd/holdfast": 2550}
-
-// largeCircles may have more files than maxCircle or maxMainCircle.
-var largeCircles = map[string]int{"rebuild": 7}
+// restore, verification of one repository.
+var largePackages = map[string]int{"vault": 6350}
 
 // typed returns the packages of the module with their syntax and types, without
 // tests.
@@ -73,7 +69,6 @@ func TestHouseCirclesOfFilesAreSmall(t *testing.T) {
 		if p.Name == "main" {
 			limit = maxMainCircle
 		}
-		limit = cmp.Or(largeCircles[name], limit)
 		for _, circle := range circles(needs(p)) {
 			if len(circle) > limit {
 				t.Errorf("package %s: %d files need each other, want at most %d: %s",

@@ -23,14 +23,16 @@ import (
 // below says which packages each one stands on; it may import those, and what
 // those stand on. A new package needs its place here.
 var below = map[string][]string{
-	"cmd/holdfast":     {"cmd/holdfast/unlock", "cmd/holdfast/demo", "cmd/holdfast/handover", "agent/statuspage"},
+	"cmd/holdfast": {"cmd/holdfast/unlock", "cmd/holdfast/demo", "cmd/holdfast/handover", "cmd/holdfast/report",
+		"agent/statuspage"},
 	"agent/statuspage": {"agent"},
-	"agent":            {"rebuild", "agent/secret", "internal/units"},
+	"agent":            {"rebuild", "agent/location", "agent/secret", "internal/units"},
 	"agent/secret":     {"internal/child", "remote", "seal"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
 	"manifest":         {"pack", "internal/strict", "remedy"},
 	"pack":             {"chunking", "seal"},
+	"agent/location":   {"remote", "seal"},
 	"rebuild":          {"rebuild/machine"},
 	"rebuild/machine":  {"rebuild/restored"},
 	"rebuild/restored": {"instance"},
@@ -60,6 +62,7 @@ var below = map[string][]string{
 
 	"cmd/holdfast/demo":        {"cmd/holdfast/terminal", "agent", "instance/sample"},
 	"cmd/holdfast/handover":    {"cmd/holdfast/terminal", "agent"},
+	"cmd/holdfast/report":      {"cmd/holdfast/terminal", "agent"},
 	"cmd/holdfast/unlock":      {"cmd/holdfast/terminal", "cmd/holdfast/commandline"},
 	"cmd/holdfast/commandline": {"cmd/holdfast/problem", "agent"},
 	"cmd/holdfast/terminal":    {"cmd/holdfast/problem", "internal/units"},

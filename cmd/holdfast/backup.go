@@ -7,6 +7,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/report"
 	"holdfast/vault"
 )
 
@@ -18,11 +19,11 @@ func backupCommand(a *app) *cobra.Command {
 earlier snapshot holds is uploaded.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := backUp(cmd.Context(), a)
+			done, err := backUp(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
-			return printBackup(a.term, report)
+			return report.Backup(a.term, done)
 		},
 	}
 }

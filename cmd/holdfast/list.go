@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/report"
 	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/seal"
@@ -49,9 +50,9 @@ func list(ctx context.Context, a *app, from string) error {
 			fmt.Fprintf(a.term.Out, row+"\n", "SNAPSHOT", "TIME", "AGE", "SIZE", "UPLOADED", "INSTANCE")
 		}
 		result.Snapshots++
-		s := newSnapshot(rec)
+		s := report.NewSnapshot(rec)
 		text := fmt.Sprintf(row, s.ID, units.Time(s.Time), units.Age(s.Time),
-			units.Size(s.bytes()), units.Size(s.Stored), s.Instance)
+			units.Size(s.Bytes()), units.Size(s.Stored), s.Instance)
 		if s.Missing > 0 {
 			text += "  incomplete: " + units.Count(s.Missing, "file") + " missing"
 		}

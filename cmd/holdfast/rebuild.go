@@ -9,6 +9,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/report"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
@@ -48,7 +49,7 @@ func (v *restoreFlags) rebuild(
 	result.To = r.Domain()
 	findings := r.Plan(ctx)
 	for _, f := range findings {
-		printFinding(a.term, f)
+		report.Finding(a.term, f)
 	}
 	if v.plan {
 		result.Planned = true
@@ -61,14 +62,14 @@ func (v *restoreFlags) rebuild(
 	if err := v.confirm(ctx, a, r.Domain(), result.what); err != nil {
 		return err
 	}
-	report, err := agent.Rebuild(ctx, r, rebuildObserver{a.term})
-	if report.Remaining == nil {
+	done, err := agent.Rebuild(ctx, r, report.Run{Terminal: a.term})
+	if done.Remaining == nil {
 		warnLost(a.term, err)
 		return v.unfinished(problem.Explain(ctx, err), r.WorkFolder(), snap.Record.ID(), rebuild.IsInTheWay(err))
 	}
-	v.fillRebuilt(result, snap, report)
+	v.fillRebuilt(result, snap, done)
 	printRemaining(a.term, result)
-	printStray(a.term, report, r.WorkFolder())
+	report.Stray(a.term, done, r.WorkFolder())
 	return err
 }
 
@@ -84,22 +85,6 @@ func (v *restoreFlags) nameUnfinished(err error) error {
 		fix = "delete the folder, or finish that restore first:\n"
 	}
 	return &remedy.Error{Kind: remedy.Refused, Err: err, Fix: fix + v.again(left.SnapshotID())}
-}
-
-// printFinding prints a finding of the plan.
-func printFinding(t *terminal.Terminal, f machine.Finding) {
-	mark := "✓"
-	switch {
-	case f.Refused:
-		mark = "✗"
-	case f.Fix != "":
-		mark = "!"
-	}
-	text := fmt.Sprintf("%s %-10s %s", mark, f.Subject, f.Detail)
-	if f.Fix != "" {
-		text += "\n  fix        " + f.Fix
-	}
-	t.Item("finding", f, text)
 }
 
 // confirm has a person type the domain, because the restore writes all over this
@@ -128,25 +113,9 @@ func (v *restoreFlags) confirm(ctx context.Context, a *app, domain, what string)
 	return nil
 }
 
-// rebuildObserver shows the run of a rebuild on the terminal.
-type rebuildObserver struct{ term *terminal.Terminal }
-
-// Fetch shows the progress while job runs.
-func (o rebuildObserver) Fetch(ctx context.Context, p *vault.Progress, job func(context.Context) error) error {
-	return o.term.Watch(ctx, "fetched", p, job)
-}
-
-// Fetched prints the sums.
-func (o rebuildObserver) Fetched(report *vault.RestoreReport) {
-	o.term.Say("✓ fetched %s, %s; every byte was checked", units.Count(report.Files, "file"), units.Size(report.Bytes))
-}
-
-// Note prints the note of a step.
-func (o rebuildObserver) Note(text string) { o.term.Say("✓ %s", text) }
-
 // fillRebuilt fills the result of a rebuilt instance.
-func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, report *rebuild.Report) {
-	fetched := report.Fetched
+func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, done *rebuild.Report) {
+	fetched := done.Fetched
 	result.Files, result.Bytes, result.Packs = fetched.Files, fetched.Bytes, fetched.Packs
 	result.Resumed = fetched.Resumed
 	result.Missing, result.missing, result.damage = fetched.Missing, snap.Record.Missing, fetched.Damage
@@ -154,7 +123,7 @@ func (v *restoreFlags) fillRebuilt(result *restoreResult, snap *vault.Snapshot, 
 	if len(v.only) > 0 {
 		result.missing = int64(len(fetched.Missing))
 	}
-	result.Notes, result.Rest = report.Notes, report.Remaining
+	result.Notes, result.Rest = done.Notes, done.Remaining
 	result.Seconds = time.Since(v.began).Seconds()
 }
 
@@ -164,12 +133,5 @@ func printRemaining(t *terminal.Terminal, result *restoreResult) {
 		result.what, units.Time(result.Snapshot.Time))
 	for n, task := range result.Rest {
 		t.Say("  %d. %s", n+1, task)
-	}
-}
-
-// printStray says why the work folder stays, if it does.
-func printStray(t *terminal.Terminal, report *rebuild.Report, workFolder string) {
-	if report.Stray {
-		t.Say("! %s stays: the folder holds files that no restore made", workFolder)
 	}
 }

@@ -12,16 +12,6 @@ import (
 	"holdfast/remedy"
 )
 
-func TestRebuildSaysWhyTheWorkFolderStays(t *testing.T) {
-	for _, stray := range []bool{true, false} {
-		var out strings.Builder
-		printStray(terminal.New(os.Stdin, &out, &out), &rebuild.Report{Stray: stray}, "/work")
-		if strings.Contains(out.String(), "/work stays") != stray {
-			t.Errorf("%v: %q", stray, out.String())
-		}
-	}
-}
-
 // The fix continues the unfinished restore, also if the command names another snapshot.
 func TestUnfinishedRebuildIsNamed(t *testing.T) {
 	a := newApp(terminal.New(os.Stdin, new(strings.Builder), new(strings.Builder)))

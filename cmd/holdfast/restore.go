@@ -14,6 +14,7 @@ import (
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/report"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/cmd/holdfast/unlock"
 	"holdfast/disk"
@@ -120,7 +121,7 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 	if err != nil {
 		return nil, problem.WithEffect(err, v.leftBehind())
 	}
-	result := &restoreResult{Snapshot: newSnapshot(snap.Record), To: v.to, Planned: v.plan}
+	result := &restoreResult{Snapshot: report.NewSnapshot(snap.Record), To: v.to, Planned: v.plan}
 	if plan.Complete != nil {
 		result.Whole = plan.Complete.ID()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/agent"
 	"holdfast/cmd/holdfast/problem"
+	"holdfast/cmd/holdfast/report"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
@@ -18,20 +19,20 @@ import (
 // restoreResult is the result of a restore, for --json. Snapshot, To and Whole are set
 // before the restore begins, the rest at the end.
 type restoreResult struct {
-	Snapshot snapshot `json:"snapshot"`
-	To       string   `json:"to"`
-	Files    int64    `json:"files"`
-	Bytes    int64    `json:"bytes"`
-	Packs    int      `json:"packs"`
-	Resumed  bool     `json:"resumed,omitempty"`
-	Seconds  float64  `json:"seconds"`
-	Missing  []string `json:"missing,omitempty"` // from the snapshot itself
-	Mixed    []string `json:"mixed,omitempty"`   // perhaps a mix of two states
-	Whole    string   `json:"whole,omitempty"`   // if files are missing: the last snapshot before with all files
-	Lost     []string `json:"lost,omitempty"`    // left out by --salvage
-	Notes    []string `json:"notes,omitempty"`
-	Rest     []string `json:"rest,omitempty"`    // tasks that a restore onto this machine leaves to a person
-	Planned  bool     `json:"planned,omitempty"` // nothing was done
+	Snapshot report.Snapshot `json:"snapshot"`
+	To       string          `json:"to"`
+	Files    int64           `json:"files"`
+	Bytes    int64           `json:"bytes"`
+	Packs    int             `json:"packs"`
+	Resumed  bool            `json:"resumed,omitempty"`
+	Seconds  float64         `json:"seconds"`
+	Missing  []string        `json:"missing,omitempty"` // from the snapshot itself
+	Mixed    []string        `json:"mixed,omitempty"`   // perhaps a mix of two states
+	Whole    string          `json:"whole,omitempty"`   // if files are missing: the last snapshot before with all files
+	Lost     []string        `json:"lost,omitempty"`    // left out by --salvage
+	Notes    []string        `json:"notes,omitempty"`
+	Rest     []string        `json:"rest,omitempty"`    // tasks that a restore onto this machine leaves to a person
+	Planned  bool            `json:"planned,omitempty"` // nothing was done
 
 	missing int64  // how many files are missing, with a name or without
 	what    string // the instance, or its restored parts

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/agent"
+	"holdfast/cmd/holdfast/report"
 	"holdfast/cmd/holdfast/terminal"
 	"holdfast/internal/units"
 	"holdfast/manifest"
@@ -28,7 +29,7 @@ func showCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := newSnapshot(rec)
+			s := report.NewSnapshot(rec)
 			a.term.Result = s
 			if !a.term.JSON {
 				printRecord(a.term, s, rec, repo.Head().Name().Hex())
@@ -41,7 +42,7 @@ func showCommand(a *app) *cobra.Command {
 }
 
 // printRecord prints a record, and the head that --expect-head takes.
-func printRecord(t *terminal.Terminal, s snapshot, rec *manifest.Record, head string) {
+func printRecord(t *terminal.Terminal, s report.Snapshot, rec *manifest.Record, head string) {
 	row := func(label, format string, args ...any) {
 		fmt.Fprintf(t.Out, "%-12s %s\n", label, terminal.EscapeLine(fmt.Sprintf(format, args...)))
 	}

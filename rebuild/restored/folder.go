@@ -34,8 +34,8 @@ type Folder struct {
 
 	// Holdfast is the path of Holdfast's configuration in the listing, or "". ParseServer
 	// reads the file.
-	Holdfast    string
-	ParseServer ServerParser
+	Holdfast    string       `json:"-"`
+	ParseServer ServerParser `json:"-"`
 }
 
 // PathOf returns the path of a file in the folder.

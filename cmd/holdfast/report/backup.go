@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"holdfast/agent"
@@ -10,7 +10,7 @@ import (
 
 // backupResult is the result of a backup, for --json.
 type backupResult struct {
-	Snapshot snapshot `json:"snapshot"`
+	Snapshot Snapshot `json:"snapshot"`
 	Before   string   `json:"before,omitempty"` // the snapshot before
 	Packs    int      `json:"packs"`
 	Passes   int      `json:"passes"`
@@ -24,11 +24,11 @@ type backupResult struct {
 	Damage    bool     `json:"damage,omitempty"`
 }
 
-// printBackup shows the result of a backup. An incomplete snapshot is an error, and so
+// Backup shows the result of a backup. An incomplete snapshot is an error, and so
 // is damage in the storage.
-func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
+func Backup(t *terminal.Terminal, report *agent.BackupReport) error {
 	r := report.Saved
-	s := newSnapshot(r.Record)
+	s := NewSnapshot(r.Record)
 	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
 		SameFiles: r.SameFiles, Seconds: report.Duration.Seconds(), Missing: r.Missing, Mixed: r.Mixed,
 		LeftOut: r.LeftOut, Damage: r.Damage}
@@ -52,7 +52,7 @@ func printBackup(t *terminal.Terminal, report *agent.BackupReport) error {
 	if before := report.Previous; before != nil {
 		result.Before = before.ID()
 		t.Say("  before    %10s   %s older, %s", before.ID(), units.Duration(s.Time.Sub(before.Time)),
-			units.Growth(s.bytes()-newSnapshot(before).bytes()))
+			units.Growth(s.Bytes()-NewSnapshot(before).Bytes()))
 	}
 	if r.Passes > 1 {
 		t.Say("  uploads fell behind and the spool filled up, so the database was read %d times", r.Passes)

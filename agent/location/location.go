@@ -1,15 +1,14 @@
-package agent
+// Package location reads the address of a remote, as people write it.
+package location
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"holdfast/agent/secret"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/seal"
@@ -22,8 +21,8 @@ type Location struct {
 	Remote remote.Config     // with secrets
 }
 
-// ParseLocation reads a URL or the path of a folder, with or without a pin.
-func ParseLocation(rawURL string) (Location, error) {
+// Parse reads a URL or the path of a folder, with or without a pin.
+func Parse(rawURL string) (Location, error) {
 	plain, pin := remote.SplitPin(rawURL)
 	if plain == "" {
 		return Location{}, &remedy.Error{Kind: remedy.Setting, What: "the URL of the storage is empty",
@@ -68,32 +67,8 @@ func (l Location) Folder() string {
 	return l.URL
 }
 
-// Locate reads the secrets of a remote.
-func (c *Config) Locate(ctx context.Context, r RemoteConfig, o Observer) (Location, error) {
-	l, err := ParseLocation(r.URL)
-	if err != nil {
-		return l, err
-	}
-	l.Remote.Region, l.Remote.CAFile, l.Remote.Patience = r.Region, r.CA, c.Patience
-	for _, s := range []struct {
-		from secret.Source
-		to   *string
-	}{{r.AccessKey, &l.Remote.AccessKey}, {r.SecretKey, &l.Remote.SecretKey}} {
-		if s.from == "" {
-			continue
-		}
-		if *s.to, err = s.from.ReadKey(ctx, func(text string) { o.warn("%s", text) }); err != nil {
-			return l, &remedy.Error{Kind: remedy.Setting, Err: err,
-				Fix: "correct access_key and secret_key of the remote, or the secrets that they name: " +
-					"each place holds one key, in one line"}
-		}
-	}
-	l.Remote = withEnvironment(l.Remote)
-	return l, nil
-}
-
-// withEnvironment fills empty settings of S3 from the environment.
-func withEnvironment(c remote.Config) remote.Config {
+// WithEnvironment fills empty settings of S3 from the environment.
+func WithEnvironment(c remote.Config) remote.Config {
 	if c.AccessKey == "" && c.SecretKey == "" { // a token belongs to its keys
 		c.SessionToken = os.Getenv("AWS_SESSION_TOKEN")
 	}
@@ -103,54 +78,9 @@ func withEnvironment(c remote.Config) remote.Config {
 	return c
 }
 
-// Locate finds a remote to read from. from is a URL; "" is the first remote of the
-// configuration. A URL of the configuration gets the pin and secrets from there.
-func (h Home) Locate(ctx context.Context, from string, o Observer) (Location, error) {
-	c, configErr := h.Config()
-	if from == "" {
-		if configErr != nil {
-			return Location{}, configErr
-		}
-		first, err := c.firstRemote()
-		if err != nil {
-			return Location{}, err
-		}
-		return c.Locate(ctx, first, o)
-	}
-	l, err := ParseLocation(from)
-	if err != nil {
-		return Location{}, err
-	}
-	if remedy.Is(configErr, remedy.Refused) {
-		o.warn("%v: the pin and the credentials in the file are not used", configErr)
-	}
-	if configErr == nil {
-		for _, r := range c.Remotes {
-			if same, err := ParseLocation(r.URL); err == nil && same.URL == l.URL {
-				same, err := c.Locate(ctx, r, o)
-				if l.Pin.IsZero() {
-					l.Pin = same.Pin
-				}
-				l.Remote = same.Remote
-				return l, err
-			}
-		}
-	}
-	l.Remote = withEnvironment(remote.Config{})
-	return l, nil
-}
-
-func (c *Config) firstRemote() (RemoteConfig, error) {
-	if len(c.Remotes) == 0 {
-		return RemoteConfig{}, &remedy.Error{Kind: remedy.Setting, What: c.File + " names no remote",
-			Fix: "add a remote under remotes; commands that only read take --from REMOTE instead"}
-	}
-	return c.Remotes[0], nil
-}
-
-// RemoteError gives an error of opening a remote the kind Setting, unless the remote
+// Explain gives an error of opening a remote the kind Setting, unless the remote
 // answered or is unreachable, or the error has a fix already.
-func RemoteError(err error) error {
+func Explain(err error) error {
 	if said := (*remedy.Error)(nil); errors.As(err, &said) {
 		return err
 	}

@@ -1,4 +1,5 @@
-package main
+// Package report shows the results of jobs: as text on a terminal, as JSON for programs.
+package report
 
 import (
 	"time"
@@ -6,8 +7,8 @@ import (
 	"holdfast/manifest"
 )
 
-// snapshot is the output's view of a snapshot.
-type snapshot struct {
+// Snapshot is the output's view of a snapshot.
+type Snapshot struct {
 	ID         string                           `json:"id"`
 	Name       string                           `json:"name"` // what --expect-head takes whole
 	Sequence   int64                            `json:"sequence"`
@@ -25,9 +26,10 @@ type snapshot struct {
 	Missing    int64                            `json:"missing"`
 }
 
-func newSnapshot(r *manifest.Record) snapshot {
+// NewSnapshot returns the output's view of a record.
+func NewSnapshot(r *manifest.Record) Snapshot {
 	f := r.Facts
-	return snapshot{
+	return Snapshot{
 		ID: r.ID(), Name: r.Name().Hex(), Sequence: r.Sequence, Instance: r.Instance,
 		Time: r.Time, Finished: r.Finished,
 		Engine: f.Engine, GoToSocial: f.GoToSocial, Migration: f.Migration, Accounts: f.Accounts, Statuses: f.Statuses,
@@ -35,8 +37,8 @@ func newSnapshot(r *manifest.Record) snapshot {
 	}
 }
 
-// bytes is the number of bytes that a full restore writes.
-func (s snapshot) bytes() int64 {
+// Bytes is the number of bytes that a full restore writes.
+func (s Snapshot) Bytes() int64 {
 	var n int64
 	for _, total := range s.Parts {
 		n += total.Bytes

@@ -1,0 +1,36 @@
+package location
+
+import (
+	"testing"
+
+	"holdfast/remedy"
+	"holdfast/remote"
+)
+
+// A person who pastes the address of another tool gets no folder of that name.
+func TestAddressOfAnotherToolIsNoFolder(t *testing.T) {
+	others := []string{"b2:BUCKET", "s3:BUCKET/x", "user@host:path", "u1@host:/srv/x", "sftp:host:/x", "C:"}
+	for _, address := range others {
+		if _, err := Parse(address); !remedy.Is(err, remedy.Setting) {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	for _, address := range []string{"/srv/a:b", "./a:b", "backups", "s3://host:9000/bucket"} {
+		if _, err := Parse(address); err != nil {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
+func TestSessionTokenBelongsToTheKeysOfTheEnvironment(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_SESSION_TOKEN", "token")
+	if got := WithEnvironment(remote.Config{}); got.SessionToken != "token" || got.AccessKey != "key" {
+		t.Errorf("without keys: %+v", got.SessionToken)
+	}
+	own := remote.Config{AccessKey: "mine", SecretKey: "mine too"}
+	if got := WithEnvironment(own); got.SessionToken != "" {
+		t.Errorf("with other keys: %q", got.SessionToken)
+	}
+}
