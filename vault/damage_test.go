@@ -181,6 +181,26 @@ func TestSalvageRestoresWholeFiles(t *testing.T) {
 	compare(t, dir, want)
 }
 
+func TestDamageNamesTheNewestWholeSnapshot(t *testing.T) {
+	w := newWorld(t, newFake(10))
+	const deleted, kept = "01A/attachment/original/DELETED.jpeg", "01A/attachment/original/KEPT.jpeg"
+	whole := w.backup().Record
+	w.src.add(deleted, noise(1, 50_000))
+	lost := w.backup().Record
+	delete(w.src.rows, deleted)
+	w.src.add(kept, noise(2, 50_000))
+	rotten := w.backup().Record
+	w.backup()
+	w.lose(onlyIn(lost, whole)...)
+	for _, p := range rotten.Packs[manifest.Media] {
+		w.plant(p.Object(), noise(3, int(p.Size)))
+	}
+	_, err := w.restore("latest", filepath.Join(t.TempDir(), "out"), vault.RestoreConfig{})
+	if damage := (*remedy.DamageError)(nil); !errors.As(err, &damage) || damage.Whole != whole.ID() {
+		t.Errorf("%v names %+v, want snapshot %s", err, damage, whole.ID())
+	}
+}
+
 func TestDamagedDatabaseIsNeverSalvaged(t *testing.T) {
 	w := newWorld(t, sample())
 	rec := w.backup().Record

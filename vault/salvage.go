@@ -71,16 +71,16 @@ func (r *restore) newestWhole(ctx context.Context) string {
 	for number := range r.damaged {
 		damaged[r.snap.packs[number].Name] = true
 	}
-	unusable := func(p manifest.Pack) bool {
-		o, there := r.snap.repo.objects[p.Object()]
-		return !there || o.Size != p.Size || damaged[p.Name]
-	}
+	isDamaged := func(p manifest.Pack) bool { return damaged[p.Name] }
 	for _, rec := range r.snap.repo.Records() {
 		if rec.Kind != manifest.KindBackup || rec.Name() == r.snap.Record.Name() {
 			continue
 		}
 		rec, err := r.snap.repo.Load(ctx, rec)
-		if err == nil && !slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(rec.Packs))...), unusable) {
+		if err != nil || !r.snap.repo.holds(rec) {
+			continue
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Values(rec.Inventory())), isDamaged) {
 			return rec.ID()
 		}
 	}
