@@ -1,6 +1,9 @@
 package manifest
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // The kinds of objects, as prefixes of their names in the remote.
 const (
@@ -30,6 +33,18 @@ func (k Key) Object() string { return KeyObjectPrefix + k.Name.Hex() }
 
 // RecordObject returns a record's name in the remote.
 func RecordObject(name Hash) string { return RecordObjectPrefix + name.Hex() }
+
+// ParseObject splits an object's name in the remote into the prefix of the kind and the
+// SHA-256. ok is false if a repository has no objects of this name.
+func ParseObject(object string) (prefix string, name Hash, ok bool) {
+	for _, prefix := range []string{PackObjectPrefix, KeyObjectPrefix, RecordObjectPrefix} {
+		if hex, found := strings.CutPrefix(object, prefix); found {
+			name, err := ParseHex(hex)
+			return prefix, name, err == nil
+		}
+	}
+	return "", Hash{}, false
+}
 
 // MarshalJSON writes [number, name, size].
 func (p Pack) MarshalJSON() ([]byte, error) { return json.Marshal([]any{p.Number, p.Name, p.Size}) }

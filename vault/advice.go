@@ -62,19 +62,19 @@ const unreadableFix = "find out why the storage can't read the object (log, disk
 
 // kind returns the kind of damage to an object.
 func (v *verify) kind(object string, d damage) damageKind {
-	kind, hex, _ := strings.Cut(object, "/")
+	prefix, name, _ := manifest.ParseObject(object)
 	switch {
 	case d.remembered:
 		return rememberedEnd
 	case d.expected:
 		return expectedEnd
-	case kind == "packs":
+	case prefix == manifest.PackObjectPrefix:
 		return packDamage
-	case kind == "keys" && v.report.KeysGone:
+	case prefix == manifest.KeyObjectPrefix && v.report.KeysGone:
 		return lastKeyDamage
-	case kind == "keys":
+	case prefix == manifest.KeyObjectPrefix:
 		return keyDamage
-	case slices.ContainsFunc(v.repo.log.Kept(), func(name manifest.Hash) bool { return name.Hex() == hex }):
+	case slices.Contains(v.repo.log.Kept(), name):
 		return recordDamage
 	case d.unreadable:
 		return unreadableRecord
@@ -98,8 +98,8 @@ func (v *verify) explain(ctx context.Context) error {
 		kind := v.kind(object, d)
 		p := Problem{Object: object, What: d.what, Hurts: hurts[object], Fix: advice[kind]}
 		if kind == recordDamage || kind == rememberedEnd {
-			_, hex, _ := strings.Cut(object, "/")
-			p.Hurts = append(p.Hurts, hex[:min(10, len(hex))])
+			_, name, _ := manifest.ParseObject(object)
+			p.Hurts = append(p.Hurts, name.String())
 		}
 		if d.unreadable {
 			p.Fix = unreadableFix + p.Fix

@@ -219,8 +219,8 @@ func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byt
 	for f.next(ctx) {
 		text.Reset()
 		n, err := io.Copy(&text, io.LimitReader(f, limit+1))
-		_, want, _ := strings.Cut(object, "/")
-		if err == nil && (n > limit || manifest.Hash(sha256.Sum256(text.Bytes())).Hex() != want) {
+		_, want, _ := manifest.ParseObject(object)
+		if err == nil && (n > limit || sha256.Sum256(text.Bytes()) != want) {
 			err = fmt.Errorf("its bytes don't hash to its name: %w", ErrDamage)
 		}
 		f.done(err)

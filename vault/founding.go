@@ -72,7 +72,8 @@ func (f *Founding) Publish(ctx context.Context, store remote.Store) error {
 		if err != nil {
 			return fmt.Errorf("list %s: %w", store, err)
 		}
-		if strings.HasPrefix(o.Name, "snapshots/") || strings.HasPrefix(o.Name, "packs/") {
+		if strings.HasPrefix(o.Name, manifest.RecordObjectPrefix) ||
+			strings.HasPrefix(o.Name, manifest.PackObjectPrefix) {
 			return fmt.Errorf("%s holds a repository already (%s): %w", store, remedy.Cut(o.Name), ErrRefused)
 		}
 	}

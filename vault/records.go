@@ -62,9 +62,8 @@ const (
 
 // isObject reports whether a repository may have an object of this name.
 func isObject(name string) bool {
-	kind, hex, _ := strings.Cut(name, "/")
-	_, err := manifest.ParseHex(hex)
-	return err == nil && slices.Contains([]string{"keys", "snapshots", "packs"}, kind)
+	_, _, ok := manifest.ParseObject(name)
+	return ok
 }
 
 // listWaits are the waits of listUntil. Some storages list an object seconds after
@@ -91,8 +90,7 @@ func (r *Repository) listUntil(ctx context.Context, prefix string, shown func() 
 func (r *Repository) recordNames() []manifest.Hash {
 	var names []manifest.Hash
 	for object := range r.objects {
-		hex, ok := strings.CutPrefix(object, manifest.RecordObjectPrefix)
-		if name, err := manifest.ParseHex(hex); ok && err == nil {
+		if prefix, name, ok := manifest.ParseObject(object); ok && prefix == manifest.RecordObjectPrefix {
 			names = append(names, name)
 		}
 	}

@@ -157,7 +157,7 @@ func (r *Repository) whyNone() error {
 			r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
 	}
 	for name := range r.objects {
-		if strings.HasPrefix(name, "packs/") {
+		if strings.HasPrefix(name, manifest.PackObjectPrefix) {
 			return fmt.Errorf("open %s: every record is gone, and packs are still there: "+
 				"holdfast backup on the instance's server puts back its copies of the records: %w",
 				r.store, ErrDamage)

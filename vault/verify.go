@@ -134,16 +134,17 @@ func (v *verify) sortUnneeded() {
 		if _, needed := v.needed[name]; needed {
 			continue
 		}
-		kind, hex, _ := strings.Cut(name, "/")
+		prefix, _, own := manifest.ParseObject(name)
+		hex, probe := strings.CutPrefix(name, remote.ProbePrefix)
 		_, err := manifest.ParseHex(hex)
 		switch {
-		case kind == "packs" && err == nil:
+		case own && prefix == manifest.PackObjectPrefix:
 			v.report.Unneeded++
 			v.report.UnneededBytes += o.Size
-		case (kind == "snapshots" || kind == "keys") && err == nil:
+		case own:
 			// checkRecords notes objects that do not count as records. A
 			// retired record stays until its deletion.
-		case kind+"/" == remote.ProbePrefix && err == nil:
+		case probe && err == nil:
 			// A probe stays if the storage denies its deletion.
 		default:
 			v.report.Foreign = append(v.report.Foreign, name)
@@ -191,7 +192,7 @@ func (v *verify) hashShare(ctx context.Context) error {
 			continue
 		}
 		size += bytes
-		if !strings.HasPrefix(object, "keys/") {
+		if !strings.HasPrefix(object, manifest.KeyObjectPrefix) {
 			rest = append(rest, object)
 			continue
 		}
@@ -229,14 +230,14 @@ func (v *verify) hash(ctx context.Context, object string) error {
 	}
 	err := f.end(ctx)
 	unreadable := (*unreadableError)(nil)
-	switch _, want, _ := strings.Cut(object, "/"); {
+	switch _, want, _ := manifest.ParseObject(object); {
 	case errors.As(err, &unreadable):
 		v.note(object, damage{what: unreadable.Error(), unreadable: true})
 	case errors.Is(err, ErrDamage):
 		v.note(object, damage{what: "is missing"})
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
-	case sum.Hex() != want:
+	case sum != want:
 		v.note(object, damage{what: "has other bytes than were stored"})
 	}
 	v.cfg.Progress.did(1, n)
