@@ -112,8 +112,8 @@ func (m *Mover) appear(dir string, uid, gid int, mode fs.FileMode) error {
 	return unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
 }
 
-// CloseToOthers takes the rights of all other users from a file below root. A missing file is no
-// error.
+// CloseToOthers takes the rights of all other users from a file below root. A missing
+// file is no error.
 func CloseToOthers(root *os.Root, name string) error {
 	info, err := root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {

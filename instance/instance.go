@@ -43,9 +43,8 @@ type Options struct {
 }
 
 // Open checks the configuration, and that the database exists. For the media folder see
-// [Instance.MediaProblem].
-// Open makes no connection. No other Instance of this process may have a connection
-// to the same SQLite database: Open may read the file's header.
+// [Instance.MediaProblem]. Open makes no connection. No other Instance of this process
+// may have a connection to the same SQLite database: Open may read the file's header.
 func Open(c *gotosocial.Config, o Options) (*Instance, error) {
 	if err := c.Check(); err != nil {
 		return nil, err

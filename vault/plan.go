@@ -258,9 +258,9 @@ func (p *plan) refetchPart(part manifest.Part) (paths []string, err error) {
 // pieces returns the pieces of a pack by offset, and the files of the pieces.
 func (p *plan) pieces(pack uint32) (pieces []piece, files map[int64]plannedFile, err error) {
 	files = map[int64]plannedFile{}
-	statement := `SELECT p.offset, p.length, p.file, p.at, f.part, f.path, f.size, f.mode, f.modified, f.link, f.folder,
-		f.sum,
-		f.single FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`
+	statement := `SELECT p.offset, p.length, p.file, p.at,
+		f.part, f.path, f.size, f.mode, f.modified, f.link, f.folder, f.sum, f.single
+		FROM pieces p JOIN files f ON f.id=p.file WHERE p.pack=? ORDER BY p.offset`
 	pieces, err = query(p, statement, func(rows *sql.Rows) (c piece, err error) {
 		f, err := scanFile(rows, &c.offset, &c.length, &c.file, &c.at)
 		files[c.file] = f

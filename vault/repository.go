@@ -198,8 +198,8 @@ func (r *Repository) recallHead() error {
 func (r *Repository) Head() *manifest.Record { return r.log.Head() }
 
 // Records returns all kept records, newest first, after [manifest.Record.DropPacks]:
-// PackCount tells the number of packs, and Load returns a record with its pack lists. Verify reports the records that
-// are gone or damaged.
+// PackCount tells the number of packs, and Load returns a record with its pack lists.
+// Verify reports the records that are gone or damaged.
 func (r *Repository) Records() manifest.History { return r.log.Records() }
 
 // Keeps reports whether the log keeps a record.

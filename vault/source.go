@@ -22,16 +22,15 @@ type DatabaseSource interface {
 // FileSource is the media and the files part of the instance that a backup
 // reads. A backup calls Open from several goroutines at once.
 type FileSource interface {
-	// Stat describes a file of the media part. Stat sets Size, Mode, Modified
-	// and, if known, Changed or ETag. A backup asks in path order. A file that does not exist
-	// is fs.ErrNotExist. Any other error also concerns that file alone.
+	// Stat describes a file of the media part. Stat sets Size, Mode, Modified and, if
+	// known, Changed or ETag. A backup asks in path order. A file that does not exist is
+	// fs.ErrNotExist. Any other error also concerns that file alone.
 	Stat(ctx context.Context, part manifest.Part, path string) (manifest.File, error)
 
 	// Open reads a file of the media or files part from its start. path is the file's
-	// TruePath. A file that
-	// does not exist is fs.ErrNotExist. Any other error also concerns that file
-	// alone. If the reader has the method Stat of os.File, the backup notices a change
-	// of the file during the reading.
+	// TruePath. A file that does not exist is fs.ErrNotExist. Any other error also
+	// concerns that file alone. If the reader has the method Stat of os.File, the backup
+	// notices a change of the file during the reading.
 	Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error)
 
 	// Reachable returns an error if no media can be read at all. A backup calls

@@ -35,9 +35,8 @@ type Database struct {
 	standby  bool // the server follows a primary server; known once a view exists
 }
 
-// Open reads the settings of the database. Open makes no connection.
-// As in GoToSocial's internal/db/bundb, a connection string replaces all other
-// settings.
+// Open reads the settings of the database. Open makes no connection. As in GoToSocial's
+// internal/db/bundb, a connection string replaces all other settings.
 func Open(c *gotosocial.Config) (*Database, error) {
 	if text := c.Get("db-postgres-connection-string"); text != "" {
 		config, err := pgx.ParseConfig(text)

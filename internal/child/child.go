@@ -54,8 +54,8 @@ func Shell(ctx context.Context, line string) *exec.Cmd {
 	return cmd
 }
 
-// personal are the variables by which password managers and smart cards find their files, agents
-// and terminal.
+// personal are the variables by which password managers and smart cards find their
+// files, agents and terminal.
 var personal = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ", "TMPDIR",
 	"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY",
