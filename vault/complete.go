@@ -29,25 +29,29 @@ func (r *restore) completeFiles(ctx context.Context, parts ...manifest.Part) err
 		if planErr = err; err != nil || gctx.Err() != nil {
 			break
 		}
-		switch {
-		case planned.folder:
-			planErr = r.folder(planned)
-		case planned.link != "":
-			planErr = r.link(planned)
-		default:
-			g.Go(func() error {
-				if err := r.completeChecked(gctx, planned); err != nil {
-					return fmt.Errorf("restore %q: %w", planned.path, err)
-				}
-				return nil
-			})
-		}
-		if planErr != nil {
-			planErr = fmt.Errorf("restore %q: %w", planned.path, planErr)
+		if !planned.folder && planned.link == "" {
+			g.Go(func() error { return r.completeFile(gctx, planned) })
+		} else if planErr = r.completeFile(ctx, planned); planErr != nil {
 			break
 		}
 	}
 	return errors.Join(g.Wait(), planErr)
+}
+
+// completeFile completes a file, or makes a link or a folder.
+func (r *restore) completeFile(ctx context.Context, planned plannedFile) (err error) {
+	switch {
+	case planned.folder:
+		err = r.folder(planned)
+	case planned.link != "":
+		err = r.link(planned)
+	default:
+		err = r.completeChecked(ctx, planned)
+	}
+	if err != nil {
+		return fmt.Errorf("restore %q: %w", planned.path, err)
+	}
+	return nil
 }
 
 // completeChecked completes a file whose bytes came in several pieces, and
@@ -117,8 +121,8 @@ func createIn(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 }
 
-// hashFile returns the SHA-256 of the first bytes of a file, and the number of bytes: size, or fewer in a shorter
-// file.
+// hashFile returns the SHA-256 of the first bytes of a file, and the number of bytes:
+// size, or fewer in a shorter file.
 func hashFile(ctx context.Context, f *os.File, size int64) (sum []byte, n int64, err error) {
 	hash, window := sha256.New(), make([]byte, pack.FrameSize)
 	for n < size {
