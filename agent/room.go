@@ -25,8 +25,7 @@ type Shortage struct {
 func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
 	s := &Shortage{Dir: disk.Nearest(to)}
 	for _, total := range totals {
-		s.Need.Bytes += total.Bytes
-		s.Need.Files += total.Files
+		s.Need = s.Need.Plus(total)
 	}
 	var err error
 	if s.Free, err = disk.Free(s.Dir); err != nil || s.Need.Bytes <= s.Free.Bytes && s.Need.Files <= s.Free.Files {

@@ -81,6 +81,11 @@ type Total struct {
 	Bytes int64 `json:"bytes"`
 }
 
+// Plus returns the sum of two parts.
+func (t Total) Plus(other Total) Total {
+	return Total{Files: t.Files + other.Files, Bytes: t.Bytes + other.Bytes}
+}
+
 // ListingAt locates the listing.
 type ListingAt struct {
 	Size    int64   `json:"size"` // bytes

@@ -19,7 +19,7 @@ func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings
 	all := load{folder: disk.Nearest(m.Folder)}
 	for part, total := range sizes {
 		if m.Has(part) {
-			all.need = sum(all.need, total)
+			all.need = all.need.Plus(total)
 		}
 	}
 	loads := []load{all}
@@ -33,7 +33,7 @@ func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings
 			continue
 		}
 		if last := &loads[len(loads)-1]; len(loads) > 1 && disk.SameDisk(to, last.folder) {
-			last.need = sum(last.need, sizes[part])
+			last.need = last.need.Plus(sizes[part])
 		} else {
 			loads = append(loads, load{disk.Nearest(to), sizes[part]})
 		}
@@ -46,10 +46,6 @@ func (m *Machine) inspectSpace(sizes map[manifest.Part]manifest.Total) (findings
 		findings = append(findings, l.finding(fix))
 	}
 	return findings
-}
-
-func sum(a, b manifest.Total) manifest.Total {
-	return manifest.Total{Files: a.Files + b.Files, Bytes: a.Bytes + b.Bytes}
 }
 
 // finding compares the load with the room on the disk.
