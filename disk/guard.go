@@ -46,7 +46,7 @@ func checkGuarded(path string, users ...int) error {
 		if uid := FileUser(info); uid != 0 && !slices.Contains(users, uid) {
 			return &Unguarded{Path: path, User: uid, Mode: info.Mode()}
 		}
-		if info.Mode()&fs.ModeSymlink == 0 && othersMayWrite(info) {
+		if info.Mode()&fs.ModeSymlink == 0 && (othersMayWrite(info) || listsWriters(path, info)) {
 			return &Unguarded{Path: path, User: -1, Mode: info.Mode()}
 		}
 		return nil
@@ -116,5 +116,19 @@ func climb(path string, visit func(path string, info fs.FileInfo) error) error {
 func othersMayWrite(info fs.FileInfo) bool {
 	stat := info.Sys().(*syscall.Stat_t)
 	writable := stat.Mode&0o002 != 0 || stat.Mode&0o020 != 0 && int(stat.Gid) != os.Getegid()
-	return writable && info.Mode()&fs.ModeSticky == 0
+	return writable && !isSticky(info)
 }
+
+// listsWriters reports whether an access control list may let more users write. With
+// such a list, the bits of the group are the most that the list allows.
+func listsWriters(path string, info fs.FileInfo) bool {
+	if info.Mode().Perm()&0o020 == 0 || isSticky(info) {
+		return false
+	}
+	size, err := unix.Lgetxattr(path, "system.posix_acl_access", nil)
+	return err == nil && size > 0
+}
+
+// isSticky reports whether a folder keeps its entries from users who may write to the
+// folder. The bit means nothing on a file.
+func isSticky(info fs.FileInfo) bool { return info.IsDir() && info.Mode()&fs.ModeSticky != 0 }

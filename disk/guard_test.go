@@ -1,11 +1,14 @@
 package disk_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"holdfast/disk"
 	"holdfast/internal/testkit"
@@ -53,4 +56,39 @@ func TestGuardFollowsLinksAsTheKernelDoes(t *testing.T) {
 	}
 	testkit.OK(t, os.Chmod(dir+"/real/open", 0o755))
 	testkit.OK(t, disk.CheckGuarded(dir+"/inner/link"))
+}
+
+// An access control list can let a user write whom the mode does not name.
+func TestListedWritersAreOthers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shared")
+	testkit.OK(t, os.Mkdir(dir, 0o755))
+	testkit.OK(t, os.Chmod(dir, 0o775)) // this user's group may write
+	testkit.OK(t, disk.CheckGuarded(dir))
+	list := binary.LittleEndian.AppendUint32(nil, 2) // the version
+	for _, entry := range []struct {
+		tag, rights uint16
+		user        uint32
+	}{{1, 7, 1<<32 - 1}, {2, 7, testkit.Nobody}, {4, 5, 1<<32 - 1}, {16, 7, 1<<32 - 1}, {32, 5, 1<<32 - 1}} {
+		list = binary.LittleEndian.AppendUint16(list, entry.tag)
+		list = binary.LittleEndian.AppendUint16(list, entry.rights)
+		list = binary.LittleEndian.AppendUint32(list, entry.user)
+	}
+	if err := unix.Setxattr(dir, "system.posix_acl_access", list, 0); err != nil {
+		testkit.Missing(t, "set an access control list: %v", err)
+	}
+	var unguarded *disk.Unguarded
+	if err := disk.CheckGuarded(dir); !errors.As(err, &unguarded) || unguarded.User != -1 {
+		t.Errorf("%v", err)
+	}
+}
+
+// The sticky bit keeps the entries of a folder. On a file the bit changes nothing.
+func TestStickyBitGuardsOnlyFolders(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	testkit.Write(t, file, "text")
+	testkit.OK(t, os.Chmod(file, 0o666|os.ModeSticky))
+	var unguarded *disk.Unguarded
+	if err := disk.CheckGuarded(file); !errors.As(err, &unguarded) || unguarded.Path != file {
+		t.Errorf("%v", err)
+	}
 }
