@@ -79,6 +79,22 @@ func TestRootWorksAsTheUserOfTheConfiguration(t *testing.T) {
 	}
 }
 
+// A person's Ctrl-C, or the end of a service, reaches the run of the other user.
+func TestInterruptionReachesTheRunOfTheUser(t *testing.T) {
+	t.Parallel()
+	h := newNobodysHost(t)
+	started := filepath.Join(h.dir, "started")
+	testkit.OK(t, syscall.Mkfifo(started, 0o666))
+	testkit.OK(t, os.Chown(started, testkit.Nobody, testkit.Nobody))
+	config := strings.Replace(string(testkit.Read(t, h.yaml())), "remotes:\n  - ",
+		"remotes:\n  - access_key: \"cmd:echo > "+started+"; exec sleep 1000\"\n    ", 1)
+	testkit.OK(t, os.WriteFile(h.yaml(), []byte(config), 0o600))
+	c := h.holdfast("backup").start()
+	testkit.Read(t, started)
+	testkit.OK(t, c.Process.Signal(syscall.SIGTERM))
+	c.expect(130)
+}
+
 // The user can read the memory of a process with the user's rights, so no such process
 // gets an owner's identity.
 func TestIdentityNeverReachesTheUserOfTheConfiguration(t *testing.T) {
