@@ -56,7 +56,7 @@ func newClient(u *url.URL, name, prefix, caFile string, o minio.Options) (*clien
 		c.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	o.Secure = u.Scheme == "s3"
-	o.Transport = listings{c.transport}
+	o.Transport = listings{answers{c.transport}}
 	o.MaxRetries = 1 // callers retry
 	m, err := minio.New(u.Host, &o)
 	if err != nil {
