@@ -158,7 +158,7 @@ func (i *Instance) Open(ctx context.Context, part manifest.Part, path string) (i
 		if err != nil {
 			return nil, unreadable("/"+path, err)
 		}
-		return f, nil
+		return openFile{f, func(info fs.FileInfo) string { return i.userOf("/"+path, info) }}, nil
 	}
 	return nil, noFiles(part)
 }

@@ -221,6 +221,31 @@ func TestLinkOfAnotherUserBringsOnlyFilesOfThatUser(t *testing.T) {
 	}
 }
 
+// After the list of files, another user puts a link to a file of root in the place of a
+// file. The snapshot must not give root's bytes to that user.
+func TestBytesOfAFileComeWithItsOwnRights(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir, theirs := small(t, "WAL"), t.TempDir()
+	secret := filepath.Join(t.TempDir(), "secret")
+	testkit.Write(t, secret, "of root")
+	testkit.OK(t, os.Chmod(secret, 0o600))
+	page := filepath.Join(theirs, "page")
+	testkit.Write(t, page, "of nobody")
+	testkit.OK(t, os.Chmod(page, 0o644))
+	testkit.GiveTree(t, theirs, testkit.Nobody, testkit.Nobody)
+	i := openInstance(t, dir, instance.Options{Extra: []string{theirs}})
+	testkit.OK(t, errors.Join(os.Remove(page), os.Symlink(secret, page)))
+	r, err := i.Open(t.Context(), manifest.Files, page[1:])
+	testkit.OK(t, err)
+	defer r.Close()
+	mode, user, err := r.(interface {
+		Rights() (manifest.Mode, string, error)
+	}).Rights()
+	if err != nil || mode != 0o600 || !strings.HasPrefix(user, "root:") {
+		t.Errorf("root's bytes come with mode %o of %s, %v", mode, user, err)
+	}
+}
+
 // The disk behind it is not mounted: that is no file to be without.
 func TestExtraPathWithoutATargetIsMissing(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()

@@ -86,6 +86,9 @@ func (p *packer) read(ctx context.Context, source FileSource, f manifest.File, l
 	if before != nil {
 		f.Modified = stamp(before.ModTime())
 	}
+	if err := setRights(&f, opened); err != nil {
+		return r, &sourceError{err}
+	}
 	f.Size, f.Extents = 0, nil
 	sum, beginning := sha256.New(), newBeginning(last)
 	in := io.TeeReader(opened, beginning)
@@ -146,6 +149,17 @@ func attributes(opened io.Reader) (fs.FileInfo, error) {
 		return onDisk.Stat()
 	}
 	return nil, nil
+}
+
+// setRights sets the mode and user of a line to those of the open file, if the reader
+// knows them. A restore then gives the bytes to nobody who could not read the bytes.
+func setRights(f *manifest.File, opened io.Reader) (err error) {
+	if of, ok := opened.(interface {
+		Rights() (manifest.Mode, string, error)
+	}); ok {
+		f.Mode, f.User, err = of.Rights()
+	}
+	return err
 }
 
 // tick is longer than a step of the kernel's clock for files. A file that changes

@@ -123,3 +123,29 @@ func TestLogFileThatOnlyGrowsIsSavedWhole(t *testing.T) {
 		t.Errorf("saved %q, mixed %q", got, report.Mixed)
 	}
 }
+
+// private is an instance whose open files are more private than the listed files.
+type private struct{ *fake }
+
+type privateFile struct{ io.ReadCloser }
+
+func (privateFile) Rights() (manifest.Mode, string, error) { return 0o600, "root:root", nil }
+
+func (p private) Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error) {
+	r, err := p.fake.Open(ctx, part, path)
+	return privateFile{r}, err
+}
+
+func TestSnapshotHasTheRightsOfTheOpenFile(t *testing.T) {
+	src := newWritten(t, "root's").fake
+	w := newWorld(t, src)
+	_, err := w.backupOf(private{src}, vault.BackupConfig{})
+	testkit.OK(t, err)
+	dir := filepath.Join(t.TempDir(), "out")
+	_, err = w.restore("latest", dir, vault.RestoreConfig{})
+	testkit.OK(t, err)
+	info, err := os.Stat(filepath.Join(dir, "files", writtenPath))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}

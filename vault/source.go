@@ -30,7 +30,8 @@ type FileSource interface {
 	// Open reads a file of the media or files part from its start. path is the file's
 	// TruePath. A file that does not exist is fs.ErrNotExist. Any other error also
 	// concerns that file alone. If the reader has the method Stat of os.File, the backup
-	// notices a change of the file during the reading.
+	// notices a change of the file during the reading. If the reader has the method
+	// Rights, the snapshot has the mode and user of the open file.
 	Open(ctx context.Context, part manifest.Part, path string) (io.ReadCloser, error)
 
 	// Reachable returns an error if no media can be read at all. A backup calls
