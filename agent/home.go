@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"holdfast/agent/lock"
 	"holdfast/remedy"
 	"holdfast/seal"
 )
@@ -59,4 +60,12 @@ func existing(paths ...string) (found []string) {
 		}
 	}
 	return found
+}
+
+// Lock takes the state folder for one job. See [lock.Take] for the errors.
+func (h Home) Lock(job string) (unlock func() error, err error) {
+	if err := h.checkStateGuarded(); err != nil {
+		return nil, err
+	}
+	return lock.Take(h.State, job)
 }

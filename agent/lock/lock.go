@@ -1,4 +1,5 @@
-package agent
+// Package lock keeps a state folder for one job at a time. The lock file names the job.
+package lock
 
 import (
 	"encoding/json"
@@ -24,18 +25,15 @@ type holder struct {
 	Since   time.Time `json:"since"`
 }
 
-// Lock takes the state folder for one job, and makes a missing folder. An error of
-// kind [remedy.Busy] names the job with the lock. The kernel releases the lock when
-// the process ends, even by a kill.
-func (h Home) Lock(job string) (unlock func() error, err error) {
+// Take locks a state folder for one job, and makes a missing folder. An error of kind
+// [remedy.Busy] names the job with the lock. The kernel releases the lock when the process
+// ends, even by a kill.
+func Take(folder, job string) (release func() error, err error) {
 	const fix = "run Holdfast as the user who owns the folder, or name another folder by --state"
-	if err := h.checkStateGuarded(); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(h.State, 0o700); err != nil {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, &remedy.Error{What: "make state folder", Err: err, Fix: fix}
 	}
-	f, err := os.OpenFile(filepath.Join(h.State, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, &remedy.Error{Kind: remedy.Refused, What: "lock state folder", Err: err,
 			Effect: "nothing was changed", Fix: "find out who made the link, and remove it"}
@@ -46,7 +44,7 @@ func (h Home) Lock(job string) (unlock func() error, err error) {
 	err = disk.Lock(f)
 	if errors.Is(err, disk.ErrLocked) {
 		defer f.Close()
-		return nil, h.busy(f)
+		return nil, busy(folder, f)
 	}
 	if err == nil {
 		err = sign(f, job)
@@ -80,7 +78,7 @@ func sign(f *os.File, job string) error {
 }
 
 // busy names the holder of the lock.
-func (h Home) busy(f *os.File) error {
+func busy(folder string, f *os.File) error {
 	by, ok := readHolder(f)
 	// The holder may be about to sign.
 	for tries := 0; !ok && tries < 20; tries++ {
@@ -88,13 +86,13 @@ func (h Home) busy(f *os.File) error {
 		by, ok = readHolder(f)
 	}
 	if !ok {
-		return &remedy.Error{Kind: remedy.Busy, What: "another process holds the lock of " + h.State,
+		return &remedy.Error{Kind: remedy.Busy, What: "another process holds the lock of " + folder,
 			Fix: "wait until the other process ends; fuser " + f.Name() + " prints its number"}
 	}
 	return &remedy.Error{
 		Kind: remedy.Busy,
 		What: fmt.Sprintf("holdfast %s holds the lock of %s: process %d on %s, since %s (%s)",
-			by.Job, h.State, by.PID, by.Machine, units.Time(by.Since), units.Age(by.Since)),
+			by.Job, folder, by.PID, by.Machine, units.Time(by.Since), units.Age(by.Since)),
 		Fix: fmt.Sprintf("wait until the process ends; if the process hangs, kill %d: the next run continues the work",
 			by.PID),
 	}
