@@ -103,7 +103,13 @@ func (p *packer) read(ctx context.Context, source FileSource, f manifest.File, l
 		}
 		for chunk := range slices.Chunk(p.in[:n], piece) {
 			sum.Write(chunk)
-			e, err := p.chunk(ctx, manifest.Hash(sum.Sum(nil)), chunk)
+			id := manifest.Hash(sum.Sum(nil))
+			e, known, err := p.lookUp(id, len(chunk))
+			if err == nil && !known {
+				if e, err = p.add(ctx, chunk); err == nil {
+					p.note(id, e)
+				}
+			}
 			if err != nil {
 				return r, err
 			}
@@ -129,18 +135,6 @@ func stamp(t time.Time) time.Time {
 		return time.Unix(0, 0).UTC()
 	}
 	return t.UTC()
-}
-
-// chunk returns the extent of a file's chunk, and stores the chunk if necessary.
-func (p *packer) chunk(ctx context.Context, id manifest.Hash, data []byte) (manifest.Extent, error) {
-	e, known, err := p.lookUp(id, len(data))
-	if err != nil || known {
-		return e, err
-	}
-	if e, err = p.add(ctx, data); err == nil {
-		p.note(id, e)
-	}
-	return e, err
 }
 
 // attributes describes an open file. A file that is not on a disk has no attributes.
