@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"holdfast/instance/postgres/catalog"
-
 	"bytes"
 	"context"
 	"fmt"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"holdfast/instance/postgres/catalog"
 )
 
 // copier is a connection that sees a view's snapshot and copies one table at a

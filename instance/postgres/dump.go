@@ -1,12 +1,11 @@
 package postgres
 
 import (
-	"holdfast/instance/postgres/catalog"
-
 	"context"
 	"errors"
 	"io"
 
+	"holdfast/instance/postgres/catalog"
 	"holdfast/instance/postgres/client"
 )
 

@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"strings"
 
-	"holdfast/instance/postgres/guard"
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/guard"
+	"holdfast/instance/postgres/psql"
 )
 
 // load fills a new database from the files of a snapshot's database part. The
@@ -24,6 +23,7 @@ type load struct {
 	files   fs.FS  // restore.sql and the files that restore.sql names
 	run     string // a random word, the same for all repetitions of a run
 	replace bool   // rename a database with the final name aside
+	path    string // the search path of restore.sql, quoted, or ""; fill sets it
 }
 
 // loaded tells what a load did. The zero loaded means: the database was complete
@@ -145,6 +145,10 @@ func (l *load) create(ctx context.Context, admin *pgx.Conn) error {
 // fill loads everything into the temporary database, as GoToSocial's own user, so
 // that the user owns all objects.
 func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) error {
+	var err error
+	if l.path, err = psql.ReadSearchPath(l.files); err != nil {
+		return err
+	}
 	temp := l.db.with(l.temporary(), l.db.config.User)
 	conn, err := temp.connectToLoad(ctx)
 	if err != nil {
@@ -217,12 +221,10 @@ func (l *load) setSearchPath(ctx context.Context, conn *pgx.Conn, done *loaded) 
 	var found bool
 	const tables = `SELECT to_regclass($1) IS NOT NULL`
 	err := conn.QueryRow(ctx, tables, gotosocial.RequiredTables[0]).Scan(&found)
-	if err != nil || found {
+	if err != nil || found || l.path == "" {
 		return err
 	}
-	if done.path, err = psql.ReadSearchPath(l.files); err != nil || done.path == "" {
-		return err
-	}
+	done.path = l.path
 	return execute(ctx, conn, fmt.Sprintf("ALTER DATABASE %s SET search_path = %s; SET search_path = %s",
 		psql.QuoteName(l.temporary()), done.path, done.path))
 }

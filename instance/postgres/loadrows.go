@@ -90,16 +90,12 @@ func (l *load) copy(ctx context.Context, temp *Database, line psql.CopyLine) (in
 		return 0, err
 	}
 	defer f.Close()
-	const settings = "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
+	settings := "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
 		"SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; "
-	path, err := psql.ReadSearchPath(l.files)
-	if err != nil {
-		return 0, err
+	if l.path != "" { // the function of a check constraint may name an object without a schema
+		settings += "SET LOCAL search_path = " + l.path + "; "
 	}
-	if path != "" { // the function of a check constraint may name an object without a schema
-		path = "SET LOCAL search_path = " + path + "; "
-	}
-	if err := execute(ctx, conn, settings+path+"TRUNCATE ONLY "+line.Table); err != nil {
+	if err := execute(ctx, conn, settings+"TRUNCATE ONLY "+line.Table); err != nil {
 		return 0, err
 	}
 	lines := &lineCounter{r: f}

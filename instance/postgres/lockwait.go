@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"holdfast/instance/postgres/catalog"
-
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"holdfast/instance/postgres/catalog"
 	"holdfast/remedy"
 )
 

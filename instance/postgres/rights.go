@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"holdfast/instance/postgres/catalog"
-
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"holdfast/instance/postgres/catalog"
 	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"holdfast/instance/postgres/catalog"
-
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/catalog"
 	"holdfast/instance/postgres/client"
+	"holdfast/instance/postgres/psql"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"

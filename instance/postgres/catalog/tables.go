@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"holdfast/instance/postgres/psql"
-
 	"github.com/jackc/pgx/v5"
 
+	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
 
