@@ -37,15 +37,11 @@ func Unquote(typed string) string {
 
 // Escape escapes whatever does not print, except line ends, and takes out secrets.
 func Escape(text string) string {
-	var b strings.Builder
-	for _, r := range remedy.Redact(text) {
-		if r == '\n' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
+	lines := strings.Split(remedy.Redact(text), "\n")
+	for i, line := range lines {
+		lines[i] = remedy.Escape(line)
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }
 
 // EscapeLine is [Escape] for one line: line ends are escaped too.
