@@ -141,11 +141,7 @@ func (s *SetUp) checkWritable() error {
 		if err := CheckNew(s.cfg.KitFile); err != nil {
 			return err
 		}
-		dir, err := filepath.Abs(filepath.Dir(s.cfg.KitFile))
-		if err == nil {
-			err = disk.CheckWritable(dir)
-		}
-		if err != nil {
+		if err := disk.CheckWritable(filepath.Dir(s.cfg.KitFile)); err != nil {
 			return &remedy.Error{Kind: remedy.Setting,
 				What: fmt.Sprintf("the recovery kit %s can't be written", s.cfg.KitFile), Err: err,
 				Fix: "make that folder, change (cd) to a folder that you may write, or name another file by --kit FILE"}
