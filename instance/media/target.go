@@ -80,7 +80,7 @@ func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 }
 
 // openness returns the mode of a folder that is as open as the files below another folder. The
-// other folder may be missing.
+// other folder may be missing. The walk ends as soon as a file is open to all users.
 func openness(dir string) (mode fs.FileMode, err error) {
 	mode = 0o700
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -91,10 +91,13 @@ func openness(dir string) (mode fs.FileMode, err error) {
 			return err
 		}
 		info, err := entry.Info()
-		if err == nil {
-			mode |= disk.FolderMode(info.Mode())
+		if err != nil {
+			return err
 		}
-		return err
+		if mode |= disk.FolderMode(info.Mode()); mode == 0o755 {
+			return fs.SkipAll
+		}
+		return nil
 	})
 	return mode, err
 }
