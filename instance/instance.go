@@ -95,6 +95,14 @@ type completeView struct {
 	instance *Instance
 }
 
+// LeftOut names what the database holds and the snapshot does not.
+func (v completeView) LeftOut() []string {
+	if partial, ok := v.View.(vault.Partial); ok {
+		return partial.LeftOut()
+	}
+	return nil
+}
+
 // Facts asks GoToSocial's program for its version.
 func (v completeView) Facts(ctx context.Context) (manifest.Facts, time.Time) {
 	facts, moment := v.View.Facts(ctx)

@@ -35,8 +35,8 @@ type BackupReport struct {
 	// Mixed are files that changed during every reading. The snapshot has the bytes,
 	// which may mix several states, and is incomplete.
 	Mixed []string
-	// LeftOut are files left out on purpose, with the reason, for example
-	// folders behind a link. The snapshot counts as complete.
+	// LeftOut are things left out on purpose, with the reason, for example folders
+	// behind a link, or large objects of PostgreSQL. The snapshot counts as complete.
 	LeftOut  []string
 	Packs    int   // that were put
 	Passes   int   // transactions in which the database was read

@@ -39,6 +39,9 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 		if whole && err == nil {
 			facts, moment := view.Facts(ctx)
 			b.rec.Facts, b.rec.Time = facts, recorded(moment)
+			if partial, ok := view.(Partial); ok {
+				b.report.LeftOut = append(b.report.LeftOut, partial.LeftOut()...)
+			}
 		}
 	}()
 	known, err := b.packs()

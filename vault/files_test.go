@@ -79,6 +79,30 @@ func TestFileWithAnImpossiblePathDoesNotStopTheBackup(t *testing.T) {
 	}
 }
 
+// partial is a database that holds more than the snapshot.
+type partial struct{ *fake }
+
+func (p partial) Begin(ctx context.Context) (vault.View, error) {
+	v, err := p.fake.Begin(ctx)
+	return partialView{v}, err
+}
+
+type partialView struct{ vault.View }
+
+func (partialView) LeftOut() []string { return []string{"a large object"} }
+
+func TestBackupNamesWhatTheDatabaseLeavesOut(t *testing.T) {
+	w := newWorld(t, sample())
+	idx, _, err := index.Open(w.state)
+	testkit.OK(t, err)
+	defer idx.Close()
+	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx,
+		State: w.state, Database: partial{w.src}, Files: w.src})
+	if err != nil || !slices.Equal(report.LeftOut, []string{"a large object"}) || report.Record.Missing != 0 {
+		t.Errorf("left out %q, %v", report.LeftOut, err)
+	}
+}
+
 func TestUnlistableFilesEndTheBackup(t *testing.T) {
 	w := newWorld(t, sample())
 	src := &odd{fake: w.src, also: map[string]error{"": errors.New("no media directory")}}

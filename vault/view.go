@@ -9,6 +9,12 @@ import (
 	"holdfast/manifest"
 )
 
+// Partial is a [View] of a database that holds more than the snapshot.
+type Partial interface {
+	// LeftOut names what the snapshot leaves out.
+	LeftOut() []string
+}
+
 // View is the database at one moment. A view holds a read transaction, and an
 // open read transaction makes the write-ahead log of SQLite grow. Therefore a
 // backup never waits for the network between Begin and Close.

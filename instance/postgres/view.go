@@ -33,6 +33,7 @@ type View struct {
 	tables     []catalog.Table
 	extensions []catalog.Extension
 	triggers   string // SQL that makes the event triggers
+	leftOut    []string
 	facts      manifest.Facts
 	began      time.Time // the view shows every change that was committed before
 	path       string    // the schemas of the session, quoted, as SET search_path takes them
@@ -125,6 +126,9 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	if v.triggers, err = catalog.EventTriggers(ctx, v.conn); err != nil {
 		return err
 	}
+	if v.leftOut, err = catalog.LeftOut(ctx, v.conn); err != nil {
+		return err
+	}
 	if err := v.describe(ctx, domain); err != nil {
 		return err
 	}
@@ -189,6 +193,9 @@ func (v *View) count(ctx context.Context, n *int64, table, column, where string,
 // Facts describes the instance for the snapshot's record.
 func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.facts, v.began }
 
+// LeftOut names what the database holds and the snapshot does not.
+func (v *View) LeftOut() []string { return v.leftOut }
+
 // Database lists the schema in two parts, the sequences, restore.sql, and the rows
 // of each table.
 func (v *View) Database() []manifest.File {
@@ -214,7 +221,7 @@ func (v *View) Database() []manifest.File {
 func (v *View) OpenDatabase(ctx context.Context, path string) (io.ReadCloser, error) {
 	switch path {
 	case psql.PreData, psql.PostData:
-		return v.dump(ctx, strings.TrimSuffix(path, ".sql"))
+		return v.schema(ctx, path)
 	case psql.Sequences:
 		text, err := v.sequences(ctx)
 		return io.NopCloser(strings.NewReader(text)), err

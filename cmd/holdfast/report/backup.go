@@ -20,7 +20,7 @@ type backupResult struct {
 	SameFiles int64    `json:"same_files,omitempty"`
 	Missing   []string `json:"missing,omitempty"`
 	Mixed     []string `json:"mixed,omitempty"`    // changed during every reading
-	LeftOut   []string `json:"left_out,omitempty"` // linked folders that no extra path saves
+	LeftOut   []string `json:"left_out,omitempty"` // for example linked folders that no extra path saves
 	Damage    bool     `json:"damage,omitempty"`
 }
 

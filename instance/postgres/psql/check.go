@@ -28,18 +28,24 @@ var grammars = map[string]func(statement) error{
 // by psql's own commands or by the rights of its user. files are the files of a
 // database part, and a missing script is no error.
 func Check(files fs.FS) error {
-	for name, grammar := range grammars {
-		check := func(text string) error {
-			if name != PreData && name != Extensions && swallowed.MatchString(text) {
-				return errors.New("a sign follows a letter beyond ASCII, and some encodings join the two")
-			}
-			return statements(text, grammar)
-		}
+	for name := range grammars {
+		check := func(text string) error { return CheckText(name, text) }
 		if err := checkScript(files, name, check); err != nil {
 			return err
 		}
 	}
 	return checkScript(files, RestoreFile, checkRestore)
+}
+
+// CheckText checks the text of a script other than restore.sql.
+func CheckText(name, text string) error {
+	if len(text) > MaxScript {
+		return fmt.Errorf("%s has more than %d bytes", name, MaxScript)
+	}
+	if name != PreData && name != Extensions && swallowed.MatchString(text) {
+		return errors.New("a sign follows a letter beyond ASCII, and some encodings join the two")
+	}
+	return statements(text, grammars[name])
 }
 
 // CheckForSuperuser refuses, beyond [Check], a schema with code of its own. As a superuser such code can read

@@ -75,8 +75,8 @@ func optional(file, what string) string {
 		"\\set ON_ERROR_STOP off\n\\i %s\n\\set ON_ERROR_STOP on\n", what, file)
 }
 
-// maxScript is the largest script, in bytes. GoToSocial's schema has 100 KB.
-const maxScript = 64 << 20
+// MaxScript is the largest script, in bytes. GoToSocial's schema has 100 KB.
+const MaxScript = 64 << 20
 
 // ReadScript reads a script of the database part.
 func ReadScript(files fs.FS, name string) (string, error) {
@@ -85,9 +85,9 @@ func ReadScript(files fs.FS, name string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxScript+1))
-	if err == nil && len(text) > maxScript {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxScript)
+	text, err := io.ReadAll(io.LimitReader(f, MaxScript+1))
+	if err == nil && len(text) > MaxScript {
+		err = fmt.Errorf("%s has more than %d bytes", name, MaxScript)
 	}
 	return string(text), err
 }
