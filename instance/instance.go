@@ -103,6 +103,14 @@ func (v completeView) LeftOut() []string {
 	return nil
 }
 
+// Refused says what in the database a restore will refuse.
+func (v completeView) Refused() []string {
+	if partial, ok := v.View.(vault.Partial); ok {
+		return partial.Refused()
+	}
+	return nil
+}
+
 // Facts asks GoToSocial's program for its version.
 func (v completeView) Facts(ctx context.Context) (manifest.Facts, time.Time) {
 	facts, moment := v.View.Facts(ctx)

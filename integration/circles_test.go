@@ -24,7 +24,7 @@ const (
 
 // largePackages may have more than maxLines. vault is one mechanism: backup,
 // restore, verification of one repository.
-var largePackages = map[string]int{"vault": 6350}
+var largePackages = map[string]int{"vault": 6500}
 
 // typed returns the packages of the module with their syntax and types, without
 // tests.

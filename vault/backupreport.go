@@ -37,7 +37,10 @@ type BackupReport struct {
 	Mixed []string
 	// LeftOut are things left out on purpose, with the reason, for example folders
 	// behind a link, or large objects of PostgreSQL. The snapshot counts as complete.
-	LeftOut  []string
+	LeftOut []string
+	// Refused are the things in the database that a restore will refuse, with the reason.
+	// The snapshot has the bytes.
+	Refused  []string
 	Packs    int   // that were put
 	Passes   int   // transactions in which the database was read
 	NewFiles int64 // files of media and files that were read

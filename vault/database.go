@@ -41,6 +41,7 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 			b.rec.Facts, b.rec.Time = facts, recorded(moment)
 			if partial, ok := view.(Partial); ok {
 				b.report.LeftOut = append(b.report.LeftOut, partial.LeftOut()...)
+				b.report.Refused = partial.Refused()
 			}
 		}
 	}()

@@ -90,6 +90,7 @@ func (p partial) Begin(ctx context.Context) (vault.View, error) {
 type partialView struct{ vault.View }
 
 func (partialView) LeftOut() []string { return []string{"a large object"} }
+func (partialView) Refused() []string { return []string{"a program"} }
 
 func TestBackupNamesWhatTheDatabaseLeavesOut(t *testing.T) {
 	w := newWorld(t, sample())
@@ -98,7 +99,8 @@ func TestBackupNamesWhatTheDatabaseLeavesOut(t *testing.T) {
 	defer idx.Close()
 	report, err := vault.Backup(t.Context(), vault.BackupConfig{Repository: w.open(), Host: w.host, Index: idx,
 		State: w.state, Database: partial{w.src}, Files: w.src})
-	if err != nil || !slices.Equal(report.LeftOut, []string{"a large object"}) || report.Record.Missing != 0 {
+	if err != nil || !slices.Equal(report.LeftOut, []string{"a large object"}) ||
+		!slices.Equal(report.Refused, []string{"a program"}) || report.Record.Missing != 0 {
 		t.Errorf("left out %q, %v", report.LeftOut, err)
 	}
 }

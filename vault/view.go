@@ -13,6 +13,10 @@ import (
 type Partial interface {
 	// LeftOut names what the snapshot leaves out.
 	LeftOut() []string
+
+	// Refused says what a restore will refuse, after the whole database was read. The
+	// snapshot has the bytes, and counts as incomplete.
+	Refused() []string
 }
 
 // View is the database at one moment. A view holds a read transaction, and an

@@ -1,12 +1,13 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 
 	"holdfast/instance/postgres/catalog"
 	"holdfast/instance/postgres/client"
@@ -14,23 +15,46 @@ import (
 	"holdfast/remedy"
 )
 
-// schema reads a script of the schema. A script that no restore takes is an error now: at
-// the restore, nobody could mend the old database.
+// refusals are the scripts that a restore will refuse. Several goroutines read scripts.
+type refusals struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (r *refusals) add(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.texts = append(r.texts, text)
+}
+
+func (r *refusals) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(slices.Values(r.texts))
+}
+
+// schema reads a script of the schema, and notes a script that no restore takes: a person
+// can still mend the database. The snapshot has the script as it is, because a newer
+// Holdfast may take the script.
 func (v *View) schema(ctx context.Context, name string) (io.ReadCloser, error) {
 	r, err := v.dump(ctx, strings.TrimSuffix(name, ".sql"))
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(r, psql.MaxScript+1))
+	var text strings.Builder
+	n, err := io.Copy(&text, io.LimitReader(r, psql.MaxScript+1))
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, err
 	}
-	if err := psql.CheckText(name, string(text)); err != nil {
-		return nil, &remedy.Error{Kind: remedy.Source, Err: err,
-			What: fmt.Sprintf("%s: no restore would take the schema", v.db),
-			Fix:  "drop the object, or move the object to another database: GoToSocial did not make the object"}
+	if n > psql.MaxScript {
+		return nil, &remedy.Error{Kind: remedy.Source,
+			What: fmt.Sprintf("%s: the schema has more than %d MiB", v.db, psql.MaxScript>>20),
+			Fix:  "find out what made so many objects: GoToSocial's own schema has less than 1 MiB"}
 	}
-	return io.NopCloser(bytes.NewReader(text)), nil
+	if err := psql.CheckText(name, text.String()); err != nil {
+		v.refused.add(err.Error())
+	}
+	return io.NopCloser(strings.NewReader(text.String())), nil
 }
 
 // dump streams a section of the schema as pg_dump prints it. The text is the same
@@ -38,7 +62,8 @@ func (v *View) schema(ctx context.Context, name string) (io.ReadCloser, error) {
 func (v *View) dump(ctx context.Context, section string) (io.ReadCloser, error) {
 	args := []string{
 		"--section=" + section, "--snapshot=" + v.snapshot, "--no-owner", "--no-privileges", "--no-tablespaces",
-		"--no-publications", "--no-subscriptions", "--no-blobs", "--no-security-labels", "--no-password", "--encoding=UTF8",
+		"--no-publications", "--no-subscriptions", "--no-blobs", "--no-security-labels",
+		"--no-password", "--encoding=UTF8",
 		// Another session may wait for an exclusive lock, behind the view's own locks.
 		"--lock-wait-timeout=20s",
 	}

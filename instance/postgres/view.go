@@ -34,6 +34,7 @@ type View struct {
 	extensions []catalog.Extension
 	triggers   string // SQL that makes the event triggers
 	leftOut    []string
+	refused    refusals
 	facts      manifest.Facts
 	began      time.Time // the view shows every change that was committed before
 	path       string    // the schemas of the session, quoted, as SET search_path takes them
@@ -195,6 +196,9 @@ func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.fac
 
 // LeftOut names what the database holds and the snapshot does not.
 func (v *View) LeftOut() []string { return v.leftOut }
+
+// Refused says which scripts of the schema a restore will refuse, and why.
+func (v *View) Refused() []string { return v.refused.all() }
 
 // Database lists the schema in two parts, the sequences, restore.sql, and the rows
 // of each table.

@@ -18,6 +18,15 @@ func MixedFiles(snapshot string, n int) error {
 			"then run holdfast backup again"}
 }
 
+// RefusedSchema is the problem of a snapshot whose database no restore takes.
+func RefusedSchema(snapshot string) error {
+	return &remedy.Error{Kind: remedy.Incomplete,
+		What:   fmt.Sprintf("snapshot %s is saved, but a restore will refuse its database", snapshot),
+		Effect: "the snapshot has all bytes; a person can get them by restore --to DIR --only media, and by hand",
+		Fix: "drop the named objects, or move them to another database: GoToSocial did not make them; " +
+			"then run holdfast backup again"}
+}
+
 // MissingFiles is the problem of a snapshot without n files, or nil. media is the number of
 // media files that the snapshot has.
 func MissingFiles(snapshot string, n int, media int64) error {

@@ -21,6 +21,7 @@ type backupResult struct {
 	Missing   []string `json:"missing,omitempty"`
 	Mixed     []string `json:"mixed,omitempty"`    // changed during every reading
 	LeftOut   []string `json:"left_out,omitempty"` // for example linked folders that no extra path saves
+	Refused   []string `json:"refused,omitempty"`  // what a restore will refuse in the database
 	Damage    bool     `json:"damage,omitempty"`
 }
 
@@ -31,7 +32,7 @@ func Backup(t *terminal.Terminal, report *agent.BackupReport) error {
 	s := NewSnapshot(r.Record)
 	result := backupResult{Snapshot: s, Packs: r.Packs, Passes: r.Passes, NewFiles: r.NewFiles,
 		SameFiles: r.SameFiles, Seconds: report.Duration.Seconds(), Missing: r.Missing, Mixed: r.Mixed,
-		LeftOut: r.LeftOut, Damage: r.Damage}
+		LeftOut: r.LeftOut, Refused: r.Refused, Damage: r.Damage}
 	sign := "✓"
 	if r.KeysGone {
 		sign = "!"
@@ -62,11 +63,15 @@ func Backup(t *terminal.Terminal, report *agent.BackupReport) error {
 	t.WarnEach("not saved: %s", r.Missing)
 	t.WarnEach("changed while Holdfast read it: %s", r.Mixed)
 	t.WarnEach("left out: %s", r.LeftOut)
+	t.WarnEach("a restore will refuse the database: %s", r.Refused)
 	if r.Damage {
 		return problem.DamageBeside(r, s.ID, terminal.MaxShown)
 	}
 	for _, w := range r.Warnings {
 		t.Warn("%s", w)
+	}
+	if len(r.Refused) > 0 {
+		return problem.RefusedSchema(s.ID)
 	}
 	if len(r.Missing) == 0 && len(r.Mixed) > 0 {
 		return problem.MixedFiles(s.ID, len(r.Mixed))

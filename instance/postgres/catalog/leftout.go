@@ -11,8 +11,8 @@ import (
 func LeftOut(ctx context.Context, conn *pgx.Conn) (all []string, err error) {
 	rows, err := conn.Query(ctx, `
 		SELECT what FROM (
-			SELECT 1, format('%s large object(s) of the database', count(*)) FROM pg_largeobject_metadata
-				HAVING count(*) > 0
+			SELECT 1, format('%s large object%s of the database', count(*), CASE WHEN count(*) > 1 THEN 's' END)
+				FROM pg_largeobject_metadata HAVING count(*) > 0
 			UNION ALL
 			SELECT 2, format('the publication %I of the database', pubname) FROM pg_publication
 			UNION ALL

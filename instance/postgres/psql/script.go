@@ -76,7 +76,7 @@ func optional(file, what string) string {
 }
 
 // MaxScript is the largest script, in bytes. GoToSocial's schema has 100 KB.
-const MaxScript = 64 << 20
+const MaxScript = 16 << 20
 
 // ReadScript reads a script of the database part.
 func ReadScript(files fs.FS, name string) (string, error) {
