@@ -70,19 +70,22 @@ func (d *Database) reached(ctx context.Context) (*Database, error) {
 	return one, nil
 }
 
-// noTimeouts lifts every limit on the time of a session.
-const noTimeouts = `SELECT set_config(name, '0', false) FROM pg_settings
-	WHERE name LIKE '%\_timeout' AND context = 'user'`
+// plainSession makes a session read scripts and rows as they are written, and lifts every
+// limit on the time of the session. A role or a database may have other settings.
+const plainSession = `
+	SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; SET xmloption = 'content';
+	SET array_nulls = on; SET default_transaction_read_only = off;
+	SELECT set_config(name, '0', false) FROM pg_settings WHERE name LIKE '%_timeout' AND context = 'user'`
 
-// connectToLoad opens a connection that no timeout of the role, the database or the
-// server ends. Each version of PostgreSQL has more timeouts.
+// connectToLoad opens a connection that no setting of the role, the database or the
+// server disturbs. Each version of PostgreSQL has more timeouts.
 func (d *Database) connectToLoad(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err = d.checkPooler(ctx, conn); err == nil {
-		err = execute(ctx, conn, noTimeouts)
+		err = execute(ctx, conn, plainSession)
 	}
 	if err != nil {
 		return nil, errors.Join(d.explain(err), conn.Close(context.WithoutCancel(ctx)))

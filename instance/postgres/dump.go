@@ -80,8 +80,10 @@ func (v *View) dump(ctx context.Context, section string) (io.ReadCloser, error) 
 	if err != nil {
 		return nil, err
 	}
-	// pg_dump sets no time zone, and the zone shows in default values of the schema.
-	if _, err := conn.Exec(ctx, "SET timezone = 'UTC'"); err != nil {
+	// pg_dump keeps these settings of the session, and they show in its text: the time zone
+	// in default values, and the others in each string and name.
+	const plain = "SET timezone = 'UTC'; SET standard_conforming_strings = on; SET quote_all_identifiers = off"
+	if err := execute(ctx, conn, plain); err != nil {
 		return nil, errors.Join(v.db.explain(err), conn.Close(context.WithoutCancel(ctx)))
 	}
 	h, err := hijack(ctx, conn)

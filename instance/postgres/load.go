@@ -210,9 +210,9 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 	if err := execute(ctx, conn, statements.String()); err != nil {
 		return fmt.Errorf("%s: %w", name, l.db.explainSchema(err))
 	}
-	// The settings of pg_dump's scripts must end with the script, but the time stays
-	// unlimited.
-	return execute(ctx, conn, "RESET ALL; "+noTimeouts)
+	// The settings of pg_dump's scripts must end with the script, but the session stays
+	// plain.
+	return execute(ctx, conn, "RESET ALL; "+plainSession)
 }
 
 // setSearchPath leads every session to GoToSocial's tables. In the old server a setting of

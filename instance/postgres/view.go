@@ -79,8 +79,8 @@ const plainRows = `
 	SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres';
 	SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex';
 	SET LOCAL xmloption = 'content'; SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off;
-	SET LOCAL enable_sort = off;
-	SELECT set_config(name, '0', true) FROM pg_settings WHERE name LIKE '%\_timeout' AND context = 'user';`
+	SET LOCAL enable_sort = off; SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off;
+	SELECT set_config(name, '0', true) FROM pg_settings WHERE name LIKE '%_timeout' AND context = 'user';`
 
 const beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
@@ -324,6 +324,9 @@ func (d *Database) EachLocalMedia(ctx context.Context, key func(string)) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if err := execute(ctx, conn, beginReading+plainRows); err != nil {
+		return d.explain(err)
+	}
 	return d.explain(eachKey(ctx, conn, func(k string) bool { key(k); return true }))
 }
 
