@@ -18,7 +18,7 @@ import (
 
 // Files yields the files part in path order: the configuration, the systemd unit with
 // its drop-ins, environment files, certificates, the configured web folders, and the
-// extra paths, Holdfast's own configuration. The web folders come whole, with the files of
+// extra paths, and Holdfast's own configuration. The web folders come whole, with the files of
 // GoToSocial's release. The folders come too, and all folders above. Pipes and sockets are
 // left out.
 //

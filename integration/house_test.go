@@ -91,7 +91,10 @@ var homes = map[string][]string{
 	"modernc.org/libc":              {"instance/sqlite"},
 	"github.com/jackc/pgx": {"instance/postgres", "instance/postgres/catalog", "instance/postgres/client",
 		"instance/postgres/guard", "instance/postgrestest"},
-	"github.com/compose-spec":      {"instance/gotosocial"},
+	"github.com/compose-spec": {"instance/gotosocial"},
+	// Only a person writes the configuration that agent reads.
+	"github.com/goccy/go-yaml":     {"agent"},
+	"go.yaml.in/yaml":              {"agent", "instance/gotosocial"},
 	"github.com/sirupsen/logrus":   {"instance/gotosocial"},
 	"github.com/pelletier/go-toml": {"instance/gotosocial"},
 	"golang.org/x/text":            {"instance/postgres/psql"},

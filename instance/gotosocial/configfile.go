@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/pelletier/go-toml/v2"
+	"go.yaml.in/yaml/v3"
 
 	"holdfast/instance/systemd"
 	"holdfast/remedy"
@@ -37,7 +38,8 @@ func (c *Config) readFile() error {
 }
 
 // decoders are the forms of a configuration file by the extension. JSON is a part of
-// YAML.
+// YAML. GoToSocial reads YAML by the same library, which bounds nesting and aliases: a
+// stranger may have written the file.
 var decoders = map[string]func([]byte, *map[string]any) error{
 	".yaml": decodeYAML, ".yml": decodeYAML, ".json": decodeYAML,
 	".toml": func(text []byte, tree *map[string]any) error { return toml.Unmarshal(text, tree) },
@@ -69,13 +71,14 @@ func position(err error) string {
 		line, column := wrong.Position()
 		return fmt.Sprintf("%d:%d:", line, column)
 	}
-	var placed yaml.Error
-	if !errors.As(err, &placed) || placed.GetToken() == nil {
-		return ""
+	if found := yamlLine.FindStringSubmatch(err.Error()); found != nil {
+		return found[1] + ":"
 	}
-	at := placed.GetToken().Position
-	return fmt.Sprintf("%d:%d:", at.Line, at.Column)
+	return ""
 }
+
+// yamlLine finds the line in an error of the library for YAML.
+var yamlLine = regexp.MustCompile(`\bline (\d+):`)
 
 // setNested flattens the four groups that GoToSocial flattens. Like GoToSocial,
 // setNested ignores all other nested keys.

@@ -12,7 +12,7 @@ import (
 
 // MaxSettings is the size of the largest file of settings, in bytes. GoToSocial's own
 // example has 50 KiB.
-const MaxSettings = 1 << 20
+const MaxSettings = 256 << 10
 
 // ReadSettings reads a file of settings. An error is a [remedy.Error] with the fix,
 // unless the file is unreadable for this user or too large.

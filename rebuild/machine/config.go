@@ -12,15 +12,12 @@ import (
 
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
+	"holdfast/instance/systemd"
 	"holdfast/manifest"
 	"holdfast/rebuild/restored"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
-
-// maxConfigSize bounds the size of a configuration file. GoToSocial's own example has
-// 50 KiB.
-const maxConfigSize = 1 << 20
 
 // Options are a person's choices for a machine.
 type Options struct {
@@ -88,7 +85,7 @@ func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File,
 	var paths []string
 	own := ""
 	for _, f := range files {
-		if f.Missing || f.Folder || f.Size > maxConfigSize {
+		if f.Missing || f.Folder || f.Size > systemd.MaxSettings {
 			continue
 		}
 		paths = append(paths, string(f.Part)+"/"+f.Path)

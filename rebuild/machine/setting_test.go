@@ -17,7 +17,8 @@ func TestSettingsOfTheRoleDisturbNeitherBackupNorRestore(t *testing.T) {
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", `CREATE TABLE texts (id int PRIMARY KEY, words text[], page xml);
 		INSERT INTO texts VALUES (1, '{null,"null",é}', 'only <b>content</b>')`)
 	for _, setting := range []string{
-		"standard_conforming_strings = off", "client_encoding = 'LATIN1'", "xmloption = 'document'", "array_nulls = off",
+		"standard_conforming_strings = off", "client_encoding = 'LATIN1'", "xmloption = 'document'",
+		"array_nulls = off",
 		"quote_all_identifiers = on", "default_transaction_read_only = on",
 	} {
 		s.Exec(t, "postgres", "ALTER ROLE "+postgrestest.Owner+" SET "+setting)
