@@ -7,29 +7,28 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// copyBeside copies a file to a temporary name in the new folder, then links the new
-// name to the copy. A link, unlike a rename, replaces nothing. Nobody else can guess
-// the temporary name. A killed run may leave a copy, which copyBeside removes.
-func (m *Mover) copyBeside(from, to string, uid, gid int) error {
-	temp := filepath.Join(filepath.Dir(to), ".holdfast-"+m.Run)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// copyInto copies a file to a temporary name in an open folder, then links the new name
+// to the copy. A link, unlike a rename, replaces nothing. Nobody else can guess the
+// temporary name. A killed run may leave a copy, which copyInto removes.
+func (m *Mover) copyInto(place *os.Root, from, name string, uid, gid int) error {
+	temp := ".holdfast-" + m.Run
+	if err := place.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer os.Remove(temp)
-	if err := copyFile(from, temp, uid, gid); err != nil {
+	defer place.Remove(temp)
+	if err := copyFile(from, place, temp, uid, gid); err != nil {
 		return err
 	}
-	return os.Link(temp, to)
+	return place.Link(temp, name)
 }
 
-func copyFile(from, to string, uid, gid int) error {
+func copyFile(from string, place *os.Root, name string, uid, gid int) error {
 	if link, err := os.Readlink(from); err == nil {
-		return copyLink(from, link, to, uid, gid)
+		return copyLink(from, link, place, name, uid, gid)
 	}
 	in, err := os.Open(from)
 	if err != nil {
@@ -40,7 +39,7 @@ func copyFile(from, to string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	out, err := place.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -52,24 +51,29 @@ func copyFile(from, to string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	return setTime(to, info)
+	return setTime(place, name, info)
 }
 
-func copyLink(from, link, to string, uid, gid int) error {
+func copyLink(from, link string, place *os.Root, name string, uid, gid int) error {
 	info, err := os.Lstat(from)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.Symlink(link, to), os.Lchown(to, uid, gid)); err != nil {
+	if err := errors.Join(place.Symlink(link, name), place.Lchown(name, uid, gid)); err != nil {
 		return err
 	}
-	return setTime(to, info)
+	return setTime(place, name, info)
 }
 
-// setTime sets the time of path to the time of another file, without following links.
-func setTime(path string, like fs.FileInfo) error {
+// setTime sets the time of a file to the time of another file, without following links.
+func setTime(place *os.Root, name string, like fs.FileInfo) error {
+	folder, err := place.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
 	at := unix.NsecToTimespec(like.ModTime().UnixNano())
-	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
+	return unix.UtimesNanoAt(int(folder.Fd()), name, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // SameBytes reports whether two files hold the same bytes, or are symbolic links with

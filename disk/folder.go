@@ -97,11 +97,21 @@ func (m *Mover) makeOne(dir string, folder Folder) error {
 // appear makes a folder that has its user and its mode at once, whatever the umask is. A killed
 // run leaves only the temporary name.
 func (m *Mover) appear(dir string, uid, gid int, mode fs.FileMode) error {
-	temp := filepath.Join(filepath.Dir(dir), ".holdfast-"+m.Run)
-	if err := os.Mkdir(temp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // of a killed run
+	place, err := openPlace(filepath.Dir(dir))
+	if err != nil {
 		return err
 	}
-	made, err := os.OpenFile(temp, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	defer place.Close()
+	temp := ".holdfast-" + m.Run
+	if err := place.Mkdir(temp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // of a killed run
+		return err
+	}
+	parent, err := place.Open(".")
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	made, err := openAt(parent, temp, os.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
@@ -109,7 +119,8 @@ func (m *Mover) appear(dir string, uid, gid int, mode fs.FileMode) error {
 	if err := errors.Join(made.Chown(uid, gid), made.Chmod(mode)); err != nil {
 		return err
 	}
-	return unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
+	fd := int(parent.Fd())
+	return unix.Renameat2(fd, temp, fd, filepath.Base(dir), unix.RENAME_NOREPLACE)
 }
 
 // CloseToOthers takes the rights of all other users from a file below root. A missing

@@ -53,10 +53,15 @@ func (m *Mover) GiveFolder(path string) error {
 	if err != nil {
 		return err
 	}
-	if CheckGuarded(filepath.Dir(path)) != nil {
-		return os.Lchown(path, uid, gid) // another user may have put a link there
+	if CheckGuarded(filepath.Dir(path)) == nil {
+		return os.Chown(path, uid, gid)
 	}
-	return os.Chown(path, uid, gid)
+	place, err := openPlace(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	return place.Lchown(filepath.Base(path), uid, gid) // another user may have put a link there
 }
 
 // ids returns the numbers of "USER:GROUP" for chown. Without root both are -1, which
@@ -79,25 +84,34 @@ func (m *Mover) serverWrites(dir string) bool {
 // commits. If no file exists, to is empty. Without Replace, an existing file is
 // [InTheWay].
 func (m *Mover) Aside(path string, endings ...string) (to string, err error) {
-	exists := func(path string) bool { _, err := os.Lstat(path); return !errors.Is(err, fs.ErrNotExist) }
-	endings = slices.DeleteFunc(slices.Clone(endings), func(ending string) bool { return !exists(path + ending) })
+	place, err := openPlace(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer place.Close()
+	name := filepath.Base(path)
+	exists := func(name string) bool { _, err := place.Lstat(name); return !errors.Is(err, fs.ErrNotExist) }
+	endings = slices.DeleteFunc(slices.Clone(endings), func(ending string) bool { return !exists(name + ending) })
 	switch {
 	case len(endings) == 0:
 		return "", nil
 	case !m.Replace:
 		return "", &InTheWay{Path: path + endings[0]}
 	}
-	to = path + AsideSuffix
-	for n := 2; slices.ContainsFunc(endings, func(ending string) bool { return exists(to + ending) }); n++ {
-		to = path + AsideSuffix + strconv.Itoa(n)
+	aside := name + AsideSuffix
+	for n := 2; slices.ContainsFunc(endings, func(ending string) bool { return exists(aside + ending) }); n++ {
+		aside = name + AsideSuffix + strconv.Itoa(n)
 	}
 	// path itself comes last, so that a run after a kill chooses the same name.
 	for _, ending := range slices.Backward(endings) {
-		if err := os.Rename(path+ending, to+ending); err != nil {
+		if err := place.Rename(name+ending, aside+ending); err != nil {
 			return "", err
 		}
 	}
-	return to, nil
+	return filepath.Join(filepath.Dir(path), aside), nil
 }
 
 // Move renames a file, or copies the file to another disk, and gives the file to
@@ -115,12 +129,17 @@ func (m *Mover) Move(from, to, user string) error {
 	if err := m.makeFolder(filepath.Dir(to), FolderMode(info.Mode())); err != nil {
 		return err
 	}
+	place, err := openPlace(filepath.Dir(to))
+	if err != nil {
+		return err
+	}
+	defer place.Close()
 	if err := os.Lchown(from, uid, gid); err != nil {
 		return err
 	}
-	err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	err = renameInto(place, from, filepath.Base(to))
 	if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
-		if err = m.copyBeside(from, to, uid, gid); err == nil {
+		if err = m.copyInto(place, from, filepath.Base(to), uid, gid); err == nil {
 			err = os.Remove(from)
 		}
 	}
@@ -135,4 +154,14 @@ func (m *Mover) Move(from, to, user string) error {
 		return &InTheWay{Path: to}
 	}
 	return os.Remove(from)
+}
+
+// renameInto renames a file of this user into an open folder, and overwrites nothing.
+func renameInto(place *os.Root, from, name string) error {
+	folder, err := place.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return unix.Renameat2(unix.AT_FDCWD, from, int(folder.Fd()), name, unix.RENAME_NOREPLACE)
 }

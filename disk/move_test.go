@@ -45,7 +45,11 @@ func TestFilesFromAnotherDiskAreWrittenThroughNoLink(t *testing.T) {
 	}
 	// Nor where one comes between.
 	testkit.OK(t, os.Symlink(victim, places[1]))
-	if err := copyFile(filepath.Join(dir, "unit"), places[1], -1, -1); !errors.Is(err, fs.ErrExist) {
+	place, err := os.OpenRoot(dir)
+	testkit.OK(t, err)
+	defer place.Close()
+	err = copyFile(filepath.Join(dir, "unit"), place, filepath.Base(places[1]), -1, -1)
+	if !errors.Is(err, fs.ErrExist) {
 		t.Errorf("%v", err)
 	}
 }

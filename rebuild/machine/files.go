@@ -193,7 +193,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 		holds := left.holds(m.pathOf(f))
 		switch {
 		case f.Folder && !holds:
-			err = mover.PutFolder(m.pathOf(f))
+			err = explainMisled(mover.PutFolder(m.pathOf(f)))
 		case f.Folder:
 		case !holds:
 			put++

@@ -38,9 +38,10 @@ func refused(s Subject, err error) Finding {
 	return Finding{Subject: s, Detail: err.Error(), Fix: fixOf(err), Refused: true}
 }
 
-// explainInTheWay adds the fix to an error about something in the way, unless the
-// error has a fix.
+// explainInTheWay adds the fix to an error about something in the way, or about a
+// misleading link, unless the error has a fix.
 func explainInTheWay(err error) error {
+	err = explainMisled(err)
 	var there *disk.InTheWay
 	if !errors.As(err, &there) || fixOf(err) != "" {
 		return err

@@ -1,14 +1,17 @@
 package machine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"holdfast/instance/gotosocial"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
+	"holdfast/remedy"
 )
 
 func TestPrivateFolderComesBackPrivate(t *testing.T) {
@@ -54,5 +57,37 @@ func TestPrivateFolderComesBackPrivate(t *testing.T) {
 	}
 	if !refused {
 		t.Error("the plan does not refuse a folder of an unknown user")
+	}
+}
+
+// The server's user lays a link into the server's folder, and a restore as root follows.
+func TestPlanRefusesALinkThatLeadsAway(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir, roots := testkit.PublicDir(t), testkit.PublicDir(t)
+	testkit.OK(t, errors.Join(os.Chmod(dir, 0o755), os.Symlink(roots, dir+"/web"),
+		os.Chown(dir, testkit.Nobody, testkit.Nobody), os.Lchown(dir+"/web", testkit.Nobody, testkit.Nobody)))
+	m := machineIn(t, dir, dir+"/sqlite.db")
+	m.RunID = "RUN"
+	m.Files = []manifest.File{
+		{Part: manifest.Files, Path: dir[1:] + "/web/page.conf", Mode: 0o644, User: "nobody:nogroup"},
+	}
+	testkit.Write(t, filepath.Join(m.Folder, "files", dir, "web/page.conf"), "page")
+	var plan Finding
+	for _, f := range m.Inspect(t.Context(), nil, true) {
+		if f.Subject == FileSubject && f.Refused {
+			plan = f
+		}
+	}
+	if !strings.Contains(plan.Detail, dir+"/web belongs to nobody") || !strings.Contains(plan.Fix, "chown -h root") {
+		t.Errorf("the plan says %+v", plan)
+	}
+	// The link may come after the plan.
+	var refusal *remedy.Error
+	_, err := m.PutFiles(t.Context())
+	if !errors.As(err, &refusal) || refusal.Kind != remedy.Refused || refusal.Fix != plan.Fix {
+		t.Errorf("%v", err)
+	}
+	if entries, err := os.ReadDir(roots); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v", entries, err)
 	}
 }

@@ -213,14 +213,14 @@ func (m *Machine) GiveFolders() error {
 	for _, f := range m.serverFolders() {
 		gives, err := m.inspectServerFolder(f)
 		if err == nil && gives {
-			err = mover.GiveFolder(f.path)
+			err = explainMisled(mover.GiveFolder(f.path))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if m.Has(manifest.Media) {
-		if err := m.media().GiveToServer(mover); err != nil {
+		if err := explainMisled(m.media().GiveToServer(mover)); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,45 @@
+package machine
+
+import (
+	"errors"
+	"path/filepath"
+
+	"holdfast/disk"
+	"holdfast/manifest"
+	"holdfast/remedy"
+)
+
+// inspectWays looks for links by which another user would lead the restored files into a
+// folder of a third user, such as root's.
+func (m *Machine) inspectWays() (findings []Finding) {
+	asked := map[string]bool{}
+	look := func(subject Subject, folder string) {
+		if asked[folder] {
+			return
+		}
+		asked[folder] = true
+		if err := explainMisled(disk.CheckWay(filepath.Join(folder, "file"))); err != nil {
+			findings = append(findings, refused(subject, err))
+		}
+	}
+	for _, f := range m.serverFolders() {
+		look(f.subject, f.path)
+	}
+	if m.Has(manifest.Files) {
+		for _, f := range m.Files {
+			look(FileSubject, filepath.Dir(m.pathOf(f)))
+		}
+	}
+	return findings
+}
+
+// explainMisled adds the fix to an error about a misleading link.
+func explainMisled(err error) error {
+	var misled *disk.Misled
+	if !errors.As(err, &misled) || fixOf(err) != "" {
+		return err
+	}
+	return &remedy.Error{Kind: remedy.Refused, Err: err,
+		Fix: "find out who made the link; if the files belong there, run: " +
+			remedy.ShellLine([]string{"chown", "-h", "root", misled.Link}) + "; else remove the link"}
+}
