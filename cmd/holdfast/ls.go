@@ -45,6 +45,13 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 	var total manifest.Total
 	var folder manifest.File // the file before, if a folder
 	var folders int64        // without a file
+	// printFolder prints the folder before, unless the next path lies below the folder.
+	printFolder := func(next string) {
+		if folder.Folder && !strings.HasPrefix(next, folder.Path+"/") {
+			t.Item("file", folder, terminal.FileLine(folder))
+			folders++
+		}
+	}
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
 			return err
@@ -52,10 +59,7 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 		if !agent.Below(f, path) {
 			continue
 		}
-		if folder.Folder && !strings.HasPrefix(f.Path, folder.Path+"/") {
-			t.Item("file", folder, terminal.FileLine(folder))
-			folders++
-		}
+		printFolder(f.Path)
 		if folder = f; f.Folder {
 			continue
 		}
@@ -64,10 +68,7 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 		f.Extents = nil
 		t.Item("file", f, terminal.FileLine(f))
 	}
-	if folder.Folder {
-		t.Item("file", folder, terminal.FileLine(folder))
-		folders++
-	}
+	printFolder("")
 	t.Result = total
 	if total.Files+folders == 0 {
 		return problem.Usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
