@@ -167,12 +167,11 @@ func (s *steady) Close() error { return s.body.Close() }
 // bytes: the server refuses other bytes. Put reads body twice, and from the start
 // on each attempt.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReaderAt, size int64, contentType string) error {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, withContext(ctx, io.NewSectionReader(body, 0, size))); err != nil {
-		return fmt.Errorf("put %s: read body: %w", name, err)
+	sum, err := hashBody(ctx, sha256.New(), body, size)
+	if err != nil {
+		return fmt.Errorf("put %s: %w", name, err)
 	}
-	sum := hex.EncodeToString(hash.Sum(nil))
 	return retry(ctx, b.String(), b.patience, func() error {
-		return b.put(ctx, name, body, size, sum, contentType)
+		return b.put(ctx, name, body, size, hex.EncodeToString(sum), contentType)
 	})
 }

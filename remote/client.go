@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"net/http"
@@ -129,11 +130,11 @@ func (c *client) put(ctx context.Context, name string, body io.ReaderAt, size in
 	for {
 		digest := ""
 		if wanted {
-			hash := md5.New()
-			if _, err := io.Copy(hash, withContext(ctx, io.NewSectionReader(body, 0, size))); err != nil {
-				return fmt.Errorf("put %s: read body: %w", name, err)
+			sum, err := hashBody(ctx, md5.New(), body, size)
+			if err != nil {
+				return fmt.Errorf("put %s: %w", name, err)
 			}
-			digest = base64.StdEncoding.EncodeToString(hash.Sum(nil))
+			digest = base64.StdEncoding.EncodeToString(sum)
 		}
 		lent := &loan{body: io.NewSectionReader(body, 0, size), left: size}
 		_, err := c.core.PutObject(ctx, c.name, c.prefix+name, lent, size, digest, sha256,
@@ -147,6 +148,14 @@ func (c *client) put(ctx context.Context, name string, body io.ReaderAt, size in
 		wanted = true
 		c.wantsMD5.Store(true)
 	}
+}
+
+// hashBody returns the hash of the first size bytes of a body.
+func hashBody(ctx context.Context, hash hash.Hash, body io.ReaderAt, size int64) ([]byte, error) {
+	if _, err := io.Copy(hash, withContext(ctx, io.NewSectionReader(body, 0, size))); err != nil {
+		return nil, fmt.Errorf("read body: %w", err)
+	}
+	return hash.Sum(nil), nil
 }
 
 // asksForMD5 reports whether an answer to a Put may mean that a Content-MD5 is
