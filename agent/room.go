@@ -41,7 +41,7 @@ func (s *Shortage) String() string {
 			units.Size(max(0, s.Free.Bytes)), units.Size(s.Need.Bytes))
 	}
 	return fmt.Sprintf("the disk of %s has inodes for %s, and the restore makes %d", s.Dir,
-		units.Count(int(s.Free.Files), "more file"), s.Need.Files)
+		units.Count(s.Free.Files, "more file"), s.Need.Files)
 }
 
 // Refusal refuses a restore that would fill the disk. A disk that may compress gets a

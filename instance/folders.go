@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"holdfast/disk"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/remedy"
 )
 
 // addFoldersAbove adds the folders above all saved files. A restore that must make such
@@ -82,7 +82,7 @@ func firstThree(paths []string) string {
 	const named = 3
 	text := strings.Join(paths[:min(named, len(paths))], ", ")
 	if rest := len(paths) - named; rest > 0 {
-		text += " and " + remedy.Plural(rest, "other")
+		text += " and " + units.Count(rest, "other")
 	}
 	return text
 }

@@ -30,7 +30,7 @@ var below = map[string][]string{
 	"agent/secret":     {"internal/child", "remote", "seal"},
 	"vault":            {"manifest/index", "remote", "disk", "remedy"},
 	"manifest/index":   {"manifest"},
-	"manifest":         {"pack", "internal/strict", "remedy"},
+	"manifest":         {"pack", "internal/strict", "internal/units", "remedy"},
 	"pack":             {"chunking", "seal"},
 	"agent/lock":       {"disk", "remedy", "internal/units"},
 	"agent/location":   {"remote", "seal"},

@@ -1,7 +1,6 @@
 package remedy
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -69,12 +68,4 @@ func Escape(text string) string {
 		}
 	}
 	return b.String()
-}
-
-// Plural is a number of things: "1 file", "2 files".
-func Plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/units"
 	"holdfast/remedy"
 )
 
@@ -76,7 +77,7 @@ func (t *FolderTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	return []string{fmt.Sprintf("media: %s in %s", remedy.Plural(n, "file"), t.path)}, os.RemoveAll(from)
+	return []string{fmt.Sprintf("media: %s in %s", units.Count(n, "file"), t.path)}, os.RemoveAll(from)
 }
 
 // openness returns the mode of a folder that is as open as the files below another folder. The
@@ -169,7 +170,7 @@ func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (n
 	if err != nil {
 		return nil, fmt.Errorf("place media: %w", err)
 	}
-	files := remedy.Plural(int(f.Files.Load()), "file")
+	files := units.Count(f.Files.Load(), "file")
 	return []string{fmt.Sprintf("media: %s in bucket %s", files, t.name)}, os.RemoveAll(from)
 }
 

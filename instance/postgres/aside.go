@@ -10,6 +10,7 @@ import (
 
 	"holdfast/disk"
 	"holdfast/instance/postgres/psql"
+	"holdfast/internal/units"
 	"holdfast/remedy"
 )
 
@@ -55,7 +56,7 @@ func (d *Database) vacate(ctx context.Context, admin *pgx.Conn, replace bool) (a
 	if others > 0 {
 		return "", &remedy.Error{
 			Kind: remedy.Refused,
-			What: fmt.Sprintf("%s is in use by %s", d, remedy.Plural(others, "connection")),
+			What: fmt.Sprintf("%s is in use by %s", d, units.Count(others, "connection")),
 			Fix:  fixInUse,
 		}
 	}

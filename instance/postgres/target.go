@@ -15,6 +15,7 @@ import (
 	"holdfast/instance/postgres/client"
 	"holdfast/instance/postgres/guard"
 	"holdfast/instance/postgres/psql"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -125,7 +126,7 @@ func (t *Target) notes(done loaded) (notes []string) {
 	}
 	if done.filled {
 		notes = append(notes, fmt.Sprintf("database %s: %s, %s, each counted",
-			name, remedy.Plural(done.tables, "table"), remedy.Plural(int(done.rows), "row")))
+			name, units.Count(done.tables, "table"), units.Count(done.rows, "row")))
 	}
 	if done.path != "" {
 		notes = append(notes, fmt.Sprintf("database %s leads every session to GoToSocial's tables (search_path = %s), "+

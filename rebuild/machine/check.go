@@ -8,8 +8,8 @@ import (
 	"math/rand/v2"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/internal/units"
 	"holdfast/manifest"
-	"holdfast/remedy"
 )
 
 // checkedMedia is the number of media in the sample of a check.
@@ -55,7 +55,7 @@ func (m *Machine) checkAccounts(ctx context.Context, t gotosocial.Tables) (note 
 	if m.Facts.Accounts != 0 && n != m.Facts.Accounts {
 		return "", gotosocial.Damaged(fmt.Sprintf("%d local accounts, the snapshot has %d", n, m.Facts.Accounts))
 	}
-	accounts := remedy.Plural(int(n), "local account")
+	accounts := units.Count(n, "local account")
 	return fmt.Sprintf("keys: the key pairs of %s match, and so does the instance's own", accounts), nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"holdfast/disk"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/rebuild/restored"
 	"holdfast/remedy"
@@ -94,7 +95,7 @@ var (
 // finding is the finding of the files in a line of the plan.
 func (f fate) finding(l planLine) Finding {
 	if l.files > 1 {
-		text := fmt.Sprintf("%s: %s%s", l.path, remedy.Plural(l.files, "file"), f.many)
+		text := fmt.Sprintf("%s: %s%s", l.path, units.Count(l.files, "file"), f.many)
 		return Finding{Subject: FileSubject, Detail: text, Fix: f.fixForMany, Refused: f.refused}
 	}
 	named := func(text string) string { return strings.ReplaceAll(text, "NAME", filepath.Base(l.path)) }
@@ -210,7 +211,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 			return nil, err
 		}
 	}
-	notes = []string{"files: " + remedy.Plural(put, "file") + ", each where it was"}
+	notes = []string{"files: " + units.Count(put, "file") + ", each where it was"}
 	if len(m.Moved) > 0 {
 		notes[0] += ", or in the container's moved folders"
 	}
@@ -220,7 +221,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	if leftOut > 0 {
 		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of "+
 			"another GoToSocial; if you changed templates or assets, get them by restore --to DIR --only files",
-			remedy.Plural(leftOut, "file"), strings.Join(left.paths(), " and ")))
+			units.Count(leftOut, "file"), strings.Join(left.paths(), " and ")))
 	}
 	return notes, nil
 }

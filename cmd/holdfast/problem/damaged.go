@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/internal/units"
 	"holdfast/remedy"
 	"holdfast/vault"
 )
@@ -35,7 +36,7 @@ func DamageBeside(r *vault.BackupReport, snapshot string, shown int) error {
 			"snapshot %s is stored, but useless without a key", snapshot)
 	case len(r.Missing) > 0:
 		damage.What = fmt.Sprintf("snapshot %s is saved, without %s, and damage was found in the storage", snapshot,
-			remedy.Plural(len(r.Missing), "file"))
+			units.Count(len(r.Missing), "file"))
 	default:
 		damage.What = fmt.Sprintf("snapshot %s is saved completely, and damage was found in the storage", snapshot)
 	}

@@ -3,6 +3,7 @@ package problem
 import (
 	"fmt"
 
+	"holdfast/internal/units"
 	"holdfast/remedy"
 )
 
@@ -10,7 +11,7 @@ import (
 func MixedFiles(snapshot string, n int) error {
 	return &remedy.Error{Kind: remedy.Incomplete,
 		What: fmt.Sprintf("snapshot %s is saved, but %s changed during every reading", snapshot,
-			remedy.Plural(n, "file")),
+			units.Count(n, "file")),
 		Effect: "the snapshot has each of these files, perhaps as a mix of two states; " +
 			"a restore brings back everything else as it was",
 		Fix: "stop the program that writes the files for the time of the backup, or have the program write a copy " +
@@ -42,7 +43,7 @@ func MissingFiles(snapshot string, n int, media int64) error {
 			"if the files are lost, restore them from an earlier snapshot"
 	}
 	return &remedy.Error{Kind: remedy.Incomplete,
-		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", snapshot, remedy.Plural(n, "file")),
+		What:   fmt.Sprintf("snapshot %s is saved, but %s could not be read", snapshot, units.Count(n, "file")),
 		Effect: "a restore brings back everything else", Fix: fix}
 }
 
@@ -59,10 +60,10 @@ func MissingFromSnapshot(snapshot, whole string, missing, mixed int64) error {
 			whole)
 	}
 	what := fmt.Sprintf("snapshot %s is restored, without %s that the backup did not find", snapshot,
-		remedy.Plural(int(missing-mixed), "file"))
+		units.Count(missing-mixed, "file"))
 	if missing == mixed {
 		what = fmt.Sprintf("snapshot %s is restored, with %s that changed while the backup read the file", snapshot,
-			remedy.Plural(int(mixed), "file"))
+			units.Count(mixed, "file"))
 	}
 	return &remedy.Error{Kind: remedy.Incomplete, What: what, Effect: "everything else is restored", Fix: fix}
 }
