@@ -21,7 +21,7 @@ import (
 // fetchTries limits the tries to read an object whose stream breaks.
 const fetchTries = 4
 
-// fetch reads an object, again from its start if the stream breaks:
+// fetch reads one object, again from its start if the stream breaks:
 //
 //	f := repo.fetch(object)
 //	for f.next(ctx) {

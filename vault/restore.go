@@ -153,23 +153,23 @@ func (r *restore) fetchAll(ctx context.Context) error {
 		ofDatabase[p.Number] = true
 	}
 	others := slices.DeleteFunc(slices.Clone(todo), func(n uint32) bool { return ofDatabase[n] })
-	if err := r.fetch(ctx, slices.DeleteFunc(todo, func(n uint32) bool { return !ofDatabase[n] })); err != nil {
+	if err := r.fetchPacks(ctx, slices.DeleteFunc(todo, func(n uint32) bool { return !ofDatabase[n] })); err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	if len(r.damaged) == 0 && r.cfg.parts()[manifest.Database] && r.journal.State == planned {
 		g.Go(func() error { return r.checkDatabase(gctx) })
 	}
-	g.Go(func() error { return r.fetch(gctx, others) })
+	g.Go(func() error { return r.fetchPacks(gctx, others) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return r.completeFiles(ctx, manifest.Files, manifest.Media)
 }
 
-// fetch fetches packs and writes their bytes to the files. A damaged pack does
+// fetchPacks fetches packs and writes their bytes to the files. A damaged pack does
 // not stop the other packs: a person needs the whole list.
-func (r *restore) fetch(ctx context.Context, packs []uint32) error {
+func (r *restore) fetchPacks(ctx context.Context, packs []uint32) error {
 	g, gctx := errgroup.WithContext(ctx)
 	queue := make(chan uint32)
 	g.Go(func() error { return feed(gctx, packs, queue) })
@@ -181,7 +181,7 @@ func (r *restore) fetch(ctx context.Context, packs []uint32) error {
 			}
 			defer u.close()
 			for n := range queue {
-				if err := r.fetched(n, u.unpack(gctx, n)); err != nil {
+				if err := r.notePack(n, u.unpack(gctx, n)); err != nil {
 					return err
 				}
 			}
@@ -199,8 +199,8 @@ func (r *restore) fetch(ctx context.Context, packs []uint32) error {
 // markEvery limits the packs that an interrupted restore fetches again.
 const markEvery = 8
 
-// fetched takes the result of unpacking a pack.
-func (r *restore) fetched(number uint32, err error) error {
+// notePack notes the result of unpacking a pack.
+func (r *restore) notePack(number uint32, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if errors.Is(err, ErrDamage) {
