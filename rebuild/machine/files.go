@@ -81,8 +81,8 @@ var (
 	fateRenamed = fate{one: "; the restore renames the existing file to NAME" + disk.AsideSuffix,
 		many: "; the restore renames the existing files to …" + disk.AsideSuffix}
 	fateOwn  = fate{one: " stays, with other contents: it is Holdfast's own configuration"}
-	fateLeft = fate{one: " stays as it is: the folder has the files of another GoToSocial",
-		many: " of the snapshot are left out: the folder has the files of another GoToSocial"}
+	fateLeft = fate{one: " stays as it is: the files there may be of another GoToSocial",
+		many: " of the snapshot are left out: the files there may be of another GoToSocial"}
 	fateInTheWay = fate{one: " is there already, with other contents",
 		many: " are there already, with other contents", refused: true,
 		fix:        "--replace renames it to NAME" + disk.AsideSuffix,
@@ -219,7 +219,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 		notes = append(notes, own+" stays: Holdfast's configuration of the old server is not put over it")
 	}
 	if leftOut > 0 {
-		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the folders have the files of "+
+		notes = append(notes, fmt.Sprintf("%s of the snapshot left out, below %s: the files there may be of "+
 			"another GoToSocial; if you changed templates or assets, get them by restore --to DIR --only files",
 			units.Count(leftOut, "file"), strings.Join(left.paths(), " and ")))
 	}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
 	"syscall"
 
 	"holdfast/disk"
@@ -38,6 +36,9 @@ func (m *Machine) inspectServer(ctx context.Context) Finding {
 	if err != nil {
 		f.Detail = fmt.Sprintf("%s does not tell its version: %v; %s", program, err, ran)
 		f.Fix = m.chooseFix(program)
+		if chown := giveToRoot(err); chown != "" {
+			f.Fix = chown + "; or " + f.Fix
+		}
 		return f
 	}
 	f.Detail = fmt.Sprintf("%s, asked as user %s, is GoToSocial %s; %s", program, disk.UserName(int(as.Uid)), have, ran)
@@ -65,36 +66,4 @@ func (m *Machine) programUser() *syscall.Credential {
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
 	return &syscall.Credential{Uid: disk.Nobody, Gid: disk.Nobody}
-}
-
-const releases = "https://codeberg.org/superseriousbusiness/gotosocial/releases"
-
-// installFix says how to install the version that the instance ran, or how to choose a
-// version.
-func (m *Machine) installFix() string {
-	fix := "install a version that is not older: " + releases
-	version, ok := gotosocial.ParseVersion(m.Facts.GoToSocial)
-	if tag, exact := version.Release(); ok && exact {
-		fix = fmt.Sprintf("install GoToSocial %s or a newer version: %s/download/v%s/gotosocial_%s_linux_%s.tar.gz",
-			tag, releases, tag, tag, architecture())
-	}
-	if program := m.Config.Binary; filepath.IsAbs(program) {
-		fix += fmt.Sprintf("; unpack it in %s: the unit runs %s", filepath.Dir(program), program)
-	}
-	return fix
-}
-
-// architecture is the name of this machine's processor in the names of GoToSocial's
-// releases.
-func architecture() string {
-	if runtime.GOARCH == "arm" {
-		return "armv7"
-	}
-	return runtime.GOARCH
-}
-
-// chooseFix asks a person to compare the versions.
-func (m *Machine) chooseFix(program string) string {
-	return fmt.Sprintf("go on only if %s is not older than %s", program, cmp.Or(m.Facts.GoToSocial,
-		"the server of the snapshot"))
 }

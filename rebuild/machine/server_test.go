@@ -47,11 +47,11 @@ func TestPlanRefusesAnOlderServerAndAsksAboutAnUnknownOne(t *testing.T) {
 		{"gotosocial version devel", "devel", false, ""},
 		{"gotosocial version 0.19.2", "0.20.0", true, "/download/v0.20.0/gotosocial_0.20.0_linux_"},
 		{"gotosocial version 0.20.0-rc1", "0.20.0-rc1-8-g57cb4fe74", true, "not older: https://"},
-		{"gotosocial version devel", "0.20.0", false, "go on only if"},
-		{"gotosocial version git-abc", "0.20.0", false, "go on only if"},
-		{"gotosocial version 0.20.0", "devel", false, "go on only if"},
-		{"gotosocial version 0.20.0", "", false, "go on only if"},
-		{"gotosocial version ", "0.20.0", false, "go on only if"},
+		{"gotosocial version devel", "0.20.0", false, "make sure that"},
+		{"gotosocial version git-abc", "0.20.0", false, "make sure that"},
+		{"gotosocial version 0.20.0", "devel", false, "make sure that"},
+		{"gotosocial version 0.20.0", "", false, "make sure that"},
+		{"gotosocial version ", "0.20.0", false, "make sure that"},
 		{"", "0.20.0", false, "the unit runs /"},
 		{"", "../../x", false, "not older: https://"},
 	} {
@@ -76,7 +76,7 @@ func TestPlanRunsNoProgramThatOthersCanReplace(t *testing.T) {
 	for path, mode := range map[string]os.FileMode{m.Config.Binary: 0o777, folder: 0o777} {
 		testkit.OK(t, os.Chmod(path, mode))
 		if f := m.inspectServer(t.Context()); !strings.Contains(f.Detail, "refuse to run "+m.Config.Binary) ||
-			!strings.Contains(f.Detail, ": others ") || !strings.HasPrefix(f.Fix, "go on only if") {
+			!strings.Contains(f.Detail, ": others ") || !strings.HasPrefix(f.Fix, "make sure that") {
 			t.Errorf("%s with mode %o: %+v", path, mode, f)
 		}
 		testkit.OK(t, os.Chmod(path, 0o755))
