@@ -18,8 +18,7 @@ func TestSettingsOfTheRoleDisturbNeitherBackupNorRestore(t *testing.T) {
 		INSERT INTO texts VALUES (1, '{null,"null",é}', 'only <b>content</b>')`)
 	for _, setting := range []string{
 		"standard_conforming_strings = off", "client_encoding = 'LATIN1'", "xmloption = 'document'",
-		"array_nulls = off",
-		"quote_all_identifiers = on", "default_transaction_read_only = on",
+		"array_nulls = off", "quote_all_identifiers = on", "default_transaction_read_only = on",
 	} {
 		s.Exec(t, "postgres", "ALTER ROLE "+postgrestest.Owner+" SET "+setting)
 	}

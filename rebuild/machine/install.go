@@ -1,4 +1,4 @@
-package rebuild
+package machine
 
 import (
 	"cmp"
@@ -56,7 +56,7 @@ func (m *Machine) unpack(archive, dir string) string {
 
 // bringsTemplates reports whether the restore puts templates or assets in their places.
 func (m *Machine) bringsTemplates() bool {
-	return m.has(manifest.Files) && slices.ContainsFunc(m.Files, func(f manifest.File) bool {
+	return m.Has(manifest.Files) && slices.ContainsFunc(m.Files, func(f manifest.File) bool {
 		return !f.Missing && !f.Folder && slices.ContainsFunc(m.Web, func(w gotosocial.WebFolder) bool {
 			return isBelow(m.pathOf(f), w.Path)
 		})
