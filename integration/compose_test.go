@@ -52,7 +52,7 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 				return
 			}
 		}
-	}); !slices.Equal(got, []string{"bucket", "gotosocial", "holdfast", "minio", "postgres"}) {
+	}); !slices.Equal(got, []string{"gotosocial", "holdfast", "minio", "minio-setup", "postgres", "postgres-setup"}) {
 		t.Errorf("services %v", got)
 	}
 	for name, s := range c.Services {
@@ -72,10 +72,14 @@ func TestHouseComposeFileHoldsTogether(t *testing.T) {
 			if _, declared := c.Volumes[from]; !declared && !strings.HasPrefix(from, "./") {
 				t.Errorf("%s: volume %s is not declared", name, from)
 			}
+			if _, err := os.Stat(filepath.Join("..", from)); strings.HasPrefix(from, "./") && err != nil &&
+				from != "./"+c.Services["gotosocial"].EnvFile {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 		for key, value := range s.Environment {
 			secret := strings.Contains(key, "PASSWORD") || strings.Contains(key, "SECRET")
-			if secret && !strings.HasPrefix(value, "/run/secrets/") {
+			if secret && !strings.HasPrefix(value+"/", "/run/secrets/") {
 				t.Errorf("%s: the file shows the value of %s", name, key)
 			}
 		}
@@ -113,15 +117,42 @@ func TestHouseHoldfastSeesGoToSocialsFiles(t *testing.T) {
 	if ours.User != theirs.User {
 		t.Errorf("users %q and %q", ours.User, theirs.User)
 	}
-	postgres := c.Services["postgres"].Environment
-	if postgres["POSTGRES_USER"] != settings["GTS_DB_USER"] ||
-		postgres["POSTGRES_DB"] != settings["GTS_DB_DATABASE"] || settings["GTS_DB_ADDRESS"] != "postgres" {
-		t.Error("GoToSocial and PostgreSQL have different settings for the database")
+	if settings["GTS_DB_ADDRESS"] != "postgres" {
+		t.Errorf("GoToSocial looks for the database at %s", settings["GTS_DB_ADDRESS"])
 	}
-
 	stages := dockerfile(t)
 	if last := stages[len(stages)-1]; last.from != c.Services["postgres"].Image {
 		t.Errorf("the image is built on %s, the server is %s", last.from, c.Services["postgres"].Image)
+	}
+}
+
+// The passwords that may do everything stay with the servers and the services that set
+// the servers up.
+func TestHouseRootPasswordsStayWithTheSetUp(t *testing.T) {
+	c := parseComposition(t)
+	for secret, want := range map[string][]string{
+		"minio-root-password": {"minio", "minio-setup"}, "postgres-password": {"postgres", "postgres-setup"},
+	} {
+		var got []string
+		for name, s := range c.Services {
+			if slices.Contains(s.Secrets, secret) {
+				got = append(got, name)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("the services %v have %s, want %v", got, secret, want)
+		}
+		server, setUp := c.Services[want[0]], c.Services[want[1]]
+		if len(setUp.Entrypoint) != 2 || !slices.Contains(setUp.Volumes,
+			"./compose/"+want[0]+".sh:"+setUp.Entrypoint[1]+":ro") {
+			t.Errorf("%s runs %v of %v", want[1], setUp.Entrypoint, setUp.Volumes)
+		}
+		if server.Environment["MINIO_ROOT_USER"] != setUp.Environment["MINIO_ROOT_USER"] {
+			t.Errorf("%s and %s have different root users", want[0], want[1])
+		}
+	}
+	if server, setUp := c.Services["postgres"], c.Services["postgres-setup"]; server.Image != setUp.Image {
+		t.Errorf("the server is %s, its client is %s", server.Image, setUp.Image)
 	}
 }
 
