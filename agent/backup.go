@@ -119,7 +119,7 @@ func (b *backup) close() error {
 
 // prepare opens the instance and the repository, and says what vault has to do.
 func (b *backup) prepare(ctx context.Context, report *BackupReport) (job vault.BackupConfig, err error) {
-	if b.instance, err = b.config.OpenInstance(b.cfg.Observer); err != nil {
+	if b.instance, err = b.config.OpenInstance(ctx, b.cfg.Observer); err != nil {
 		return job, err
 	}
 	if err := b.config.CheckOutside(b.instance, b.home.State); err != nil {

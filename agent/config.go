@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"holdfast/agent/secret"
 	"holdfast/disk"
 	"holdfast/internal/units"
@@ -22,7 +20,7 @@ import (
 type Config struct {
 	Instance InstanceConfig `yaml:"instance"`
 	Remotes  []RemoteConfig `yaml:"remotes"`
-	Spool    Bytes          `yaml:"spool"`   // disk for packs that wait for the remote; default 1 GiB
+	Spool    units.Bytes    `yaml:"spool"`   // disk for packs that wait for the remote; default 1 GiB
 	Workers  int            `yaml:"workers"` // default 2
 
 	File     string        `yaml:"-"` // the file that the configuration was read from
@@ -33,17 +31,19 @@ type Config struct {
 // InstanceConfig locates the GoToSocial instance. The default of WorkingDir without a
 // unit is the folder of GoToSocial's configuration.
 type InstanceConfig struct {
-	GoToSocial  string            `yaml:"gotosocial"`   // GoToSocial's configuration; default: the unit's
-	Unit        string            `yaml:"unit"`         // the server's systemd unit; default: found
-	EnvFile     string            `yaml:"env_file"`     // the environment file of the server's container
-	ComposeFile string            `yaml:"compose_file"` // starts the container; default: found
-	Paths       map[string]string `yaml:"paths"`        // paths of the container, and their paths on this machine
-	WorkingDir  string            `yaml:"working_dir"`  // of the server; default: the unit's
-	Binary      string            `yaml:"binary"`       // GoToSocial's program; default: found
-	Postgres    string            `yaml:"postgres"`     // HOST:PORT of PostgreSQL, if GoToSocial connects to a pooler
-	CA          string            `yaml:"ca"`           // PEM file of the certificate of GoToSocial's bucket
-	LockWait    Duration          `yaml:"lock_wait"`    // for locks of other sessions of PostgreSQL; default 5m
-	Extra       []string          `yaml:"extra"`        // more files and folders to back up
+	GoToSocial       string            `yaml:"gotosocial"`        // GoToSocial's configuration; default: the unit's
+	Unit             string            `yaml:"unit"`              // the server's systemd unit; default: found
+	EnvFile          string            `yaml:"env_file"`          // the environment file of the server's container
+	ComposeFile      string            `yaml:"compose_file"`      // starts the container; default: found
+	Paths            map[string]string `yaml:"paths"`             // paths of the container, and paths on this machine
+	WorkingDir       string            `yaml:"working_dir"`       // of the server; default: the unit's
+	Binary           string            `yaml:"binary"`            // GoToSocial's program; default: found
+	Postgres         string            `yaml:"postgres"`          // HOST:PORT of PostgreSQL behind GoToSocial's pooler
+	PostgresUser     string            `yaml:"postgres_user"`     // reads the database; default: GoToSocial's user
+	PostgresPassword secret.Source     `yaml:"postgres_password"` // of PostgresUser
+	CA               string            `yaml:"ca"`                // PEM file of the certificate of GoToSocial's bucket
+	LockWait         units.Span        `yaml:"lock_wait"`         // for locks of PostgreSQL sessions; default 5m
+	Extra            []string          `yaml:"extra"`             // more files and folders to back up
 }
 
 // RemoteConfig is a remote.
@@ -123,11 +123,8 @@ func (r RemoteConfig) check(key string) error {
 			"or the absolute path of a folder", key, r.URL)
 	}
 	for name, s := range map[string]secret.Source{"access_key": r.AccessKey, "secret_key": r.SecretKey} {
-		if err := s.Check(key + "." + name); err != nil {
+		if err := s.CheckSetting(key + "." + name); err != nil {
 			return err
-		}
-		if s != s.Absolute() {
-			return fmt.Errorf("%s.%s: path %q is relative: write an absolute path", key, name, s)
 		}
 	}
 	if r.CA != "" && !filepath.IsAbs(r.CA) {
@@ -137,6 +134,12 @@ func (r RemoteConfig) check(key string) error {
 }
 
 func (c InstanceConfig) check() error {
+	if err := c.PostgresPassword.CheckSetting("instance.postgres_password"); err != nil {
+		return err
+	}
+	if c.PostgresPassword != "" && c.PostgresUser == "" {
+		return errors.New("instance.postgres_password: the password has no user: set instance.postgres_user")
+	}
 	paths := append([]string{c.GoToSocial, c.EnvFile, c.ComposeFile, c.WorkingDir, c.Binary, c.CA}, c.Extra...)
 	if strings.Contains(c.Unit, "/") {
 		paths = append(paths, c.Unit)
@@ -152,39 +155,5 @@ func (c InstanceConfig) check() error {
 			return fmt.Errorf("instance: path %q is relative: write an absolute path", path)
 		}
 	}
-	return nil
-}
-
-// Bytes is a number of bytes, written "1GiB" or "500 MB".
-type Bytes int64
-
-// UnmarshalYAML reads a number with a unit.
-func (b *Bytes) UnmarshalYAML(unmarshal func(any) error) error {
-	var text string
-	if err := unmarshal(&text); err != nil {
-		return err
-	}
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n > 1<<50 {
-		return fmt.Errorf("%q is not a size such as 1GiB", text)
-	}
-	*b = Bytes(n)
-	return nil
-}
-
-// Duration is a span of time, written "90s" or "5m".
-type Duration time.Duration
-
-// UnmarshalYAML reads a span with a unit.
-func (d *Duration) UnmarshalYAML(unmarshal func(any) error) error {
-	var text string
-	if err := unmarshal(&text); err != nil {
-		return err
-	}
-	n, err := time.ParseDuration(text)
-	if err != nil || n <= 0 {
-		return fmt.Errorf("%q is not a span of time such as 5m", text)
-	}
-	*d = Duration(n)
 	return nil
 }

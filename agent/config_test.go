@@ -17,6 +17,7 @@ func TestConfigTextReadsBackAsTheSameConfig(t *testing.T) {
 				Unit:       "gotosocial.service", EnvFile: "/etc/gotosocial.env", ComposeFile: "/srv/compose.yaml",
 				Paths: map[string]string{"/b": "/srv/b",
 					"/a": "/srv/a"}, WorkingDir: "/gotosocial", Binary: "/usr/bin/gotosocial",
+				Postgres: "/run/postgresql:5432", PostgresUser: "holdfast", PostgresPassword: "file:/etc/holdfast/db",
 				CA:    "/etc/holdfast/media.pem",
 				Extra: []string{"/etc/nginx", "/tab\there"},
 			},
@@ -55,10 +56,13 @@ func TestConfigNamesTheMistake(t *testing.T) {
 		"workers: 65":               " workers: 65 is not between 1 and 64",
 		"spool: much":               `"much" is not a size such as 1GiB`,
 		"remotes: [{url: storage}]": `"storage" is not a remote`,
-		"remotes: [{url: /x, secret_key: hunter2}]": " remotes[0].secret_key holds the secret itself",
-		"remotes: [{url: /x, ca: ca.pem}]":          `path "ca.pem" is relative`,
-		"instance: {ca: ca.pem}":                    `path "ca.pem" is relative`,
-		"instance: {extra: [etc]}":                  `path "etc" is relative`,
+		"remotes: [{url: /x, secret_key: hunter2}]":                 " remotes[0].secret_key holds the secret itself",
+		"remotes: [{url: /x, ca: ca.pem}]":                          `path "ca.pem" is relative`,
+		"instance: {ca: ca.pem}":                                    `path "ca.pem" is relative`,
+		"instance: {extra: [etc]}":                                  `path "etc" is relative`,
+		"instance: {postgres_password: hunter2}":                    " instance.postgres_password holds the secret",
+		"instance: {postgres_user: x, postgres_password: 'file:x'}": `path "file:x" is relative`,
+		"instance: {postgres_password: 'file:/x'}":                  "set instance.postgres_user",
 	} {
 		_, err := parseConfig([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {

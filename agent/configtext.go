@@ -38,6 +38,10 @@ instance:
   working_dir: {{quote .}}{{end}}
 {{- with .Instance.Postgres}}
   postgres: {{quote .}}{{end}}
+{{- with .Instance.PostgresUser}}
+  postgres_user: {{quote .}}{{end}}
+{{- with .Instance.PostgresPassword}}
+  postgres_password: {{quote .}}{{end}}
 {{- with .Instance.CA}}
   ca: {{quote .}}{{end}}
 {{- with .Instance.Binary}}
@@ -117,7 +121,7 @@ func wrongType(err error) string {
 
 // keys are all keys of the configuration.
 var keys = []string{"instance", "gotosocial", "unit", "env_file", "compose_file", "paths", "working_dir",
-	"postgres", "lock_wait", "binary", "extra",
+	"postgres", "postgres_user", "postgres_password", "lock_wait", "binary", "extra",
 	"remotes", "url", "access_key", "secret_key", "region", "ca", "spool", "workers"}
 
 // suggestKey names the keys with the most similar spelling.

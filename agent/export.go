@@ -36,7 +36,7 @@ func (h Home) Export(ctx context.Context, cfg ExportConfig) (done export.Result,
 	}
 	defer whole.Close()
 	if cfg.Snapshot == nil {
-		done, err = h.exportLive(ctx, whole)
+		done, err = h.exportLive(ctx, cfg.Observer, whole)
 	} else {
 		done, err = exportSnapshot(ctx, cfg, whole)
 	}
@@ -55,12 +55,12 @@ func (h Home) Export(ctx context.Context, cfg ExportConfig) (done export.Result,
 	return done, nil
 }
 
-func (h Home) exportLive(ctx context.Context, w io.Writer) (done export.Result, err error) {
+func (h Home) exportLive(ctx context.Context, o Observer, w io.Writer) (done export.Result, err error) {
 	c, err := h.Config()
 	if err != nil {
 		return done, err
 	}
-	settings, err := c.Settings()
+	settings, err := c.reading(ctx, o)
 	if err != nil {
 		return done, err
 	}

@@ -36,7 +36,7 @@ func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspec
 	if err := c.CheckBinary(); err != nil {
 		return found, err
 	}
-	i, err := c.OpenInstance(o)
+	i, err := c.OpenInstance(ctx, o)
 	if err != nil {
 		return found, err
 	}

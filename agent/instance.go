@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -46,10 +47,30 @@ func serverOf(text []byte) (gotosocial.Server, error) {
 	return c.Instance.server(), nil
 }
 
+// reading returns GoToSocial's own configuration for a reader of the database: with
+// Holdfast's own user of PostgreSQL, if the configuration names one. A restore never
+// connects as this user.
+func (c *Config) reading(ctx context.Context, o Observer) (*gotosocial.Config, error) {
+	settings, err := c.Settings()
+	if err != nil {
+		return nil, err
+	}
+	settings.PostgresUser = c.Instance.PostgresUser
+	if c.Instance.PostgresPassword == "" {
+		return settings, nil
+	}
+	settings.PostgresPassword, err = c.Instance.PostgresPassword.Read(ctx, func(text string) { o.warn("%s", text) })
+	if err != nil {
+		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
+			Fix: "correct instance.postgres_password, or the secret that the setting names"}
+	}
+	return settings, nil
+}
+
 // OpenInstance opens the instance, and passes on the warnings of GoToSocial's
 // configuration.
-func (c *Config) OpenInstance(o Observer) (*instance.Instance, error) {
-	settings, err := c.Settings()
+func (c *Config) OpenInstance(ctx context.Context, o Observer) (*instance.Instance, error) {
+	settings, err := c.reading(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,8 @@ func (c *Config) OwnSettings(theirs *gotosocial.Config) []Setting {
 	}
 	orFound("instance.working_dir", i.WorkingDir, theirs.WorkingDir)
 	withDefault("instance.postgres", i.Postgres, "")
+	withDefault("instance.postgres_user", i.PostgresUser, "")
+	withDefault("instance.postgres_password", i.PostgresPassword.String(), "")
 	lockWait := ""
 	if i.LockWait != 0 {
 		lockWait = time.Duration(i.LockWait).String()

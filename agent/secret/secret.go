@@ -41,8 +41,20 @@ func (s Source) Check(key string) error {
 	}
 	return fmt.Errorf("%s holds the secret itself: put the secret into a file that only Holdfast's user can "+
 		"read (chmod 600), and write %s: \"file:/PATH\" (or env:NAME, cred:NAME, cmd:LINE); "+
-		"then make a new key pair, if others could read the secret",
+		"then replace the secret, if others could read the secret",
 		key, key[strings.LastIndex(key, ".")+1:])
+}
+
+// CheckSetting is Check for a setting of a configuration file, where a relative path
+// would lead to another file in each folder.
+func (s Source) CheckSetting(key string) error {
+	if err := s.Check(key); err != nil {
+		return err
+	}
+	if s != s.Absolute() {
+		return fmt.Errorf("%s: path %q is relative: write an absolute path", key, s)
+	}
+	return nil
 }
 
 // Absolute returns s with an absolute path.

@@ -20,14 +20,15 @@ import (
 
 // initFlags are the flags of init.
 type initFlags struct {
-	config       agent.Config // with one remote
-	paths        []string
-	accessKey    string
-	secretKey    string
-	owners       []string
-	passphrase   string
-	kit          string
-	keepIdentity bool
+	config           agent.Config // with one remote
+	paths            []string
+	accessKey        string
+	secretKey        string
+	postgresPassword string
+	owners           []string
+	passphrase       string
+	kit              string
+	keepIdentity     bool
 }
 
 func initCommand(a *app) *cobra.Command {
@@ -52,6 +53,7 @@ restore needs the bucket and this kit: print it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v.remote().URL = args[0]
 			v.remote().AccessKey, v.remote().SecretKey = secret.Source(v.accessKey), secret.Source(v.secretKey)
+			v.config.Instance.PostgresPassword = secret.Source(v.postgresPassword)
 			return v.run(cmd.Context(), a)
 		},
 	}
@@ -77,6 +79,10 @@ func (v *initFlags) define(cmd *cobra.Command) {
 		"the server's working folder is `DIR`; relative paths in GoToSocial's configuration start there")
 	f.StringVar(&i.Postgres, "postgres", "",
 		"connect to PostgreSQL itself at `HOST:PORT`, if GoToSocial connects to a pooler")
+	f.StringVar(&i.PostgresUser, "postgres-user", "",
+		"read PostgreSQL's database as `USER`, who needs the right to read everything (default: GoToSocial's user)")
+	f.StringVar(&v.postgresPassword, "postgres-password", "",
+		"read the password of --postgres-user from `file:PATH`, env:NAME, cred:NAME or cmd:LINE")
 	f.StringVar(&i.Binary, "binary", "",
 		"ask `FILE`, GoToSocial's program, for its version (default: the unit's program, else from PATH)")
 	f.StringArrayVar(&i.Extra, "extra", nil, "also back up `PATH`; may be repeated")
@@ -147,7 +153,13 @@ func (v *initFlags) check() error {
 			"--kit and --keep-identity are for an identity that init makes"),
 			"leave out --owner, or the others")
 	}
-	secrets := map[string]*secret.Source{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey}
+	i := &v.config.Instance
+	if i.PostgresPassword != "" && i.PostgresUser == "" {
+		return problem.Usage(errors.New("--postgres-password is the password of --postgres-user"),
+			"name the user by --postgres-user, or leave out the password")
+	}
+	secrets := map[string]*secret.Source{"--access-key": &v.remote().AccessKey, "--secret-key": &v.remote().SecretKey,
+		"--postgres-password": &i.PostgresPassword}
 	for flag, s := range secrets {
 		if err := s.Check(flag); err != nil {
 			return problem.Usage(err, "")

@@ -33,7 +33,10 @@ type Config struct {
 	// PostgresServer is "HOST:PORT" of the PostgreSQL server itself, if GoToSocial connects
 	// to a pooler; else "".
 	PostgresServer string
-	LockWait       time.Duration // how long a backup waits for locks of PostgreSQL; 0: the default
+	// PostgresUser and PostgresPassword are Holdfast's own user of PostgreSQL, if Holdfast
+	// does not read as GoToSocial's user; else "".
+	PostgresUser, PostgresPassword string
+	LockWait                       time.Duration // how long a backup waits for locks of PostgreSQL; 0: the default
 	// Warnings tell where the server may see another configuration.
 	Warnings []string
 

@@ -32,7 +32,8 @@ type Database struct {
 	as     *syscall.Credential // the Unix user that connects to a socket, or nil
 	// lockWait is how long a backup waits for the locks of other sessions.
 	lockWait time.Duration
-	standby  bool // the server follows a primary server; known once a view exists
+	login    string // names the settings of user and password, for a fix
+	standby  bool   // the server follows a primary server; known once a view exists
 }
 
 // Open reads the settings of the database. Open makes no connection. As in GoToSocial's
@@ -47,7 +48,7 @@ func Open(c *gotosocial.Config) (*Database, error) {
 				Fix:  "correct the setting, as in postgres://USER:PASSWORD@HOST/DATABASE",
 			}
 		}
-		return atServer(config, c)
+		return configured(config, c)
 	}
 	if err := c.CheckServer(); err != nil {
 		return nil, err
@@ -75,23 +76,36 @@ func Open(c *gotosocial.Config) (*Database, error) {
 	if config.TLSConfig, err = tlsConfig(c); err != nil {
 		return nil, err
 	}
-	return atServer(config, c)
+	return configured(config, c)
 }
 
-// atServer is the database at the server that Holdfast's own configuration names, if any, in
-// place of the server, or pooler, of GoToSocial's.
-func atServer(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
-	wait := cmp.Or(c.LockWait, defaultLockWait)
-	if c.PostgresServer == "" {
-		d := newDatabase(config)
-		d.lockWait = wait
-		return d, nil
+// configured applies Holdfast's own settings to a connection of GoToSocial: another user,
+// and the server itself in place of a pooler.
+func configured(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
+	config.Database = cmp.Or(config.Database, config.User) // as PostgreSQL's clients do
+	login := "db-user and db-password"
+	if c.PostgresUser != "" {
+		// Holdfast's user never sends the password of GoToSocial's.
+		config.User, config.Password = c.PostgresUser, c.PostgresPassword
+		login = "instance.postgres_user and instance.postgres_password"
 	}
-	host, port, err := net.SplitHostPort(c.PostgresServer)
+	if c.PostgresServer != "" {
+		if err := setServer(config, c.PostgresServer); err != nil {
+			return nil, err
+		}
+	}
+	d := newDatabase(config)
+	d.login, d.lockWait = login, cmp.Or(c.LockWait, defaultLockWait)
+	return d, nil
+}
+
+// setServer replaces the server of a connection by HOST:PORT.
+func setServer(config *pgx.ConnConfig, server string) error {
+	host, port, err := net.SplitHostPort(server)
 	number, numberErr := strconv.ParseUint(port, 10, 16)
 	if err != nil || numberErr != nil || host == "" {
-		return nil, &remedy.Error{
-			Kind: remedy.Setting, What: fmt.Sprintf("instance.postgres: %q is not HOST:PORT", c.PostgresServer),
+		return &remedy.Error{
+			Kind: remedy.Setting, What: fmt.Sprintf("instance.postgres: %q is not HOST:PORT", server),
 			Fix: `write "127.0.0.1:5432", or "/run/postgresql:5432" for a socket`,
 		}
 	}
@@ -100,9 +114,7 @@ func atServer(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
 		config.TLSConfig = config.TLSConfig.Clone()
 		config.TLSConfig.ServerName = host
 	}
-	d := newDatabase(config)
-	d.lockWait = wait
-	return d, nil
+	return nil
 }
 
 // defaultLockWait is enough for a VACUUM FULL of a small table. A migration may take
@@ -149,7 +161,6 @@ func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {
 const applicationName = "holdfast"
 
 func newDatabase(config *pgx.ConnConfig) *Database {
-	config.Database = cmp.Or(config.Database, config.User) // as PostgreSQL's clients do
 	d := &Database{config: config}
 	config.RuntimeParams["application_name"] = applicationName
 	if d.socket() && os.Geteuid() == 0 {
@@ -167,7 +178,9 @@ func newDatabase(config *pgx.ConnConfig) *Database {
 func (d *Database) with(database, user string) *Database {
 	config := d.config.Copy()
 	config.Database, config.User = database, user
-	return newDatabase(config)
+	other := newDatabase(config)
+	other.login = d.login
+	return other
 }
 
 // maintenance returns the database that every server has, for the same user.

@@ -78,7 +78,7 @@ func (d *Database) explainCode(what *remedy.Error, err *pgconn.PgError) {
 	switch code := err.Code; {
 	case strings.HasPrefix(code, "28"):
 		what.What += fmt.Sprintf(" refused user %q", d.config.User)
-		what.Fix = "correct db-user and db-password"
+		what.Fix = "correct " + d.login
 		switch {
 		case code == "28P01": // a wrong password
 		case d.socket():

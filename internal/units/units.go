@@ -1,4 +1,5 @@
-// Package units writes sizes, counts, times and spans of time for people.
+// Package units writes sizes, counts, times and spans of time for people, and reads
+// sizes and spans from a configuration.
 package units
 
 import (
