@@ -20,7 +20,7 @@ RACESKIP = EveryNight|EveryFlippedBit|FlippedBitOfEachByte|EveryTruncation|LostR
 help:
 	@echo 'make build   build bin/holdfast'
 	@echo 'make demo    make a sample instance, back it up, restore it, compare every byte'
-	@echo 'make setup   install Debian packages, build GoToSocial, MinIO and the linters; test and race call it'
+	@echo 'make setup   install Debian packages, build GoToSocial, MinIO, its client and the linters; test and race call it'
 	@echo 'make test    run all tests, with real GoToSocial, MinIO and PostgreSQL servers'
 	@echo 'make full    run all tests with every promised number: an hour and a half on 2 cores'
 	@echo 'make race    run the packages with goroutines under the race detector'
@@ -37,7 +37,7 @@ build:
 demo: build
 	bin/holdfast demo
 
-setup: tools/bin/gotosocial tools/bin/minio tools/bin/staticcheck tools/bin/errcheck
+setup: tools/bin/gotosocial tools/bin/minio tools/bin/mc tools/bin/staticcheck tools/bin/errcheck
 	@tools/setup $(PROGRAMS)
 
 # The test runner's lines come last.
@@ -83,10 +83,11 @@ check: lint race test
 
 # MinIO takes five minutes from a cold cache, the others less than one.
 tools/bin/minio:       TOOL = github.com/minio/minio
+tools/bin/mc:          TOOL = github.com/minio/mc
 tools/bin/staticcheck: TOOL = honnef.co/go/tools/cmd/staticcheck
 tools/bin/errcheck:    TOOL = github.com/kisielk/errcheck
 tools/bin/govulncheck: TOOL = golang.org/x/vuln/cmd/govulncheck
-tools/bin/minio tools/bin/staticcheck tools/bin/errcheck tools/bin/govulncheck: tools/go.mod tools/go.sum
+tools/bin/minio tools/bin/mc tools/bin/staticcheck tools/bin/errcheck tools/bin/govulncheck: tools/go.mod tools/go.sum
 	cd tools && CGO_ENABLED=0 $(GO) build -o $(@:tools/%=%) $(TOOL)
 
 # GoToSocial takes five minutes from a cold cache. Its module stands apart, because it

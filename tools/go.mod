@@ -4,6 +4,7 @@ go 1.26.0
 
 tool (
 	github.com/kisielk/errcheck
+	github.com/minio/mc
 	github.com/minio/minio
 	golang.org/x/vuln/cmd/govulncheck
 	honnef.co/go/tools/cmd/staticcheck

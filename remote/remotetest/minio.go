@@ -76,7 +76,7 @@ func startMinIO(t testing.TB, program, scratch string) *Bucket {
 	t.Helper()
 	server := &Bucket{
 		Endpoint:  "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t)),
-		AccessKey: "holdfast", SecretKey: rand.Text(),
+		AccessKey: "root", SecretKey: rand.Text(),
 	}
 	home, data := filepath.Join(scratch, "home"), filepath.Join(scratch, "data")
 	cmd := exec.Command(program, "server", "--quiet", "--address", server.Endpoint, data)
@@ -132,15 +132,28 @@ func findMinIO(t testing.TB) string {
 	if program, err := exec.LookPath("minio"); err == nil {
 		return program
 	}
+	return findTool(t, "minio")
+}
+
+// FindClient returns the path of MinIO's client. $PATH does not count: the name mc there may
+// be Midnight Commander. Without the program FindClient calls [testkit.Missing].
+func FindClient(t testing.TB) string {
+	t.Helper()
+	return findTool(t, "mc")
+}
+
+// findTool returns the path of a program in tools/bin of this module.
+func findTool(t testing.TB, name string) string {
+	t.Helper()
 	dir, err := os.Getwd()
 	testkit.OK(t, err)
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		program := filepath.Join(dir, "tools", "bin", "minio")
+		program := filepath.Join(dir, "tools", "bin", name)
 		if _, err := os.Stat(program); err == nil {
 			return program
 		}
 	}
-	testkit.Missing(t, "no minio: set HOLDFAST_MINIO, or run `cd tools && go build -o bin/ github.com/minio/minio`")
+	testkit.Missing(t, "no %[1]s: run `make tools/bin/%[1]s`", name)
 	return ""
 }
 
