@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -331,5 +332,20 @@ func TestDocumentedConfigurationIsComplete(t *testing.T) {
 func TestReadmeIsShort(t *testing.T) {
 	if words := len(strings.Fields(string(testkit.Read(t, "../README.md")))); words > 1300 {
 		t.Errorf("README.md has %d words, at most 1,300 are wanted", words)
+	}
+}
+
+// The table of the roads counts its own arrows.
+func TestHouseRoadsCountTheirCalls(t *testing.T) {
+	row := regexp.MustCompile(`(?m)^\| (\w+, \w+) \| (.* → .*) \| (\d+) \| (\d+) \|$`)
+	rows := row.FindAllStringSubmatch(string(testkit.Read(t, "../docs/architecture.md")), -1)
+	if len(rows) != 4 {
+		t.Fatalf("%d roads, want 4", len(rows))
+	}
+	for _, r := range rows {
+		calls, handOffs := strings.Count(r[2], "→"), strings.Count(r[2], "⇢")
+		if fmt.Sprint(calls) != r[3] || fmt.Sprint(handOffs) != r[4] {
+			t.Errorf("%s has %d calls and %d hand-offs, the table says %s and %s", r[1], calls, handOffs, r[3], r[4])
+		}
 	}
 }

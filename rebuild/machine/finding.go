@@ -50,6 +50,17 @@ func explainInTheWay(err error) error {
 	return &remedy.Error{Kind: remedy.Refused, Err: err, Fix: fix}
 }
 
+// explainMisled adds the fix to an error about a misleading link.
+func explainMisled(err error) error {
+	var misled *disk.Misled
+	if !errors.As(err, &misled) || fixOf(err) != "" {
+		return err
+	}
+	return &remedy.Error{Kind: remedy.Refused, Err: err,
+		Fix: "find out who made the link; if the files belong there, run: " +
+			remedy.ShellLine([]string{"chown", "-h", "root", misled.Link}) + "; else remove the link"}
+}
+
 // fixOf returns the fix of an error, or "".
 func fixOf(err error) string {
 	var p *remedy.Error

@@ -42,7 +42,8 @@ func TestCommandThatInstallsTheServerKeepsTheTemplatesOfTheSnapshot(t *testing.T
 				testkit.Write(t, path, "own")
 			}
 			fix := m.inspectServer(t.Context()).Fix
-			tar.Dir, tar.Args[2] = packed, filepath.Join(work, regexp.MustCompile(`gotosocial_[^ ;]*gz`).FindString(fix))
+			archive := regexp.MustCompile(`gotosocial_[^ ;]*gz`).FindString(fix)
+			tar.Dir, tar.Args[2] = packed, filepath.Join(work, archive)
 			testkit.OK(t, tar.Run())
 			_, command, _ := strings.Cut(fix, m.Config.Binary+": ")
 			command, _, _ = strings.Cut(command, " (")

@@ -1,12 +1,10 @@
 package machine
 
 import (
-	"errors"
 	"path/filepath"
 
 	"holdfast/disk"
 	"holdfast/manifest"
-	"holdfast/remedy"
 )
 
 // inspectWays looks for links by which another user would lead the restored files into a
@@ -31,15 +29,4 @@ func (m *Machine) inspectWays() (findings []Finding) {
 		}
 	}
 	return findings
-}
-
-// explainMisled adds the fix to an error about a misleading link.
-func explainMisled(err error) error {
-	var misled *disk.Misled
-	if !errors.As(err, &misled) || fixOf(err) != "" {
-		return err
-	}
-	return &remedy.Error{Kind: remedy.Refused, Err: err,
-		Fix: "find out who made the link; if the files belong there, run: " +
-			remedy.ShellLine([]string{"chown", "-h", "root", misled.Link}) + "; else remove the link"}
 }
