@@ -17,8 +17,8 @@ type Problem struct {
 	Fix    string
 }
 
-// damage is the finding of verify about an object.
-type damage struct {
+// finding is damage to an object, as verify found it.
+type finding struct {
 	what       string
 	unreadable bool // the remote lists the object and does not give its bytes
 	remembered bool // a record at the end of the log, by the memory of this host
@@ -61,12 +61,12 @@ const unreadableFix = "find out why the storage can't read the object (log, disk
 	"if the object is lost, "
 
 // kind returns the kind of damage to an object.
-func (v *verify) kind(object string, d damage) damageKind {
+func (v *verify) kind(object string, f finding) damageKind {
 	prefix, name, _ := manifest.ParseObject(object)
 	switch {
-	case d.remembered:
+	case f.remembered:
 		return rememberedEnd
-	case d.expected:
+	case f.expected:
 		return expectedEnd
 	case prefix == manifest.PackObjectPrefix:
 		return packDamage
@@ -76,7 +76,7 @@ func (v *verify) kind(object string, d damage) damageKind {
 		return keyDamage
 	case slices.Contains(v.repo.log.Kept(), name):
 		return recordDamage
-	case d.unreadable:
+	case f.unreadable:
 		return unreadableRecord
 	}
 	return strangeRecord
@@ -84,7 +84,7 @@ func (v *verify) kind(object string, d damage) damageKind {
 
 // explain fills the report's problems.
 func (v *verify) explain(ctx context.Context) error {
-	if len(v.damage) == 0 {
+	if len(v.findings) == 0 {
 		return nil
 	}
 	hurts, err := v.hurts(ctx)
@@ -92,16 +92,16 @@ func (v *verify) explain(ctx context.Context) error {
 		return err
 	}
 	v.report.KeysGone = !slices.ContainsFunc(v.repo.log.Keys(), func(k manifest.Key) bool {
-		return v.damage[k.Object()].what == ""
+		return v.findings[k.Object()].what == ""
 	})
-	for object, d := range v.damage {
-		kind := v.kind(object, d)
-		p := Problem{Object: object, What: d.what, Hurts: hurts[object], Fix: advice[kind]}
+	for object, f := range v.findings {
+		kind := v.kind(object, f)
+		p := Problem{Object: object, What: f.what, Hurts: hurts[object], Fix: advice[kind]}
 		if kind == recordDamage || kind == rememberedEnd {
 			_, name, _ := manifest.ParseObject(object)
 			p.Hurts = append(p.Hurts, name.String())
 		}
-		if d.unreadable {
+		if f.unreadable {
 			p.Fix = unreadableFix + p.Fix
 		}
 		v.report.Problems = append(v.report.Problems, p)
@@ -127,7 +127,7 @@ func (v *verify) hurts(ctx context.Context) (map[string][]string, error) {
 		}
 		for _, packs := range whole.Packs {
 			for _, p := range packs {
-				if v.damage[p.Object()].what != "" {
+				if v.findings[p.Object()].what != "" {
 					hurts[p.Object()] = append(hurts[p.Object()], rec.ID())
 				}
 			}

@@ -56,8 +56,8 @@ type BackupReport struct {
 	KeysGone bool
 }
 
-// damaged notes damage to the remote and the fix for a person.
-func (r *BackupReport) damaged(fix, format string, args ...any) {
+// addDamage notes damage to the remote and the fix for a person.
+func (r *BackupReport) addDamage(fix, format string, args ...any) {
 	r.Damage = true
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 	if !slices.Contains(r.Fixes, fix) {

@@ -80,11 +80,11 @@ func (b *backup) checkListed() error {
 	}
 	switch b.report.KeysGone = len(gone) == len(b.rec.Keys); {
 	case b.report.KeysGone:
-		b.report.damaged(keysGoneFix,
+		b.report.addDamage(keysGoneFix,
 			"every key object is gone from the remote or has another size (%s): nobody can open this snapshot, "+
 				"or any other there", strings.Join(gone, ", "))
 	case len(gone) > 0:
-		b.report.damaged("copy the key objects back from a mirror",
+		b.report.addDamage("copy the key objects back from a mirror",
 			"key objects that are gone from the remote or have another size: %s; "+
 				"their owners can't restore, but the other owners can", strings.Join(gone, ", "))
 	}

@@ -149,14 +149,14 @@ var errOtherBytes = errors.New("other bytes than the listing says")
 func (r *restore) otherBytes(f plannedFile) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.wrong = append(r.wrong, f)
+	r.wrongFiles = append(r.wrongFiles, f)
 }
 
 // wrongDatabase reports whether a file of the database has other bytes than the listing says.
 func (r *restore) wrongDatabase() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.wrong, func(f plannedFile) bool { return f.part == manifest.Database })
+	return slices.ContainsFunc(r.wrongFiles, func(f plannedFile) bool { return f.part == manifest.Database })
 }
 
 // folder makes a folder and sets the mode. The person who restores can always read and

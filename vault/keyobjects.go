@@ -23,7 +23,7 @@ func (u *upkeep) keepKeys(ctx context.Context) error {
 	}
 	keys := u.repo.log.Keys()
 	if head := u.repo.Head(); len(keys) > len(head.Keys) {
-		u.report.damaged("find out who signed that snapshot: this server's key may be stolen (docs/threats.md)",
+		u.report.addDamage("find out who signed that snapshot: this server's key may be stolen (docs/threats.md)",
 			"snapshot %s, the newest, leaves out key objects of earlier snapshots; this backup names them again",
 			head.ID())
 	}
@@ -52,7 +52,7 @@ func (u *upkeep) keepKeys(ctx context.Context) error {
 func (u *upkeep) copyKey(ctx context.Context, k manifest.Key, path string) error {
 	object, err := u.repo.get(ctx, k.Object(), maxKeyObject)
 	if errors.Is(err, ErrDamage) {
-		u.report.damaged("copy the key object back from a mirror",
+		u.report.addDamage("copy the key object back from a mirror",
 			"a key object is damaged: %v; its owner can't restore", err)
 		return nil
 	}
@@ -73,7 +73,7 @@ func (u *upkeep) putKeyBack(ctx context.Context, k manifest.Key, object []byte) 
 		return nil
 	}
 	u.repo.objects[k.Object()] = remote.Object{Name: k.Object(), Size: k.Size}
-	u.report.damaged(askProviderFix,
+	u.report.addDamage(askProviderFix,
 		"%s, without which an owner can't restore, was gone from the remote or had another size, "+
 			"and was put back from this host's copy", k.Object())
 	return nil

@@ -68,7 +68,7 @@ func (u *upkeep) putBackEnd(ctx context.Context, gone []manifest.Hash) (still []
 		}
 	}
 	if len(still) > 0 {
-		u.report.damaged("ask the storage's provider who deleted objects; "+
+		u.report.addDamage("ask the storage's provider who deleted objects; "+
 			"you can restore the snapshots that holdfast list shows",
 			"the newest record that this host knew is gone: somebody deleted the record or rolled the remote back: %s",
 			listSnapshots(still))
@@ -94,7 +94,7 @@ func (u *upkeep) putBackKept(ctx context.Context) error {
 			return err
 		}
 		if !back {
-			u.report.damaged("holdfast verify names the records: copy them back from a mirror",
+			u.report.addDamage("holdfast verify names the records: copy them back from a mirror",
 				"the record of snapshot %s is gone from the remote or has another size: "+
 					"that snapshot can't be restored",
 				name)
@@ -146,7 +146,7 @@ func (u *upkeep) putBack(ctx context.Context, name manifest.Hash) (bool, error) 
 	if u.repo.log.Record(name) == nil {
 		u.repo.accept(name, text)
 	}
-	u.report.damaged(askProviderFix,
+	u.report.addDamage(askProviderFix,
 		"the record of snapshot %s was gone from the remote or had another size, and was put back "+
 			"from this host's copy",
 		rec.ID())

@@ -58,10 +58,10 @@ type restore struct {
 	journal journal
 	report  RestoreReport
 
-	mu      sync.Mutex       // guards what follows, while workers run
-	done    []uint32         // packs that the plan does not have as done yet
-	damaged map[uint32]error // packs, and what is wrong with each
-	wrong   []plannedFile    // files whose bytes the listing does not confirm
+	mu           sync.Mutex       // guards what follows, while workers run
+	done         []uint32         // packs that the plan does not have as done yet
+	damagedPacks map[uint32]error // what is wrong with each
+	wrongFiles   []plannedFile    // files whose bytes the listing does not confirm
 }
 
 // Restore writes a snapshot into dir. The folder must be empty, or hold an
@@ -74,7 +74,9 @@ func (s *Snapshot) Restore(ctx context.Context, dir string, target Target, cfg R
 		return nil, fmt.Errorf("restore into %q: %w", dir, err)
 	}
 	defer staged.close()
-	r := &restore{staging: staged, snap: s, cfg: cfg, target: target, journal: journal, damaged: map[uint32]error{}}
+	r := &restore{
+		staging: staged, snap: s, cfg: cfg, target: target, journal: journal, damagedPacks: map[uint32]error{},
+	}
 	if r.report.Resumed = journal.State != unplanned; !r.report.Resumed {
 		r.journal.Purpose = want
 		if err := r.makePlan(ctx); err != nil {
@@ -157,7 +159,7 @@ func (r *restore) fetchAll(ctx context.Context) error {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	if len(r.damaged) == 0 && r.cfg.parts()[manifest.Database] && r.journal.State == planned {
+	if len(r.damagedPacks) == 0 && r.cfg.parts()[manifest.Database] && r.journal.State == planned {
 		g.Go(func() error { return r.checkDatabase(gctx) })
 	}
 	g.Go(func() error { return r.fetchPacks(gctx, others) })
@@ -204,7 +206,7 @@ func (r *restore) notePack(number uint32, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if errors.Is(err, ErrDamage) {
-		r.damaged[number] = err
+		r.damagedPacks[number] = err
 		return nil
 	}
 	if errors.Is(err, errOtherBytes) { // the pack is not done: another run looks again

@@ -17,18 +17,18 @@ import (
 // result is a [remedy.DamageError] with the cause [ErrDamage].
 func (r *restore) leaveOutDamaged(ctx context.Context) error {
 	r.journal.Lost = nil
-	if len(r.damaged) == 0 && len(r.wrong) == 0 {
+	if len(r.damagedPacks) == 0 && len(r.wrongFiles) == 0 {
 		return r.plan.save(r.journal)
 	}
 	var problems []string
 	hurt := map[string]int64{}
-	for number, damage := range r.damaged {
+	for number, damage := range r.damagedPacks {
 		problems = append(problems, damage.Error())
 		if err := r.plan.addHurt(number, hurt); err != nil {
 			return err
 		}
 	}
-	for _, f := range r.wrong {
+	for _, f := range r.wrongFiles {
 		if _, known := hurt[f.path]; !known { // a damaged pack explains the wrong bytes
 			hurt[f.path] = f.size
 			problems = append(problems, fmt.Sprintf("%s: its bytes don't have the SHA-256 of the listing", f.path))
@@ -37,7 +37,7 @@ func (r *restore) leaveOutDamaged(ctx context.Context) error {
 	slices.Sort(problems)
 	database := r.wrongDatabase()
 	for _, p := range r.snap.Record.Packs[manifest.Database] {
-		database = database || r.damaged[p.Number] != nil
+		database = database || r.damagedPacks[p.Number] != nil
 	}
 	if !r.cfg.Salvage || database {
 		lost := slices.Sorted(maps.Keys(hurt))
@@ -49,7 +49,7 @@ func (r *restore) leaveOutDamaged(ctx context.Context) error {
 	}
 	// A later run may find a damaged pack whole. The run then needs all packs
 	// of these files.
-	for number := range r.damaged {
+	for number := range r.damagedPacks {
 		if err := r.plan.refetchWith(number); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (r *restore) leaveOutDamaged(ctx context.Context) error {
 // snapshot newestWhole returns "".
 func (r *restore) newestWhole(ctx context.Context) string {
 	damaged := map[manifest.Hash]bool{}
-	for number := range r.damaged {
+	for number := range r.damagedPacks {
 		damaged[r.snap.packs[number].Name] = true
 	}
 	isDamaged := func(p manifest.Pack) bool { return damaged[p.Name] }

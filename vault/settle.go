@@ -42,7 +42,7 @@ func (u *upkeep) settle() error {
 		}
 	}
 	if lost > 0 {
-		u.report.damaged("holdfast verify names the packs and the affected snapshots: "+
+		u.report.addDamage("holdfast verify names the packs and the affected snapshots: "+
 			"copy the packs back from a mirror",
 			"packs of earlier snapshots that are gone from the remote or have another size: %d; "+
 				"this backup stores again the bytes that it needs of them", lost)

@@ -55,8 +55,8 @@ type verify struct {
 	needed  map[string]int64 // objects that the records need, and their sizes
 	report  VerifyReport
 
-	mu     sync.Mutex // guards damage
-	damage map[string]damage
+	mu       sync.Mutex // guards findings
+	findings map[string]finding
 }
 
 // Verify compares the objects of all kept records with the remote's LIST, names
@@ -64,7 +64,7 @@ type verify struct {
 // compares their hash with the object's name. Damage is not an error but part
 // of the report. Verify needs no key.
 func (r *Repository) Verify(ctx context.Context, cfg VerifyConfig) (*VerifyReport, error) {
-	v := &verify{repo: r, cfg: cfg, records: r.Records(), needed: map[string]int64{}, damage: map[string]damage{}}
+	v := &verify{repo: r, cfg: cfg, records: r.Records(), needed: map[string]int64{}, findings: map[string]finding{}}
 	for _, rec := range v.records {
 		if rec.Kind == manifest.KindBackup {
 			v.report.Snapshots++
@@ -84,10 +84,10 @@ func (r *Repository) Verify(ctx context.Context, cfg VerifyConfig) (*VerifyRepor
 }
 
 // note records damage to an object.
-func (v *verify) note(object string, d damage) {
+func (v *verify) note(object string, f finding) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.damage[object] = d
+	v.findings[object] = f
 }
 
 // checkRecords checks the kept records, and all objects below snapshots/.
@@ -97,12 +97,12 @@ func (v *verify) checkRecords() {
 		if v.repo.log.Record(name) != nil {
 			v.needed[object] = v.repo.objects[object].Size
 		} else if v.repo.bad[name] == nil {
-			v.note(object, damage{what: "is missing"})
+			v.note(object, finding{what: "is missing"})
 		}
 	}
 	for name, err := range v.repo.bad {
 		unreadable := (*unreadableError)(nil)
-		v.note(manifest.RecordObject(name), damage{what: err.Error(), unreadable: errors.As(err, &unreadable)})
+		v.note(manifest.RecordObject(name), finding{what: err.Error(), unreadable: errors.As(err, &unreadable)})
 	}
 }
 
@@ -121,9 +121,9 @@ func (v *verify) checkObjects() {
 		v.report.Bytes += size
 		switch o, there := v.repo.objects[object]; {
 		case !there:
-			v.note(object, damage{what: "is missing"})
+			v.note(object, finding{what: "is missing"})
 		case o.Size != size:
-			v.note(object, damage{what: fmt.Sprintf("has %d bytes, want %d", o.Size, size)})
+			v.note(object, finding{what: fmt.Sprintf("has %d bytes, want %d", o.Size, size)})
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (v *verify) checkEnd() {
 	}
 	if want := v.cfg.ExpectHead; want != nil && !v.repo.Keeps(*want) {
 		object := manifest.RecordObject(*want)
-		v.note(object, damage{expected: true, remembered: v.damage[object].remembered,
+		v.note(object, finding{expected: true, remembered: v.findings[object].remembered,
 			what: "is neither the newest snapshot nor an earlier one: " +
 				"somebody deleted snapshots, or the remote was rolled back"})
 	}
@@ -169,7 +169,7 @@ func (v *verify) checkEnd() {
 
 func (v *verify) checkMemory(m index.Memory) {
 	if v.repo.log.Lacks(m.Head, v.repo.listed) {
-		v.note(manifest.RecordObject(m.Head), damage{remembered: true,
+		v.note(manifest.RecordObject(m.Head), finding{remembered: true,
 			what: "is gone, and was the newest record that this host knew: " +
 				"somebody deleted the record, or the remote was rolled back"})
 	}
@@ -188,7 +188,7 @@ func (v *verify) hashShare(ctx context.Context) error {
 	var keys, rest []string
 	var size, chosen int64
 	for object, bytes := range v.needed {
-		if v.damage[object].what != "" || strings.HasPrefix(object, manifest.RecordObjectPrefix) {
+		if v.findings[object].what != "" || strings.HasPrefix(object, manifest.RecordObjectPrefix) {
 			continue
 		}
 		size += bytes
@@ -232,13 +232,13 @@ func (v *verify) hash(ctx context.Context, object string) error {
 	unreadable := (*unreadableError)(nil)
 	switch _, want, _ := manifest.ParseObject(object); {
 	case errors.As(err, &unreadable):
-		v.note(object, damage{what: unreadable.Error(), unreadable: true})
+		v.note(object, finding{what: unreadable.Error(), unreadable: true})
 	case errors.Is(err, ErrDamage):
-		v.note(object, damage{what: "is missing"})
+		v.note(object, finding{what: "is missing"})
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	case sum != want:
-		v.note(object, damage{what: "has other bytes than were stored"})
+		v.note(object, finding{what: "has other bytes than were stored"})
 	}
 	v.cfg.Progress.did(1, n)
 	v.cfg.Progress.moved(n)
