@@ -28,7 +28,7 @@ type catalog struct {
 
 	// Filled by files and media: paths that the source named and could not
 	// read. True: the file counts as missing.
-	gone map[string]bool
+	unread map[string]bool
 }
 
 func newCatalog(dir string) (*catalog, error) {
@@ -36,7 +36,7 @@ func newCatalog(dir string) (*catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &catalog{media: media, gone: map[string]bool{}}, nil
+	return &catalog{media: media, unread: map[string]bool{}}, nil
 }
 
 func (c *catalog) close() {

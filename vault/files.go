@@ -42,7 +42,7 @@ func (b *backup) files(ctx context.Context) error {
 		return err
 	}
 	for _, path := range slices.Sorted(maps.Keys(lost)) {
-		b.found.gone[path] = true
+		b.found.unread[path] = true
 		b.report.Missing = append(b.report.Missing, describeLost(describe(manifest.Files, path), lost[path]))
 	}
 	return nil
@@ -104,7 +104,7 @@ func (b *backup) media(ctx context.Context) error {
 		return fmt.Errorf("look up media: %w: %w", ErrSource, err)
 	}
 	for _, path := range paths {
-		b.found.gone[path] = named[path]
+		b.found.unread[path] = named[path]
 		if named[path] {
 			b.report.Missing = append(b.report.Missing, describeLost(path, lost[path]))
 		}

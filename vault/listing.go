@@ -147,20 +147,20 @@ func (w *listingWriter) files(part manifest.Part) error {
 			return fmt.Errorf("write listing: %w", err)
 		}
 		path, row := pair.a, pair.b
-		missing, gone := w.b.found.gone[path]
+		missing, unread := w.b.found.unread[path]
 		switch {
 		case !pair.inA:
 			stale = append(stale, row.Path)
 			continue
-		case gone && pair.inB:
+		case unread && pair.inB:
 			stale = append(stale, row.Path)
-		case !gone && !pair.inB:
+		case !unread && !pair.inB:
 			return fmt.Errorf("write listing: the index does not know %s %q, which was stored", part, path)
 		}
 		switch {
-		case gone && missing:
+		case unread && missing:
 			err = w.line(manifest.Line{File: &manifest.File{Part: part, Path: path, Missing: true}})
-		case !gone:
+		case !unread:
 			err = w.write(row.Line)
 			for _, n := range row.Packs {
 				w.needs[n] = true

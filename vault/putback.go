@@ -20,11 +20,11 @@ import (
 // The report names every record that stays lost. While the log keeps the
 // record, each report counts it as damage; otherwise only the first report.
 func (u *upkeep) putBackRecords(ctx context.Context) error {
-	gone, err := u.idx.Gone()
+	before, err := u.idx.LostHeads()
 	if err != nil {
 		return err
 	}
-	still, err := u.putBackEnd(ctx, gone)
+	lost, err := u.putBackEnd(ctx, before)
 	if err != nil {
 		return err
 	}
@@ -41,15 +41,15 @@ func (u *upkeep) putBackRecords(ctx context.Context) error {
 			u.report.Damage = true
 		}
 	}
-	if slices.Equal(still, gone) {
+	if slices.Equal(lost, before) {
 		return nil
 	}
-	return u.idx.SetGone(still)
+	return u.idx.SetLostHeads(lost)
 }
 
 // putBackEnd puts back the end of the log, and returns the records that stay lost.
-// gone are the records that earlier runs lost.
-func (u *upkeep) putBackEnd(ctx context.Context, gone []manifest.Hash) (still []manifest.Hash, err error) {
+// before are the records that stayed lost in earlier runs.
+func (u *upkeep) putBackEnd(ctx context.Context, before []manifest.Hash) (lost []manifest.Hash, err error) {
 	head, err := u.idx.Head()
 	if err != nil {
 		return nil, err
@@ -64,25 +64,22 @@ func (u *upkeep) putBackEnd(ctx context.Context, gone []manifest.Hash) (still []
 			return nil, err
 		}
 		if !back {
-			still = append(still, name)
+			lost = append(lost, name)
 		}
 	}
-	if len(still) > 0 {
+	if len(lost) > 0 {
 		u.report.addDamage("ask the storage's provider who deleted objects; "+
 			"you can restore the snapshots that holdfast list shows",
 			"the newest record that this host knew is gone: somebody deleted the record or rolled the remote back: %s",
-			listSnapshots(still))
+			listSnapshots(lost))
 	}
-	var before []manifest.Hash
-	for _, name := range gone {
-		if u.repo.log.Lacks(name, u.repo.listed) && !slices.Contains(ended, name) {
-			before = append(before, name)
-		}
-	}
+	before = slices.DeleteFunc(slices.Clone(before), func(name manifest.Hash) bool {
+		return slices.Contains(ended, name) || !u.repo.log.Lacks(name, u.repo.listed)
+	})
 	if len(before) > 0 {
-		u.report.Warnings = append(u.report.Warnings, stillGone(before))
+		u.report.Warnings = append(u.report.Warnings, lostBefore(before))
 	}
-	return append(still, before...), nil
+	return append(lost, before...), nil
 }
 
 // putBackKept puts back the records that the log keeps and the remote lost. A
@@ -103,7 +100,8 @@ func (u *upkeep) putBackKept(ctx context.Context) error {
 	return nil
 }
 
-func stillGone(names []manifest.Hash) string {
+// lostBefore warns about heads that stayed lost in earlier runs.
+func lostBefore(names []manifest.Hash) string {
 	return "somebody deleted records of this host before its last backup, and they are still gone from the remote: " +
 		listSnapshots(names)
 }

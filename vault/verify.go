@@ -173,11 +173,11 @@ func (v *verify) checkMemory(m index.Memory) {
 			what: "is gone, and was the newest record that this host knew: " +
 				"somebody deleted the record, or the remote was rolled back"})
 	}
-	gone := slices.DeleteFunc(slices.Clone(m.Gone), func(name manifest.Hash) bool {
+	before := slices.DeleteFunc(slices.Clone(m.LostHeads), func(name manifest.Hash) bool {
 		return name == m.Head || !v.repo.log.Lacks(name, v.repo.listed)
 	})
-	if len(gone) > 0 {
-		v.report.Warnings = append(v.report.Warnings, stillGone(gone))
+	if len(before) > 0 {
+		v.report.Warnings = append(v.report.Warnings, lostBefore(before))
 	}
 }
 

@@ -225,11 +225,11 @@ func TestMemoryIsReadBesideAnOpenIndex(t *testing.T) {
 	if m, err := ReadMemory(dir); err != nil || !m.Head.IsZero() {
 		t.Errorf("of an empty index: %v, %v", m, err)
 	}
-	testkit.OK(t, x.SetGone([]manifest.Hash{sum(1), sum(2)}))
+	testkit.OK(t, x.SetLostHeads([]manifest.Hash{sum(1), sum(2)}))
 	testkit.OK(t, x.Commit(Snapshot{Name: sum(3), Text: []byte("three")}))
 	m, err := ReadMemory(dir)
 	gone := []manifest.Hash{sum(1), sum(2)}
-	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.Gone, gone) {
+	if err != nil || m.Head != sum(3) || string(m.Text) != "three" || !slices.Equal(m.LostHeads, gone) {
 		t.Errorf("%v, %v", m, err)
 	}
 	x.Close()

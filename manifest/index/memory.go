@@ -13,9 +13,9 @@ import (
 
 // Memory is the index's knowledge of the end of the log.
 type Memory struct {
-	Head manifest.Hash   // see [Index.Head]
-	Text []byte          // the head's record
-	Gone []manifest.Hash // see [Index.Gone]
+	Head      manifest.Hash   // see [Index.Head]
+	Text      []byte          // the head's record
+	LostHeads []manifest.Hash // see [Index.LostHeads]
 }
 
 // ReadMemory reads the memory of the index in dir, even while a backup uses the
@@ -44,7 +44,7 @@ func ReadMemory(dir string) (m Memory, err error) {
 	if m.Text, err = x.Record(m.Head); err != nil {
 		return Memory{}, err
 	}
-	if m.Gone, err = x.Gone(); err != nil {
+	if m.LostHeads, err = x.LostHeads(); err != nil {
 		return Memory{}, err
 	}
 	return m, nil
@@ -58,20 +58,20 @@ func (x *Index) Head() (head manifest.Hash, err error) {
 	return head, err
 }
 
-// Gone returns former heads that the remote lacked in an earlier run.
-func (x *Index) Gone() (gone []manifest.Hash, err error) {
+// LostHeads returns former heads that the remote lacked in an earlier run.
+func (x *Index) LostHeads() (lost []manifest.Hash, err error) {
 	text, err := x.fact("gone")
 	for len(text) >= len(manifest.Hash{}) {
-		gone = append(gone, manifest.Hash(text[:len(manifest.Hash{})]))
+		lost = append(lost, manifest.Hash(text[:len(manifest.Hash{})]))
 		text = text[len(manifest.Hash{}):]
 	}
-	return gone, err
+	return lost, err
 }
 
-// SetGone replaces the list of [Index.Gone].
-func (x *Index) SetGone(gone []manifest.Hash) error {
+// SetLostHeads replaces the list of [Index.LostHeads].
+func (x *Index) SetLostHeads(lost []manifest.Hash) error {
 	text := []byte{}
-	for _, name := range gone {
+	for _, name := range lost {
 		text = append(text, name[:]...)
 	}
 	if _, err := x.db.Exec(`INSERT OR REPLACE INTO facts VALUES ('gone',?)`, text); err != nil {
