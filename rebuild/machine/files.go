@@ -127,10 +127,8 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left leftF
 		return fateOwn
 	case m.isGiven(path):
 		return fateGiven
-	case m.Replace:
-		return fateRenamed
 	}
-	return fateInTheWay
+	return m.fateOfOther(path)
 }
 
 // inspectFolder looks at the path of a folder. missing are the commands that create the
@@ -268,8 +266,8 @@ func (m *Machine) putFile(f manifest.File, mover *disk.Mover) error {
 		}
 	}
 	if !same {
-		if _, err := mover.Aside(to, ""); err != nil {
-			return explainInTheWay(err)
+		if err := m.putAside(to, mover); err != nil {
+			return err
 		}
 	}
 	if err := mover.Move(from, to, f.User); err != nil {

@@ -17,8 +17,9 @@ import (
 const releases = "https://codeberg.org/superseriousbusiness/gotosocial/releases"
 
 // installFix says how to install the version that the instance ran, or how to choose a
-// version. The words hold before the restore and after the restore.
-func (m *Machine) installFix() string {
+// version. Without names, a person unpacks the whole archive. The words hold before the
+// restore and after the restore.
+func (m *Machine) installFix(names ...string) string {
 	program := m.Config.Binary
 	version, ok := gotosocial.ParseVersion(m.Facts.GoToSocial)
 	tag, exact := version.Release()
@@ -34,24 +35,36 @@ func (m *Machine) installFix() string {
 	if !filepath.IsAbs(program) {
 		return fix
 	}
-	return fmt.Sprintf("%s; the unit runs %s: %s", fix, program, m.unpack(archive, filepath.Dir(program)))
+	return fmt.Sprintf("%s; the unit runs %s: %s", fix, program, m.unpack(archive, filepath.Dir(program), names))
 }
 
-// unpack says how to unpack the archive of a release into a folder. The whole archive would
-// write the release's templates over those of an admin, which the snapshot brings. The
-// archive may name the user who packed the archive: the files must become root's.
-func (m *Machine) unpack(archive, dir string) string {
-	const name = "gotosocial" // of the program in the archive
-	commands := [][]string{{"mkdir", "-p", dir}, {"tar", "--no-same-owner", "-C", dir, "-xzf", archive}}
-	if program := filepath.Join(dir, name); program != m.Config.Binary {
+// needed names the needed files of a release's archive; no name means all. The whole
+// archive would write the release's templates over those of an admin, which the snapshot
+// brings.
+func (m *Machine) needed() []string {
+	if m.bringsTemplates() {
+		return []string{programName}
+	}
+	return nil
+}
+
+// programName is the program's name in the archive of a release.
+const programName = "gotosocial"
+
+// unpack says how to unpack files of the archive of a release into a folder. The archive
+// may name the user who packed the archive: the files must become root's.
+func (m *Machine) unpack(archive, dir string, names []string) string {
+	tar := append([]string{"tar", "--no-same-owner", "-C", dir, "-xzf", archive}, names...)
+	commands := [][]string{{"mkdir", "-p", dir}, tar}
+	if program := filepath.Join(dir, programName); program != m.Config.Binary {
 		commands = append(commands, []string{"mv", program, m.Config.Binary})
 	}
-	if !m.bringsTemplates() {
-		return remedy.ShellLine(commands...)
+	text := remedy.ShellLine(commands...)
+	if len(names) > 0 {
+		text += " (the program alone: the snapshot has templates and assets; only a newer version needs " +
+			"the whole archive)"
 	}
-	commands[1] = append(commands[1], name)
-	return remedy.ShellLine(commands...) +
-		" (the program alone: the snapshot has templates and assets; only a newer version needs the whole archive)"
+	return text
 }
 
 // bringsTemplates reports whether the restore puts templates or assets in their places.

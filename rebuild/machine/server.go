@@ -28,7 +28,7 @@ func (m *Machine) inspectServer(ctx context.Context) Finding {
 	program := m.Config.Program()
 	if program == "" {
 		f.Detail = fmt.Sprintf("not installed; %s (last migration %s)", ran, cmp.Or(m.Facts.Migration, "unknown"))
-		f.Fix = m.installFix()
+		f.Fix = m.installFix(m.needed()...)
 		return f
 	}
 	as := m.programUser()
