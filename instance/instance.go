@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"holdfast/disk"
@@ -116,7 +115,7 @@ func (v completeView) Facts(ctx context.Context) (manifest.Facts, time.Time) {
 	facts, moment := v.View.Facts(ctx)
 	i := v.instance
 	facts.GoToSocial, facts.User = i.Version(ctx), i.user()
-	facts.AccountDomain = cmp.Or(strings.ToLower(i.config.Get("account-domain")), i.Domain())
+	facts.AccountDomain = i.config.AccountDomain()
 	return facts, moment
 }
 

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,3 +74,29 @@ func TestRelativePathWithoutAKnownServerIsRefused(t *testing.T) {
 	m.write("/root/new.yaml", config+"storage-local-base-path: /srv/storage\n")
 	m.restore(to...).start().expect(0)
 }
+
+// Other servers know each account by the account domain.
+func TestConfigurationWithAnotherAccountDomainIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 1})
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
+	h.backup()
+	text := string(testkit.Read(t, h.config))
+	to := []string{"--gotosocial", "/root/new.yaml", "--yes", h.inst.Domain(), "--verbatim"}
+	for _, line := range []string{"", "account-domain: " + h.inst.Domain() + "\n"} {
+		m := newMachine(t, h)
+		config := accountDomain.ReplaceAllString(text, line)
+		if config == text {
+			t.Fatalf("the configuration sets no account domain:\n%s", text)
+		}
+		m.write("/root/new.yaml", config)
+		m.restore(to...).start().expect(20).says("the accounts of the snapshot are of",
+			"write account-domain: \""+h.inst.Config.AccountDomain+"\"")
+	}
+	m := newMachine(t, h)
+	m.write("/root/new.yaml", strings.Replace(text, h.inst.Config.AccountDomain, strings.ToUpper(
+		h.inst.Config.AccountDomain), 1))
+	m.restore(to...).start().expect(0)
+}
+
+var accountDomain = regexp.MustCompile(`(?m)^account-domain: .*\n`)

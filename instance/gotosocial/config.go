@@ -3,6 +3,7 @@
 package gotosocial
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -99,6 +100,11 @@ func (c *Config) Get(key string) string { return c.settings[key].Value }
 // Domain returns the domain by which other servers know the instance: the setting
 // host.
 func (c *Config) Domain() string { return strings.ToLower(c.Get("host")) }
+
+// AccountDomain returns the domain in the names of the accounts.
+func (c *Config) AccountDomain() string {
+	return cmp.Or(strings.ToLower(c.Get("account-domain")), c.Domain())
+}
 
 // Engine returns the engine of the database: SQLite, Postgres, or an unknown value.
 func (c *Config) Engine() string { return strings.ToLower(c.Get("db-type")) }

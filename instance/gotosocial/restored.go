@@ -256,15 +256,22 @@ func (c *Config) ServiceUser() string {
 }
 
 // AdoptServer takes what a given configuration file does not say from the restored
-// configuration: how the server runs, and which settings will override the file. The
+// configuration: how the server runs, its domains, and which settings will override the
+// file. The
 // server starts in its old working directory, wherever the given file lies.
 func (c *Config) AdoptServer(restored *Config) {
 	c.Unit, c.Binary, c.UnitUser, c.WorkingDir = restored.Unit, restored.Binary, restored.UnitUser, restored.WorkingDir
 	c.Container, c.Starter, c.paths = restored.Container, restored.Starter, restored.paths
 	for _, s := range restored.Settings() {
 		fromFile := s.Origin.Kind == FromFile || s.Origin.Kind == FromDefault
-		if ofPlaces(s.Key) && !fromFile && s.Value != c.Get(s.Key) {
-			s.Origin.File = strings.TrimPrefix(s.Origin.File, "files")
+		if fromFile || s.Value == c.Get(s.Key) {
+			continue
+		}
+		s.Origin.File = strings.TrimPrefix(s.Origin.File, "files")
+		switch {
+		case s.Key == "host" || s.Key == "account-domain":
+			c.settings[s.Key] = s // the server's domains are right, whatever the file says
+		case ofPlaces(s.Key):
 			c.Overriding = append(c.Overriding, s)
 		}
 	}

@@ -63,13 +63,31 @@ func Open(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine, error
 		m.Web = append(m.Web, saved.config.WebFolders()...)
 	}
 	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.ServiceUser())
-	if m.Config.Domain() != rec.Instance {
-		return nil, &remedy.Error{Kind: remedy.Refused,
-			What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", rec.Instance, m.Config.Domain()),
-			Fix:  "give the configuration of that instance by --gotosocial"}
+	if err := m.checkDomains(); err != nil {
+		return nil, err
 	}
 	m.Bucket, err = media.OpenClient(m.Config, "", 0)
 	return m, err
+}
+
+// checkDomains refuses a configuration of another instance, or with other names of the
+// accounts: other servers would take each account for a new one.
+func (m *Machine) checkDomains() error {
+	host, accounts := m.Config.Domain(), m.Config.AccountDomain()
+	switch {
+	case host != m.Domain:
+		return &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("the snapshot is of %s, the configuration of %s", m.Domain, host),
+			Fix:  "give the configuration of that instance by --gotosocial"}
+	case m.Facts.AccountDomain != "" && accounts != m.Facts.AccountDomain:
+		return &remedy.Error{Kind: remedy.Refused,
+			What: fmt.Sprintf("the accounts of the snapshot are of %s, and those of the configuration of %s",
+				m.Facts.AccountDomain, accounts),
+			Effect: "other servers would take each account for a new one",
+			Fix: fmt.Sprintf("write account-domain: %q in GoToSocial's configuration, and give the configuration by "+
+				"--gotosocial", m.Facts.AccountDomain)}
+	}
+	return nil
 }
 
 // saved is what the snapshot says about GoToSocial and its server.
