@@ -1,4 +1,4 @@
-package rebuild
+package machine
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 // GoToSocial reads each file beside a template as a template, and dies of an old one. A
 // web server reads all of sites-enabled.
 func TestReplacedFileIsOutOfAFolderThatIsReadWhole(t *testing.T) {
-	dir := small(t, "WAL")
+	dir := small(t)
 	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
 	testkit.OK(t, err)
 	template, sites := dir+"/web/template", dir+"/nginx/sites-enabled"

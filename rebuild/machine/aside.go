@@ -1,4 +1,4 @@
-package rebuild
+package machine
 
 import (
 	"path/filepath"
