@@ -20,10 +20,10 @@ func rootCommand(a *app) *cobra.Command {
 		Long: `Holdfast replicates a GoToSocial instance to object storage and rebuilds it
 from there. A restore needs the bucket, an age identity and nothing else.
 
-  holdfast init REMOTE                        once
-  holdfast backup                             every night
-  holdfast restore --identity KIT             rebuild the server on a fresh machine
-  holdfast restore --identity KIT --to DIR    restore into a folder`,
+  holdfast init REMOTE                                      once
+  holdfast backup                                           every night
+  holdfast restore --from REMOTE --identity KIT             rebuild the server on a fresh machine
+  holdfast restore --from REMOTE --identity KIT --to DIR    restore into a folder`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
