@@ -40,7 +40,7 @@ func (d *Database) reached(ctx context.Context) (*Database, error) {
 		return nil, err
 	}
 	if err := d.checkPooler(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(d.explain(err), conn.Close(context.WithoutCancel(ctx)))
 	}
 	h, err := hijack(ctx, conn)
 	if err != nil {
@@ -88,7 +88,7 @@ func (d *Database) connectToLoad(ctx context.Context) (*pgx.Conn, error) {
 		err = execute(ctx, conn, plainSession)
 	}
 	if err != nil {
-		return nil, errors.Join(d.explain(err), conn.Close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(d.explainLoad(err), conn.Close(context.WithoutCancel(ctx)))
 	}
 	return conn, nil
 }

@@ -20,11 +20,12 @@ import (
 const poolerProbes = 20
 
 // checkPooler refuses a pooler that lends the server's connections for less than a
-// session. conn is a connection of d. A server that answers itself costs one query.
+// session. conn is a connection of d. A server that answers itself costs one query. The
+// caller explains an error of the server.
 func (d *Database) checkPooler(ctx context.Context, conn *pgx.Conn) error {
 	first, err := serverProcess(ctx, conn)
 	if err != nil {
-		return d.explain(err)
+		return err
 	}
 	if first == conn.PgConn().PID() {
 		return nil // a pooler would have told a number of its own
@@ -47,7 +48,7 @@ func (d *Database) checkPooler(ctx context.Context, conn *pgx.Conn) error {
 		}
 		again, err := serverProcess(ctx, conn)
 		if err != nil {
-			return d.explain(err)
+			return err
 		}
 		// A session keeps its server process, and shares the process with no other session.
 		if again != first || other == first {
