@@ -140,7 +140,7 @@ func (m *Mover) Move(from, to, user string) error {
 	err = renameInto(place, from, filepath.Base(to))
 	if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
 		if err = m.copyInto(place, from, filepath.Base(to), uid, gid); err == nil {
-			err = os.Remove(from)
+			err = removeMoved(place, from)
 		}
 	}
 	if !errors.Is(err, fs.ErrExist) {
@@ -152,6 +152,20 @@ func (m *Mover) Move(from, to, user string) error {
 	}
 	if !same {
 		return &InTheWay{Path: to}
+	}
+	return removeMoved(place, from)
+}
+
+// removeMoved removes a file whose copy has the final name in an open folder. The name
+// becomes durable first: a resumed run takes a missing file for a file in its place.
+func removeMoved(place *os.Root, from string) error {
+	folder, err := place.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := SyncOpenFolder(folder); err != nil {
+		return err
 	}
 	return os.Remove(from)
 }
