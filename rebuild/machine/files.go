@@ -29,7 +29,7 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 	}
 	server := m.serverCommands()
 	missing := map[string][][]string{} // the commands that create each user
-	left := m.leftInSnapshot(ctx)
+	left, shut := m.leftInSnapshot(ctx), shutFolders{}
 	var fates []fate
 	groups := map[fate]*branch{}
 	for _, file := range m.Files {
@@ -39,6 +39,9 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 		var fate fate
 		if !file.Folder {
 			fate = m.inspectFile(file, missing[file.User], left)
+			if err := shut.check(filepath.Dir(m.pathOf(file))); err != nil && (fate == fateNew || fate == fateRenamed) {
+				fate = fateShut(err)
+			}
 		} else if fate = m.inspectFolder(file, missing[file.User]); !fate.refused {
 			continue // worth no words
 		}

@@ -76,6 +76,11 @@ func (m *Machine) databaseDetails(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if folder := target.Destination().Folder; folder != "" {
+		if err := checkFillable(folder); err != nil {
+			return nil, err
+		}
+	}
 	mover, err := m.mover()
 	if err != nil {
 		return nil, err
@@ -112,6 +117,11 @@ func (m *Machine) inspectMedia(ctx context.Context) Finding {
 	mover, err := m.mover()
 	if err != nil {
 		return refused(MediaSubject, err)
+	}
+	if folder := m.media().Destination().Folder; folder != "" {
+		if err := checkFillable(folder); err != nil {
+			return refused(MediaSubject, err)
+		}
 	}
 	detail, err := m.media().Inspect(ctx, filepath.Dir(m.Folder), mover)
 	if err != nil {

@@ -60,6 +60,9 @@ func (m *Machine) letRead() (tasks []string) {
 // the folders that exist. MakeFolder gives new folders to that user.
 func (m *Machine) inspectServerFolders() (findings []Finding) {
 	for _, f := range m.serverFolders() {
+		if checkFillable(f.path) != nil {
+			continue // inspectDatabase, inspectMedia and inspectFiles refuse the folder
+		}
 		gives, err := m.inspectServerFolder(f)
 		switch {
 		case err != nil:
@@ -210,7 +213,11 @@ func (m *Machine) GiveFolders() error {
 	if err != nil {
 		return err
 	}
-	for _, f := range m.serverFolders() {
+	folders := m.serverFolders()
+	// The server's user may change the links in a folder, so that the folder comes after
+	// all folders below.
+	slices.SortStableFunc(folders, func(a, b serverFolder) int { return len(b.path) - len(a.path) })
+	for _, f := range folders {
 		gives, err := m.inspectServerFolder(f)
 		if err == nil && gives {
 			err = explainMisled(mover.GiveFolder(f.path))
@@ -224,7 +231,7 @@ func (m *Machine) GiveFolders() error {
 			return err
 		}
 	}
-	for _, f := range m.serverFolders() {
+	for _, f := range folders {
 		if err := disk.CheckAccess(m.User, f.path, disk.Fill); err != nil {
 			return &remedy.Error{Kind: remedy.Refused, Err: err,
 				What: fmt.Sprintf("the server's user %s can't write into %s", m.User, f.path),
