@@ -27,10 +27,7 @@ import (
 
 func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{})
 	m := newMachine(t, h)
 
 	// The plan shows all steps. The restore waits for the domain.
@@ -74,10 +71,7 @@ func TestFreshServerGetsTheWholeInstance(t *testing.T) {
 
 func TestFullRestoreContinuesAfterEachKill(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Media: 60})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{Media: 60})
 	whole := newMachine(t, h).restore("--yes", h.inst.Domain(), "--verbatim").start().expect(0)
 	k := newKiller(t, whole.took)
 	for kills := 0; kills < times(6, 50); {
@@ -151,10 +145,7 @@ func TestPlanRefusesALiveDomainAndAnOlderServer(t *testing.T) {
 
 func TestResumeNeedsTheSameArguments(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{})
 	m := newMachine(t, h)
 	// The media get a disk of their own, which has a lost+found.
 	testkit.OK(t, os.MkdirAll(filepath.Join(m.root, h.inst.Storage(), "lost+found"), 0o755))
@@ -257,10 +248,7 @@ func TestRestoreCreatesUserAndGroupsOfTheServer(t *testing.T) {
 
 func TestRestorePutsMediaIntoABucket(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{})
 	m := newMachine(t, h)
 	bucket := newMediaServer(t)
 	// A configuration of the same instance names the bucket.

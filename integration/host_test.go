@@ -40,6 +40,16 @@ func newHost(t *testing.T, at remoteAddress, cfg sample.Config) *host {
 	return h
 }
 
+// newSavedHost is [newHost] with a server that runs as the user nobody. The first snapshot
+// is in a folder, and holds the image.
+func newSavedHost(t *testing.T, cfg sample.Config) (*host, image) {
+	t.Helper()
+	h := newHost(t, folderRemote(t), cfg)
+	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
+	h.backup()
+	return h, h.image()
+}
+
 // samples has a function for each configuration that makes the sample once. The
 // copy of a sample takes a tenth of the time.
 var samples sync.Map

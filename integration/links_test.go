@@ -112,10 +112,7 @@ func TestCertbotsAndNginxsLinksComeBack(t *testing.T) {
 	m.compare(h, whole)
 	sameLinks(t, filepath.Join(m.root, h.etc()), want)
 	for name := range want {
-		uid, gid := testkit.User(t, filepath.Join(m.root, h.etc(), name))
-		if uid != testkit.Nobody || gid != testkit.Nobody {
-			t.Errorf("%s belongs to %d:%d", name, uid, gid)
-		}
+		m.belongToNobody(filepath.Join(h.etc(), name))
 	}
 
 	// From another disk.

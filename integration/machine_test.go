@@ -131,13 +131,20 @@ func (m *machine) compare(h *host, want image) {
 	if got := testkit.Sum(m.t, at(h.config)); got != want.config {
 		m.t.Error("the configuration differs")
 	}
-	for _, path := range []string{h.inst.Database(), h.inst.Storage(), h.config} {
-		if uid, gid := testkit.User(m.t, at(path)); uid != testkit.Nobody || gid != testkit.Nobody {
+	m.belongToNobody(h.inst.Database(), h.inst.Storage(), h.config)
+	// No other file lies beside the instance.
+	wantNames(m.t, at("/tmp"), strings.Split(h.inst.Dir, "/")[2])
+}
+
+// belongToNobody wants files and folders to belong to nobody:nogroup.
+func (m *machine) belongToNobody(paths ...string) {
+	m.t.Helper()
+	for _, path := range paths {
+		uid, gid := testkit.User(m.t, filepath.Join(m.root, path))
+		if uid != testkit.Nobody || gid != testkit.Nobody {
 			m.t.Errorf("%s belongs to %d:%d", path, uid, gid)
 		}
 	}
-	// No other file lies beside the instance.
-	wantNames(m.t, at("/tmp"), strings.Split(h.inst.Dir, "/")[2])
 }
 
 // install copies programs and their libraries to the fresh machine. A program is a

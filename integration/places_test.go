@@ -14,10 +14,7 @@ import (
 // A server started in another folder would find no database, and make an empty one.
 func TestRelativePathsStartWhereTheServerWillStart(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Accounts: 5, Statuses: 50, Media: 2})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{Accounts: 5, Statuses: 50, Media: 2})
 	relative := strings.ReplaceAll(string(testkit.Read(t, h.config)), h.inst.Dir+"/", "")
 	restore := func(config string) *machine {
 		m := newMachine(t, h)
@@ -41,11 +38,7 @@ func TestRelativePathsStartWhereTheServerWillStart(t *testing.T) {
 	if got := testkit.Sum(t, filepath.Join(m.root, "srv/social/sqlite.db")); got != want.database {
 		t.Error("the database is not in the unit's working directory")
 	}
-	for _, path := range []string{"srv/social", "srv/social/sqlite.db", "srv/social/storage"} {
-		if uid, gid := testkit.User(t, filepath.Join(m.root, path)); uid != testkit.Nobody || gid != testkit.Nobody {
-			t.Errorf("%s belongs to %d:%d", path, uid, gid)
-		}
-	}
+	m.belongToNobody("/srv/social", "/srv/social/sqlite.db", "/srv/social/storage")
 }
 
 func TestRelativePathWithoutAKnownServerIsRefused(t *testing.T) {

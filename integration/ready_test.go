@@ -15,9 +15,7 @@ import (
 // the files of SQLite's log there.
 func TestRestoredServerCanWriteBesideItsDatabase(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
+	h, _ := newSavedHost(t, sample.Config{Accounts: 3, Statuses: 20, Media: 2})
 	to := []string{"--yes", h.inst.Domain(), "--verbatim"}
 
 	m := newMachine(t, h)
@@ -27,11 +25,7 @@ func TestRestoredServerCanWriteBesideItsDatabase(t *testing.T) {
 	if !strings.Contains(done, "gives the folder "+h.inst.Dir+" to nobody:nogroup") {
 		t.Errorf("the plan does not name the folder:\n%s", done)
 	}
-	for _, path := range []string{h.inst.Dir, h.inst.Storage(), h.inst.Database()} {
-		if uid, gid := testkit.User(t, filepath.Join(m.root, path)); uid != testkit.Nobody || gid != testkit.Nobody {
-			t.Errorf("%s belongs to %d:%d", path, uid, gid)
-		}
-	}
+	m.belongToNobody(h.inst.Dir, h.inst.Storage(), h.inst.Database())
 
 	// Another program has files in the folder.
 	other := newMachine(t, h)
@@ -47,10 +41,7 @@ func TestRestoredServerCanWriteBesideItsDatabase(t *testing.T) {
 // /proc: like a process of another container, the server shows by its locks.
 func TestRunningServerIsNoticed(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{Accounts: 3, Statuses: 20, Media: 2})
 	to := []string{"--yes", h.inst.Domain(), "--verbatim", "--replace"}
 	m := newMachine(t, h)
 	path := filepath.Join(m.root, h.inst.Database())
@@ -77,10 +68,7 @@ func TestRunningServerIsNoticed(t *testing.T) {
 // the server reads it.
 func TestConfigurationThatWasGivenAtItsPlaceStays(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{Accounts: 3, Statuses: 20, Media: 2})
 	m := newMachine(t, h)
 	edited := string(testkit.Read(t, h.config)) + "\n# edited\n"
 	m.write(h.config, edited)
@@ -99,10 +87,7 @@ func TestConfigurationThatWasGivenAtItsPlaceStays(t *testing.T) {
 // need not move the media away.
 func TestOnePartIsRestoredInPlace(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 2})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
-	want := h.image()
+	h, want := newSavedHost(t, sample.Config{Accounts: 3, Statuses: 20, Media: 2})
 	m := newMachine(t, h)
 	to := []string{"--yes", h.inst.Domain(), "--verbatim", "--replace"}
 	m.restore(to...).start().expect(0)
