@@ -65,8 +65,7 @@ func (s *staging) open(want purpose) (j journal, err error) {
 		return j, err
 	}
 	if stranger != "" && !staged {
-		return j, refuse("the folder is not empty (" + stranger + " is there); " +
-			"choose a folder that is empty or does not exist")
+		return j, refuse(notEmpty(stranger))
 	}
 	if err := s.lockPrivate(); err != nil {
 		return j, err
@@ -86,7 +85,7 @@ func (s *staging) open(want purpose) (j journal, err error) {
 	if j, err = s.plan.journal(); err != nil {
 		return j, err
 	}
-	return j, s.check(stranger != "", j, want)
+	return j, s.check(stranger, j, want)
 }
 
 // lockPrivate makes or finds the staging folder, and locks the folder. Another user may
@@ -148,8 +147,8 @@ func checkPrivate(info fs.FileInfo) error {
 	return nil
 }
 
-// inspect looks for a staging folder, and for strangers: any other entry of the
-// target.
+// inspect looks for a staging folder, and returns the first other entry of the target, a
+// stranger, or "".
 func (s *staging) inspect() (stranger string, staged bool, err error) {
 	entries, err := fs.ReadDir(s.target.FS(), ".")
 	if err != nil {
@@ -169,9 +168,13 @@ func (s *staging) inspect() (stranger string, staged bool, err error) {
 	return stranger, staged, nil
 }
 
-// check refuses to continue the work of a different restore. If there is
-// nothing to continue, check empties the tree.
-func (s *staging) check(strangers bool, j journal, want purpose) error {
+func notEmpty(stranger string) string {
+	return "the folder is not empty (" + stranger + " is there); choose a folder that is empty or does not exist"
+}
+
+// check refuses to continue the work of a different restore, or beside a stranger. If
+// there is nothing to continue, check empties the tree.
+func (s *staging) check(stranger string, j journal, want purpose) error {
 	left, err := fs.ReadDir(s.tree.FS(), ".")
 	if err != nil {
 		return err
@@ -181,13 +184,12 @@ func (s *staging) check(strangers bool, j journal, want purpose) error {
 		when bool
 		why  string
 	}{
-		{!begun && strangers && len(left) > 0,
+		{!begun && stranger != "" && len(left) > 0,
 			"another version of Holdfast left a restore unfinished there; choose another folder, or delete the folder"},
 		{begun && !j.Purpose.same(want),
 			"a restore of " + j.Purpose.String() + " was left unfinished there; " +
 				"finish that restore, choose another folder, or delete the folder"},
-		{j.State != complete && strangers,
-			"the folder is not empty; choose a folder that is empty or does not exist"},
+		{j.State != complete && stranger != "", notEmpty(stranger)},
 	} {
 		if !c.when {
 			continue
