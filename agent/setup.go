@@ -85,9 +85,20 @@ func (s *SetUp) checkNew() error {
 		return there
 	}
 	if s.cfg.KitFile != "" {
-		return CheckNew(s.cfg.KitFile)
+		return s.checkNewKit()
 	}
 	return nil
+}
+
+// checkNewKit refuses an existing file in the place of the kit. After a restore, the old
+// kit often lies in the current folder.
+func (s *SetUp) checkNewKit() error {
+	if len(existing(s.cfg.KitFile)) == 0 {
+		return nil
+	}
+	there := refuseExisting(s.cfg.KitFile)
+	there.Fix = "name another file by --kit FILE, or move the existing file away first"
+	return there
 }
 
 // find looks for an instance that the configuration does not name.
@@ -138,7 +149,7 @@ func (s *SetUp) inspect(ctx context.Context) error {
 // far, the set-up has made nothing.
 func (s *SetUp) checkWritable() error {
 	if !s.cfg.WithoutKit {
-		if err := CheckNew(s.cfg.KitFile); err != nil {
+		if err := s.checkNewKit(); err != nil {
 			return err
 		}
 		if err := disk.CheckWritable(filepath.Dir(s.cfg.KitFile)); err != nil {

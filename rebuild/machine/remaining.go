@@ -65,13 +65,14 @@ func (m *Machine) remainingOfParts(ctx context.Context, tasks []string) []string
 
 // setUpAgain says how to set up Holdfast on this machine.
 func (m *Machine) setUpAgain() string {
-	const kit = "; the old kit still restores the old snapshots"
+	const address = "with a new address, such as another prefix in the bucket or another folder"
+	const kit = "; keep the old kit, which restores the old snapshots, and name another file for the new kit by --kit"
 	own := m.holdfast()
 	if own == "" || m.keepsOwn() {
-		return "set up Holdfast here: holdfast init with a new prefix in the bucket" + kit
+		return "set up Holdfast here: holdfast init " + address + kit
 	}
-	return fmt.Sprintf("set up Holdfast here: mv %s %s, then holdfast init with a new prefix in the bucket, and with "+
-		"the settings of that file", remedy.QuoteShell(own), remedy.QuoteShell(own+".old-server")) + kit
+	return fmt.Sprintf("set up Holdfast here: mv %s %s, then holdfast init %s, and with the settings of that file",
+		remedy.QuoteShell(own), remedy.QuoteShell(own+".old-server"), address) + kit
 }
 
 // startCommand returns the command to start the server, if possible by the restored unit
