@@ -257,8 +257,7 @@ func (c *Config) ServiceUser() string {
 
 // AdoptServer takes what a given configuration file does not say from the restored
 // configuration: how the server runs, its domains, and which settings will override the
-// file. The
-// server starts in its old working directory, wherever the given file lies.
+// file. The server starts in its old working directory, wherever the given file lies.
 func (c *Config) AdoptServer(restored *Config) {
 	c.Unit, c.Binary, c.UnitUser, c.WorkingDir = restored.Unit, restored.Binary, restored.UnitUser, restored.WorkingDir
 	c.Container, c.Starter, c.paths = restored.Container, restored.Starter, restored.paths
