@@ -71,9 +71,7 @@ func TestRelativePathWithoutAKnownServerIsRefused(t *testing.T) {
 // Other servers know each account by the account domain.
 func TestConfigurationWithAnotherAccountDomainIsRefused(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, folderRemote(t), sample.Config{Accounts: 3, Statuses: 20, Media: 1})
-	testkit.GiveTree(t, h.inst.Dir, testkit.Nobody, testkit.Nobody)
-	h.backup()
+	h, _ := newSavedHost(t, sample.Config{Accounts: 3, Statuses: 20, Media: 1})
 	text := string(testkit.Read(t, h.config))
 	to := []string{"--gotosocial", "/root/new.yaml", "--yes", h.inst.Domain(), "--verbatim"}
 	for _, line := range []string{"", "account-domain: " + h.inst.Domain() + "\n"} {
