@@ -52,6 +52,13 @@ func PlainMode(path string, info fs.FileInfo) (mode fs.FileMode, hasACL bool) {
 	return mode, false
 }
 
+// HasCapabilities reports whether a program has rights of root (capabilities(7)), for example to
+// listen on port 443.
+func HasCapabilities(path string) bool {
+	n, err := unix.Getxattr(path, "security.capability", nil)
+	return err == nil && n > 0
+}
+
 // groupOf returns the rights of the file's group in an ACL with a mask. Without a mask
 // the mode says as much as the ACL.
 func groupOf(acl []byte) (group fs.FileMode, hasMask bool) {

@@ -56,6 +56,9 @@ func (g *gathering) noteRights(path string, info fs.FileInfo, f *manifest.File) 
 	if hasACL {
 		g.acls = append(g.acls, path)
 	}
+	if disk.HasCapabilities(path) {
+		g.capable = append(g.capable, path)
+	}
 	if info.Mode()&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
 		g.special = append(g.special, path)
 	}
@@ -68,6 +71,10 @@ func (g *gathering) unsavedRights() (all []leftOut) {
 	if len(g.special) > 0 {
 		all = append(all, leftOut("the setuid, setgid or sticky bit of "+firstThree(g.special)+
 			"; after a restore, set the bit by chmod"))
+	}
+	if len(g.capable) > 0 {
+		all = append(all, leftOut("the capabilities of "+firstThree(g.capable)+
+			"; after a restore, set the capabilities by setcap (getcap prints the capabilities)"))
 	}
 	if len(g.acls) > 0 {
 		all = append(all, leftOut("the ACL of "+firstThree(g.acls)+

@@ -89,6 +89,26 @@ func TestMaskOfAnACLIsNoRightOfTheGroup(t *testing.T) {
 	}
 }
 
+// An admin lets a program listen on port 443: setcap cap_net_bind_service=+ep gotosocial.
+func TestCapabilitiesAreNamed(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir, extra := small(t, "WAL"), t.TempDir()
+	testkit.Write(t, extra+"/gotosocial", "program")
+	testkit.Write(t, extra+"/plain", "program")
+	const bindService = 1 << 10
+	capabilities := binary.LittleEndian.AppendUint32(nil, 0x02000001) // version 2, effective
+	for _, word := range []uint32{bindService, 0, 0, 0} {
+		capabilities = binary.LittleEndian.AppendUint32(capabilities, word)
+	}
+	if err := unix.Setxattr(extra+"/gotosocial", "security.capability", capabilities, 0); err != nil {
+		testkit.Missing(t, "no capabilities: %v", err)
+	}
+	_, leftOut := listing(t, openInstance(t, dir, instance.Options{Extra: []string{extra}}))
+	if !strings.Contains(leftOut, "the capabilities of "+extra+"/gotosocial;") || strings.Contains(leftOut, "plain") {
+		t.Errorf("left out: %s", leftOut)
+	}
+}
+
 func TestSpecialBitsAreNamed(t *testing.T) {
 	dir, extra := small(t, "WAL"), t.TempDir()
 	for name, mode := range map[string]uint32{"setuid": 0o4755, "setgid": 0o2755, "plain": 0o755} {

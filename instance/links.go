@@ -24,7 +24,7 @@ type gathering struct {
 	walked map[string]bool    // folders that were searched
 	led    map[string]leftOut // the targets of links that are left out, and why
 
-	special, acls []string // files and folders with more rights than a mode has
+	special, acls, capable []string // files and folders with more rights than a mode has
 }
 
 // entry is a file, folder or link, or the error that keeps it out of the snapshot.
