@@ -203,6 +203,8 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 				return nil
 			case name == tmp, name == "lost+found": // only root may read lost+found
 				return fs.SkipDir
+			case entry.IsDir() && strings.Count(name, "/") == maxLevels:
+				return fs.SkipDir
 			case errors.Is(err, fs.ErrPermission) && !possibleKind(name): // another program's folder
 				return fs.SkipDir
 			case err != nil:
@@ -227,6 +229,11 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 		}
 	}
 }
+
+// maxLevels is the number of levels of folders that a List searches. Objects lie in the
+// first level. The time for a folder grows with the square of its depth, and a hostile
+// user of the disk can make ten thousand levels.
+const maxLevels = 16
 
 // possibleKind reports whether a folder may hold objects.
 func possibleKind(folder string) bool {

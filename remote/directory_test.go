@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -262,5 +263,23 @@ func TestPipesAndFoldersInADirectoryHangNothing(t *testing.T) {
 	testkit.OK(t, syscall.Mkfifo(filepath.Join(dir, "tmp"), 0o600))
 	if err := s.Put(t.Context(), name("new"), strings.NewReader("new"), 3); err == nil {
 		t.Error("tmp is a pipe, and a Put succeeded")
+	}
+}
+
+// The time for deep folders grows with the square of the depth: a user of the disk can
+// make folders that take hours to search.
+func TestListSearchesNoDeepFolders(t *testing.T) {
+	dir := t.TempDir()
+	s := create(t, dir)
+	testkit.OK(t, s.Put(t.Context(), name("x"), strings.NewReader("x"), 1))
+	testkit.Write(t, filepath.Join(dir, "other/program/file"), "named by a List")
+	testkit.Write(t, filepath.Join(dir, strings.Repeat("deep/", 50), "file"), "beyond a List")
+	var found []string
+	for o, err := range s.List(t.Context(), "") {
+		testkit.OK(t, err)
+		found = append(found, o.Name)
+	}
+	if want := []string{"other/program/file", name("x")}; !slices.Equal(found, want) {
+		t.Errorf("the List has %v, want %v", found, want)
 	}
 }
