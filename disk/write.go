@@ -66,6 +66,14 @@ func SyncOpenFolder(folder *os.File) error {
 	return err
 }
 
+// SyncDisk makes everything durable on the disk of a folder.
+func SyncDisk(folder *os.File) error {
+	if err := unix.Syncfs(int(folder.Fd())); err != nil {
+		return &os.PathError{Op: "sync", Path: folder.Name(), Err: err}
+	}
+	return nil
+}
+
 // WriteIn writes text to a file in a folder, with mode 0644, in place of what the
 // file held. The text is durable when WriteIn returns, the name once the folder
 // is synced.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"holdfast/disk"
@@ -78,7 +79,9 @@ func (j *journal) runID() string {
 	return base32.StdEncoding.EncodeToString(sum[:])[:26]
 }
 
-// enter moves the run to the next state, durably.
+// enter moves the run to the next state, durably. The renames of the last step become
+// durable first: they are on the disk of the work folder, and some file systems write the
+// journal alone.
 func (j *journal) enter(next state, file string) error {
 	if next == unbegun || successors[j.State] != next {
 		return fmt.Errorf("rebuild: state %q can't follow %q", next, j.State)
@@ -89,11 +92,24 @@ func (j *journal) enter(next state, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.Replace(file, text); err != nil {
+	if err := replaceAfterAll(file, text); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	*j = moved
 	return nil
+}
+
+// replaceAfterAll is [disk.Replace] after all earlier writes on the disk.
+func replaceAfterAll(file string, text []byte) error {
+	folder, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := disk.SyncDisk(folder); err != nil {
+		return err
+	}
+	return disk.Replace(file, text)
 }
 
 // readJournal reads a journal. Without a file, the state is unbegun.

@@ -230,7 +230,7 @@ func (s *staging) sync() error {
 		return fmt.Errorf("sync restored files: %w", err)
 	}
 	defer d.Close()
-	if err := unix.Syncfs(int(d.Fd())); err != nil {
+	if err := disk.SyncDisk(d); err != nil {
 		return fmt.Errorf("sync restored files: %w", err)
 	}
 	return nil
