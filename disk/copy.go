@@ -99,7 +99,7 @@ func SameBytes(a, b string) (bool, error) {
 		return false, err
 	}
 	defer fileA.Close()
-	fileB, err := os.Open(b)
+	fileB, err := Open(b) // another user may put a pipe there
 	if err != nil {
 		return false, err
 	}

@@ -2,6 +2,8 @@ package disk
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -116,11 +118,19 @@ func (m *Mover) appear(dir string, uid, gid int, mode fs.FileMode) error {
 		return err
 	}
 	defer made.Close()
+	// The user of parent may have put another folder there, such as a folder of root.
+	if names, err := made.Readdirnames(1); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("make %s: another user put %q into %s: %w", dir, names, made.Name(), err)
+	}
 	if err := errors.Join(made.Chown(uid, gid), made.Chmod(mode)); err != nil {
 		return err
 	}
 	fd := int(parent.Fd())
-	return unix.Renameat2(fd, temp, fd, filepath.Base(dir), unix.RENAME_NOREPLACE)
+	err = unix.Renameat2(fd, temp, fd, filepath.Base(dir), unix.RENAME_NOREPLACE)
+	if errors.Is(err, fs.ErrExist) { // makeFolder saw no folder, so a link leads nowhere
+		return errors.Join(fmt.Errorf("%s is a link that leads nowhere", dir), place.Remove(temp))
+	}
+	return err
 }
 
 // CloseToOthers takes the rights of all other users from a file below root. A missing

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -34,6 +36,34 @@ func TestPutFolderMakesThePrivateFolderAgain(t *testing.T) {
 	testkit.OK(t, os.WriteFile(file, nil, 0o600))
 	if err := m.PutFolder(file); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("%v", err)
+	}
+}
+
+// The user of a folder exchanges a new folder by a folder of root.
+func TestFilledFolderIsNeverGivenAway(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir := t.TempDir()
+	roots := filepath.Join(dir, ".holdfast-RUN")
+	testkit.Write(t, filepath.Join(roots, "key"), "root's")
+	m := &Mover{Run: "RUN", User: "nobody:nogroup", Own: []string{filepath.Join(dir, "new")}}
+	if err := m.PutFolder(filepath.Join(dir, "new")); err == nil {
+		t.Error("no error")
+	}
+	if uid, _ := testkit.User(t, roots); uid != 0 {
+		t.Errorf("the folder belongs to %d", uid)
+	}
+}
+
+func TestFolderIsNotMadeInPlaceOfALink(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	testkit.OK(t, os.Symlink("gone", link))
+	err := (&Mover{Run: "RUN"}).PutFolder(link)
+	if err == nil || !strings.Contains(err.Error(), link+" is a link that leads nowhere") {
+		t.Errorf("%v", err)
+	}
+	if names := testkit.Names(t, dir); !slices.Equal(names, []string{"link"}) {
+		t.Errorf("%q", names)
 	}
 }
 
