@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"holdfast/manifest"
 	"holdfast/rebuild/machine"
@@ -29,9 +31,18 @@ type Request struct {
 // newRequest returns the resolved request.
 func newRequest(m *machine.Machine, snapshot manifest.Hash) Request {
 	return Request{
-		Snapshot: snapshot, Domain: m.Domain, Database: m.DatabaseName(), Media: m.MediaName(), Config: m.Config.File,
-		User: m.User, Paths: m.MovedText(), Verbatim: m.Verbatim, Parts: m.PartNames(),
+		Snapshot: snapshot, Domain: m.Domain, Database: unicode(m.DatabaseName()), Media: unicode(m.MediaName()),
+		Config: unicode(m.Config.File), User: m.User, Paths: unicode(m.MovedText()), Verbatim: m.Verbatim,
+		Parts: m.PartNames(),
 	}
+}
+
+// unicode quotes a text that is not valid UTF-8: JSON would hold another text.
+func unicode(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	return strconv.QuoteToASCII(text)
 }
 
 // ID identifies the request: only equal requests have the same ID.

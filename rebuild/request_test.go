@@ -1,9 +1,12 @@
 package rebuild
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"holdfast/instance/gotosocial"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/rebuild/machine"
 	"holdfast/remedy"
@@ -25,6 +28,19 @@ var changes = map[string]func(*Request){
 	"paths":         func(r *Request) { r.Paths = "/a=/b" },
 	"parts":         func(r *Request) { r.Parts = "media" },
 	"verbatim":      func(r *Request) { r.Verbatim = true },
+}
+
+func TestRequestSurvivesTheJournal(t *testing.T) {
+	c, err := gotosocial.Load("", []string{"GTS_DB_TYPE=sqlite", "GTS_DB_ADDRESS=/db/\xff", "GTS_STORAGE_LOCAL_BASE_PATH=/m"})
+	testkit.OK(t, err)
+	m := &machine.Machine{Config: c, Moved: []machine.MovedFolder{{Theirs: "/a", New: "/\xfe"}}}
+	c.File = "/\xff.yaml"
+	j := newJournal(newRequest(m, manifest.Hash{1}))
+	file := filepath.Join(t.TempDir(), journalName)
+	testkit.OK(t, j.enter(createUser, file))
+	if kept, err := readJournal(file); err != nil || kept != j {
+		t.Errorf("%+v, %v, want %+v", kept, err, j)
+	}
 }
 
 func TestEachFieldTellsRequestsApart(t *testing.T) {
