@@ -38,6 +38,9 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 				return
 			}
 		}
+		for _, path := range i.config.StarterFiles {
+			g.starterFile(path)
+		}
 		if err := g.holdfast(ctx); err != nil {
 			yield(manifest.File{}, err)
 			return
@@ -88,6 +91,14 @@ func (i *Instance) roots() []string {
 		return path == "" || masked || errors.Is(err, fs.ErrNotExist)
 	})
 	return append(roots, i.options.Extra...)
+}
+
+// starterFile adds a file that starts the container, if the file exists. The server's user
+// may write to the folder of a compose file.
+func (g *gathering) starterFile(path string) {
+	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+		g.met(path)
+	}
 }
 
 // holdfast adds Holdfast's own configuration, with the mark. The mark of a link belongs

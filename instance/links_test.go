@@ -21,6 +21,34 @@ import (
 	"holdfast/remedy"
 )
 
+// The server's user may write to the folder of the compose file.
+func TestLinkBesideTheComposeFileBringsNoFileOfRoot(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir, root := testkit.PublicDir(t), testkit.PublicDir(t)
+	testkit.Write(t, root+"/shadow", "root's")
+	testkit.Write(t, dir+"/own.env", "GTS_HOST=example.org\nGTS_DB_TYPE=sqlite\nGTS_DB_ADDRESS="+dir+"/sqlite.db\n"+
+		"GTS_STORAGE_LOCAL_BASE_PATH="+dir+"\n")
+	testkit.Write(t, dir+"/compose.yml", "secrets: {s: {file: mail}}\n")
+	testkit.Write(t, dir+"/sqlite.db", "")
+	link(t, dir, map[string]string{".env": root + "/shadow", "mail": root + "/shadow",
+		"compose.override.yml": "own.override", "theirs": "own.override"})
+	testkit.Write(t, dir+"/own.override", "theirs")
+	for _, name := range []string{".env", "mail", "compose.override.yml", "own.override"} {
+		testkit.OK(t, os.Lchown(dir+"/"+name, testkit.Nobody, testkit.Nobody))
+	}
+	i := openServer(t, gotosocial.Server{EnvFile: dir + "/own.env", Paths: map[string]string{dir: dir}}, instance.Options{})
+	got := map[string]string{}
+	for f, err := range i.Files(t.Context()) {
+		if err == nil && !f.Folder && f.Link == "" {
+			got["/"+f.Path] = opened(t, i, f)
+		}
+	}
+	if _, saved := got[root+"/shadow"]; saved || got[dir+"/own.override"] != "theirs" ||
+		!strings.HasPrefix(got[dir+"/compose.yml"], "secrets") {
+		t.Errorf("%q", got)
+	}
+}
+
 // link makes symbolic links below dir, with the folders that they lie in.
 func link(t *testing.T, dir string, links map[string]string) {
 	t.Helper()

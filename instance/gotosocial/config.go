@@ -47,7 +47,10 @@ type Config struct {
 
 	UnitUser     string // "USER:GROUP" of a restored unit; either may be missing
 	settings     map[string]Setting
-	ServiceFiles []string          // the files of the service: unit, drop-ins, environment files
+	ServiceFiles []string // the files of the service: unit, drop-ins, environment files
+	// StarterFiles are the starter and the files that it names. Another user may have put a
+	// link there: a link may lead only to files of the link's user.
+	StarterFiles []string
 	paths        map[string]string // from folders of the container to folders of this machine
 }
 

@@ -1,11 +1,13 @@
 package gotosocial
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +31,9 @@ const (
 	quadletFolder = "/etc/containers/systemd"
 	quadletExt    = ".container"
 )
+
+// quadletExts are the extensions of further quadlets that a quadlet names.
+var quadletExts = []string{".volume", ".network", ".pod", ".image", ".build"}
 
 // MapPaths adds paths of the container, and their paths on this machine.
 func (c *Config) MapPaths(paths map[string]string) {
@@ -66,15 +71,32 @@ func findStarter(envFile, root string, fsys fs.FS) string {
 			}
 		}
 	}
-	quadlets, _ := fs.Glob(fsys, inside(filepath.Join("/", root, quadletFolder))+"/*"+quadletExt)
-	for _, file := range quadlets {
-		text, err := fs.ReadFile(fsys, file)
-		if err == nil && slices.Contains(quadletFiles("/"+file, string(text)), envFile) {
-			return "/" + file
-		}
-	}
-	return ""
+	return findQuadlet(envFile, filepath.Join("/", root, quadletFolder), fsys)
 }
+
+// findQuadlet returns the quadlet that names an environment file, or "". Of several quadlets
+// the first with GoToSocial's image counts.
+func findQuadlet(envFile, folder string, fsys fs.FS) (found string) {
+	entries, _ := fs.ReadDir(fsys, inside(folder))
+	for _, entry := range entries {
+		file := filepath.Join(folder, entry.Name())
+		if filepath.Ext(file) != quadletExt || !isRegular(fsys, file) {
+			continue
+		}
+		text, err := fs.ReadFile(fsys, inside(file))
+		if err != nil || !slices.Contains(quadletFiles(file, string(text)), envFile) {
+			continue
+		}
+		if image.Match(text) {
+			return file
+		}
+		found = cmp.Or(found, file)
+	}
+	return found
+}
+
+// image finds GoToSocial's image in a quadlet.
+var image = regexp.MustCompile(`(?m)^\s*Image\s*=.*gotosocial`)
 
 // inside returns an absolute path as a path of an [fs.FS].
 func inside(path string) string { return strings.TrimPrefix(path, "/") }
@@ -90,7 +112,8 @@ func startsWith(fsys fs.FS, file, envFile string) bool {
 		return false
 	}
 	text, err := fs.ReadFile(fsys, inside(file))
-	return err == nil && slices.ContainsFunc(composeFiles(string(text)), func(name string) bool {
+	named, _ := composeFiles(string(text))
+	return err == nil && slices.ContainsFunc(named, func(name string) bool {
 		return filepath.Join(filepath.Dir(file), name) == envFile || name == envFile
 	})
 }
@@ -103,9 +126,9 @@ func quadletFiles(quadlet, text string) (files []string) {
 		switch strings.TrimSpace(key) {
 		case "EnvironmentFile":
 			files = append(files, strings.TrimSpace(value))
-		case "Volume", "Network":
+		case "Volume", "Network", "Pod", "Image":
 			name, _, _ := strings.Cut(strings.TrimSpace(value), ":")
-			if ext := filepath.Ext(name); ext == ".volume" || ext == ".network" {
+			if slices.Contains(quadletExts, filepath.Ext(name)) {
 				files = append(files, name)
 			}
 		}
@@ -125,7 +148,10 @@ func (c *Config) readStarter() {
 		return
 	}
 	files, text := starterFiles(c.Starter)
-	c.ServiceFiles = append(c.ServiceFiles, files...)
+	c.StarterFiles = files
+	if path.Ext(c.Starter) == quadletExt {
+		c.ServiceFiles = append(c.ServiceFiles, c.Starter+".d")
+	}
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); strings.Contains(line, "GTS_") && !strings.HasPrefix(line, "#") {
 			c.Warnings = append(c.Warnings, c.Starter+" sets variables (GTS_…) that Holdfast does not see: move them "+
@@ -137,59 +163,99 @@ func (c *Config) readStarter() {
 
 // starterFiles returns the compose file or quadlet, the files that it names, and its text.
 func starterFiles(starter string) (files []string, text string) {
-	files = []string{starter}
-	text, err := systemd.ReadSettings(starter, "compose file", "correct instance.compose_file")
-	if err != nil {
-		return files, "" // the backup names the unreadable file
-	}
-	var named []string
 	if path.Ext(starter) == quadletExt {
-		named = quadletFiles(starter, text)
-	} else {
-		named = composeFiles(text)
-		for _, name := range besideCompose {
-			files = append(files, filepath.Join(filepath.Dir(starter), name))
-		}
+		return quadletStarter(starter)
 	}
-	for _, file := range named {
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(filepath.Dir(starter), file)
+	files = []string{starter}
+	for _, name := range besideCompose {
+		files = append(files, filepath.Join(filepath.Dir(starter), name))
+	}
+	included := []string{starter}
+	for n := 0; n < min(len(included), maxIncluded); n++ {
+		own, err := readStarterText(included[n])
+		if err != nil {
+			continue // the backup names the unreadable file
 		}
-		if mayName(starter, file) {
-			files = append(files, file)
+		text += own + "\n"
+		names, more := composeFiles(own)
+		for _, file := range named(included[n], append(names, more...)) {
+			if !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+		for _, file := range named(included[n], more) {
+			if !slices.Contains(included, file) {
+				included = append(included, file)
+			}
 		}
 	}
 	return files, text
 }
 
+// maxIncluded limits the compose files of a project.
+const maxIncluded = 100
+
+// quadletStarter returns a quadlet, the files that the quadlet and its drop-ins name, and
+// the text of all.
+func quadletStarter(quadlet string) (files []string, text string) {
+	parts := []string{quadlet}
+	dropIns, _ := os.ReadDir(quadlet + ".d") // most quadlets have no drop-ins
+	for _, entry := range dropIns {
+		if filepath.Ext(entry.Name()) == ".conf" {
+			parts = append(parts, filepath.Join(quadlet+".d", entry.Name()))
+		}
+	}
+	files = []string{quadlet}
+	for _, part := range parts {
+		own, err := readStarterText(part)
+		if err == nil { // the backup names the unreadable file
+			text += own + "\n"
+			files = append(files, named(part, quadletFiles(quadlet, own))...)
+		}
+	}
+	return files, text
+}
+
+func readStarterText(file string) (string, error) {
+	return systemd.ReadSettings(file, "compose file", "correct instance.compose_file")
+}
+
+// named returns the absolute paths of the names in a file, as far as the file may name them.
+func named(by string, names []string) (files []string) {
+	for _, name := range names {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(by), name)
+		}
+		if mayName(by, name) {
+			files = append(files, name)
+		}
+	}
+	return files
+}
+
 // composeFiles returns the environment files, secrets and configs that a compose file
-// names. An unreadable text has none.
-func composeFiles(text string) (files []string) {
+// names, and the further compose files that it includes or extends. An unreadable text has
+// none.
+func composeFiles(text string) (files, included []string) {
 	type named struct {
 		File string `yaml:"file"`
 	}
 	var file struct {
 		Services map[string]struct {
 			EnvFile any `yaml:"env_file"`
+			Extends any `yaml:"extends"`
 		} `yaml:"services"`
+		Include any              `yaml:"include"`
 		Secrets map[string]named `yaml:"secrets"`
 		Configs map[string]named `yaml:"configs"`
 	}
 	if yaml.Unmarshal([]byte(text), &file) != nil {
-		return nil
+		return nil, nil
 	}
 	for _, s := range file.Services {
-		list, several := s.EnvFile.([]any)
-		if !several {
-			list = []any{s.EnvFile}
-		}
-		for _, item := range list {
-			if long, ok := item.(map[string]any); ok {
-				item = long["path"]
-			}
-			if name, ok := item.(string); ok {
-				files = append(files, name)
-			}
+		files = append(files, names(s.EnvFile, "path")...)
+		if base, ok := s.Extends.(map[string]any); ok {
+			included = append(included, names(base["file"], "")...)
 		}
 	}
 	for _, group := range []map[string]named{file.Secrets, file.Configs} {
@@ -199,7 +265,32 @@ func composeFiles(text string) (files []string) {
 			}
 		}
 	}
-	return slices.DeleteFunc(files, func(name string) bool { return strings.Contains(name, "$") })
+	included = append(included, names(file.Include, "path")...)
+	list, _ := file.Include.([]any)
+	for _, item := range list {
+		if long, ok := item.(map[string]any); ok {
+			files = append(files, names(long["env_file"], "")...)
+		}
+	}
+	hasVariable := func(name string) bool { return strings.Contains(name, "$") }
+	return slices.DeleteFunc(files, hasVariable), slices.DeleteFunc(included, hasVariable)
+}
+
+// names returns the names of a value: a text, or a list of texts and of values with a key.
+func names(value any, key string) (all []string) {
+	switch v := value.(type) {
+	case string:
+		all = append(all, v)
+	case []any:
+		for _, item := range v {
+			all = append(all, names(item, key)...)
+		}
+	case map[string]any:
+		if key != "" {
+			all = append(all, names(v[key], "")...)
+		}
+	}
+	return all
 }
 
 // mayName reports whether a file may have another file saved: a file of root may name
@@ -209,6 +300,16 @@ func mayName(by, file string) bool {
 	named, err2 := os.Stat(file)
 	return err1 == nil && err2 == nil && named.Mode().IsRegular() &&
 		(disk.FileUser(namer) == 0 || disk.FileUser(namer) == disk.FileUser(named))
+}
+
+// ComposeCommand returns the arguments by which docker compose starts the project of a
+// compose file in the file's folder. Only without --file docker compose also reads
+// compose.override.yml. exists reports whether the folder has a file.
+func ComposeCommand(file string, exists func(name string) bool) []string {
+	if usual := slices.IndexFunc(composeNames, exists); usual >= 0 && composeNames[usual] == file {
+		return []string{"docker", "compose", "up", "--detach"}
+	}
+	return []string{"docker", "compose", "--file", file, "up", "--detach"}
 }
 
 // Unmapped returns the settings whose places in the container are in no folder of this

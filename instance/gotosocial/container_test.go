@@ -45,6 +45,28 @@ func TestFilesThatStartTheContainerAreSaved(t *testing.T) {
 			server: gotosocial.Server{EnvFile: "ROOT/p/own.env"}, starter: "ROOT/" + quadlet,
 			saved: []string{"etc/containers/systemd/data.volume"},
 		},
+		"quadlet with a drop-in": {
+			files: map[string]string{"p/own.env": settings, quadlet: container, "p/more.env": "",
+				quadlet + ".d/10-more.conf":    "[Container]\r\nEnvironmentFile=ROOT/p/more.env\r\nPod=x.pod\r\n",
+				"etc/containers/systemd/x.pod": "[Pod]\n"},
+			server: gotosocial.Server{EnvFile: "ROOT/p/own.env"}, starter: "ROOT/" + quadlet,
+			saved: []string{quadlet + ".d", "p/more.env", "etc/containers/systemd/x.pod"},
+		},
+		"two quadlets of one environment file": {
+			files: map[string]string{"p/own.env": settings,
+				"etc/containers/systemd/backup.container": "[Container]\nImage=dump\nEnvironmentFile=ROOT/p/own.env\n",
+				quadlet: container + "Image=docker.io/superseriousbusiness/gotosocial:0.20.0\n"},
+			server: gotosocial.Server{EnvFile: "ROOT/p/own.env"}, starter: "ROOT/" + quadlet,
+		},
+		"compose file of several files": {
+			files: map[string]string{"p/own.env": settings, "p/q/db.env": "", "p/base.yml": "services: {a: {secrets: [s]}}\n" +
+				"secrets: {s: {file: mail}}\n", "p/mail": "", "p/r.yml": "services: {}\n", "p/r.env": "",
+				"p/q/compose.yml": "services: {b: {env_file: db.env}}\n",
+				"p/compose.yml": "\uFEFFinclude:\r\n- q/compose.yml\r\n- {path: [r.yml, compose.yml], env_file: r.env}\r\n" +
+					"services: {a: {extends: {file: base.yml, service: a}}}\r\n"},
+			server: gotosocial.Server{EnvFile: "ROOT/p/own.env"}, starter: "ROOT/p/compose.yml",
+			saved: []string{"p/q/compose.yml", "p/q/db.env", "p/base.yml", "p/mail", "p/r.yml", "p/r.env"},
+		},
 		"compose file above": {
 			files: map[string]string{"p/c/own.env": settings,
 				"p/docker-compose.yml": "services: {a: {env_file: c/own.env}}"},
@@ -65,8 +87,8 @@ func TestFilesThatStartTheContainerAreSaved(t *testing.T) {
 				t.Errorf("starter %q, container %v", got.Starter, got.Container)
 			}
 			for _, path := range c.saved {
-				if !slices.Contains(got.ServiceFiles, root+"/"+path) {
-					t.Errorf("no %s among %q", path, got.ServiceFiles)
+				if files := slices.Concat(got.ServiceFiles, got.StarterFiles); !slices.Contains(files, root+"/"+path) {
+					t.Errorf("no %s among %q", path, files)
 				}
 			}
 			if warned := strings.Contains(strings.Join(got.Warnings, ""), "does not see"); warned != c.warned {
@@ -82,7 +104,7 @@ func TestComposeFileOfAnotherUserNamesOnlyTheirFiles(t *testing.T) {
 	root := machine(t, map[string]string{"p/own.env": "GTS_HOST=example.org\n", "shadow": "root", "p/mail": "theirs",
 		"p/compose.yml": "secrets: {a: {file: ROOT/shadow}, b: {file: mail}}\n"})
 	testkit.GiveTree(t, root+"/p", testkit.Nobody, testkit.Nobody)
-	files := config(t, gotosocial.Server{EnvFile: root + "/p/own.env"}).ServiceFiles
+	files := config(t, gotosocial.Server{EnvFile: root + "/p/own.env"}).StarterFiles
 	if slices.Contains(files, root+"/shadow") || !slices.Contains(files, root+"/p/mail") {
 		t.Errorf("%q", files)
 	}
@@ -132,6 +154,21 @@ func TestRestoreFindsTheServerAsTheBackupFoundIt(t *testing.T) {
 				t.Errorf("%s, starter %q, container %v", got.Database(), got.Starter, got.Container)
 			}
 		})
+	}
+}
+
+func TestRestoreFindsTheStarterThroughALink(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	testkit.Write(t, dir+"/files/p/own.env", "GTS_HOST=example.org\n")
+	testkit.Write(t, dir+"/files/projects/gts.yml", "services: {}\n")
+	// A link of the snapshot must not lead to a file of this machine.
+	testkit.Write(t, elsewhere+"/compose.yaml", "services: {}\n")
+	testkit.OK(t, os.Symlink("/projects/gts.yml", dir+"/files/p/compose.yml"))
+	testkit.OK(t, os.Symlink(elsewhere+"/compose.yaml", dir+"/files/p/compose.yaml"))
+	c, err := gotosocial.LoadRestored(os.DirFS(dir), "example.org", gotosocial.Server{EnvFile: "/p/own.env"})
+	testkit.OK(t, err)
+	if c.Starter != "/p/compose.yml" {
+		t.Errorf("starter %q", c.Starter)
 	}
 }
 

@@ -90,9 +90,7 @@ func (c *Config) setService(all *service, d RestoredFolder) {
 	c.WorkingDir = cmp.Or(d.Server.WorkingDir, all.workingDir, beside, imageDir)
 	c.Binary, c.Unit, c.UnitUser = all.binary, all.unit.Path, all.unit.RunAs()
 	c.MapPaths(d.Server.Paths)
-	if files, err := fs.Sub(d.Files, "files"); err == nil {
-		c.setContainer(d.Server, files)
-	}
+	c.setContainer(d.Server, oldMachine{d})
 	c.setVariables(all.vars)
 	c.setFlags(all.flags)
 }
@@ -125,6 +123,18 @@ func (d RestoredFolder) Find(name string) string {
 		return ""
 	}
 	return target
+}
+
+// oldMachine shows the restored files under the paths of the old machine.
+type oldMachine struct{ folder RestoredFolder }
+
+// Open follows links within the folder only, as [RestoredFolder.Find] does.
+func (m oldMachine) Open(name string) (fs.File, error) {
+	target := m.folder.Find(name)
+	if target == "" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return m.folder.Files.Open(target)
 }
 
 // ResolvedPath returns the path of a restored file without links on the way.
