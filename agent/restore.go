@@ -104,7 +104,7 @@ type RestoreReport struct {
 	Duration time.Duration
 }
 
-// holdfastFile returns the path of Holdfast's configuration in the listing, or "".
+// holdfastFile returns the true path of Holdfast's configuration in the snapshot, or "".
 func holdfastFile(ctx context.Context, snap *vault.Snapshot) (string, error) {
 	for f, err := range snap.Files(ctx) {
 		if err != nil {
@@ -114,7 +114,7 @@ func holdfastFile(ctx context.Context, snap *vault.Snapshot) (string, error) {
 			break
 		}
 		if f.Holdfast {
-			return f.Path, nil
+			return f.TruePath(), nil
 		}
 	}
 	return "", nil

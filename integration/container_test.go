@@ -103,7 +103,7 @@ func TestContainerComesBackToTheFoldersOfTheHost(t *testing.T) {
 	m.write(c.yaml(), "# for the restore\n")
 	done := m.restore("--yes", c.inst.Domain(), "--verbatim").start().expect(0).stdout.String()
 	c.wantContainer(m, want, c.inst.Dir, c.inst.Storage())
-	start := "cd " + c.project + " \\u0026\\u0026 docker compose --file docker-compose.yml up --detach"
+	start := "cd " + c.project + " \\u0026\\u0026 docker compose up --detach"
 	if !strings.Contains(done, start) {
 		t.Errorf("the last step is not %q:\n%s", start, done)
 	}

@@ -31,7 +31,8 @@ var changes = map[string]func(*Request){
 }
 
 func TestRequestSurvivesTheJournal(t *testing.T) {
-	c, err := gotosocial.Load("", []string{"GTS_DB_TYPE=sqlite", "GTS_DB_ADDRESS=/db/\xff", "GTS_STORAGE_LOCAL_BASE_PATH=/m"})
+	variables := []string{"GTS_DB_TYPE=sqlite", "GTS_DB_ADDRESS=/db/\xff", "GTS_STORAGE_LOCAL_BASE_PATH=/m"}
+	c, err := gotosocial.Load("", variables)
 	testkit.OK(t, err)
 	m := &machine.Machine{Config: c, Moved: []machine.MovedFolder{{Theirs: "/a", New: "/\xfe"}}}
 	c.File = "/\xff.yaml"

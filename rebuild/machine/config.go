@@ -102,23 +102,28 @@ type saved struct {
 func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File, o Options) (*saved, error) {
 	var paths []string
 	own := ""
+	s := new(saved)
 	for _, f := range files {
 		if f.Missing || f.Folder || f.Size > systemd.MaxSettings {
+			if f.Holdfast {
+				s.unread = fmt.Errorf("the snapshot has no usable copy of /%s, Holdfast's configuration", f.Path)
+			}
 			continue
 		}
 		paths = append(paths, string(f.Part)+"/"+f.Path)
 		if f.Holdfast {
-			own = f.Path
+			own = f.TruePath()
 		}
 	}
-	s := new(saved)
 	if len(paths) == 0 {
 		s.err = errors.New("the snapshot has no configuration of GoToSocial")
 		return s, nil
 	}
 	err := snap.Lend(ctx, &restored.Folder{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) error {
 		folder := os.DirFS(dir)
-		s.server, s.unread = restored.Server(folder, own, o.ParseServer)
+		if own != "" {
+			s.server, s.unread = restored.Server(folder, own, o.ParseServer)
+		}
 		s.config, s.err = gotosocial.LoadRestored(folder, snap.Record.Instance, s.server)
 		return nil
 	})

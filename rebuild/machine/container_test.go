@@ -26,7 +26,12 @@ func TestStartNamesWhatTheOldServerStartedBy(t *testing.T) {
 		"another program's unit": {gotosocial.Config{File: "/g/config.yaml", WorkingDir: "/g"}, []manifest.File{others},
 			"gotosocial --config-path /g/config.yaml server start, in /g, as the server's user"},
 		"compose file": {gotosocial.Config{Container: true, Starter: "/my project/compose.yml"}, nil,
-			"cd '/my project' && docker compose --file compose.yml up --detach"},
+			"cd '/my project' && docker compose up --detach"}, // reads compose.override.yml
+		"compose file of another name": {gotosocial.Config{Container: true, Starter: "/p/gts.yml"}, nil,
+			"cd /p && docker compose --file gts.yml up --detach"},
+		"second compose file": {gotosocial.Config{Container: true, Starter: "/p/compose.yml"},
+			[]manifest.File{{Part: manifest.Files, Path: "p/compose.yaml"}},
+			"cd /p && docker compose --file compose.yml up --detach"},
 		"quadlet": {gotosocial.Config{Container: true, Starter: "/etc/containers/systemd/social.container"}, nil,
 			"systemctl daemon-reload && systemctl start social"},
 		"container": {gotosocial.Config{Container: true, ServiceFiles: []string{"/p/own.env"}}, nil,
@@ -61,6 +66,10 @@ func TestMovedFolderTakesItsFilesAlong(t *testing.T) {
 		}
 	}
 	if text := m.MovedText(); text != "/gotosocial=/mnt/gts,/gotosocial/storage=/mnt/media" {
+		t.Error(text)
+	}
+	commas := &Machine{Moved: []MovedFolder{{Theirs: "/a", New: "/b,/c=/d"}}}
+	if text := commas.MovedText(); text != `/a="/b,/c=/d"` {
 		t.Error(text)
 	}
 	inner := []MovedFolder{{"/a/b", "/old/b", "/n/b"}, {"/a", "/old", "/n/a"}}

@@ -29,13 +29,14 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 	}
 	server := m.serverCommands()
 	missing := map[string][][]string{} // the commands that create each user
-	left, shut := m.leftInSnapshot(ctx), shutFolders{}
+	left, own, shut := m.leftInSnapshot(ctx), m.ownPaths(), shutFolders{}
 	var fates []fate
 	groups := map[fate]*branch{}
 	for _, file := range m.Files {
 		if _, asked := missing[file.User]; !asked && os.Geteuid() == 0 {
 			missing[file.User] = subtract(userCommands(file.User), server)
 		}
+		file.Holdfast = own[file.Path]
 		var fate fate
 		if !file.Folder {
 			fate = m.inspectFile(file, missing[file.User], left)
@@ -93,6 +94,10 @@ var (
 	fateNoFolder = fate{one: " is a folder in the snapshot, and a file on this machine",
 		many: " are folders in the snapshot, and files on this machine", refused: true,
 		fix: "move the file away", fixForMany: "move the files away"}
+	fateDangling = fate{one: " is a folder in the snapshot, and a link to a missing folder on this machine",
+		many: " are folders in the snapshot, and links to missing folders on this machine", refused: true,
+		fix:        "make the folder, mount its disk, or remove the link",
+		fixForMany: "make the folders, mount their disk, or remove the links"}
 )
 
 // finding is the finding of the files in a line of the plan.
@@ -138,9 +143,12 @@ func (m *Machine) inspectFile(file manifest.File, missing [][]string, left leftF
 // folder's user. A folder that is there keeps its user.
 func (m *Machine) inspectFolder(folder manifest.File, missing [][]string) fate {
 	info, err := os.Stat(m.pathOf(folder))
+	_, linkErr := os.Readlink(m.pathOf(folder))
 	switch {
 	case err == nil && !info.IsDir():
 		return fateNoFolder
+	case err != nil && linkErr == nil:
+		return fateDangling
 	case err != nil && len(missing) > 0:
 		return fateWithoutUser(folder.User, missing)
 	}
@@ -186,12 +194,13 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	}
 	files := slices.Clone(m.Files)
 	slices.SortStableFunc(files, func(a, b manifest.File) int { return turn(a) - turn(b) })
-	left := m.leftInSnapshot(ctx)
+	left, own := m.leftInSnapshot(ctx), m.ownPaths()
 	put, leftOut := 0, 0
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		f.Holdfast = own[f.Path]
 		holds := left.holds(m.pathOf(f))
 		switch {
 		case f.Folder && !holds:

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"holdfast/manifest"
@@ -29,11 +30,17 @@ func movedPath(folders []MovedFolder, path string) string {
 	return filepath.Join(longest.New, strings.TrimPrefix(path, longest.Old))
 }
 
-// MovedText tells the moved folders from all others.
+// MovedText tells the moved folders from all others. A path with a separator is quoted.
 func (m *Machine) MovedText() string {
+	quoted := func(path string) string {
+		if strings.ContainsAny(path, `=,"`) {
+			return strconv.Quote(path)
+		}
+		return path
+	}
 	var words []string
 	for _, f := range m.Moved {
-		words = append(words, f.Theirs+"="+f.New)
+		words = append(words, quoted(f.Theirs)+"="+quoted(f.New))
 	}
 	return strings.Join(words, ",")
 }

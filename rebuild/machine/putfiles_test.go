@@ -60,6 +60,54 @@ func TestPrivateFolderComesBackPrivate(t *testing.T) {
 	}
 }
 
+// A person follows the plan's advice and repeats the restore with --replace.
+func TestOwnConfigurationBehindALinkStays(t *testing.T) {
+	dir := small(t)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
+	testkit.OK(t, err)
+	m := &Machine{Config: c, RunID: "RUN", Folder: filepath.Join(dir, "work"), Replace: true}
+	link, target := dir[1:]+"/etc/holdfast.yaml", dir[1:]+"/srv/holdfast.yaml"
+	m.Files = []manifest.File{
+		{Part: manifest.Files, Path: link, Link: manifest.Link("/" + target)},
+		{Part: manifest.Files, Path: target, Mode: 0o600, Holdfast: true},
+	}
+	for range 2 {
+		testkit.Write(t, filepath.Join(m.Folder, "files", target), "of the old server")
+		testkit.OK(t, os.MkdirAll(filepath.Join(m.Folder, "files", filepath.Dir(link)), 0o700))
+		testkit.OK(t, os.Symlink("/"+target, filepath.Join(m.Folder, "files", link)))
+		testkit.OK(t, os.MkdirAll("/"+filepath.Dir(link), 0o755))
+		testkit.OK(t, os.WriteFile("/"+link, []byte("of this machine"), 0o600))
+		var kept bool
+		for _, f := range m.inspectFiles(t.Context()) {
+			kept = kept || strings.Contains(f.Detail, "Holdfast's own configuration") && !f.Refused
+		}
+		if !kept {
+			t.Error("the plan does not say that the file stays")
+		}
+		notes, err := m.PutFiles(t.Context())
+		testkit.OK(t, err)
+		if got := string(testkit.Read(t, "/"+link)); got != "of this machine" {
+			t.Fatalf("%q", got)
+		}
+		if text := strings.Join(notes, "\n"); !strings.Contains(text, "stays: Holdfast's configuration of the old") {
+			t.Error(text)
+		}
+		testkit.OK(t, os.RemoveAll(m.Folder))
+	}
+}
+
+func TestPlanRefusesALinkToAMissingFolder(t *testing.T) {
+	dir := small(t)
+	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
+	testkit.OK(t, err)
+	testkit.OK(t, os.Symlink("gone", filepath.Join(dir, "data")))
+	m := &Machine{Config: c, Files: []manifest.File{{Part: manifest.Files, Path: dir[1:] + "/data", Folder: true}}}
+	found := m.inspectFiles(t.Context())
+	if len(found) != 1 || !found[0].Refused || !strings.Contains(found[0].Detail, "a link to a missing folder") {
+		t.Errorf("%+v", found)
+	}
+}
+
 // The server's user lays a link into the server's folder, and a restore as root follows.
 func TestPlanRefusesALinkThatLeadsAway(t *testing.T) {
 	testkit.NeedsRoot(t)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -88,8 +89,11 @@ func (m *Machine) startCommand() string {
 	case filepath.Ext(starter) == ".container":
 		return "systemctl daemon-reload && systemctl start " + remedy.QuoteShell(strings.TrimSuffix(file, ".container"))
 	case starter != "":
-		return fmt.Sprintf("cd %s && docker compose --file %s up --detach", remedy.QuoteShell(filepath.Clean(dir)),
-			remedy.QuoteShell(file))
+		exists := func(name string) bool {
+			isThat := func(f manifest.File) bool { return m.pathOf(f) == dir+name }
+			return name == file || slices.ContainsFunc(m.Files, isThat)
+		}
+		return remedy.ShellLine([]string{"cd", filepath.Clean(dir)}, gotosocial.ComposeCommand(file, exists))
 	case c.Container:
 		return "start the container as on the old machine, with " + m.settingsFiles() +
 			" and the folders that the plan names"

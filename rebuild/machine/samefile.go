@@ -21,8 +21,11 @@ func isSameFile(path string, info fs.FileInfo, file manifest.File) bool {
 
 // hasSum reports whether a file has the hash of the snapshot's file.
 func hasSum(path string, want *manifest.Hash) bool {
+	if want == nil {
+		return false
+	}
 	f, err := disk.Open(path)
-	if err != nil || want == nil {
+	if err != nil {
 		return false
 	}
 	defer f.Close()

@@ -32,7 +32,7 @@ type Folder struct {
 	// media without the mark "cached".
 	Verbatim bool
 
-	// Holdfast is the path of Holdfast's configuration in the listing, or "". ParseServer
+	// Holdfast is the true path of Holdfast's configuration in the snapshot, or "". ParseServer
 	// reads the file.
 	Holdfast    string       `json:"-"`
 	ParseServer ServerParser `json:"-"`
