@@ -36,7 +36,8 @@ func TestLinkBesideTheComposeFileBringsNoFileOfRoot(t *testing.T) {
 	for _, name := range []string{".env", "mail", "compose.override.yml", "own.override"} {
 		testkit.OK(t, os.Lchown(dir+"/"+name, testkit.Nobody, testkit.Nobody))
 	}
-	i := openServer(t, gotosocial.Server{EnvFile: dir + "/own.env", Paths: map[string]string{dir: dir}}, instance.Options{})
+	server := gotosocial.Server{EnvFile: dir + "/own.env", Paths: map[string]string{dir: dir}}
+	i := openServer(t, server, instance.Options{})
 	got := map[string]string{}
 	for f, err := range i.Files(t.Context()) {
 		if err == nil && !f.Folder && f.Link == "" {

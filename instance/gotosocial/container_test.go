@@ -64,7 +64,8 @@ func TestFilesThatStartTheContainerAreSaved(t *testing.T) {
 				"p/base.yml":      "services: {a: {secrets: [s]}}\nsecrets: {s: {file: mail}}\n",
 				"p/q/compose.yml": "services: {b: {env_file: db.env}}\n",
 				"p/compose.yml": "\uFEFFinclude:\r\n- q/compose.yml\r\n" +
-					"- {path: [r.yml, compose.yml], env_file: r.env}\r\nservices: {a: {extends: {file: base.yml, service: a}}}\r\n"},
+					"- {path: [r.yml, compose.yml], env_file: r.env}\r\n" +
+					"services: {a: {extends: {file: base.yml, service: a}}}\r\n"},
 			server: gotosocial.Server{EnvFile: "ROOT/p/own.env"}, starter: "ROOT/p/compose.yml",
 			saved: []string{"p/q/compose.yml", "p/q/db.env", "p/base.yml", "p/mail", "p/r.yml", "p/r.env"},
 		},
