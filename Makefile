@@ -6,7 +6,8 @@ FUZZTIME  ?= 20s
 TESTFLAGS ?= -timeout 20m
 
 # Programs that the tests run beside Go.
-PROGRAMS = age zstd jq openssl sqlite3 gcc pgbouncer '/usr/lib/postgresql/*/bin/initdb=postgresql'
+PROGRAMS = age zstd jq openssl sqlite3 gcc pgbouncer /sbin/mkfs.ext4=e2fsprogs /bin/umount=mount \
+	'/usr/lib/postgresql/*/bin/initdb=postgresql'
 
 # SQLite is Go code here, and the race detector makes it ten times slower. So the
 # detector sees only the packages with goroutines, without the tests that repeat a
