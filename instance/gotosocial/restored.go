@@ -271,6 +271,9 @@ func (c *Config) ServiceUser() string {
 func (c *Config) AdoptServer(restored *Config) {
 	c.Unit, c.Binary, c.UnitUser, c.WorkingDir = restored.Unit, restored.Binary, restored.UnitUser, restored.WorkingDir
 	c.Container, c.Starter, c.paths = restored.Container, restored.Starter, restored.paths
+	if s, ok := restored.settings[compilationCache]; ok {
+		c.settings[compilationCache] = s // the variable has no place in a file
+	}
 	for _, s := range restored.Settings() {
 		fromFile := s.Origin.Kind == FromFile || s.Origin.Kind == FromDefault
 		if fromFile || s.Value == c.Get(s.Key) {

@@ -221,6 +221,9 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 			return nil, err
 		}
 	}
+	if err := m.makeRunFolders(mover); err != nil {
+		return nil, err
+	}
 	notes = []string{"files: " + units.Count(put, "file") + ", each where it was"}
 	if len(m.Moved) > 0 {
 		notes[0] += ", or in the container's moved folders"

@@ -32,6 +32,7 @@ func (m *Machine) Inspect(ctx context.Context, sizes map[manifest.Part]manifest.
 	}
 	findings = append(findings, m.inspectServerFolders()...)
 	findings = append(findings, m.inspectWays()...)
+	findings = append(findings, m.inspectRunFolders()...)
 	findings = append(findings, m.inspectFiles(ctx)...)
 	return urgentFirst(append(findings, m.inspectSpace(sizes)...))
 }

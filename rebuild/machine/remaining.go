@@ -24,7 +24,7 @@ func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
 		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
 			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))
 	}
-	tasks = append(tasks, m.letRead()...)
+	tasks = append(append(tasks, m.letRead()...), m.letFill()...)
 	for _, s := range m.Config.Overriding {
 		tasks = append(tasks, m.override(s))
 	}

@@ -1,0 +1,15 @@
+package gotosocial
+
+// compilationCache is the variable GTS_WAZERO_COMPILATION_CACHE, which GoToSocial's own
+// unit names.
+const compilationCache = "wazero-compilation-cache"
+
+// CompilationCache returns the folder on this machine in which the server keeps compiled
+// programs, or "". Without the right to make or fill the folder, the server does not start.
+func (c *Config) CompilationCache() string {
+	path := c.Absolute(c.Get(compilationCache))
+	if c.Container && !c.InContainer(path) {
+		return "" // the folder lies in the image
+	}
+	return path
+}
