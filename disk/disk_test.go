@@ -47,6 +47,23 @@ func TestOpenTakesRegularFilesOnly(t *testing.T) {
 	}
 }
 
+// os.OpenRoot would wait for the other end of the pipe.
+func TestOpenRootTakesFoldersOnly(t *testing.T) {
+	dir := t.TempDir()
+	testkit.Write(t, dir+"/folder/file", "text")
+	testkit.OK(t, syscall.Mkfifo(dir+"/pipe", 0o600))
+	testkit.OK(t, os.Symlink("folder", dir+"/link"))
+	for name, isFolder := range map[string]bool{"folder": true, "link": true, "folder/file": false, "pipe": false} {
+		root, err := disk.OpenRoot(filepath.Join(dir, name))
+		if isFolder != (err == nil) || err != nil && !errors.Is(err, syscall.ENOTDIR) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			testkit.OK(t, root.Close())
+		}
+	}
+}
+
 func TestWriteNewNeverOverwrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	testkit.OK(t, disk.WriteNew(path, strings.NewReader("first")))

@@ -23,6 +23,10 @@ func Open(path string) (*os.File, error) {
 	return keepRegular(f)
 }
 
+// OpenRoot opens a folder as [os.OpenRoot] does, and refuses everything else without waiting: a
+// pipe would wait for its other end.
+func OpenRoot(dir string) (*os.Root, error) { return os.OpenRoot(dir + "/") }
+
 // OpenIn is [Open] within a folder. Symbolic links can't lead out of the folder.
 func OpenIn(folder *os.Root, path string) (*os.File, error) {
 	f, err := folder.OpenFile(path, readOnly, 0)

@@ -248,6 +248,16 @@ func TestPipeDoesNotBlock(t *testing.T) {
 
 const nobody = 65534
 
+func TestPipeInPlaceOfTheMediaDoesNotBlock(t *testing.T) {
+	dir := small(t, "WAL")
+	storage := filepath.Join(dir, "storage")
+	testkit.OK(t, os.Rename(storage, storage+".moved"))
+	testkit.OK(t, syscall.Mkfifo(storage, 0o666))
+	if err := openInstance(t, dir, instance.Options{}).MediaProblem(); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("the media are a pipe: %v", err)
+	}
+}
+
 func TestAnotherUserIsRefusedWithoutATrace(t *testing.T) {
 	dir, reader := public(t, "WAL")
 	before := testkit.Names(t, dir)

@@ -261,7 +261,7 @@ func (d *directory) Delete(ctx context.Context, name string) error {
 // root opens path. The error never wraps fs.ErrNotExist, the error of a missing
 // object.
 func (d *directory) root() (*os.Root, error) {
-	root, err := os.OpenRoot(d.path)
+	root, err := disk.OpenRoot(d.path)
 	switch {
 	case err == nil:
 		return root, nil

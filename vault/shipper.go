@@ -180,7 +180,7 @@ func (s *shipper) spare() []byte {
 // openSpool opens the folder of the spool, and makes a missing folder. A spool that is a
 // link out of the state folder is an error.
 func openSpool(state string) (*os.Root, error) {
-	root, err := os.OpenRoot(state)
+	root, err := disk.OpenRoot(state)
 	if err != nil {
 		return nil, err
 	}

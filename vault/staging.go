@@ -49,7 +49,7 @@ func openStaging(dir string, want purpose) (s *staging, j journal, err error) {
 		return nil, j, err
 	}
 	s = &staging{dir: dir}
-	if s.target, err = os.OpenRoot(dir); err != nil {
+	if s.target, err = disk.OpenRoot(dir); err != nil {
 		return nil, j, err
 	}
 	if j, err = s.open(want); err != nil {

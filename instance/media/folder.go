@@ -27,7 +27,7 @@ type Folder struct {
 func OpenFolder(c *gotosocial.Config) *Folder {
 	f := &Folder{path: c.Storage()}
 	var err error
-	if f.root, err = os.OpenRoot(f.path); err != nil {
+	if f.root, err = disk.OpenRoot(f.path); err != nil {
 		f.closed = c.PathError("media directory", "storage-local-base-path", err)
 	}
 	return f

@@ -153,7 +153,7 @@ func (t *BucketTarget) Inspect(ctx context.Context, _ string, m *disk.Mover) (de
 // Put puts the files into the bucket.
 func (t *BucketTarget) Put(ctx context.Context, folder string, m *disk.Mover) (notes []string, err error) {
 	from := filepath.Join(folder, StorageFolder)
-	root, err := os.OpenRoot(from)
+	root, err := disk.OpenRoot(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // an earlier run uploaded everything
 	}
