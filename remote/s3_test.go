@@ -381,6 +381,33 @@ func TestS3OverTLSToAServerWithoutTLS(t *testing.T) {
 	}
 }
 
+// Many servers close a connection that begins with the wrong protocol.
+func TestClosedConnectionNamesTheOtherScheme(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.OK(t, err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Read(make([]byte, 1<<10))
+			conn.Close()
+		}
+	}()
+	for scheme, other := range map[string]string{"s3": "use s3+http://", "s3+http": "use s3://"} {
+		s, err := newS3(scheme+"://"+listener.Addr().String()+"/bucket", Config{AccessKey: "a", SecretKey: "s"})
+		testkit.OK(t, err)
+		defer s.Close()
+		_, err = s.Get(t.Context(), name("x"))
+		if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), other) ||
+			strings.Contains(err.Error(), name("x")+"?") || strings.Contains(err.Error(), "Retry again") {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}
+
 func TestStalledConnectionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

@@ -42,12 +42,24 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		return fmt.Errorf("%s%w", action(verb, name), err)
 	case errors.As(err, &request): // a url.Error quotes the whole request
 		err = request.Err
+		if strings.HasPrefix(err.Error(), "Connection closed by foreign host") { // minio-go quotes the request, too
+			err = fmt.Errorf("%s closed the connection without an answer%s", c.url.Host, c.otherScheme())
+		}
 	}
 	if certificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &certificate) {
 		what := &trouble{"the certificate of " + c.url.Host + " is not trusted", ErrCertificate}
 		return fmt.Errorf("%s%w: %w", action(verb, name), what, remedy.Line(err))
 	}
 	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, remedy.Line(err))
+}
+
+// otherScheme is advice for an endpoint that may want the other scheme. A server often
+// closes a connection that begins with the wrong protocol.
+func (c *client) otherScheme() string {
+	if c.url.Scheme == "s3" && c.noTLS != "" {
+		return "; if the server speaks no TLS, use s3+http://"
+	}
+	return c.withTLS
 }
 
 // shorten returns a server's answer with texts that fit into a line: a server must
