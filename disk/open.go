@@ -2,6 +2,7 @@ package disk
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -26,6 +27,21 @@ func Open(path string) (*os.File, error) {
 // OpenRoot opens a folder as [os.OpenRoot] does, and refuses everything else without waiting: a
 // pipe would wait for its other end.
 func OpenRoot(dir string) (*os.Root, error) { return os.OpenRoot(dir + "/") }
+
+// ReadSmall returns the text of a regular file of at most most bytes. Pipes, devices and
+// larger files are errors: another user may choose the file.
+func ReadSmall(path string, most int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	return text, err
+}
 
 // OpenIn is [Open] within a folder. Symbolic links can't lead out of the folder.
 func OpenIn(folder *os.Root, path string) (*os.File, error) {

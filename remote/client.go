@@ -13,7 +13,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"holdfast/disk"
 	"holdfast/remedy"
 )
 
@@ -101,7 +101,7 @@ func rootsWith(file string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the certificates of the system: %w", err)
 	}
-	text, err := os.ReadFile(file)
+	text, err := disk.ReadSmall(file, 4<<20)
 	if err == nil && !roots.AppendCertsFromPEM(text) {
 		err = fmt.Errorf("%s holds no certificate in the form of PEM (-----BEGIN CERTIFICATE-----)", file)
 	}

@@ -5,8 +5,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io/fs"
 	"net"
@@ -21,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/client"
 	"holdfast/instance/postgres/peer"
 	"holdfast/remedy"
 )
@@ -36,9 +35,26 @@ type Database struct {
 	standby  bool   // the server follows a primary server; known once a view exists
 }
 
-// Open reads the settings of the database. Open makes no connection. As in GoToSocial's
-// internal/db/bundb, a connection string replaces all other settings.
+// Open reads the settings of the database. Open makes no connection. Root refuses some
+// settings of a configuration that another user can change.
 func Open(c *gotosocial.Config) (*Database, error) {
+	config, err := parse(c)
+	if err != nil {
+		return nil, err
+	}
+	d, err := configured(config, c)
+	if err == nil {
+		err = d.checkForeign(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// parse returns the connection of GoToSocial. As in GoToSocial's internal/db/bundb, a
+// connection string replaces all other settings.
+func parse(c *gotosocial.Config) (*pgx.ConnConfig, error) {
 	if text := c.Get("db-postgres-connection-string"); text != "" {
 		config, err := pgx.ParseConfig(text)
 		if err != nil { // the error may quote the password
@@ -48,7 +64,7 @@ func Open(c *gotosocial.Config) (*Database, error) {
 				Fix:  "correct the setting, as in postgres://USER:PASSWORD@HOST/DATABASE",
 			}
 		}
-		return configured(config, c)
+		return config, nil
 	}
 	if err := c.CheckServer(); err != nil {
 		return nil, err
@@ -73,10 +89,8 @@ func Open(c *gotosocial.Config) (*Database, error) {
 		}
 	}
 	config.Fallbacks = nil // $PGHOST may name several servers
-	if config.TLSConfig, err = tlsConfig(c); err != nil {
-		return nil, err
-	}
-	return configured(config, c)
+	config.TLSConfig, err = client.TLS(c)
+	return config, err
 }
 
 // configured applies Holdfast's own settings to a connection of GoToSocial: another user,
@@ -120,41 +134,6 @@ func setServer(config *pgx.ConnConfig, server string) error {
 // defaultLockWait is enough for a VACUUM FULL of a small table. A migration may take
 // longer: then the next backup gets the tables.
 const defaultLockWait = 5 * time.Minute
-
-// tlsConfig translates the TLS modes of GoToSocial.
-func tlsConfig(c *gotosocial.Config) (*tls.Config, error) {
-	switch mode := c.Get("db-tls-mode"); mode {
-	case "", "disable":
-		return nil, nil
-	case "enable":
-		return &tls.Config{InsecureSkipVerify: true}, nil
-	case "require":
-	default:
-		return nil, &remedy.Error{
-			Kind: remedy.Setting, What: fmt.Sprintf("db-tls-mode: %q is not disable, enable or require", mode),
-			Fix: "set db-tls-mode to disable, enable or require",
-		}
-	}
-	config := &tls.Config{ServerName: c.Get("db-address"), MinVersion: tls.VersionTLS12}
-	file := c.Absolute(c.Get("db-tls-ca-cert"))
-	if file == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &remedy.Error{
-			Kind: remedy.Source, What: "no certificate authority in " + file, Err: err, Fix: "correct db-tls-ca-cert",
-		}
-	}
-	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
-		config.RootCAs = x509.NewCertPool()
-	}
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, &remedy.Error{Kind: remedy.Setting, What: "no certificate authority in " + file,
-			Fix: "correct db-tls-ca-cert"}
-	}
-	return config, nil
-}
 
 // applicationName names the connections of Holdfast to the server. By this name,
 // [Database.vacate] tells Holdfast's own connections from those of other programs.

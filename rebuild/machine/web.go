@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
@@ -75,9 +74,4 @@ func (l leftFolders) paths() (paths []string) {
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)
-}
-
-// isBelow reports whether a path lies below a folder.
-func isBelow(path, folder string) bool {
-	return folder != "" && strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }

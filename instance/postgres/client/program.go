@@ -1,5 +1,5 @@
-// Package client finds PostgreSQL's own programs, and runs them over a connection
-// of Holdfast.
+// Package client finds PostgreSQL's own programs, and runs them over a connection of
+// Holdfast. The package also reads the TLS settings of a connection.
 package client
 
 import (

@@ -1,0 +1,61 @@
+package postgres
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"holdfast/disk"
+	"holdfast/instance/gotosocial"
+	"holdfast/remedy"
+)
+
+// checkForeign keeps root from lending rights to the users who can change GoToSocial's
+// configuration. Root becomes the Unix user of the database's user, for the socket, only
+// if these users could do the same. Passwords of root's own, from ~/.pgpass or the
+// environment, go to no server of their choice. The user and the password of Holdfast's
+// own configuration are nobody else's choice.
+func (d *Database) checkForeign(c *gotosocial.Config) error {
+	if os.Geteuid() != 0 || c.PostgresUser != "" {
+		return nil
+	}
+	for _, file := range append(slices.Clone(c.ServiceFiles), c.File) {
+		if file == "" {
+			continue
+		}
+		users, err := disk.Users(file)
+		if err != nil {
+			return fmt.Errorf("find out whose file %s is: %w", file, err)
+		}
+		for _, uid := range users {
+			if !namesPassword(c) {
+				d.config.Password = ""
+			}
+			if d.as != nil && int(d.as.Uid) != uid {
+				return &remedy.Error{Kind: remedy.Refused,
+					What: fmt.Sprintf("%s can change %s, and the database's user there is %s: root connects to a "+
+						"socket as %s only for itself or for that user", disk.UserName(uid), file, d.config.User,
+						d.config.User),
+					Effect: "the database was not opened",
+					Fix: fmt.Sprintf("check the file, then give it and its folder to root; "+
+						"or run Holdfast as %s", disk.UserName(uid))}
+			}
+		}
+	}
+	return nil
+}
+
+// namesPassword reports whether GoToSocial's configuration has a password of the database.
+func namesPassword(c *gotosocial.Config) bool {
+	text := c.Get("db-postgres-connection-string")
+	if text == "" {
+		return c.Get("db-password") != ""
+	}
+	if u, err := url.Parse(text); err == nil && u.Scheme != "" {
+		_, known := u.User.Password()
+		return known || u.Query().Has("password")
+	}
+	return strings.Contains(text, "password")
+}
