@@ -47,7 +47,7 @@ var below = map[string][]string{
 	"instance/postgres/psql":    {"instance/gotosocial"},
 	"instance/postgres/catalog": {"instance/postgres/psql"},
 	"instance/postgres/peer":    {},
-	"instance/postgres/client":  {"instance/gotosocial"},
+	"instance/postgres/client":  {"instance/gotosocial", "instance/postgres/psql"},
 	"instance/media":            {"instance/gotosocial", "remote"},
 	"instance/gotosocial":       {"instance/systemd", "manifest", "internal/child"},
 	"instance/systemd":          {"internal/child", "remedy"},

@@ -202,7 +202,7 @@ func (l *load) script(ctx context.Context, conn *pgx.Conn, name string) error {
 		return err
 	}
 	var statements strings.Builder
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(psql.DropNewTimeouts(text)) {
 		if !strings.HasPrefix(line, `\restrict `) && !strings.HasPrefix(line, `\unrestrict `) {
 			statements.WriteString(line)
 		}

@@ -1,11 +1,13 @@
 package machine_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/postgrestest"
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/rebuild/machine"
 )
@@ -28,6 +30,11 @@ func TestSettingsOfTheRoleDisturbNeitherBackupNorRestore(t *testing.T) {
 	named, err := i.Named(t.Context(), []string{"none"})
 	if err != nil || len(named) > 0 {
 		t.Errorf("the media are %v, %v", named, err)
+	}
+	// An earlier backup, with the pg_dump of PostgreSQL 17.
+	for _, name := range []string{"pre-data.sql", "post-data.sql"} {
+		script := filepath.Join(from, "database", name)
+		testkit.Write(t, script, "SET transaction_timeout = 0;\n"+string(testkit.Read(t, script)))
 	}
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	r := &machine.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,

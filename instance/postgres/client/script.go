@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
 
-// script is pg_dump's output with three changes:
+// script is pg_dump's output with four changes:
 //   - The lines \restrict and \unrestrict are left out: psql of before August 2025
 //     refuses them.
+//   - Timeouts that an older server refuses are left out, as [psql.DropNewTimeouts] says.
 //   - Event triggers are left out: only a superuser may make them.
 //   - The search path is the instance's. pg_dump sets an empty one, and then a check
 //     constraint, an index or a materialized view fails if its function names another
@@ -29,6 +31,7 @@ type script struct {
 	skips  bool   // the next bytes continue a statement about an event trigger
 	quote  byte   // the next bytes of that statement are between two of it: ' or "
 	whole  bool   // the last line was read
+	headed bool   // all timeouts were read
 	fix    string // if the script is not whole
 }
 
@@ -85,7 +88,8 @@ func (s *script) leavesOut(line []byte, begins bool) bool {
 		s.skips = slices.ContainsFunc(eventTriggers, is)
 	}
 	if !s.skips {
-		return begins && slices.ContainsFunc(leftOut, is)
+		s.headed = s.headed || begins && is([]byte(psql.AfterTimeouts))
+		return begins && (slices.ContainsFunc(leftOut, is) || !s.headed && psql.IsNewTimeout(string(line)))
 	}
 	// A comment may have a semicolon at the end of a line. A quote between quotes stands
 	// twice.

@@ -30,6 +30,14 @@ func TestScriptLacksTheLinesThatOldPsqlRefuses(t *testing.T) {
 	}
 }
 
+func TestScriptLacksTheTimeoutsThatAnOldServerRefuses(t *testing.T) {
+	const rest = "SET client_encoding = 'UTF8';\nDO $$\nSET transaction_timeout = 0;\n$$;\n" + lastLine + "\n"
+	got, err := readScript("SET lock_timeout = 0;\nSET transaction_timeout = 0;\n" + rest)
+	if want := "SET lock_timeout = 0;\n" + rest; err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
 // A pg_dump that exits with 0 may have written a part only.
 func TestHalfADumpIsAnError(t *testing.T) {
 	for _, text := range []string{"", "-- dump\nCREATE TABLE a ();\n", "'" + lastLine + "'"} {

@@ -39,7 +39,10 @@ func checkSchema(s statement) error {
 	return errUnknown
 }
 
-var errUnknown = errors.New("pg_dump writes no such statement for an instance")
+var (
+	errUnknown        = errors.New("pg_dump writes no such statement for an instance")
+	errUnknownSetting = fmt.Errorf("%w: an unknown setting", errUnknown)
+)
 
 // made are the kinds of objects that an instance's schema may hold, and changed the kinds
 // that a dump changes later. Missing are all kinds that reach out of the database: servers,
@@ -126,7 +129,7 @@ func (s statement) checkSetting() error {
 	case s.has("set", "?", "=", "?") && slices.Contains(harmless, s.word(1)):
 		return nil
 	}
-	return errUnknown
+	return errUnknownSetting
 }
 
 // checkLanguage refuses a function whose language reaches out of the database.
