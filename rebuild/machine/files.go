@@ -228,7 +228,7 @@ func (m *Machine) PutFiles(ctx context.Context) (notes []string, err error) {
 	if len(m.Moved) > 0 {
 		notes[0] += ", or in the container's moved folders"
 	}
-	if own := m.holdfast(); own != "" && m.keepsOwn() {
+	if own := m.keptOwn(); own != "" {
 		notes = append(notes, own+" stays: Holdfast's configuration of the old server is not put over it")
 	}
 	if leftOut > 0 {

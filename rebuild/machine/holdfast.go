@@ -2,7 +2,6 @@ package machine
 
 import (
 	"os"
-	"slices"
 
 	"holdfast/manifest"
 )
@@ -36,11 +35,15 @@ func (m *Machine) ownPaths() map[string]bool {
 	return own
 }
 
-// keepsOwn reports whether this machine has another configuration of Holdfast in that place.
-func (m *Machine) keepsOwn() bool {
+// keptOwn returns the path of another configuration of Holdfast on this machine, in the
+// place of the snapshot's, or "".
+func (m *Machine) keptOwn() string {
 	own := m.ownPaths()
-	return slices.ContainsFunc(m.Files, func(f manifest.File) bool {
-		info, err := os.Lstat(m.pathOf(f))
-		return own[f.Path] && err == nil && !isSameFile(m.pathOf(f), info, f)
-	})
+	for _, f := range m.Files {
+		path := m.pathOf(f)
+		if info, err := os.Lstat(path); own[f.Path] && err == nil && !isSameFile(path, info, f) {
+			return path
+		}
+	}
+	return ""
 }

@@ -69,7 +69,7 @@ func (m *Machine) setUpAgain() string {
 	const address = "with a new address, such as another prefix in the bucket or another folder"
 	const kit = "; keep the old kit, which restores the old snapshots, and name another file for the new kit by --kit"
 	own := m.holdfast()
-	if own == "" || m.keepsOwn() {
+	if own == "" || m.keptOwn() != "" {
 		return "set up Holdfast here: holdfast init " + address + kit
 	}
 	return fmt.Sprintf("set up Holdfast here: mv %s %s, then holdfast init %s, and with the settings of that file",
