@@ -51,7 +51,7 @@ func (v *View) schema(ctx context.Context, name string) (io.ReadCloser, error) {
 			What: fmt.Sprintf("%s: the schema has more than %d MiB", v.db, psql.MaxScript>>20),
 			Fix:  "find out what made so many objects: GoToSocial's own schema has less than 1 MiB"}
 	}
-	if err := psql.CheckDump(name, text.String()); err != nil {
+	if err := psql.CheckText(name, text.String()); err != nil {
 		v.refused.add(err.Error())
 	}
 	return io.NopCloser(strings.NewReader(text.String())), nil

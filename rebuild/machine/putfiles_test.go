@@ -89,7 +89,8 @@ func TestOwnConfigurationBehindALinkStays(t *testing.T) {
 		if got := string(testkit.Read(t, "/"+link)); got != "of this machine" {
 			t.Fatalf("%q", got)
 		}
-		if text := strings.Join(notes, "\n"); !strings.Contains(text, "/"+link+" stays: Holdfast's configuration of the old") {
+		const stays = " stays: Holdfast's configuration of the old"
+		if text := strings.Join(notes, "\n"); !strings.Contains(text, "/"+link+stays) {
 			t.Error(text)
 		}
 		testkit.OK(t, os.RemoveAll(m.Folder))

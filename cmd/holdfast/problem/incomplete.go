@@ -25,7 +25,7 @@ func RefusedSchema(snapshot string) error {
 		What:   fmt.Sprintf("snapshot %s is saved, but a restore will refuse its database", snapshot),
 		Effect: "the snapshot has all bytes; a person can get them by restore --to DIR --only media, and by hand",
 		Fix: "drop the named objects, or move them to another database: GoToSocial did not make them; " +
-			"then run holdfast backup again"}
+			"a setting of a newer pg_dump needs a newer Holdfast; then run holdfast backup again"}
 }
 
 // MissingFiles is the problem of a snapshot without n files, or nil. media is the number of

@@ -48,21 +48,6 @@ func CheckText(name, text string) error {
 	return statements(text, grammars[name])
 }
 
-// CheckDump is [CheckText] for a script of this machine's pg_dump. A later pg_dump may print
-// settings that only a later Holdfast knows.
-func CheckDump(name, text string) error {
-	err := CheckText(name, text)
-	if !errors.Is(err, errUnknownSetting) {
-		return err
-	}
-	return statements(text, func(s statement) error {
-		if s.begins("set") {
-			return nil
-		}
-		return grammars[name](s)
-	})
-}
-
 // CheckForSuperuser refuses, beyond [Check], a schema with code of its own. As a superuser such code can read
 // and write each file of PostgreSQL's machine, and start programs.
 func CheckForSuperuser(files fs.FS, user string) error {

@@ -39,10 +39,7 @@ func checkSchema(s statement) error {
 	return errUnknown
 }
 
-var (
-	errUnknown        = errors.New("pg_dump writes no such statement for an instance")
-	errUnknownSetting = fmt.Errorf("%w: an unknown setting", errUnknown)
-)
+var errUnknown = errors.New("pg_dump writes no such statement for an instance")
 
 // made are the kinds of objects that an instance's schema may hold, and changed the kinds
 // that a dump changes later. Missing are all kinds that reach out of the database: servers,
@@ -129,7 +126,7 @@ func (s statement) checkSetting() error {
 	case s.has("set", "?", "=", "?") && slices.Contains(harmless, s.word(1)):
 		return nil
 	}
-	return errUnknownSetting
+	return errUnknown
 }
 
 // checkLanguage refuses a function whose language reaches out of the database.

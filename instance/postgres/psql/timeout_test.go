@@ -17,17 +17,3 @@ func TestTimeoutOfANewerServerIsLeftOutOfTheHeadAlone(t *testing.T) {
 		}
 	}
 }
-
-// The pg_dump of a later version may print settings that this program does not know.
-func TestUnknownSettingEndsNoBackup(t *testing.T) {
-	const text = "SET coming_setting = off;\nCREATE TABLE a ();\n"
-	if err := CheckDump(PreData, text); err != nil {
-		t.Error(err)
-	}
-	if err := CheckText(PreData, text); err == nil {
-		t.Error("a restore takes an unknown setting")
-	}
-	if err := CheckDump(PreData, text+"CREATE SERVER s FOREIGN DATA WRAPPER w;"); err == nil {
-		t.Error("a backup takes a foreign server")
-	}
-}
