@@ -170,7 +170,7 @@ func starterFiles(starter string) (files []string, text string) {
 	for _, name := range besideCompose {
 		files = append(files, filepath.Join(filepath.Dir(starter), name))
 	}
-	included := []string{starter}
+	included, seen := []string{starter}, map[string]bool{starter: true}
 	for n := 0; n < min(len(included), maxIncluded); n++ {
 		own, err := readStarterText(included[n])
 		if err != nil {
@@ -178,14 +178,11 @@ func starterFiles(starter string) (files []string, text string) {
 		}
 		text += own + "\n"
 		names, more := composeFiles(own)
-		for _, file := range named(included[n], append(names, more...)) {
-			if !slices.Contains(files, file) {
-				files = append(files, file)
-			}
-		}
+		files = append(files, named(included[n], names)...)
 		for _, file := range named(included[n], more) {
-			if !slices.Contains(included, file) {
-				included = append(included, file)
+			if !seen[file] {
+				seen[file] = true
+				files, included = append(files, file), append(included, file)
 			}
 		}
 	}
@@ -310,6 +307,12 @@ func ComposeCommand(file string, exists func(name string) bool) []string {
 		return []string{"docker", "compose", "up", "--detach"}
 	}
 	return []string{"docker", "compose", "--file", file, "up", "--detach"}
+}
+
+// IsQuadletOfUser reports whether podman starts a quadlet for a user without root's rights:
+// the quadlet lies in ~/.config/containers/systemd or /etc/containers/systemd/users.
+func IsQuadletOfUser(quadlet string) bool {
+	return strings.Contains(quadlet, "/.config/containers/") || strings.HasPrefix(quadlet, quadletFolder+"/users/")
 }
 
 // Unmapped returns the settings whose places in the container are in no folder of this

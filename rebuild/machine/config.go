@@ -100,21 +100,9 @@ type saved struct {
 
 // readSaved reads the small files of the snapshot.
 func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File, o Options) (*saved, error) {
-	var paths []string
-	own := ""
 	s := new(saved)
-	for _, f := range files {
-		if f.Missing || f.Folder || f.Size > systemd.MaxSettings {
-			if f.Holdfast {
-				s.unread = fmt.Errorf("the snapshot has no usable copy of /%s, Holdfast's configuration", f.Path)
-			}
-			continue
-		}
-		paths = append(paths, string(f.Part)+"/"+f.Path)
-		if f.Holdfast {
-			own = f.TruePath()
-		}
-	}
+	paths, own, unread := smallFiles(files)
+	s.unread = unread
 	if len(paths) == 0 {
 		s.err = errors.New("the snapshot has no configuration of GoToSocial")
 		return s, nil
@@ -131,6 +119,27 @@ func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File,
 		s.err, err = err, nil // the given file takes the place of the damaged one
 	}
 	return s, err
+}
+
+// smallFiles returns the files of the snapshot that are small enough for settings, and
+// the true path of Holdfast's configuration, or "". unread tells why the snapshot has no
+// usable copy of the configuration, or is nil.
+func smallFiles(files []manifest.File) (paths []string, own string, unread error) {
+	for _, f := range files {
+		usable := !f.Missing && f.Size <= systemd.MaxSettings
+		switch {
+		case f.Holdfast && f.Missing:
+			unread = fmt.Errorf("the snapshot lacks /%s, Holdfast's configuration", f.Path)
+		case f.Holdfast && !usable:
+			unread = fmt.Errorf("/%s, Holdfast's configuration, is larger than %d bytes", f.Path, systemd.MaxSettings)
+		case f.Holdfast:
+			own = f.TruePath()
+		}
+		if usable && !f.Folder {
+			paths = append(paths, string(f.Part)+"/"+f.Path)
+		}
+	}
+	return paths, own, unread
 }
 
 // choose returns the given configuration, or the configuration in the snapshot. A given

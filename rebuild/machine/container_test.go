@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/systemd"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
@@ -34,6 +35,9 @@ func TestStartNamesWhatTheOldServerStartedBy(t *testing.T) {
 			"cd /p && docker compose --file compose.yml up --detach"},
 		"quadlet": {gotosocial.Config{Container: true, Starter: "/etc/containers/systemd/social.container"}, nil,
 			"systemctl daemon-reload && systemctl start social"},
+		"quadlet of a user": {gotosocial.Config{Container: true,
+			Starter: "/home/gts/.config/containers/systemd/social.container"}, nil,
+			"systemctl --user daemon-reload && systemctl --user start social, as the user of the quadlet"},
 		"container": {gotosocial.Config{Container: true, ServiceFiles: []string{"/p/own.env"}}, nil,
 			"start the container as on the old machine, with the settings in /p/own.env " +
 				"and the folders that the plan names"},
@@ -42,6 +46,27 @@ func TestStartNamesWhatTheOldServerStartedBy(t *testing.T) {
 	} {
 		if got := (&Machine{Config: &c.config, Files: c.files}).startCommand(); got != c.want {
 			t.Errorf("%s: %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+// Without the settings the plan may lead the database and the media elsewhere.
+func TestUnusableConfigurationOfHoldfastIsNamed(t *testing.T) {
+	small := manifest.File{Part: manifest.Files, Path: "etc/g.yaml"}
+	own := manifest.File{Part: manifest.Files, Path: "etc/h\uFFFDFF.yaml", Name: []byte("etc/h\xff.yaml"), Holdfast: true}
+	large, missing := own, own
+	large.Size, missing.Missing = systemd.MaxSettings+1, true
+	for _, c := range []struct {
+		file  manifest.File
+		words string // of the error
+	}{{own, ""}, {large, "is larger than"}, {missing, "lacks /etc/h"}} {
+		paths, at, err := smallFiles([]manifest.File{small, c.file})
+		usable := c.words == ""
+		if (len(paths) == 2) != usable || (at == "etc/h\xff.yaml") != usable || (err == nil) != usable {
+			t.Errorf("%q, %q, %v", paths, at, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), c.words) {
+			t.Error(err)
 		}
 	}
 }

@@ -87,7 +87,11 @@ func (m *Machine) startCommand() string {
 	dir, file := filepath.Split(starter)
 	switch {
 	case filepath.Ext(starter) == ".container":
-		return "systemctl daemon-reload && systemctl start " + remedy.QuoteShell(strings.TrimSuffix(file, ".container"))
+		unit := remedy.QuoteShell(strings.TrimSuffix(file, ".container"))
+		if gotosocial.IsQuadletOfUser(starter) {
+			return "systemctl --user daemon-reload && systemctl --user start " + unit + ", as the user of the quadlet"
+		}
+		return "systemctl daemon-reload && systemctl start " + unit
 	case starter != "":
 		exists := func(name string) bool {
 			isThat := func(f manifest.File) bool { return m.pathOf(f) == dir+name }
