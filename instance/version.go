@@ -24,6 +24,9 @@ func (i *Instance) Version(ctx context.Context) string {
 // AskVersion is [Instance.Version] with an error.
 func (i *Instance) AskVersion(ctx context.Context) (string, error) {
 	binary := i.binary()
+	if binary == "" && i.config.Container {
+		return "", errors.New("the program is in the container's image; write down the version of the image")
+	}
 	if binary == "" {
 		return "", errors.New("found no program gotosocial; name the program by instance.binary")
 	}

@@ -34,7 +34,7 @@ func (m *Machine) inspectFiles(ctx context.Context) (findings []Finding) {
 	groups := map[fate]*branch{}
 	for _, file := range m.Files {
 		if _, asked := missing[file.User]; !asked && os.Geteuid() == 0 {
-			missing[file.User] = subtract(userCommands(file.User), server)
+			missing[file.User] = subtract(m.fileCommands(file.User), server)
 		}
 		file.Holdfast = own[file.Path]
 		var fate fate

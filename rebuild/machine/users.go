@@ -10,8 +10,12 @@ import (
 
 	"holdfast/disk"
 	"holdfast/internal/child"
+	"holdfast/manifest"
 	"holdfast/remedy"
 )
+
+// commandOfSystem begins the command that creates a user of the system.
+var commandOfSystem = []string{"useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"}
 
 // userCommands are the commands that create the missing user and group of "USER:GROUP".
 // Without a name for the group, the user gets a group of its own.
@@ -21,7 +25,7 @@ func userCommands(name string) (commands [][]string) {
 		commands = append(commands, []string{"groupadd", "--system", "--", g})
 	}
 	if _, err := disk.UserID(u); u != "" && err != nil {
-		add := []string{"useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"}
+		add := slices.Clone(commandOfSystem)
 		if _, err := strconv.Atoi(g); g == "" || err == nil {
 			add = append(add, "--user-group")
 		} else {
@@ -29,6 +33,27 @@ func userCommands(name string) (commands [][]string) {
 		}
 		commands = append(commands, append(add, "--", u))
 	}
+	return commands
+}
+
+// fileCommands are the commands that create the missing user and group of files of the
+// snapshot. A user with files in a home folder is a person, such as the admin who keeps a
+// compose file there: the person gets a home, a shell, and no number of the system's.
+func (m *Machine) fileCommands(name string) [][]string {
+	commands := userCommands(name)
+	u, g, _ := strings.Cut(name, ":")
+	isPerson := slices.ContainsFunc(m.Files, func(f manifest.File) bool {
+		return f.User == name && strings.HasPrefix("/"+f.TruePath()+"/", "/home/"+u+"/")
+	})
+	last := len(commands) - 1
+	if !isPerson || last < 0 || commands[last][0] != "useradd" {
+		return commands
+	}
+	add := []string{"useradd", "--create-home", "--shell", "/bin/bash"}
+	if g == u && last > 0 {
+		return [][]string{append(add, "--user-group", "--", u)} // makes the group, too
+	}
+	commands[last] = append(add, commands[last][len(commandOfSystem):]...)
 	return commands
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"holdfast/internal/testkit"
+	"holdfast/manifest"
 	"holdfast/remedy"
 )
 
@@ -60,4 +61,24 @@ func owned(t *testing.T, path string) uint32 {
 		t.Fatal(err)
 	}
 	return info.Sys().(*syscall.Stat_t).Uid
+}
+
+// An admin keeps the compose file in the home folder, and logs in after the restore.
+func TestOwnerOfAHomeIsMadeAsAPerson(t *testing.T) {
+	m := &Machine{Files: []manifest.File{
+		{Part: manifest.Files, Path: "home/hfadmin/gotosocial/docker-compose.yaml", User: "hfadmin:hfadmin"},
+		{Part: manifest.Files, Path: "home/hfadmin/gotosocial/secret", User: "hfadmin:root"},
+		{Part: manifest.Files, Path: "srv/x", User: "hfdaemon:hfdaemon"},
+	}}
+	for user, want := range map[string]string{
+		"hfadmin:hfadmin": "useradd --create-home --shell /bin/bash --user-group hfadmin",
+		"hfadmin:root":    "useradd --create-home --shell /bin/bash --gid root hfadmin",
+		"hfdaemon:hfdaemon": "groupadd --system hfdaemon && " +
+			"useradd --system --no-create-home --shell /usr/sbin/nologin --gid hfdaemon hfdaemon",
+		"root:root": "",
+	} {
+		if got := remedy.ShellLine(m.fileCommands(user)...); got != want {
+			t.Errorf("%s: %s, want %s", user, got, want)
+		}
+	}
 }
