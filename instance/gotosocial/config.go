@@ -124,7 +124,8 @@ func (c *Config) InBucket() bool { return c.Get("storage-backend") == "s3" }
 // relative returns the fix for a path that does not exist.
 func (c *Config) relative(key string) string {
 	return fmt.Sprintf("correct %s; a relative path starts at the server's working folder, here %s "+
-		"(instance.working_dir); instance.paths (init --path THEIRS=OURS) maps the paths of a container", key, c.WorkingDir)
+		"(instance.working_dir); instance.paths (init --path THEIRS=OURS) maps the paths of a container", key,
+		c.WorkingDir)
 }
 
 // PathError explains an error of opening the file or folder that a setting names.

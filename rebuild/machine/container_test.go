@@ -53,7 +53,8 @@ func TestStartNamesWhatTheOldServerStartedBy(t *testing.T) {
 // Without the settings the plan may lead the database and the media elsewhere.
 func TestUnusableConfigurationOfHoldfastIsNamed(t *testing.T) {
 	small := manifest.File{Part: manifest.Files, Path: "etc/g.yaml"}
-	own := manifest.File{Part: manifest.Files, Path: "etc/h\uFFFDFF.yaml", Name: []byte("etc/h\xff.yaml"), Holdfast: true}
+	own := manifest.File{Part: manifest.Files, Path: "etc/h\uFFFDFF.yaml", Name: []byte("etc/h\xff.yaml"),
+		Holdfast: true}
 	large, missing := own, own
 	large.Size, missing.Missing = systemd.MaxSettings+1, true
 	for _, c := range []struct {
