@@ -392,7 +392,7 @@ func TestClosedConnectionNamesTheOtherScheme(t *testing.T) {
 			if err != nil {
 				return
 			}
-			conn.Read(make([]byte, 1<<10))
+			conn.Read(make([]byte, 64<<10))
 			conn.Close()
 		}
 	}()
