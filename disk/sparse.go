@@ -28,7 +28,13 @@ func WriteSparse(f *os.File, data []byte, at int64) error {
 				break
 			}
 		}
-		if err := writeRun(f, data[:n], at, empty); err != nil {
+		var err error
+		if empty {
+			err = writeHole(f, data[:n], at)
+		} else {
+			_, err = f.WriteAt(data[:n], at)
+		}
+		if err != nil {
 			return err
 		}
 		data, at = data[n:], at+n
@@ -36,16 +42,13 @@ func WriteSparse(f *os.File, data []byte, at int64) error {
 	return nil
 }
 
-// writeRun writes a run of bytes, or a hole. An earlier try may have written other bytes
-// there, and a hole removes those bytes. A file system without holes gets the zeros.
-func writeRun(f *os.File, data []byte, at int64, empty bool) error {
-	if empty {
-		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, int64(len(data)))
-		if err == nil || !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOSYS) {
-			return err
-		}
+// writeHole makes a hole in place of zeros. An earlier try may have written other bytes
+// there, and the hole removes those bytes. A file system without holes gets the zeros.
+func writeHole(f *os.File, data []byte, at int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, int64(len(data)))
+	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
+		_, err = f.WriteAt(data, at)
 	}
-	_, err := f.WriteAt(data, at)
 	return err
 }
 
