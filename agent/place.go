@@ -31,9 +31,9 @@ func (c *Config) warnOfPlaces(settings *gotosocial.Config, o Observer) {
 	}
 }
 
-// sharedWith names what lies on the disk of a folder.
+// sharedWith returns what lies on the disk of a folder: "database", "media", or both.
 func sharedWith(folder string, settings *gotosocial.Config) (shared []string) {
-	if settings.Engine() == "sqlite" && disk.SameDisk(folder, settings.Database()) {
+	if settings.Engine() == gotosocial.SQLite && disk.SameDisk(folder, settings.Database()) {
 		shared = append(shared, "database")
 	}
 	if !settings.InBucket() && disk.SameDisk(folder, settings.Storage()) {
