@@ -16,9 +16,9 @@ import (
 func rootCommand(a *app) *cobra.Command {
 	root := commandline.Group(&cobra.Command{
 		Use:   "holdfast",
-		Short: "Replicate a GoToSocial instance to object storage, and rebuild it from there",
-		Long: `Holdfast replicates a GoToSocial instance to object storage and rebuilds it
-from there. A restore needs the bucket, an age identity and nothing else.
+		Short: "Back up a GoToSocial instance to object storage, and rebuild the instance from there",
+		Long: `Holdfast backs up a GoToSocial instance to object storage, and rebuilds the
+instance from there. A restore needs the bucket, an owner's key and nothing else.
 
   holdfast init REMOTE                                      once
   holdfast backup                                           every night

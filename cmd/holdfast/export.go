@@ -31,13 +31,13 @@ func exportCommand(a *app) *cobra.Command {
 		Use:   "export [SNAP|latest] -o FILE",
 		Short: "Write the instance's identity: accounts with their keys, users, follows and blocks",
 		Long: `Write the instance's identity: accounts with their keys, users with their
-passwords, follows and blocks. gotosocial admin import reads the small file into
-an empty database. An export is a last resort and not a backup: it lacks posts,
-media, settings and two-factor secrets. Keep the file like a private key, because
-it holds private keys.
+passwords, follows and blocks. The command "gotosocial admin import" reads the
+file into an empty database. An export is a last resort and no backup: the file
+lacks posts, media, settings and two-factor secrets. The file holds private keys:
+keep it as safe as a private key.
 
-Without SNAP, export reads the live database. With SNAP, it reads a snapshot and
-needs --identity.`,
+Without SNAP, export reads the live database. With SNAP, export reads a snapshot
+and needs --identity.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := v.check(a, first(args)); err != nil {

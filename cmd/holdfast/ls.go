@@ -20,7 +20,7 @@ func lsCommand(a *app) *cobra.Command {
 	var u unlock.Flags
 	cmd := &cobra.Command{
 		Use:   "ls SNAP [PART/PATH]",
-		Short: "List the files of a snapshot, or those below a path",
+		Short: "List the files of a snapshot, or the files below a path",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			repo, err := a.openOwned(cmd.Context(), from, u)

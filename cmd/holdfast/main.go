@@ -1,4 +1,4 @@
-// Holdfast replicates a GoToSocial instance to object storage and rebuilds it
+// Holdfast backs up a GoToSocial instance to object storage, and rebuilds the instance
 // from there.
 package main
 

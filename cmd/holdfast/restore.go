@@ -53,8 +53,8 @@ With --only PART, the other parts on this machine stay as they are.
 
 With --to DIR, restore the instance, or parts of it, into a folder that is empty
 or does not exist: DIR/sqlite.db or DIR/database, DIR/storage, DIR/files, and
-DIR/run.env, the settings that start GoToSocial over DIR. If such a restore is interrupted,
-run the same command again.
+DIR/run.env, the settings that start GoToSocial over DIR. If such a restore is
+interrupted, run the same command again.
 
 A restore needs the storage and an owner's identity, and nothing else.`,
 		Args: cobra.MaximumNArgs(1),
