@@ -48,7 +48,7 @@ func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspec
 	if err := i.MediaProblem(); err != nil {
 		return found, err
 	}
-	c.warnOfPlaces(i.Config(), o)
+	c.warnOfFolderRemotes(i.Config(), o)
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return found, fmt.Errorf("%w: %w", vault.ErrSource, err)

@@ -8,8 +8,8 @@ import (
 	"holdfast/instance/gotosocial"
 )
 
-// warnOfPlaces warns of each folder remote that is lost together with the instance.
-func (c *Config) warnOfPlaces(settings *gotosocial.Config, o Observer) {
+// warnOfFolderRemotes warns of each folder remote that is lost together with the instance.
+func (c *Config) warnOfFolderRemotes(settings *gotosocial.Config, o Observer) {
 	for _, r := range c.Remotes {
 		l, err := location.Parse(r.URL)
 		folder := l.Folder()
