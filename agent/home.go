@@ -29,8 +29,8 @@ func (h Home) IdentityFile() string { return filepath.Join(h.State, "identity.tx
 // SetupFiles returns the existing files of a host's set-up.
 func (h Home) SetupFiles() []string { return existing(h.ConfigFile, h.HostFile(), h.IdentityFile()) }
 
-// StartOver says how to repeat an init after an interruption. left are the files of
-// the interrupted init.
+// StartOver tells a person how to repeat an interrupted init. left are the files that
+// the interrupted init made.
 func StartOver(left []string) string {
 	return fmt.Sprintf("if an init was interrupted, and this host never backed up anything: rm %s, "+
 		"and the kit that init wrote, then run init again", strings.Join(left, " "))

@@ -20,8 +20,8 @@ type Shortage struct {
 	Need manifest.Total
 }
 
-// shortage compares the sums with the free room of the target's disk. A disk of
-// unknown size has enough room.
+// shortage returns the target's disk if the restore needs more room than the disk has
+// free, or nil. A disk of unknown size has enough room.
 func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
 	s := &Shortage{Dir: disk.Nearest(to)}
 	for _, total := range totals {

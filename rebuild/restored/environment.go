@@ -141,7 +141,7 @@ var restoredPaths = []string{
 	"web-asset-base-dir",
 }
 
-// settings are the settings of a server over the folder. config may be nil.
+// settings returns what a server over the folder needs to be told. config may be nil.
 func (d *Folder) settings(
 	restored gotosocial.RestoredFolder, config *gotosocial.Config, database instance.RestoredDatabase, s vault.Restored,
 ) []gotosocial.Setting {

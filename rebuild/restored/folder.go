@@ -22,6 +22,9 @@ import (
 	"holdfast/vault"
 )
 
+// FilesFolder is the folder of the files part.
+const FilesFolder = "files"
+
 // Folder is the layout of a restored folder: sqlite.db, or database/*.sql and *.copy
 // for psql; storage/KEY; files/ABSOLUTE/PATH; and run.env for the start of a server
 // over the folder. Folder is a [vault.Target].
@@ -95,8 +98,9 @@ func (d *Folder) CheckDatabase(ctx context.Context, staging *os.Root) (checked v
 	return checked, nil
 }
 
-// closeFolder takes the rights of other users from what a restored folder holds: a snapshot
-// knows no mode of the folders above a private file, and GoToSocial's own database is open.
+// closeFolder closes the top entries of a restored folder to other users. A snapshot does
+// not record the modes of the folders above a private file. GoToSocial itself leaves its
+// database readable by everyone.
 func closeFolder(staging *os.Root) error {
 	if err := disk.CloseToOthers(staging, sqlite.FileName); err != nil {
 		return err
@@ -109,17 +113,13 @@ func closeFolder(staging *os.Root) error {
 	return nil
 }
 
-// FilesFolder is the folder of the files part.
-const FilesFolder = "files"
-
-// IsComplete reports whether a restore filled the folder, and ended.
+// IsComplete reports whether a restore with the database part filled the folder and ended.
 func (d *Folder) IsComplete() bool {
 	_, err := os.Stat(filepath.Join(d.Path, environmentName))
 	return err == nil && !vault.Unfinished(d.Path)
 }
 
-// IsPublished reports whether a restore without the database part filled the folder, and
-// ended.
+// IsPublished reports whether a restore of any parts filled the folder and ended.
 func (d *Folder) IsPublished() bool {
 	entries, err := os.ReadDir(d.Path)
 	return err == nil && len(entries) > 0 && !vault.Unfinished(d.Path)
