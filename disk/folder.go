@@ -127,6 +127,9 @@ func (m *Mover) appear(dir string, uid, gid int, mode fs.FileMode) error {
 	}
 	fd := int(parent.Fd())
 	err = unix.Renameat2(fd, temp, fd, filepath.Base(dir), unix.RENAME_NOREPLACE)
+	if lacksNoReplace(err) { // the rename of a folder replaces no file and no link
+		err = place.Rename(temp, filepath.Base(dir))
+	}
 	if errors.Is(err, fs.ErrExist) { // makeFolder saw no folder, so a link leads nowhere
 		return errors.Join(fmt.Errorf("%s is a link that leads nowhere", dir), place.Remove(temp))
 	}

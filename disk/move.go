@@ -138,7 +138,7 @@ func (m *Mover) Move(from, to, user string) error {
 		return err
 	}
 	err = renameInto(place, from, filepath.Base(to))
-	if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) {
+	if errors.Is(err, syscall.EXDEV) || lacksNoReplace(err) {
 		if err = m.copyInto(place, from, filepath.Base(to), uid, gid); err == nil {
 			err = removeMoved(place, from)
 		}
@@ -154,6 +154,12 @@ func (m *Mover) Move(from, to, user string) error {
 		return &InTheWay{Path: to}
 	}
 	return removeMoved(place, from)
+}
+
+// lacksNoReplace reports whether a file system, such as NFS or an older ZFS, lacks renames
+// that replace nothing.
+func lacksNoReplace(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS)
 }
 
 // removeMoved removes a file whose copy has the final name in an open folder. The name
