@@ -69,8 +69,13 @@ func (m *Machine) makeRunFolders(mover *disk.Mover) error {
 	return nil
 }
 
-// letFill is the task of a person for a cache that the server's user can't write to.
+// letFill are the tasks of a person for a cache that the server's user can't write to.
 func (m *Machine) letFill() (tasks []string) {
+	if cache := m.Config.UnmappedCache(); cache != "" && m.Has(manifest.Files) {
+		tasks = append(tasks, fmt.Sprintf("if the container mounts a folder of this machine at %s: make that folder "+
+			"before the start, and give the folder to %s; docker makes a folder of root, and then the server does not "+
+			"start", cache, m.User))
+	}
 	for _, f := range m.runFolders() {
 		_, err := os.Stat(f.path)
 		if f.isServer && m.User != "" && os.Geteuid() == 0 && err == nil &&

@@ -47,4 +47,14 @@ func TestRestoreMakesTheFoldersThatTheUnitNames(t *testing.T) {
 	if plan := m.inspectRunFolders(); len(plan) > 0 {
 		t.Errorf("the plan of a container: %+v", plan)
 	}
+	mounts := "mounts a folder of this machine at " + cache
+	if tasks := m.letFill(); len(tasks) != 1 || !strings.Contains(tasks[0], mounts) {
+		t.Errorf("the tasks of a container: %q", tasks)
+	}
+	c.MapPaths(map[string]string{dir + "/cache": dir + "/ours"})
+	_, err = m.PutFiles(t.Context())
+	testkit.OK(t, err)
+	if uid, _ := testkit.User(t, dir+"/ours/compiled"); uid != testkit.Nobody || len(m.letFill()) > 0 {
+		t.Errorf("a mounted cache belongs to %d; the tasks: %q", uid, m.letFill())
+	}
 }
