@@ -47,7 +47,7 @@ func (d *Database) reached(ctx context.Context) (*Database, error) {
 		return nil, d.explain(err)
 	}
 	defer h.Conn.Close()
-	one := &Database{config: d.config.Copy(), as: d.as, lockWait: d.lockWait, login: d.login}
+	one := &Database{config: d.config.Copy(), as: d.as, lockWait: d.lockWait, owner: d.owner, login: d.login}
 	c := one.config
 	c.TLSConfig, c.Fallbacks, c.ValidateConnect = h.TLSConfig, nil, nil
 	several := slices.ContainsFunc(d.config.Fallbacks, func(f *pgconn.FallbackConfig) bool {

@@ -31,6 +31,7 @@ type Database struct {
 	as     *syscall.Credential // the Unix user that connects to a socket, or nil
 	// lockWait is how long a backup waits for the locks of other sessions.
 	lockWait time.Duration
+	owner    string // GoToSocial's user, if a user of Holdfast's own reads the database; else ""
 	login    string // names the settings of user and password, for a fix
 	standby  bool   // the server follows a primary server; known once a view exists
 }
@@ -98,7 +99,9 @@ func parse(c *gotosocial.Config) (*pgx.ConnConfig, error) {
 func configured(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error) {
 	config.Database = cmp.Or(config.Database, config.User) // as PostgreSQL's clients do
 	login := "db-user and db-password"
+	owner := ""
 	if c.PostgresUser != "" {
+		owner = config.User
 		// Holdfast's user never sends the password of GoToSocial's.
 		config.User, config.Password = c.PostgresUser, c.PostgresPassword
 		login = "instance.postgres_user and instance.postgres_password"
@@ -109,7 +112,7 @@ func configured(config *pgx.ConnConfig, c *gotosocial.Config) (*Database, error)
 		}
 	}
 	d := newDatabase(config)
-	d.login, d.lockWait = login, cmp.Or(c.LockWait, defaultLockWait)
+	d.owner, d.login, d.lockWait = owner, login, cmp.Or(c.LockWait, defaultLockWait)
 	return d, nil
 }
 

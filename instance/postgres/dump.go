@@ -5,33 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"sync"
 
 	"holdfast/instance/postgres/catalog"
 	"holdfast/instance/postgres/client"
 	"holdfast/instance/postgres/psql"
 	"holdfast/remedy"
 )
-
-// refusals are the scripts that a restore will refuse. Several goroutines read scripts.
-type refusals struct {
-	mu    sync.Mutex
-	texts []string
-}
-
-func (r *refusals) add(text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.texts = append(r.texts, text)
-}
-
-func (r *refusals) all() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(slices.Values(r.texts))
-}
 
 // schema reads a script of the schema, and notes a script that no restore takes: a person
 // can still mend the database. The snapshot has the script as it is, because a newer
@@ -52,7 +32,7 @@ func (v *View) schema(ctx context.Context, name string) (io.ReadCloser, error) {
 			Fix:  "find out what made so many objects: GoToSocial's own schema has less than 1 MiB"}
 	}
 	if err := psql.CheckText(name, text.String()); err != nil {
-		v.refused.add(err.Error())
+		v.refused.Add(err.Error())
 	}
 	return io.NopCloser(strings.NewReader(text.String())), nil
 }

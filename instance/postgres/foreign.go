@@ -2,13 +2,12 @@ package postgres
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
-	"strings"
 
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/client"
 	"holdfast/remedy"
 )
 
@@ -30,7 +29,7 @@ func (d *Database) checkForeign(c *gotosocial.Config) error {
 			return fmt.Errorf("find out whose file %s is: %w", file, err)
 		}
 		for _, uid := range users {
-			if !namesPassword(c) {
+			if !client.NamesPassword(c) {
 				d.config.Password = ""
 			}
 			if d.as != nil && int(d.as.Uid) != uid {
@@ -45,17 +44,4 @@ func (d *Database) checkForeign(c *gotosocial.Config) error {
 		}
 	}
 	return nil
-}
-
-// namesPassword reports whether GoToSocial's configuration has a password of the database.
-func namesPassword(c *gotosocial.Config) bool {
-	text := c.Get("db-postgres-connection-string")
-	if text == "" {
-		return c.Get("db-password") != ""
-	}
-	if u, err := url.Parse(text); err == nil && u.Scheme != "" {
-		_, known := u.User.Password()
-		return known || u.Query().Has("password")
-	}
-	return strings.Contains(text, "password")
 }

@@ -56,3 +56,27 @@ func TestRefusedOwnUserNamesItsSettings(t *testing.T) {
 		}
 	}
 }
+
+// A search path is that of a user: tables of an older instance would take the place of
+// GoToSocial's.
+func TestOwnUserReadsTheTablesOfGoToSocialsUser(t *testing.T) {
+	s := postgrestest.Start(t)
+	s.NewInstance(t, "gotosocial")
+	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE reader SUPERUSER LOGIN PASSWORD '%s'", s.Password))
+	db := func() *postgres.Database { return openAs(t, s.Settings("gotosocial"), s.Password) }
+	for _, change := range []string{
+		"CREATE SCHEMA %[1]s; CREATE TABLE %[1]s.accounts (); CREATE SCHEMA other",
+		"DROP SCHEMA %[1]s CASCADE; ALTER ROLE %[1]s SET search_path = other, public",
+	} {
+		s.Exec(t, "gotosocial", fmt.Sprintf(change, postgrestest.Owner))
+		var p *remedy.Error
+		if err := readWhole(t, db()); !errors.As(err, &p) || !strings.Contains(err.Error(), "other tables") {
+			t.Fatalf("after %s: %v", change, err)
+		}
+		_, statement, _ := strings.Cut(p.Fix, ": ")
+		s.Exec(t, "gotosocial", statement)
+		if err := readWhole(t, db()); err != nil && strings.Contains(err.Error(), "other tables") {
+			t.Errorf("after %s: %v", statement, err)
+		}
+	}
+}

@@ -34,7 +34,7 @@ type View struct {
 	extensions []catalog.Extension
 	triggers   string // SQL that makes the event triggers
 	leftOut    []string
-	refused    refusals
+	refused    psql.Refusals
 	facts      manifest.Facts
 	began      time.Time // the view shows every change that was committed before
 	path       string    // the schemas of the session, quoted, as SET search_path takes them
@@ -139,6 +139,9 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 
 // findTables finds GoToSocial's tables in the catalog, by the search path.
 func (v *View) findTables(ctx context.Context) error {
+	if err := v.checkPath(ctx); err != nil {
+		return err
+	}
 	const schemas = `SELECT string_agg(format('"%s"', replace(name, '"', '""')), ', ' ORDER BY n)
 		FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, n) WHERE name !~ '[\n\r]'`
 	var path *string
@@ -198,7 +201,7 @@ func (v *View) Facts(context.Context) (manifest.Facts, time.Time) { return v.fac
 func (v *View) LeftOut() []string { return v.leftOut }
 
 // Refused says which scripts of the schema a restore will refuse, and why.
-func (v *View) Refused() []string { return v.refused.all() }
+func (v *View) Refused() []string { return v.refused.All() }
 
 // Database lists the schema in two parts, the sequences, restore.sql, and the rows
 // of each table.
