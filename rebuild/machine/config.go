@@ -60,6 +60,7 @@ func Open(ctx context.Context, snap *vault.Snapshot, o Options) (*Machine, error
 	m.mapPaths(o.Paths)
 	m.Web = m.Config.WebFolders()
 	if saved.config != nil && m.ConfigGiven {
+		m.Replaced = m.movedPath(saved.config.File)
 		m.Web = append(m.Web, saved.config.WebFolders()...)
 	}
 	m.User = cmp.Or(o.User, rec.Facts.User, m.Config.ServiceUser())

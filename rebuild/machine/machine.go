@@ -33,10 +33,12 @@ type Machine struct {
 	Verbatim bool            // leave the database as it was
 	// ConfigGiven reports that a person gave Config in place of the snapshot's.
 	ConfigGiven bool
-	Web         []gotosocial.WebFolder // of the snapshot's configuration and of Config
-	Bucket      media.Client           // of the media, if Config has storage-backend s3
-	Moved       []MovedFolder
-	Unread      error // why Holdfast's configuration in the snapshot is unusable, or nil
+	// Replaced is the place of the snapshot's configuration, if ConfigGiven; else "".
+	Replaced string
+	Web      []gotosocial.WebFolder // of the snapshot's configuration and of Config
+	Bucket   media.Client           // of the media, if Config has storage-backend s3
+	Moved    []MovedFolder
+	Unread   error // why Holdfast's configuration in the snapshot is unusable, or nil
 }
 
 // Has reports whether the restore includes a part.

@@ -41,8 +41,15 @@ func TestConfigurationThatWasGivenIsTheFirstThingLeftToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, given := range []bool{true, false} {
-		r := &Machine{Config: c, ConfigGiven: given}
-		if first := r.Remaining(t.Context())[0]; strings.Contains(first, "the restore went by "+c.File) != given {
+		r := &Machine{Config: c, ConfigGiven: given, Replaced: "/etc/gts.yaml", User: "nobody:nogroup"}
+		testkit.OK(t, os.Chmod(c.File, 0o600)) // the server never reads that file
+		tasks := r.Remaining(t.Context())
+		if strings.Contains(strings.Join(tasks, "\n"), "chown") {
+			t.Errorf("given %v: %q", given, tasks)
+		}
+		first := tasks[0]
+		if strings.Contains(first, "the restore went by "+c.File) != given ||
+			strings.Contains(first, ": cp "+c.File+" /etc/gts.yaml") != given {
 			t.Errorf("given %v: %s", given, first)
 		}
 	}

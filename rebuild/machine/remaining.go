@@ -21,8 +21,12 @@ func (m *Machine) Remaining(ctx context.Context) (tasks []string) {
 		tasks = append(tasks, fmt.Sprintf("the restore went by %s: before the server starts, see that the settings of "+
 			"the container lead to the same database and media", m.Config.File))
 	case m.ConfigGiven && !inPlace:
-		tasks = append(tasks, fmt.Sprintf("the restore went by %s: "+
-			"before the server starts, replace the snapshot's configuration by that one", m.Config.File))
+		task := fmt.Sprintf("the restore went by %s: before the server starts, replace the snapshot's configuration "+
+			"by that one", m.Config.File)
+		if m.Replaced != "" {
+			task += ": " + remedy.ShellLine([]string{"cp", m.Config.File, m.Replaced}) // keeps user and mode
+		}
+		tasks = append(tasks, task)
 	}
 	tasks = append(append(tasks, m.letRead()...), m.letFill()...)
 	for _, s := range m.Config.Overriding {

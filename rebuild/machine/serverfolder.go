@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,7 +45,7 @@ func (m *Machine) serverFolders() (folders []serverFolder) {
 // example because --user names another user than the snapshot.
 func (m *Machine) letRead() (tasks []string) {
 	for _, path := range []string{
-		m.Config.File, m.Config.Absolute(m.Config.Get("tls-certificate-chain")),
+		cmp.Or(m.Replaced, m.Config.File), m.Config.Absolute(m.Config.Get("tls-certificate-chain")),
 		m.Config.Absolute(m.Config.Get("tls-certificate-key")),
 	} {
 		_, err := os.Stat(path)
