@@ -13,7 +13,7 @@ PROGRAMS = age zstd jq openssl sqlite3 gcc pgbouncer /sbin/mkfs.ext4=e2fsprogs /
 # detector sees only the packages with goroutines, without the tests that repeat a
 # whole backup or restore hundreds of times.
 RACED    = ./pack ./manifest/... ./remote/... ./vault ./instance ./instance/sqlite ./instance/postgres/... \
-           ./instance/media ./instance/export ./rebuild ./cmd/holdfast/terminal
+           ./instance/media ./instance/export ./rebuild/... ./cmd/holdfast/terminal
 RACESKIP = EveryNight|EveryFlippedBit|FlippedBitOfEachByte|EveryTruncation|LostReplyAndFailureOfEachPut
 
 .PHONY: help build demo setup test full race lint errcheck vulnerabilities fuzz bench check clean
