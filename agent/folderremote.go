@@ -10,6 +10,7 @@ import (
 
 // warnOfFolderRemotes warns of each folder remote that is lost together with the instance.
 func (c *Config) warnOfFolderRemotes(settings *gotosocial.Config, o Observer) {
+	database, media := settings.LocalPlaces()
 	for _, r := range c.Remotes {
 		l, err := location.Parse(r.URL)
 		folder := l.Folder()
@@ -20,11 +21,11 @@ func (c *Config) warnOfFolderRemotes(settings *gotosocial.Config, o Observer) {
 			o.warn("the repository in %s is in memory (tmpfs), and a restart of this machine deletes the repository: "+
 				"name a folder on a disk, or a bucket", folder)
 		}
-		if !settings.InBucket() && disk.Around(folder, settings.Storage()) != "" {
+		if media != "" && disk.Around(folder, media) != "" {
 			o.warn("the repository in %s is inside GoToSocial's storage, and is lost if the storage is moved or "+
 				"cleaned: name a folder elsewhere, or a bucket", folder)
 		}
-		if shared := sharedWith(folder, settings); len(shared) > 0 {
+		if shared := sharedWith(folder, database, media); len(shared) > 0 {
 			o.warn("the repository in %s is on the disk of GoToSocial's %s, and a broken disk takes both: "+
 				"name a folder on another disk, or a bucket", folder, strings.Join(shared, " and "))
 		}
@@ -32,11 +33,11 @@ func (c *Config) warnOfFolderRemotes(settings *gotosocial.Config, o Observer) {
 }
 
 // sharedWith returns what lies on the disk of a folder: "database", "media", or both.
-func sharedWith(folder string, settings *gotosocial.Config) (shared []string) {
-	if settings.Engine() == gotosocial.SQLite && disk.SameDisk(folder, settings.Database()) {
+func sharedWith(folder, database, media string) (shared []string) {
+	if database != "" && disk.SameDisk(folder, database) {
 		shared = append(shared, "database")
 	}
-	if !settings.InBucket() && disk.SameDisk(folder, settings.Storage()) {
+	if media != "" && disk.SameDisk(folder, media) {
 		shared = append(shared, "media")
 	}
 	return shared

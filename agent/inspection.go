@@ -87,8 +87,8 @@ func (found *Inspection) describe() string {
 		return ""
 	}
 	text := fmt.Sprintf("%s: %s", found.Domain, Describe(found.Facts))
-	if found.config.InBucket() {
-		text += ", media in bucket " + found.config.Get("storage-s3-bucket")
+	if bucket := found.config.Bucket(); bucket != "" {
+		text += ", media in bucket " + bucket
 	}
 	return text
 }

@@ -121,6 +121,26 @@ func (c *Config) Storage() string { return c.Absolute(c.Get("storage-local-base-
 // InBucket reports whether the media are in a bucket, not in a folder.
 func (c *Config) InBucket() bool { return c.Get("storage-backend") == "s3" }
 
+// Bucket returns the name of the bucket with the media, or "" for media in a folder.
+func (c *Config) Bucket() string {
+	if !c.InBucket() {
+		return ""
+	}
+	return c.Get("storage-s3-bucket")
+}
+
+// LocalPlaces returns the absolute paths of the database and of the media folder on this
+// machine. A database of a server has the path "", and so have media in a bucket.
+func (c *Config) LocalPlaces() (database, media string) {
+	if c.Engine() == SQLite {
+		database = c.Database()
+	}
+	if !c.InBucket() {
+		media = c.Storage()
+	}
+	return database, media
+}
+
 // relative returns the fix for a path that does not exist.
 func (c *Config) relative(key string) string {
 	return fmt.Sprintf("correct %s; a relative path starts at the server's working folder, here %s "+

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"holdfast/disk"
-	"holdfast/instance/gotosocial"
 	"holdfast/manifest"
 	"holdfast/remedy"
 )
@@ -94,7 +93,7 @@ func (m *Machine) databaseDetails(ctx context.Context) ([]string, error) {
 // server, or another port.
 func (m *Machine) nameOtherServer(err error) error {
 	var there *disk.InTheWay
-	if err == nil || m.Config.Engine() != gotosocial.Postgres || errors.As(err, &there) {
+	if file, _ := m.Config.LocalPlaces(); err == nil || file != "" || errors.As(err, &there) {
 		return err
 	}
 	p := &remedy.Error{Kind: remedy.Source}

@@ -48,10 +48,11 @@ func (m *Machine) inspectRunning(ctx context.Context) (findings []Finding) {
 // databaseUsers returns the processes that use the SQLite database of the
 // configuration. PostgreSQL tells about its own sessions.
 func (m *Machine) databaseUsers() ([]disk.Process, error) {
-	if m.Config.Engine() != gotosocial.SQLite {
+	file, _ := m.Config.LocalPlaces()
+	if file == "" {
 		return nil, nil
 	}
-	return sqlite.Users(m.DatabaseName())
+	return sqlite.Users(file)
 }
 
 // inspectPort looks at the port of the server.
