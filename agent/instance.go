@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -15,6 +16,7 @@ import (
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
 	"holdfast/remedy"
+	"holdfast/seal"
 )
 
 // Settings returns GoToSocial's own configuration.
@@ -59,11 +61,12 @@ func (c *Config) reading(ctx context.Context, o Observer) (*gotosocial.Config, e
 	if c.Instance.PostgresPassword == "" {
 		return settings, nil
 	}
-	settings.PostgresPassword, err = c.Instance.PostgresPassword.Read(ctx, func(text string) { o.warn("%s", text) })
+	password, err := c.Instance.PostgresPassword.Read(ctx, func(text string) { o.warn("%s", text) })
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
 			Fix: "correct instance.postgres_password, or the secret that the setting names"}
 	}
+	settings.PostgresPassword = strings.TrimSpace(seal.PlainText([]byte(password))) // editors leave a mark
 	return settings, nil
 }
 
