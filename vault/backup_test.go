@@ -300,9 +300,7 @@ func TestFullSpoolEndsATransactionNotTheBackup(t *testing.T) {
 	f := newFake(0)
 	f.database = noise(1, 112<<20) // packs of 16 MiB each
 	w := newWorld(t, f)
-	// Every Put waits until the pass that sent it is over.
-	slow := remotetest.NewFaulty(w.store, nil)
-	w.store = &remotetest.Slow{Store: slow, BytesPerSecond: 100 << 20}
+	w.holdPacks()
 	w.cfg.Spool = 48 << 20
 	report := w.backup()
 	if report.Passes < 2 {

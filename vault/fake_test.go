@@ -45,6 +45,7 @@ type fake struct {
 	unseen map[string]error // media that can't be described
 	down   error            // why no media can be read
 	onView func()           // called when a view begins
+	onEnd  func()           // called when a view ends
 	moment time.Time        // of each view; zero is the clock's
 }
 
@@ -218,6 +219,9 @@ func (v *fakeView) Media(context.Context) iter.Seq2[string, error] {
 
 func (v *fakeView) Close() error {
 	v.closed = true
+	if v.f.onEnd != nil {
+		v.f.onEnd()
+	}
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
-	"holdfast/remote/remotetest"
 	"holdfast/vault"
 )
 
@@ -111,10 +110,8 @@ func TestFullSpoolEndsTheTransactionOfStreams(t *testing.T) {
 	w.cfg = vault.BackupConfig{Spool: 40 << 20}
 	views := 0
 	w.src.onView = func() { views++ }
-	fast := w.store
-	w.store = &remotetest.Slow{Store: fast, BytesPerSecond: 20 << 20}
+	w.holdPacks()
 	report := w.backup()
-	w.store = fast
 	if report.Passes < 2 || views != report.Passes {
 		t.Errorf("%d passes, %d views", report.Passes, views)
 	}
