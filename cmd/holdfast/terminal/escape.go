@@ -1,9 +1,11 @@
 package terminal
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"holdfast/remedy"
@@ -46,3 +48,22 @@ func Escape(text string) string {
 
 // EscapeLine is [Escape] for one line: line ends are escaped too.
 func EscapeLine(text string) string { return remedy.Escape(remedy.Redact(text)) }
+
+// escapeJSON escapes whatever does not print in a JSON text, and keeps the meaning. encoding/json
+// escapes only some of these characters, and a terminal obeys U+009B as it obeys ESC [.
+func escapeJSON(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}

@@ -106,7 +106,7 @@ func (t *Terminal) Line(kind string, v any) {
 	} else {
 		text += "}"
 	}
-	fmt.Fprintln(t.Out, remedy.Redact(text))
+	fmt.Fprintln(t.Out, escapeJSON(remedy.Redact(text)))
 }
 
 // Interactive reports whether a person can answer questions.

@@ -2,12 +2,14 @@ package terminal
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 	"testing"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +39,23 @@ func TestOutputCannotSteerTheTerminal(t *testing.T) {
 	terminal.Say("name %s", "a\x1b[2J")
 	if got := out.String() + err.String(); strings.Contains(got, "\x1b") || strings.Count(got, "\n") != 2 {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestJSONCannotSteerTheTerminal(t *testing.T) {
+	var out strings.Builder
+	terminal := New(os.Stdin, &out, new(bytes.Buffer))
+	terminal.JSON = true
+	const name = "a\u009b2J\u202eb\x7fc\U000e0041d\x1b[2Je ä"
+	terminal.Item("file", map[string]string{"path": name}, "")
+	line := strings.TrimSuffix(out.String(), "\n")
+	if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		t.Errorf("the line steers the terminal: %q", line)
+	}
+	var back struct{ Path string }
+	testkit.OK(t, json.Unmarshal([]byte(line), &back))
+	if back.Path != name {
+		t.Errorf("a program reads %q instead of %q", back.Path, name)
 	}
 }
 
