@@ -14,7 +14,7 @@ import (
 func Running(ctx context.Context, unit string) (running bool, pid int) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	cmd := child.Command(ctx, "systemctl", "show", "--property=ActiveState,MainPID", "--", unit)
+	cmd := child.Command(ctx, systemctl(), "show", "--property=ActiveState,MainPID", "--", unit)
 	out, err := cmd.Output()
 	if err != nil {
 		return false, 0
@@ -28,4 +28,13 @@ func Running(ctx context.Context, unit string) (running bool, pid int) {
 		}
 	}
 	return running, pid
+}
+
+// systemctl returns the program of PATH, or the system's own program if other users can
+// replace the first one.
+func systemctl() string {
+	if path, err := child.Find("systemctl"); err == nil {
+		return path
+	}
+	return "/usr/bin/systemctl"
 }
