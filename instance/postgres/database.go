@@ -57,6 +57,9 @@ func Open(c *gotosocial.Config) (*Database, error) {
 // connection string replaces all other settings.
 func parse(c *gotosocial.Config) (*pgx.ConnConfig, error) {
 	if text := c.Get("db-postgres-connection-string"); text != "" {
+		if err := client.CheckFiles(text); err != nil {
+			return nil, err
+		}
 		config, err := pgx.ParseConfig(text)
 		if err != nil { // the error may quote the password
 			return nil, &remedy.Error{

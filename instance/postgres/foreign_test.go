@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"holdfast/instance/gotosocial"
@@ -45,6 +46,18 @@ func TestRootBecomesNoUserOfAnotherUsersChoice(t *testing.T) {
 		if refused := errors.As(err, &refusal) && refusal.Kind == remedy.Refused; refused != c.refused {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// pgx would read the file of zeros into memory until the memory ends.
+func TestRootReadsNoDeviceOfAnotherUsersChoice(t *testing.T) {
+	zeros := filepath.Join(t.TempDir(), "zeros") // a device in miniature
+	testkit.Write(t, zeros, "")
+	testkit.OK(t, os.Truncate(zeros, 8<<20))
+	_, err := openOf(t, testkit.Nobody, "db-postgres-connection-string: host=db user=nobody sslrootcert="+zeros+"\n")
+	var refusal *remedy.Error
+	if !errors.As(err, &refusal) || !strings.Contains(refusal.What, "sslrootcert") {
+		t.Errorf("%v", err)
 	}
 }
 
