@@ -3,6 +3,7 @@ package vault_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,8 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remote"
+	"holdfast/remote/remotetest"
+	"holdfast/seal"
 	"holdfast/vault"
 )
 
@@ -122,5 +126,23 @@ func TestManyJunkRecordsAreFewWarnings(t *testing.T) {
 	}
 	if problems := w.verify(0).Problems; len(problems) != 100 {
 		t.Errorf("verify names %d", len(problems))
+	}
+}
+
+func TestManyForeignRootsAreOneShortError(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	owner, _ := newOwner(t)
+	for range 12 {
+		f, err := vault.NewFounding(strings.Repeat("evil.", 500)+"example", "test", []seal.Owner{owner})
+		testkit.OK(t, err)
+		other := &remotetest.Memory{}
+		testkit.OK(t, f.Publish(t.Context(), other))
+		for name, data := range objects(t, other) {
+			w.plant(name, data)
+		}
+	}
+	_, err := vault.Open(t.Context(), w.store, seal.RepositoryID{}, nil)
+	if !errors.Is(err, vault.ErrOtherRoot) || len(err.Error()) > 2000 || !strings.Contains(err.Error(), "more") {
+		t.Errorf("%.3000v", err)
 	}
 }

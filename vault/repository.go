@@ -85,14 +85,20 @@ func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *i
 	return r, nil
 }
 
+// maxRoots bounds the repositories that the error of severalRoots names.
+const maxRoots = 5
+
 // severalRoots is the error of a remote with records of several roots. Without a
 // pin, nobody can tell the right root: whoever writes to the remote can add one.
 func (r *Repository) severalRoots() error {
 	var all []string
 	for id, instance := range r.roots {
-		all = append(all, fmt.Sprintf("%s of %s", id, instance))
+		all = append(all, fmt.Sprintf("%s of %s", id, remedy.Cut(instance)))
 	}
 	slices.Sort(all)
+	if more := len(all) - maxRoots; more > 0 {
+		all = append(all[:maxRoots], fmt.Sprintf("%d more", more))
+	}
 	return &remedy.Error{
 		Kind:   remedy.Refused,
 		What:   fmt.Sprintf("open %s: it holds several repositories: %s", r.store, strings.Join(all, " and ")),
