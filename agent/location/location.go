@@ -4,6 +4,7 @@ package location
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,6 +37,9 @@ func Parse(rawURL string) (Location, error) {
 				Fix: "write s3://ENDPOINT/BUCKET/PREFIX, or the path of a folder: /PATH; " +
 					"a folder with a colon in its name is ./NAME"}
 		}
+		if err := checkWord(plain); err != nil {
+			return Location{}, err
+		}
 		abs, err := filepath.Abs(plain)
 		if err != nil {
 			return l, err
@@ -51,6 +55,25 @@ func Parse(rawURL string) (Location, error) {
 		l.Pin = id
 	}
 	return l, nil
+}
+
+// checkWord refuses a path that hardly anybody means: a shell or another system gives the
+// path another meaning, and here the path would be a new folder below the working folder.
+func checkWord(path string) error {
+	what := ""
+	switch first, _, _ := strings.Cut(path, "/"); {
+	case strings.TrimSpace(path) != path:
+		what = "begins or ends with white space"
+	case strings.HasPrefix(path, "~"), strings.HasPrefix(path, "$"):
+		what = "begins with a word that a shell replaces, and no shell replaced the word"
+	case strings.Contains(first, "@"), strings.HasPrefix(path, `\\`):
+		what = "begins like the name of another machine"
+	default:
+		return nil
+	}
+	return &remedy.Error{Kind: remedy.Setting, What: fmt.Sprintf("the storage's address %q %s", path, what),
+		Fix: "write s3://ENDPOINT/BUCKET/PREFIX, or the full path of a folder: /PATH; " +
+			"a folder of exactly that name is ./NAME"}
 }
 
 // Pinned returns the URL with a pin.

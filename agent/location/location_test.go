@@ -22,6 +22,21 @@ func TestAddressOfAnotherToolIsNoFolder(t *testing.T) {
 	}
 }
 
+// A quoted word of a shell, or a share of another system, makes no folder of that name.
+func TestWordOfAShellOrAnotherMachineIsNoFolder(t *testing.T) {
+	others := []string{"~/backup", "~", "$HOME/backup", " /srv/backup", "/srv/backup\n", "user@host", `\\host\share`}
+	for _, address := range others {
+		if l, err := Parse(address); !remedy.Is(err, remedy.Setting) {
+			t.Errorf("%q: folder %q, error %v", address, l.URL, err)
+		}
+	}
+	for _, address := range []string{"./~/backup", "./$HOME", "./user@host", "/srv/~x/$y@z", "a b"} {
+		if _, err := Parse(address); err != nil {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
 func TestSessionTokenBelongsToTheKeysOfTheEnvironment(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
