@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -25,7 +27,7 @@ const (
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
+		Proxy: silent(http.ProxyFromEnvironment),
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {
@@ -40,6 +42,19 @@ func newTransport() *http.Transport {
 		WriteBufferSize:       32 << 10,
 		ReadBufferSize:        32 << 10,
 		DisableCompression:    true, // packs do not compress, and gzip from a proxy would hide the length
+	}
+}
+
+// silent returns a finder of proxies whose error does not quote the variable: the address
+// of a proxy may hold a password.
+func silent(find func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(req *http.Request) (*url.URL, error) {
+		proxy, err := find(req)
+		if err != nil {
+			return nil, errors.New("HTTPS_PROXY or HTTP_PROXY holds no valid address of a proxy: write " +
+				"http://HOST:PORT, and % with two digits for other signs in a password")
+		}
+		return proxy, nil
 	}
 }
 
