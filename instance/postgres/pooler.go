@@ -16,8 +16,8 @@ import (
 // the transactions of other clients: pg_dump's empty search_path would reach GoToSocial.
 
 // poolerProbes is the number of looks at a pooler. In transaction mode, each look has a
-// good chance to see another server process.
-const poolerProbes = 20
+// good chance to see another server process; 20 looks missed once in 60 backups.
+const poolerProbes = 500
 
 // checkPooler refuses a pooler that lends the server's connections for less than a
 // session. conn is a connection of d. A server that answers itself costs one query. The
