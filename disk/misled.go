@@ -6,10 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Misled reports a symbolic link by which another user leads this user into a folder of
@@ -55,63 +52,28 @@ func openPlace(dir string) (*os.Root, error) {
 	return root, nil
 }
 
-// lastFolder follows each link on the way to a folder, and describes the folder.
+// lastFolder describes the folder at the end of a way, or returns [Misled].
 func lastFolder(dir string) (fs.FileInfo, error) {
-	at, err := os.Open("/")
+	root, err := os.Open("/")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { at.Close() }()
-	var foreign []Misled
-	links := 0
-	for rest := strings.Split(filepath.Clean(dir), "/"); len(rest) > 0; {
-		name := rest[0]
-		if rest = rest[1:]; name == "" || name == "." {
-			continue
-		}
-		next, err := openAt(at, name, unix.O_PATH)
-		if err != nil {
-			return nil, err
-		}
-		info, err := next.Stat()
-		if err == nil && info.IsDir() {
-			at.Close()
-			at = next
-			continue
-		}
-		if err == nil && info.Mode()&os.ModeSymlink == 0 {
-			err = &os.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
-		}
-		if links++; err == nil && links > maxFollowed {
-			err = &os.PathError{Op: "open", Path: dir, Err: syscall.ELOOP}
-		}
-		text := ""
-		if err == nil {
-			text, err = linkText(next)
-		}
-		next.Close()
-		if err != nil {
-			return nil, err
-		}
-		if uid := FileUser(info); uid != 0 && uid != os.Geteuid() {
-			foreign = append(foreign, Misled{Link: next.Name(), LinkUser: uid})
-		}
-		if filepath.IsAbs(text) {
-			at.Close()
-			if at, err = os.Open("/"); err != nil {
-				return nil, err
-			}
-		}
-		rest = append(strings.Split(text, "/"), rest...)
-	}
-	info, err := at.Stat()
+	w, err := follow(root, dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, link := range foreign {
-		if uid := FileUser(info); uid != link.LinkUser {
-			link.Folder, link.FolderUser = at.Name(), uid
-			return nil, &link
+	defer w.folder.Close()
+	if w.name != "" {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	info, err := w.folder.Stat()
+	if err != nil {
+		return nil, err
+	}
+	for _, link := range w.links {
+		isForeign := link.user != 0 && link.user != os.Geteuid()
+		if uid := FileUser(info); isForeign && uid != link.user {
+			return nil, &Misled{Link: link.path, LinkUser: link.user, Folder: w.folder.Name(), FolderUser: uid}
 		}
 	}
 	return info, nil
