@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,19 +16,11 @@ import (
 // links in the state folder lead anywhere, so root never works on files of another user.
 // The result is 0 if only root can change the files.
 func (h Home) User() (uid int, err error) {
-	var users []int
-	for _, path := range []string{h.ConfigFile, h.State} {
-		some, err := disk.Users(path)
-		if err != nil {
-			return 0, fmt.Errorf("find out whose file %s is: %w", path, err)
-		}
-		users = append(users, some...)
-	}
-	slices.Sort(users)
-	switch users = slices.Compact(users); len(users) {
-	case 0:
-		return 0, nil
-	case 1:
+	users, err := disk.Users(h.ConfigFile, h.State)
+	switch {
+	case err != nil || len(users) == 0:
+		return 0, err
+	case len(users) == 1:
 		return users[0], nil
 	}
 	var names []string

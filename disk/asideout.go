@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 )
 
 // AsideOut moves a file out of a folder, into a private folder beside the folder. There
@@ -32,13 +31,10 @@ func (m *Mover) AsideOut(folder, path string) (to string, err error) {
 	}
 	defer root.Close()
 	from := filepath.Join(filepath.Base(folder), name)
-	to = filepath.Join(filepath.Base(folder)+AsideSuffix, name)
-	for n := 2; ; n++ {
-		if _, err := root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		to = filepath.Join(filepath.Base(folder)+AsideSuffix+strconv.Itoa(n), name)
-	}
+	to = filepath.Join(asideName(filepath.Base(folder), func(aside string) bool {
+		_, err := root.Lstat(filepath.Join(aside, name))
+		return !errors.Is(err, fs.ErrNotExist)
+	}), name)
 	if err := root.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return "", err
 	}

@@ -53,21 +53,28 @@ func checkGuarded(path string, users ...int) error {
 	})
 }
 
-// Users returns the users besides root that the file or folder at path belongs to, or
-// anything above it. Each of these users can replace the file. Users leaves out missing
-// files and folders.
-func Users(path string) (users []int, err error) {
+// Users returns the users besides root that the files or folders at the paths belong to, or
+// anything above them, in order. Each of these users can replace a file. Users leaves out
+// missing files and folders.
+func Users(paths ...string) (users []int, err error) {
 	missing := func(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
-	for _, err := os.Lstat(path); missing(err); _, err = os.Lstat(path) {
-		path = filepath.Dir(path)
-	}
-	err = climb(path, func(_ string, info fs.FileInfo) error {
-		if uid := FileUser(info); uid != 0 && !slices.Contains(users, uid) {
-			users = append(users, uid)
+	for _, path := range paths {
+		at := path
+		for _, err := os.Lstat(at); missing(err); _, err = os.Lstat(at) {
+			at = filepath.Dir(at)
 		}
-		return nil
-	})
-	return users, err
+		err = climb(at, func(_ string, info fs.FileInfo) error {
+			if uid := FileUser(info); uid != 0 && !slices.Contains(users, uid) {
+				users = append(users, uid)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("find out whose file %s is: %w", path, err)
+		}
+	}
+	slices.Sort(users)
+	return users, nil
 }
 
 // climb calls visit for path and for each folder above, up to the root, and in the

@@ -101,10 +101,9 @@ func (m *Mover) Aside(path string, endings ...string) (to string, err error) {
 	case !m.Replace:
 		return "", &InTheWay{Path: path + endings[0]}
 	}
-	aside := name + AsideSuffix
-	for n := 2; slices.ContainsFunc(endings, func(ending string) bool { return exists(aside + ending) }); n++ {
-		aside = name + AsideSuffix + strconv.Itoa(n)
-	}
+	aside := asideName(name, func(aside string) bool {
+		return slices.ContainsFunc(endings, func(ending string) bool { return exists(aside + ending) })
+	})
 	// path itself comes last, so that a run after a kill chooses the same name.
 	for _, ending := range slices.Backward(endings) {
 		if err := place.Rename(name+ending, aside+ending); err != nil {
@@ -112,6 +111,16 @@ func (m *Mover) Aside(path string, endings ...string) (to string, err error) {
 		}
 	}
 	return filepath.Join(filepath.Dir(path), aside), nil
+}
+
+// asideName returns the first name with [AsideSuffix], and then with a number, that is not
+// taken.
+func asideName(name string, taken func(aside string) bool) string {
+	aside := name + AsideSuffix
+	for n := 2; taken(aside); n++ {
+		aside = name + AsideSuffix + strconv.Itoa(n)
+	}
+	return aside
 }
 
 // Move renames a file, or copies the file to another disk, and gives the file to

@@ -26,12 +26,12 @@ func (d *Database) checkForeign(c *gotosocial.Config) error {
 		}
 		users, err := disk.Users(file)
 		if err != nil {
-			return fmt.Errorf("find out whose file %s is: %w", file, err)
+			return err
+		}
+		if len(users) > 0 && !client.NamesPassword(c) {
+			d.config.Password = ""
 		}
 		for _, uid := range users {
-			if !client.NamesPassword(c) {
-				d.config.Password = ""
-			}
 			if d.as != nil && int(d.as.Uid) != uid {
 				return &remedy.Error{Kind: remedy.Refused,
 					What: fmt.Sprintf("%s can change %s, and the database's user there is %s: root connects to a "+
