@@ -8,19 +8,21 @@ import (
 
 // fateOfOther returns the fate of a file that is there with other contents.
 func (m *Machine) fateOfOther(path string) fate {
-	dir := m.readWhole(path) + disk.AsideSuffix
+	folder := m.readWhole(path)
 	switch {
-	case dir != disk.AsideSuffix && m.Replace:
-		return fate{one: "; the restore moves the existing file into " + dir,
-			many: "; the restore moves the existing files into " + dir}
-	case dir != disk.AsideSuffix:
-		inTheWay := fateInTheWay
-		inTheWay.fix, inTheWay.fixForMany = "--replace moves it into "+dir, "--replace moves them into "+dir
-		return inTheWay
-	case m.Replace:
+	case folder == "" && m.Replace:
 		return fateRenamed
+	case folder == "":
+		return fateInTheWay
 	}
-	return fateInTheWay
+	aside := folder + disk.AsideSuffix
+	if m.Replace {
+		return fate{one: "; the restore moves the existing file into " + aside,
+			many: "; the restore moves the existing files into " + aside}
+	}
+	inTheWay := fateInTheWay
+	inTheWay.fix, inTheWay.fixForMany = "--replace moves it into "+aside, "--replace moves them into "+aside
+	return inTheWay
 }
 
 // putAside makes room for a restored file.

@@ -99,7 +99,7 @@ func TestMovedFolderTakesItsFilesAlong(t *testing.T) {
 		t.Error(text)
 	}
 	inner := []MovedFolder{{"/a/b", "/old/b", "/n/b"}, {"/a", "/old", "/n/a"}}
-	if got := movedPath(inner, "/old/b/x"); got != "/n/b/x" {
+	if got := (&Machine{Moved: inner}).movedPath("/old/b/x"); got != "/n/b/x" {
 		t.Errorf("a file of the inner folder goes to %s", got)
 	}
 	var fixes []string

@@ -16,10 +16,10 @@ type MovedFolder struct {
 	New    string // the folder on this machine
 }
 
-// movedPath returns the new path for a path of the old machine.
-func movedPath(folders []MovedFolder, path string) string {
+// movedPath returns the path on this machine for a path of the old machine.
+func (m *Machine) movedPath(path string) string {
 	longest := MovedFolder{}
-	for _, moved := range folders {
+	for _, moved := range m.Moved {
 		if strings.HasPrefix(path+"/", moved.Old+"/") && len(moved.Old) > len(longest.Old) {
 			longest = moved
 		}
@@ -44,9 +44,6 @@ func (m *Machine) MovedText() string {
 	}
 	return strings.Join(words, ",")
 }
-
-// movedPath returns the path on this machine for a path of the old machine.
-func (m *Machine) movedPath(path string) string { return movedPath(m.Moved, path) }
 
 // pathOf returns the path on this machine of a file of the files part.
 func (m *Machine) pathOf(f manifest.File) string { return m.movedPath("/" + f.TruePath()) }
