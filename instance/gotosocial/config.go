@@ -132,11 +132,12 @@ func (c *Config) Bucket() string {
 // LocalPlaces returns the absolute paths of the database and of the media folder on this
 // machine. A database of a server has the path "", and so have media in a bucket.
 func (c *Config) LocalPlaces() (database, media string) {
-	if c.Engine() == SQLite {
-		database = c.Database()
-	}
-	if !c.InBucket() {
-		media = c.Storage()
+	for _, s := range c.places() {
+		if s.Key == "db-address" {
+			database = c.Absolute(s.Value)
+		} else {
+			media = c.Absolute(s.Value)
+		}
 	}
 	return database, media
 }
