@@ -18,6 +18,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -112,8 +113,8 @@ func inBucket(t testing.TB) (dir string) {
 
 func TestBucketMediaAreTheMediaOfRows(t *testing.T) {
 	b := newBucket(append(testkit.LocalMedia, "01D/attachment/original/01O.png", "orphan.png")...)
-	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
-	v := begin(t, i)
+	i := instancetest.Open(t, inBucket(t), instance.Options{Bucket: b})
+	v := instancetest.Begin(t, i)
 	b.reset()
 	var keys []string
 	for key, err := range v.Media(t.Context()) {
@@ -147,13 +148,13 @@ func TestBucketMediaAreTheMediaOfRows(t *testing.T) {
 
 func TestListingIsNewerThanTheView(t *testing.T) {
 	b := newBucket(testkit.LocalMedia...)
-	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
-	begin(t, i)
+	i := instancetest.Open(t, inBucket(t), instance.Options{Bucket: b})
+	instancetest.Begin(t, i)
 	if _, err := i.Stat(t.Context(), manifest.Media, testkit.LocalMedia[0]); err != nil {
 		t.Fatal(err)
 	}
 	b.set(testkit.LocalMedia[1], "other bytes")
-	begin(t, i)
+	instancetest.Begin(t, i)
 	if f, err := i.Stat(t.Context(), manifest.Media, testkit.LocalMedia[1]); err != nil ||
 		f.ETag != b.objects[testkit.LocalMedia[1]].etag {
 		t.Errorf("%+v, %v", f, err)
@@ -163,7 +164,7 @@ func TestListingIsNewerThanTheView(t *testing.T) {
 func TestUnreachableBucketPreventsTheView(t *testing.T) {
 	b := newBucket(testkit.LocalMedia...)
 	b.down = &remedy.Error{Kind: remedy.Source, What: "the bucket is gone", Fix: "bring it back"}
-	i := openInstance(t, inBucket(t), instance.Options{Bucket: b})
+	i := instancetest.Open(t, inBucket(t), instance.Options{Bucket: b})
 	if _, err := i.Begin(t.Context()); !errors.Is(err, b.down) {
 		t.Errorf("Begin = %v", err)
 	}

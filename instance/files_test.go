@@ -13,6 +13,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -80,7 +81,7 @@ func TestFilesPartHoldsTheServersFiles(t *testing.T) {
 		// The whole folder: neither the live database nor media come with it.
 		Extra: []string{other + "/extra", dir, dir + "/config.yaml"},
 	})
-	begin(t, i)
+	instancetest.Begin(t, i)
 	paths, byPath := files(t, i)
 	var want []string
 	for _, p := range []string{
@@ -149,7 +150,7 @@ func TestExtraPathsLeaveOutMedia(t *testing.T) {
 	}
 	testkit.Write(t, filepath.Join(dir, "config.yaml"), strings.Replace(string(text), "path: storage",
 		"path: "+dir+"/storage/", 1))
-	paths, _ := files(t, openInstance(t, dir, instance.Options{Extra: []string{dir, link, dir + "/storage"}}))
+	paths, _ := files(t, instancetest.Open(t, dir, instance.Options{Extra: []string{dir, link, dir + "/storage"}}))
 	for _, path := range paths {
 		if strings.HasSuffix(path, ".png") {
 			t.Errorf("%s is media", path)
@@ -159,7 +160,7 @@ func TestExtraPathsLeaveOutMedia(t *testing.T) {
 
 func TestCertificatesOfTheRecordedInstanceAreFiles(t *testing.T) {
 	dir := testkit.RecordedSQLite.Copy(t)
-	paths, _ := files(t, openInstance(t, dir, instance.Options{}))
+	paths, _ := files(t, instancetest.Open(t, dir, instance.Options{}))
 	want := []string{dir[1:] + "/config.yaml", dir[1:] + "/storage/certs/social.backup.test"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("%q", paths)
@@ -171,7 +172,7 @@ func TestUnsavablePathCostsNoOtherFile(t *testing.T) {
 	testkit.Write(t, filepath.Join(dir, "extra/good"), "notes")
 	testkit.Write(t, filepath.Join(dir, "extra/no\xffutf8"), "notes")
 	testkit.Write(t, filepath.Join(dir, "extra/new\nline/in"), "notes")
-	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/gone", dir + "/extra", "/dev/null"}})
+	i := instancetest.Open(t, dir, instance.Options{Extra: []string{dir + "/gone", dir + "/extra", "/dev/null"}})
 	bad := unsaved(t, i)
 	if err := bad[dir+"/gone"]; !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("gone: %v", err)
@@ -202,7 +203,7 @@ func TestFolderAroundAPathIsFoundThroughLinks(t *testing.T) {
 	if err := os.Symlink(dir+"/extra/in", other+"/link"); err != nil {
 		t.Fatal(err)
 	}
-	i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
+	i := instancetest.Open(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
 	for path, want := range map[string]string{
 		dir + "/extra":                dir + "/extra",
 		dir + "/extra/in":             dir + "/extra",
@@ -261,7 +262,7 @@ func TestVanishedFolderIsLeftOut(t *testing.T) {
 		dir := small(t, "WAL")
 		testkit.Write(t, filepath.Join(dir, "extra/a/key"), "key")
 		testkit.Write(t, filepath.Join(dir, "extra/b/key"), "key")
-		i := openInstance(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
+		i := instancetest.Open(t, dir, instance.Options{Extra: []string{dir + "/extra"}})
 		looks := 0
 		ctx := watched{t.Context(), func() {
 			// The walk looks once for the folder, then once for each thing in it.
@@ -321,7 +322,7 @@ func TestContainersPathsLeadHere(t *testing.T) {
 	if c.Database() != root+"/data/sqlite.db" || c.Storage() != root+"/data/storage" || c.File != root+"/etc/gts.yaml" {
 		t.Errorf("%s, %s, %s", c.Database(), c.Storage(), c.File)
 	}
-	paths, _ := files(t, openConfig(t, c, instance.Options{}))
+	paths, _ := files(t, instancetest.OpenConfig(t, c, instance.Options{}))
 	for _, name := range []string{"/own.env", "/etc/gts.yaml", "/certs/key.pem"} {
 		if !slices.Contains(paths, root[1:]+name) {
 			t.Errorf("no %s among %q", name, paths)
@@ -375,7 +376,7 @@ func TestHoldfastsOwnConfigurationIsMarked(t *testing.T) {
 		{folder + "/real.yaml", []string{folder}}, // the file has a path below a link, and the link is saved
 	} {
 		var marked []string
-		i := openInstance(t, dir, instance.Options{Holdfast: c.file, Extra: c.extra})
+		i := instancetest.Open(t, dir, instance.Options{Holdfast: c.file, Extra: c.extra})
 		for f, err := range i.Files(t.Context()) {
 			testkit.OK(t, err)
 			if f.Holdfast {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/instance"
+	"holdfast/instance/instancetest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 )
@@ -38,7 +39,7 @@ func TestFoldersComeWithModeAndUser(t *testing.T) {
 	testkit.OK(t, os.Mkdir(extra+"/empty", 0o750))
 	testkit.OK(t, os.Chmod(extra+"/private", 0o700))
 	testkit.OK(t, os.Chown(extra+"/private", testkit.Nobody, testkit.Nobody))
-	all, _ := listing(t, openInstance(t, dir, instance.Options{Extra: []string{extra}}))
+	all, _ := listing(t, instancetest.Open(t, dir, instance.Options{Extra: []string{extra}}))
 	for path, want := range map[string]manifest.File{
 		extra + "/private":  {Mode: 0o700, User: "nobody:nogroup"},
 		extra + "/empty":    {Mode: 0o750, User: "root:root"},
@@ -80,7 +81,7 @@ func TestMaskOfAnACLIsNoRightOfTheGroup(t *testing.T) {
 	testkit.Write(t, extra+"/key", "key")
 	testkit.OK(t, os.Chmod(extra+"/key", 0o600))
 	setACL(t, extra+"/key")
-	all, leftOut := listing(t, openInstance(t, dir, instance.Options{Extra: []string{extra}}))
+	all, leftOut := listing(t, instancetest.Open(t, dir, instance.Options{Extra: []string{extra}}))
 	if f := all[extra+"/key"]; f.Mode != 0o600 {
 		t.Errorf("mode %o", f.Mode)
 	}
@@ -103,7 +104,7 @@ func TestCapabilitiesAreNamed(t *testing.T) {
 	if err := unix.Setxattr(extra+"/gotosocial", "security.capability", capabilities, 0); err != nil {
 		testkit.Missing(t, "no capabilities: %v", err)
 	}
-	_, leftOut := listing(t, openInstance(t, dir, instance.Options{Extra: []string{extra}}))
+	_, leftOut := listing(t, instancetest.Open(t, dir, instance.Options{Extra: []string{extra}}))
 	if !strings.Contains(leftOut, "the capabilities of "+extra+"/gotosocial;") || strings.Contains(leftOut, "plain") {
 		t.Errorf("left out: %s", leftOut)
 	}
@@ -117,7 +118,7 @@ func TestSpecialBitsAreNamed(t *testing.T) {
 	}
 	testkit.OK(t, os.Mkdir(extra+"/sticky", 0o700))
 	testkit.OK(t, unix.Chmod(extra+"/sticky", 0o1777))
-	all, leftOut := listing(t, openInstance(t, dir, instance.Options{Extra: []string{extra}}))
+	all, leftOut := listing(t, instancetest.Open(t, dir, instance.Options{Extra: []string{extra}}))
 	for name, want := range map[string]manifest.Mode{"setuid": 0o755, "setgid": 0o755, "sticky": 0o755} {
 		if f := all[extra+"/"+name]; f.Mode != want {
 			t.Errorf("%s: mode %o", name, f.Mode)

@@ -16,6 +16,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -122,7 +123,7 @@ func TestCertbotsFolderIsSavedWithItsLinks(t *testing.T) {
 		link(t, le, map[string]string{"live/example.org/" + name + ".pem": to})
 		want["live/example.org/"+name+".pem"] = "-> " + to
 	}
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{le}}), le), want)
+	same(t, below(t, instancetest.Open(t, dir, instance.Options{Extra: []string{le}}), le), want)
 }
 
 // A server that uses certbot's certificates, and an admin who named nothing more.
@@ -143,7 +144,7 @@ func TestConfiguredLinkBringsItsFile(t *testing.T) {
 	testkit.Write(t, filepath.Join(dir, "config.yaml"), fmt.Sprintf("%stls-certificate-chain: "+
 		"%s/live/d/fullchain.pem\ntls-certificate-key: %s/key.pem\n", text, le, le))
 
-	same(t, below(t, openInstance(t, dir, instance.Options{}), le), map[string]string{
+	same(t, below(t, instancetest.Open(t, dir, instance.Options{}), le), map[string]string{
 		"live/d/fullchain.pem":     "-> ../../archive/d/fullchain2.pem",
 		"archive/d/fullchain2.pem": "chain",
 		"key.pem":                  "-> live/d/privkey.pem",
@@ -158,7 +159,7 @@ func TestEnabledSitesBringTheSites(t *testing.T) {
 	testkit.Write(t, filepath.Join(nginx, "sites-available/gotosocial"), "server {}")
 	testkit.Write(t, filepath.Join(nginx, "sites-available/other"), "server {}")
 	link(t, nginx, map[string]string{"sites-enabled/gotosocial": nginx + "/sites-available/gotosocial"})
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{nginx + "/sites-enabled"}}), nginx),
+	same(t, below(t, instancetest.Open(t, dir, instance.Options{Extra: []string{nginx + "/sites-enabled"}}), nginx),
 		map[string]string{
 			"sites-enabled/gotosocial":   "-> " + nginx + "/sites-available/gotosocial",
 			"sites-available/gotosocial": "server {}",
@@ -187,7 +188,7 @@ func TestLinkWithoutAFileIsSavedAndItsFolderNamed(t *testing.T) {
 		"named":       "elsewhere/deep",
 		"again":       "named",
 	})
-	i := openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other + "/outright", other + "/again/"}})
+	i := instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/in", other + "/outright", other + "/again/"}})
 	same(t, below(t, i, other), map[string]string{
 		"in/folder": "-> ../elsewhere", "in/deep": "-> ../elsewhere/deep/", "in/own": "-> sub", "in/self": "-> " +
 			".", "in/nothing": "-> gone", "in/all": "-> /",
@@ -231,7 +232,7 @@ func TestLinkOfAnotherUserBringsOnlyFilesOfThatUser(t *testing.T) {
 			"/etc/mtab", "in/sub/root's": "-> ../../etc/site", "in/own": "-> ../theirs/file",
 		"etc/site": "site", "theirs/file": "file",
 	}
-	i := openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}})
+	i := instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/in"}})
 	got := below(t, i, other)
 	same(t, got, want)
 	bad := unsaved(t, i)
@@ -243,7 +244,7 @@ func TestLinkOfAnotherUserBringsOnlyFilesOfThatUser(t *testing.T) {
 	}
 	// What is asked for comes, whoever leads there.
 	want["etc/hostname"], want["etc/mtab"] = "old", "-> hostname"
-	i = openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other + "/etc"}})
+	i = instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/in", other + "/etc"}})
 	same(t, below(t, i, other), want)
 	if bad := unsaved(t, i); len(bad) > 0 {
 		t.Errorf("%v", bad)
@@ -262,7 +263,7 @@ func TestBytesOfAFileComeWithItsOwnRights(t *testing.T) {
 	testkit.Write(t, page, "of nobody")
 	testkit.OK(t, os.Chmod(page, 0o644))
 	testkit.GiveTree(t, theirs, testkit.Nobody, testkit.Nobody)
-	i := openInstance(t, dir, instance.Options{Extra: []string{theirs}})
+	i := instancetest.Open(t, dir, instance.Options{Extra: []string{theirs}})
 	testkit.OK(t, errors.Join(os.Remove(page), os.Symlink(secret, page)))
 	r, err := i.Open(t.Context(), manifest.Files, page[1:])
 	testkit.OK(t, err)
@@ -279,7 +280,8 @@ func TestBytesOfAFileComeWithItsOwnRights(t *testing.T) {
 func TestExtraPathWithoutATargetIsMissing(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	link(t, other, map[string]string{"letsencrypt": "mnt/le", "round": "round"})
-	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/letsencrypt", other + "/round"}}))
+	extra := []string{other + "/letsencrypt", other + "/round"}
+	bad := unsaved(t, instancetest.Open(t, dir, instance.Options{Extra: extra}))
 	if !errors.Is(bad[other+"/mnt/le"], fs.ErrNotExist) || !errors.Is(bad[other+"/round"], manifest.ErrLoop) ||
 		len(bad) != 2 {
 		t.Errorf("%v", bad)
@@ -290,7 +292,7 @@ func TestUnlistableLinkIsNamedAndItsFileSaved(t *testing.T) {
 	dir, other := small(t, "WAL"), t.TempDir()
 	testkit.Write(t, filepath.Join(other, "in/file"), "text")
 	link(t, other, map[string]string{"in/odd": "x\xff/../file", "in/two": "gone\nfile"})
-	bad := unsaved(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in"}}))
+	bad := unsaved(t, instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/in"}}))
 	for _, name := range []string{"/in/odd", "/in/two"} {
 		var p *remedy.Error
 		if !errors.As(bad[other+name], &p) || p.Fix == "" || len(bad) != 2 {
@@ -305,7 +307,7 @@ func TestFileBelowASavedLinkMovesToItsTarget(t *testing.T) {
 	testkit.Write(t, filepath.Join(other, "v5/own.css"), "css")
 	testkit.Write(t, filepath.Join(other, "v5/other.css"), "css")
 	link(t, other, map[string]string{"in/current": "../v5"})
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/in", other +
+	same(t, below(t, instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/in", other +
 		"/in/current/own.css"}}), other),
 		map[string]string{"in/current": "-> ../v5", "v5/own.css": "css"})
 }
@@ -323,7 +325,7 @@ func TestFolderOnTheWayMayBeALink(t *testing.T) {
 	})
 	want := map[string]string{"srv/web/index.tmpl": "template", "srv/web/own.css": "css",
 		"srv/web/index.html": "-> index.tmpl"}
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/srv/web"}}), other), want)
+	same(t, below(t, instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/srv/web"}}), other), want)
 
 	// Where the link itself is saved, it leads there.
 	want = map[string]string{
@@ -331,7 +333,7 @@ func TestFolderOnTheWayMayBeALink(t *testing.T) {
 			"../../shared.css", "disk/shared.css": "css",
 		"disk/data/web/index.html": "-> index.tmpl",
 	}
-	same(t, below(t, openInstance(t, dir, instance.Options{Extra: []string{other + "/srv/web/index.tmpl", other}}),
+	same(t, below(t, instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/srv/web/index.tmpl", other}}),
 		other), want)
 }
 
@@ -395,7 +397,7 @@ func TestEveryFileIsReachableThroughSavedLinks(t *testing.T) {
 				roots = append(roots, root)
 			}
 		}
-		i := openInstance(t, dir, instance.Options{Extra: roots})
+		i := instancetest.Open(t, dir, instance.Options{Extra: roots})
 		links, files := map[string]manifest.Link{}, map[string]string{}
 		var folders []string
 		for f, err := range i.Files(t.Context()) {

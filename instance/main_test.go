@@ -15,6 +15,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -147,32 +148,13 @@ func small(t testing.TB, journal string) (dir string) {
 	return dir
 }
 
-func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instance {
-	t.Helper()
-	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return openConfig(t, c, o)
-}
-
 func openServer(t testing.TB, s gotosocial.Server, o instance.Options) *instance.Instance {
 	t.Helper()
 	c, err := s.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openConfig(t, c, o)
-}
-
-func openConfig(t testing.TB, c *gotosocial.Config, o instance.Options) *instance.Instance {
-	t.Helper()
-	i, err := instance.Open(c, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { i.Close() })
-	return i
+	return instancetest.OpenConfig(t, c, o)
 }
 
 // facts returns a view's facts without their moment.
@@ -180,14 +162,4 @@ func facts(t testing.TB, v vault.View) manifest.Facts {
 	t.Helper()
 	f, _ := v.Facts(t.Context())
 	return f
-}
-
-func begin(t testing.TB, i *instance.Instance) vault.View {
-	t.Helper()
-	v, err := i.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { v.Close() })
-	return v
 }

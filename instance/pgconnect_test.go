@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/remedy"
@@ -18,7 +19,7 @@ import (
 // or an error with such words and such a fix.
 func connects(t *testing.T, settings, what, fix string) {
 	t.Helper()
-	v, err := openInstance(t, postgrestest.WriteInstance(t, settings), instance.Options{}).Begin(t.Context())
+	v, err := instancetest.Open(t, postgrestest.WriteInstance(t, settings), instance.Options{}).Begin(t.Context())
 	if what == "" {
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +130,7 @@ func TestOneOfSeveralServersIsRead(t *testing.T) {
 	text := fmt.Sprintf("postgres://gotosocial:%s@127.0.0.1:%d,127.0.0.1:%d/gotosocial?target_session_attrs=read-write",
 		s.Password, other.Port, s.Port)
 	dir = postgrestest.WriteInstance(t, fmt.Sprintf("db-postgres-connection-string: %q\n", text))
-	v := begin(t, openInstance(t, dir, instance.Options{}))
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
 	readOnly("off")
 	postgrestest.ReadAll(t, v)
 }
@@ -140,7 +141,7 @@ func TestSocketForPgDumpIsRemoved(t *testing.T) {
 	dir := s.NewInstance(t, "gotosocial")
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	v := begin(t, openInstance(t, dir, instance.Options{}))
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
 	postgrestest.ReadAll(t, v)
 	r, err := v.OpenDatabase(t.Context(), "pre-data.sql")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/remedy"
 )
@@ -46,7 +47,7 @@ func TestUnreadableTableIsFoundAtOnce(t *testing.T) {
 			continue // PostgreSQL 13
 		}
 		s.Exec(t, "gotosocial", c.do)
-		i := openInstance(t, dir, instance.Options{})
+		i := instancetest.Open(t, dir, instance.Options{})
 		v, err := i.Begin(t.Context())
 		if c.what == "" {
 			if err != nil {
@@ -72,7 +73,8 @@ func TestSequencesKeepTheirValues(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SEQUENCE waiting; SELECT setval('waiting', 7, false)")
-	text, err := postgrestest.ReadFile(t.Context(), begin(t, openInstance(t, dir, instance.Options{})), "sequences.sql")
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
+	text, err := postgrestest.ReadFile(t.Context(), v, "sequences.sql")
 	want := "SELECT pg_catalog.setval('public.bun_migrations_id_seq', 2, 't');\nSELECT " +
 		"pg_catalog.setval('public.unused', 1, 'f');\nSELECT pg_catalog.setval('public.waiting', 7, 'f');\n"
 	if err != nil || text != want {
@@ -82,11 +84,11 @@ func TestSequencesKeepTheirValues(t *testing.T) {
 
 func TestEncodingOfTheRoleHasNoEffect(t *testing.T) {
 	s := postgrestest.Start(t)
-	i := openInstance(t, s.NewInstance(t, "gotosocial"), instance.Options{})
-	want := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, s.NewInstance(t, "gotosocial"), instance.Options{})
+	want := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "ALTER ROLE CURRENT_USER SET client_encoding = 'latin1'; COMMENT "+
 		"ON TABLE accounts IS 'людí'")
-	got := postgrestest.RestoredFolder(t, begin(t, i))
+	got := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	schema := func(folder, name string) string {
 		text, err := os.ReadFile(filepath.Join(folder, "database", name))
 		if err != nil {

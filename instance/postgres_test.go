@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/instance"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
@@ -22,7 +23,7 @@ import (
 func TestPostgresIsRestoredByPsqlAlone(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
-	v := begin(t, openInstance(t, dir, instance.Options{}))
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
 	got := facts(t, v)
 	want := manifest.Facts{Engine: "postgres", Server: got.Server, Collation: "C.UTF-8", User: fileUser(t, dir),
 		AccountDomain: "example.org", Migration: "20250715095446", Accounts: 2, Statuses: 2}
@@ -56,9 +57,9 @@ func fileUser(t testing.TB, dir string) string {
 func TestPostgresPrintsTheSameEveryNight(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
-	i := openInstance(t, dir, instance.Options{})
+	i := instancetest.Open(t, dir, instance.Options{})
 	read := func() map[string]string {
-		v := begin(t, i)
+		v := instancetest.Begin(t, i)
 		defer v.Close()
 		return postgrestest.ReadAll(t, v)
 	}
@@ -84,8 +85,8 @@ func TestPostgresPrintsTheSameEveryNight(t *testing.T) {
 func TestPostgresViewIsOneMoment(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
-	i := openInstance(t, dir, instance.Options{})
-	v := begin(t, i)
+	i := instancetest.Open(t, dir, instance.Options{})
+	v := instancetest.Begin(t, i)
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "DELETE FROM media_attachments; DELETE FROM no_key; INSERT INTO "+
 		"emojis VALUES ('01G', NULL, NULL, 'x', 'y', true)")
 	all := postgrestest.ReadAll(t, v)
@@ -120,7 +121,7 @@ func TestPostgresProblemsNameTheFix(t *testing.T) {
 		"TLS without TLS":  {"db-port", "db-tls-mode: require\ndb-port", "can't be reached", "db-tls-mode"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := openInstance(t, postgrestest.WriteInstance(t, strings.Replace(settings, c.old, c.new, 1)),
+			_, err := instancetest.Open(t, postgrestest.WriteInstance(t, strings.Replace(settings, c.old, c.new, 1)),
 				instance.Options{}).Begin(t.Context())
 			var p *remedy.Error
 			if !errors.As(err, &p) || !strings.Contains(err.Error(), c.what) || !strings.Contains(p.Fix, c.fix) {
@@ -143,7 +144,7 @@ func TestSocketSeesTheConnectingUser(t *testing.T) {
 		"postgres\ndb-database: gotosocial\n",
 		s.Sockets, s.Port))
 
-	if all := postgrestest.ReadAll(t, begin(t, openInstance(t, dir,
+	if all := postgrestest.ReadAll(t, instancetest.Begin(t, instancetest.Open(t, dir,
 		instance.Options{}))); !strings.Contains(all["pre-data.sql"],
 		"CREATE TABLE public.accounts") {
 		t.Errorf("%s", all["pre-data.sql"])
@@ -162,7 +163,7 @@ func TestConnectionStringReplacesAllOtherSettings(t *testing.T) {
 		"nobody\ndb-postgres-connection-string: "+
 		"%q\n", s.URL(postgrestest.Owner, "gotosocial")+"&search_path=elsewhere"))
 
-	v := begin(t, openInstance(t, dir, instance.Options{}))
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
 	if got := facts(t, v).Accounts; got != 2 {
 		t.Errorf("%d accounts", got)
 	}

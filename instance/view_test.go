@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"holdfast/instance"
+	"holdfast/instance/instancetest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/vault"
@@ -25,10 +26,10 @@ func TestFactsDescribeTheInstance(t *testing.T) {
 	dir := small(t, "WAL")
 	binary := script(t, dir, "echo gotosocial version 0.20.0-rc1 '(57cb4fe)'")
 	belongToNobody(t, dir)
-	i := openInstance(t, dir, instance.Options{Binary: binary})
+	i := instancetest.Open(t, dir, instance.Options{Binary: binary})
 	want := manifest.Facts{Engine: "sqlite", User: fileUser(t, dir), AccountDomain: "example.org",
 		GoToSocial: "0.20.0-rc1", Migration: "20250715095446", Accounts: 2, Statuses: 2}
-	if got := facts(t, begin(t, i)); got != want {
+	if got := facts(t, instancetest.Begin(t, i)); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if i.Domain() != "social.example.org" {
@@ -72,7 +73,7 @@ func TestRootRunsTheBinaryOnlyAsTheDatabasesUser(t *testing.T) {
 			dir := small(t, "WAL")
 			belongToNobody(t, dir)
 			database, binary := filepath.Join(dir, "sqlite.db"), script(t, dir, "echo gotosocial version 1.2.$(id -u)")
-			i := openInstance(t, dir, instance.Options{Binary: binary})
+			i := instancetest.Open(t, dir, instance.Options{Binary: binary})
 			if c.link {
 				if err := errors.Join(os.Rename(database, database+".moved"), os.Symlink("sqlite.db.moved",
 					database)); err != nil {
@@ -100,7 +101,7 @@ func TestBinaryIsNotRunBesideAStrangeDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	binary := script(t, dir, "echo ran >"+trace)
-	if _, err := openInstance(t, dir, instance.Options{Binary: binary}).Begin(t.Context()); err == nil {
+	if _, err := instancetest.Open(t, dir, instance.Options{Binary: binary}).Begin(t.Context()); err == nil {
 		t.Error("begun")
 	}
 	if b, err := os.ReadFile(trace); err != nil || len(b) > 0 {
@@ -113,7 +114,7 @@ func TestEndlessVersionIsIgnored(t *testing.T) {
 	belongToNobody(t, dir)
 	for text, want := range map[string]string{"echo gotosocial version 1.2.3; head -c 100000 /dev/zero": "1.2.3",
 		"head -c 100000 /dev/zero; echo; echo 'gotosocial version 1.2.3'": ""} {
-		if got := openInstance(t, dir, instance.Options{Binary: script(t, dir,
+		if got := instancetest.Open(t, dir, instance.Options{Binary: script(t, dir,
 			text)}).Version(t.Context()); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
@@ -145,8 +146,8 @@ func (c ending) Err() error {
 }
 
 func TestFactsAreWholeOrAnError(t *testing.T) {
-	i := openInstance(t, small(t, "WAL"), instance.Options{})
-	want := facts(t, begin(t, i))
+	i := instancetest.Open(t, small(t, "WAL"), instance.Options{})
+	want := facts(t, instancetest.Begin(t, i))
 	n := 1
 	for ; ; n++ {
 		looks := n
@@ -168,8 +169,8 @@ func TestFactsAreWholeOrAnError(t *testing.T) {
 }
 
 func TestMediaAreLocalOnly(t *testing.T) {
-	i := openInstance(t, small(t, "WAL"), instance.Options{})
-	if got := mediaIn(t, begin(t, i)); !slices.Equal(got, testkit.LocalMedia) {
+	i := instancetest.Open(t, small(t, "WAL"), instance.Options{})
+	if got := mediaIn(t, instancetest.Begin(t, i)); !slices.Equal(got, testkit.LocalMedia) {
 		t.Errorf("%q", got)
 	}
 	named, err := i.Named(t.Context(), []string{testkit.LocalMedia[0], "gone", "01D/attachment/original/01O.png"})
@@ -181,8 +182,8 @@ func TestMediaAreLocalOnly(t *testing.T) {
 func TestMediaEqualWhatGoToSocialLists(t *testing.T) {
 	dir := testkit.RecordedSQLite.Copy(t)
 	want := slices.Sorted(maps.Keys(testkit.RecordedSQLite.Media(t)))
-	i := openInstance(t, dir, instance.Options{})
-	v := begin(t, i)
+	i := instancetest.Open(t, dir, instance.Options{})
+	v := instancetest.Begin(t, i)
 	got := mediaIn(t, v)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d keys, want %d", len(got), len(want))
@@ -211,7 +212,7 @@ func mediaIn(t *testing.T, v vault.View) (keys []string) {
 func TestMediaStayInTheirDirectory(t *testing.T) {
 	dir := small(t, "WAL")
 	testkit.Write(t, filepath.Join(dir, "secret"), "secret")
-	i := openInstance(t, dir, instance.Options{})
+	i := instancetest.Open(t, dir, instance.Options{})
 	for _, path := range []string{"../secret", "/etc/passwd", "01B", ""} {
 		if f, err := i.Open(t.Context(), manifest.Media, path); err == nil {
 			f.Close()
@@ -233,7 +234,7 @@ func TestMediaStayInTheirDirectory(t *testing.T) {
 
 func TestPipeDoesNotBlock(t *testing.T) {
 	dir := small(t, "WAL")
-	i := openInstance(t, dir, instance.Options{})
+	i := instancetest.Open(t, dir, instance.Options{})
 	pipe := filepath.Join(dir, "storage/pipe")
 	if err := syscall.Mkfifo(pipe, 0o666); err != nil {
 		t.Fatal(err)
@@ -253,7 +254,7 @@ func TestPipeInPlaceOfTheMediaDoesNotBlock(t *testing.T) {
 	storage := filepath.Join(dir, "storage")
 	testkit.OK(t, os.Rename(storage, storage+".moved"))
 	testkit.OK(t, syscall.Mkfifo(storage, 0o666))
-	if err := openInstance(t, dir, instance.Options{}).MediaProblem(); !errors.Is(err, syscall.ENOTDIR) {
+	if err := instancetest.Open(t, dir, instance.Options{}).MediaProblem(); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("the media are a pipe: %v", err)
 	}
 }

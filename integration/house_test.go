@@ -72,6 +72,7 @@ var below = map[string][]string{
 	// These help tests and the demonstration.
 	"instance/sample":         {},
 	"instance/gotosocialtest": {"internal/testkit"},
+	"instance/instancetest":   {"instance", "internal/testkit"},
 	"instance/postgrestest":   {"internal/testkit", "vault"},
 	"remote/remotetest":       {"remote", "internal/testkit"},
 	"internal/testkit":        {},

@@ -16,11 +16,11 @@ import (
 	"holdfast/instance"
 	"holdfast/instance/export"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
-	"holdfast/vault"
 )
 
 // exportLive exports the instance in a folder.
@@ -42,7 +42,7 @@ func exportLive(t testing.TB, dir string) (string, error) {
 // they are chosen.
 func exportStored(t testing.TB, dir string) (string, error) {
 	t.Helper()
-	v := begin(t, openInstance(t, dir, instance.Options{}))
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
 	defer v.Close()
 	names, err := export.Paths(listed(v.Database()))
 	if err != nil {
@@ -226,33 +226,4 @@ func TestTablesElsewhereAreExported(t *testing.T) {
 	if noError(t, stored, err) != want {
 		t.Errorf("a snapshot exports\n%s\nwant\n%s", stored, want)
 	}
-}
-
-func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instance {
-	t.Helper()
-	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return openConfig(t, c, o)
-}
-
-func openConfig(t testing.TB, c *gotosocial.Config, o instance.Options) *instance.Instance {
-	t.Helper()
-	i, err := instance.Open(c, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { i.Close() })
-	return i
-}
-
-func begin(t testing.TB, i *instance.Instance) vault.View {
-	t.Helper()
-	v, err := i.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { v.Close() })
-	return v
 }

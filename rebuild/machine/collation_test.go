@@ -6,6 +6,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/rebuild/machine"
 )
@@ -23,8 +24,8 @@ func TestPlanNamesAnotherCollation(t *testing.T) {
 			s.Exec(t, "postgres", "CREATE DATABASE "+name+" OWNER gotosocial TEMPLATE template0 ENCODING 'UTF8' "+
 				c.settings)
 			s.ExecAs(t, postgrestest.Owner, name, postgrestest.Schema)
-			i := openInstance(t, postgrestest.WriteInstance(t, s.Settings(name)), instance.Options{})
-			facts, _ := begin(t, i).Facts(t.Context())
+			i := instancetest.Open(t, postgrestest.WriteInstance(t, s.Settings(name)), instance.Options{})
+			facts, _ := instancetest.Begin(t, i).Facts(t.Context())
 			r := &machine.Machine{Config: i.Config(), Facts: facts, Replace: true, RunID: "aaaa"}
 			var said string
 			for _, f := range r.Inspect(t.Context(), nil, false) {

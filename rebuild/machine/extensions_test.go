@@ -9,6 +9,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
@@ -40,8 +41,8 @@ func TestUnneededExtensionDoesNotEndTheLoad(t *testing.T) {
 		CREATE FUNCTION first(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT public.hstore('a',
 		  $1) OPERATOR(public.->) 'a' $$;
 		CREATE INDEX ON no_key (first(a))`)
-	i := openInstance(t, dir, instance.Options{})
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, dir, instance.Options{})
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
@@ -71,8 +72,8 @@ func TestNeededExtensionNamesTheFix(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION bloom; CREATE INDEX ON no_key USING bloom (b)`)
-	i := openInstance(t, dir, instance.Options{})
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, dir, instance.Options{})
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	r := &machine.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
 		RunID: "aaaa", Verbatim: true}

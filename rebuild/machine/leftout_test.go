@@ -7,6 +7,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
 	"holdfast/rebuild/machine"
@@ -19,8 +20,8 @@ func TestLargeObjectsAreNamedAndDoNotEndTheLoad(t *testing.T) {
 	dir := s.NewInstance(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial",
 		`SELECT lo_from_bytea(0, 'abc'), lo_create(0); CREATE PUBLICATION "All" FOR TABLE accounts`)
-	i := openInstance(t, dir, instance.Options{})
-	v := begin(t, i)
+	i := instancetest.Open(t, dir, instance.Options{})
+	v := instancetest.Begin(t, i)
 	want := []string{"2 large objects of the database", `the publication "All" of the database`}
 	if got := v.(vault.Partial).LeftOut(); !slices.Equal(got, want) {
 		t.Errorf("left out %q, want %q", got, want)
@@ -40,7 +41,7 @@ func TestSchemaThatNoRestoreTakesIsSavedAndNamed(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
 	s.Exec(t, "gotosocial", `CREATE EXTENSION postgres_fdw; CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw`)
-	v := begin(t, openInstance(t, dir, instance.Options{}))
+	v := instancetest.Begin(t, instancetest.Open(t, dir, instance.Options{}))
 	text, err := postgrestest.ReadFile(t.Context(), v, "pre-data.sql")
 	if err != nil || !strings.Contains(string(text), "CREATE SERVER away") {
 		t.Errorf("the script is %d bytes, %v", len(text), err)

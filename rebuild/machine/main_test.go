@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -21,13 +20,4 @@ func small(t *testing.T) (dir string) {
 	testkit.OK(t, err)
 	testkit.OK(t, db.Close())
 	return dir
-}
-
-// openRoot opens a folder for the length of the test.
-func openRoot(t *testing.T, dir string) *os.Root {
-	t.Helper()
-	root, err := os.OpenRoot(dir)
-	testkit.OK(t, err)
-	t.Cleanup(func() { root.Close() })
-	return root
 }

@@ -38,8 +38,8 @@ func TestRestoreOpensNothingToOtherUsers(t *testing.T) {
 				User: map[bool]string{true: "nobody:nogroup", false: "root:nogroup"}[mode == 0o600]})
 		}
 	}
-	_, err := (&restored.Folder{Path: from}).Finish(t.Context(), openRoot(t, from), vault.Restored{Domain: m.Domain,
-		Facts: m.Facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}})
+	_, err := (&restored.Folder{Path: from}).Finish(t.Context(), testkit.OpenRoot(t, from), vault.Restored{
+		Domain: m.Domain, Facts: m.Facts, Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}})
 	testkit.OK(t, err)
 	for name, want := range map[string]string{"sqlite.db": "0640", "storage": "0700", "files": "0700"} {
 		if got, _, _ := strings.Cut(standing(t, filepath.Join(from, name)), " "); got != want {

@@ -9,20 +9,20 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/rebuild/machine"
 	"holdfast/remedy"
-	"holdfast/vault"
 )
 
 // lost is an instance on PostgreSQL whose database and media are gone, and the
 // rebuild of it.
 func lost(t *testing.T, s *postgrestest.Server) *machine.Machine {
 	t.Helper()
-	i := openInstance(t, s.NewInstance(t, "gotosocial"), instance.Options{})
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, s.NewInstance(t, "gotosocial"), instance.Options{})
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	if err := os.RemoveAll(i.Config().Storage()); err != nil {
 		t.Fatal(err)
@@ -53,41 +53,12 @@ func refused(findings []machine.Finding) machine.Finding {
 	return machine.Finding{}
 }
 
-func openInstance(t testing.TB, dir string, o instance.Options) *instance.Instance {
-	t.Helper()
-	c, err := gotosocial.Load(filepath.Join(dir, "config.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return openConfig(t, c, o)
-}
-
-func openConfig(t testing.TB, c *gotosocial.Config, o instance.Options) *instance.Instance {
-	t.Helper()
-	i, err := instance.Open(c, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { i.Close() })
-	return i
-}
-
-func begin(t testing.TB, i *instance.Instance) vault.View {
-	t.Helper()
-	v, err := i.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { v.Close() })
-	return v
-}
-
 func TestPostgresIsLoadedWhole(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
-	i := openInstance(t, dir, instance.Options{})
+	i := instancetest.Open(t, dir, instance.Options{})
 	want := postgrestest.SortedLines(s.Dump(t, "gotosocial"))
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	again := t.TempDir()
 	if err := os.CopyFS(again, os.DirFS(from)); err != nil {
 		t.Fatal(err)
@@ -130,8 +101,8 @@ func TestPostgresIsLoadedWhole(t *testing.T) {
 func TestDamagedRowsAreNotLoaded(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
-	i := openInstance(t, dir, instance.Options{})
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, dir, instance.Options{})
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	testkit.Write(t, filepath.Join(from, "database/public.no_key.copy"), "row 1\tx\n")
 	r := &machine.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
@@ -153,10 +124,10 @@ func TestDamagedRowsAreNotLoaded(t *testing.T) {
 
 func TestTablesThatInheritKeepTheirOwnRows(t *testing.T) {
 	s := postgrestest.Start(t)
-	i := openInstance(t, s.NewInstance(t, "gotosocial"), instance.Options{})
+	i := instancetest.Open(t, s.NewInstance(t, "gotosocial"), instance.Options{})
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS "+
 		"(parent); INSERT INTO parent VALUES (1); INSERT INTO child SELECT generate_series(2, 100)")
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	r := &machine.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
 		RunID: "aaaa", Verbatim: true}

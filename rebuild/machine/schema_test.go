@@ -12,6 +12,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
@@ -32,10 +33,10 @@ func TestTablesElsewhereComeBackToTheirPlace(t *testing.T) {
 	s.ExecAs(t, postgrestest.Owner, database, "CREATE SCHEMA "+schema+"; SET search_path = "+
 		""+schema+";"+postgrestest.Schema)
 	text := s.URL(postgrestest.Owner, database) + "&search_path=" + url.PathEscape(schema)
-	i := openInstance(t, postgrestest.WriteInstance(t, "db-postgres-connection-string: '"+text+"'\n"),
+	i := instancetest.Open(t, postgrestest.WriteInstance(t, "db-postgres-connection-string: '"+text+"'\n"),
 		instance.Options{})
 	want := postgrestest.SortedLines(s.Dump(t, database))
-	v := begin(t, i)
+	v := instancetest.Begin(t, i)
 	if got, _ := v.Facts(t.Context()); got.Accounts != 2 || got.Migration != "20250715095446" {
 		t.Errorf("facts %+v", got)
 	}
@@ -122,10 +123,10 @@ func TestRemoteMediaAreMarkedInWhicheverSchema(t *testing.T) {
 	s.NewDatabase(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", "CREATE SCHEMA elsewhere; CREATE TABLE emojis (other int); SET "+
 		"search_path = elsewhere;"+postgrestest.Schema)
-	i := openInstance(t, postgrestest.WriteInstance(t, "db-postgres-connection-string: "+s.URL(postgrestest.Owner,
+	i := instancetest.Open(t, postgrestest.WriteInstance(t, "db-postgres-connection-string: "+s.URL(postgrestest.Owner,
 		"gotosocial")+"&search_path=elsewhere\n"),
 		instance.Options{})
-	v := begin(t, i)
+	v := instancetest.Begin(t, i)
 	facts, _ := v.Facts(t.Context())
 	from := postgrestest.RestoredFolder(t, v)
 	cached := func(database string) (ids string) {

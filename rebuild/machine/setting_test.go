@@ -6,6 +6,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
@@ -24,9 +25,9 @@ func TestSettingsOfTheRoleDisturbNeitherBackupNorRestore(t *testing.T) {
 	} {
 		s.Exec(t, "postgres", "ALTER ROLE "+postgrestest.Owner+" SET "+setting)
 	}
-	i := openInstance(t, dir, instance.Options{})
+	i := instancetest.Open(t, dir, instance.Options{})
 	want := postgrestest.SortedLines(s.Dump(t, "gotosocial"))
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	named, err := i.Named(t.Context(), []string{"none"})
 	if err != nil || len(named) > 0 {
 		t.Errorf("the media are %v, %v", named, err)

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
@@ -75,8 +76,8 @@ func TestWhatAnAdminAddedToTheSchemaComesBack(t *testing.T) {
 	dir := s.NewInstance(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", additions)
 	want := postgrestest.SortedLines(s.Dump(t, "gotosocial"))
-	i := openInstance(t, dir, instance.Options{})
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, dir, instance.Options{})
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	testkit.OK(t, finish(t, from))
 	testkit.OK(t, os.Remove(filepath.Join(from, "database", "after-restore.sql")))
 	s.NewDatabase(t, "by_hand")

@@ -7,6 +7,7 @@ import (
 
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/instancetest"
 	"holdfast/instance/postgrestest"
 	"holdfast/manifest"
 	"holdfast/rebuild/machine"
@@ -36,9 +37,9 @@ func TestFunctionsThatNameNoSchemaComeBack(t *testing.T) {
 	s := postgrestest.Start(t)
 	dir := s.NewInstance(t, "gotosocial")
 	s.ExecAs(t, postgrestest.Owner, "gotosocial", unqualified)
-	i := openInstance(t, dir, instance.Options{})
+	i := instancetest.Open(t, dir, instance.Options{})
 	want := postgrestest.SortedLines(s.Dump(t, "gotosocial"))
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.Exec(t, "postgres", "ALTER DATABASE gotosocial RENAME TO old")
 	r := &machine.Machine{Config: i.Config(), Facts: manifest.Facts{Engine: gotosocial.Postgres}, Folder: from,
 		RunID: "aaaa", Verbatim: true}
@@ -64,8 +65,8 @@ func TestEventTriggerDoesNotEndTheLoad(t *testing.T) {
 			EXECUTE FUNCTION "Note it"();
 		COMMENT ON EVENT TRIGGER "it's" IS E'one;\nCREATE TABLE it''s;\n';
 		CREATE EVENT TRIGGER off ON sql_drop EXECUTE FUNCTION "Note it"(); ALTER EVENT TRIGGER off DISABLE;`)
-	i := openInstance(t, dir, instance.Options{})
-	from := postgrestest.RestoredFolder(t, begin(t, i))
+	i := instancetest.Open(t, dir, instance.Options{})
+	from := postgrestest.RestoredFolder(t, instancetest.Begin(t, i))
 	s.NewDatabase(t, "by_hand")
 	s.Load(t, postgrestest.Owner, "by_hand", filepath.Join(from, "database", "restore.sql"))
 	s.NewDatabase(t, "by_superuser")

@@ -44,7 +44,7 @@ func staged(t *testing.T, journal string) *os.Root {
 	testkit.Write(t, filepath.Join(dir, "files/srv/gts/web/assets/own.css"), "css")
 	testkit.Write(t, filepath.Join(dir, "files/etc/other.yaml"), "host: other.example.org")
 	testkit.Write(t, filepath.Join(dir, "storage/01B/attachment/original/01M.png"), "png")
-	return openRoot(t, dir)
+	return testkit.OpenRoot(t, dir)
 }
 
 func TestPlacesStayInTheFolder(t *testing.T) {
@@ -152,7 +152,7 @@ func TestDamageIsFound(t *testing.T) {
 
 func TestPartsAloneNeedNothingElse(t *testing.T) {
 	for _, part := range []manifest.Part{manifest.Files, manifest.Media} {
-		root := openRoot(t, t.TempDir())
+		root := testkit.OpenRoot(t, t.TempDir())
 		s := vault.Restored{Domain: "social.example.org", Parts: map[manifest.Part]bool{part: true}}
 		if _, err := (&Folder{Path: "/target"}).Finish(t.Context(), root, s); err != nil ||
 			len(testkit.Names(t, root.Name())) > 0 {
@@ -165,7 +165,7 @@ func TestMendTellsDamageFromTroubleWithTheDisk(t *testing.T) {
 	var damage *remedy.DamageError
 
 	// Reading fails, and it is not the database's fault.
-	root := openRoot(t, t.TempDir())
+	root := testkit.OpenRoot(t, t.TempDir())
 	testkit.Write(t, filepath.Join(root.Name(), "sqlite.db/pages"), "a folder")
 	if _, err := (&Folder{Path: "/target"}).CheckDatabase(t.Context(), root); err == nil ||
 		errors.As(err, &damage) {
@@ -242,7 +242,7 @@ func TestRunEnvNamesEveryConfigurationOfTheDomain(t *testing.T) {
 // else. A text "-> TO" stands for a link.
 func runEnv(t *testing.T, files map[string]string) string {
 	t.Helper()
-	root := openRoot(t, t.TempDir())
+	root := testkit.OpenRoot(t, t.TempDir())
 	for name, text := range files {
 		if to, isLink := strings.CutPrefix(text, "-> "); isLink {
 			path := filepath.Join(root.Name(), "files", name)
@@ -397,9 +397,10 @@ func TestShellReadsRunEnv(t *testing.T) {
 func TestRunEnvHasNoVersionThatIsNone(t *testing.T) {
 	dir := t.TempDir()
 	testkit.OK(t, os.Mkdir(filepath.Join(dir, "database"), 0o700))
-	_, err := (&Folder{Path: dir}).Finish(t.Context(), openRoot(t, dir), vault.Restored{Domain: "social.example.org",
-		Facts: manifest.Facts{Engine: gotosocial.Postgres, GoToSocial: "1; curl evil", Server: "1; curl evil"},
-		Parts: map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}})
+	_, err := (&Folder{Path: dir}).Finish(t.Context(), testkit.OpenRoot(t, dir), vault.Restored{
+		Domain: "social.example.org",
+		Facts:  manifest.Facts{Engine: gotosocial.Postgres, GoToSocial: "1; curl evil", Server: "1; curl evil"},
+		Parts:  map[manifest.Part]bool{manifest.Database: true, manifest.Media: true}})
 	testkit.OK(t, err)
 	if text := string(testkit.Read(t, filepath.Join(dir, "run.env"))); strings.Contains(text, "curl") {
 		t.Errorf("run.env says %s", text)

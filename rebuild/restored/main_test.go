@@ -1,7 +1,6 @@
 package restored
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -52,13 +51,4 @@ func small(t *testing.T, journal string) (dir string) {
 	}
 	testkit.OK(t, db.Close())
 	return dir
-}
-
-// openRoot opens a folder for the length of the test.
-func openRoot(t *testing.T, dir string) *os.Root {
-	t.Helper()
-	root, err := os.OpenRoot(dir)
-	testkit.OK(t, err)
-	t.Cleanup(func() { root.Close() })
-	return root
 }
