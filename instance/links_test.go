@@ -188,7 +188,8 @@ func TestLinkWithoutAFileIsSavedAndItsFolderNamed(t *testing.T) {
 		"named":       "elsewhere/deep",
 		"again":       "named",
 	})
-	i := instancetest.Open(t, dir, instance.Options{Extra: []string{other + "/in", other + "/outright", other + "/again/"}})
+	extra := []string{other + "/in", other + "/outright", other + "/again/"}
+	i := instancetest.Open(t, dir, instance.Options{Extra: extra})
 	same(t, below(t, i, other), map[string]string{
 		"in/folder": "-> ../elsewhere", "in/deep": "-> ../elsewhere/deep/", "in/own": "-> sub", "in/self": "-> " +
 			".", "in/nothing": "-> gone", "in/all": "-> /",
