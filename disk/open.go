@@ -28,8 +28,16 @@ func Open(path string) (*os.File, error) {
 // pipe would wait for its other end.
 func OpenRoot(dir string) (*os.Root, error) { return os.OpenRoot(dir + "/") }
 
-// ReadSmall returns the text of a regular file of at most most bytes. Pipes, devices and
-// larger files are errors: another user may choose the file.
+// TooLarge reports a file with more bytes than its reader takes.
+type TooLarge struct {
+	Path string
+	Most int64 // bytes
+}
+
+func (e *TooLarge) Error() string { return fmt.Sprintf("%s is larger than %d bytes", e.Path, e.Most) }
+
+// ReadSmall returns the text of a regular file of at most most bytes. A larger file is
+// [TooLarge]. Pipes and devices are errors, too: another user may choose the file.
 func ReadSmall(path string, most int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -38,7 +46,7 @@ func ReadSmall(path string, most int64) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("%s has more than %d bytes", path, most)
+		err = &TooLarge{path, most}
 	}
 	return text, err
 }
