@@ -33,6 +33,10 @@ func Begin(t testing.TB, i *instance.Instance) vault.View {
 	t.Helper()
 	v, err := i.Begin(t.Context())
 	testkit.OK(t, err)
-	t.Cleanup(func() { v.Close() })
+	t.Cleanup(func() {
+		if err := v.Close(); err != nil {
+			t.Errorf("close the view: %v", err)
+		}
+	})
 	return v
 }
