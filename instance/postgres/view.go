@@ -17,6 +17,7 @@ import (
 	"holdfast/instance/postgres/catalog"
 	"holdfast/instance/postgres/client"
 	"holdfast/instance/postgres/psql"
+	"holdfast/instance/postgres/tablelock"
 	"holdfast/manifest"
 	"holdfast/remedy"
 	"holdfast/vault"
@@ -135,6 +136,12 @@ func (v *View) prepare(ctx context.Context, domain string) (err error) {
 	}
 	v.pgDump, err = client.FindDump(ctx, v.version/10000)
 	return err
+}
+
+// lockTables keeps migrations away from the tables until the view is closed.
+func (v *View) lockTables(ctx context.Context) error {
+	return tablelock.Take(ctx, v.conn, tablelock.Wait{Limit: v.db.lockWait, Database: v.db.String(),
+		Connect: v.db.connect})
 }
 
 // findTables finds GoToSocial's tables in the catalog, by the search path.
