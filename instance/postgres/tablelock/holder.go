@@ -1,20 +1,22 @@
 package tablelock
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"holdfast/remedy"
 )
 
-// holder is a session with a lock for which another session waits.
+// holder is a session or a prepared transaction with a lock for which another session waits.
+// The zero holder means: no session waits any more.
 type holder struct {
-	table, query string
-	pid          int
+	blocks   bool
+	table    string
+	pid      int    // 0 for a prepared transaction
+	query    string // the outline of the session's query
+	prepared string // the quoted name of a prepared transaction, or ""
 }
-
-// maxQuery bounds the text of another session's query, in bytes.
-const maxQuery = 100
 
 // holder asks, by a connection of its own, for whom the session with the number waiting waits.
 func (w Wait) holder(ctx context.Context, waiting uint32) (h holder, err error) {
@@ -23,22 +25,52 @@ func (w Wait) holder(ctx context.Context, waiting uint32) (h holder, err error) 
 		return h, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	const query = `SELECT coalesce((SELECT relation::regclass::text FROM pg_locks
-			WHERE pid = $1 AND NOT granted AND relation IS NOT NULL LIMIT 1), 'unknown'),
-		coalesce((SELECT b FROM unnest(pg_blocking_pids($1)) AS b LIMIT 1), 0),
-		coalesce((SELECT query FROM pg_stat_activity WHERE pid = (pg_blocking_pids($1))[1]), '')`
-	err = conn.QueryRow(ctx, query, waiting).Scan(&h.table, &h.pid, &h.query)
-	h.query = remedy.Printable(fmt.Sprintf("%.*s", maxQuery, h.query))
+	// A prepared transaction counts as process 0. The server's answer may change at any time, so the
+	// query asks once.
+	const query = `WITH blockers AS MATERIALIZED (SELECT pg_blocking_pids($1) AS pids),
+			wanted AS MATERIALIZED (SELECT * FROM pg_locks
+				WHERE pid = $1 AND NOT granted AND relation IS NOT NULL LIMIT 1)
+		SELECT cardinality(pids) > 0, coalesce((SELECT relation::regclass::text FROM wanted), 'unknown'),
+			coalesce(pids[1], 0),
+			coalesce((SELECT left(query, 1000) FROM pg_stat_activity WHERE pid = pids[1]), ''),
+			coalesce((SELECT quote_literal(p.gid) FROM pg_prepared_xacts AS p
+				JOIN pg_locks AS own ON own.pid IS NULL AND own.transactionid = p.transaction
+				JOIN pg_locks AS held ON held.pid IS NULL AND held.virtualtransaction = own.virtualtransaction
+				JOIN wanted ON wanted.database = held.database AND wanted.relation = held.relation
+				WHERE pids[1] = 0 LIMIT 1), '')
+		FROM blockers`
+	err = conn.QueryRow(ctx, query, waiting).Scan(&h.blocks, &h.table, &h.pid, &h.query, &h.prepared)
+	h.query = remedy.Printable(outline(h.query))
+	h.prepared = remedy.Printable(h.prepared)
 	return h, err
+}
+
+// String names the holder.
+func (h holder) String() string {
+	if h.pid == 0 {
+		return "a prepared transaction"
+	}
+	return fmt.Sprintf("process %d", h.pid)
 }
 
 // tooLong is the error of a backup that waited up to the limit.
 func (w Wait) tooLong(held holder) error {
-	return &remedy.Error{
-		Kind: remedy.Busy,
-		What: fmt.Sprintf("%s: for %s, process %d kept table %s locked: %s",
-			w.Database, w.Limit, held.pid, held.table, held.query),
-		Fix: fmt.Sprintf("let that session end; if the session hangs, as PostgreSQL's superuser: "+
-			"SELECT pg_terminate_backend(%d); instance.lock_wait sets how long a backup waits", held.pid),
+	e := &remedy.Error{Kind: remedy.Busy,
+		What: fmt.Sprintf("%s: for %s, %s kept table %s locked", w.Database, w.Limit, held, held.table)}
+	switch {
+	case !held.blocks:
+		e.What = fmt.Sprintf("%s: for %s, Holdfast could not lock the tables", w.Database, w.Limit)
+		e.Fix = "no session holds a table any more: run the command again"
+	case held.pid == 0:
+		e.Fix = "a prepared transaction has no session, and outlives a restart: end the transaction in the database: " +
+			"COMMIT PREPARED or ROLLBACK PREPARED " +
+			cmp.Or(held.prepared, "with a name from SELECT gid FROM pg_prepared_xacts")
+	default:
+		if held.query != "" {
+			e.What += ": " + held.query
+		}
+		e.Fix = fmt.Sprintf("let that session end; if the session hangs, as PostgreSQL's superuser: "+
+			"SELECT pg_terminate_backend(%d); instance.lock_wait sets how long a backup waits", held.pid)
 	}
+	return e
 }

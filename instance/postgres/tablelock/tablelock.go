@@ -46,29 +46,41 @@ func Take(ctx context.Context, conn *pgx.Conn, w Wait) error {
 
 // watch tells what the session with the number waiting waits for, unless the wait is short.
 func (w Wait) watch(ctx context.Context, waiting uint32, locked <-chan struct{}) error {
-	wait := w.Limit
-	select {
-	case <-locked:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(min(firstWord, wait)):
+	silent := min(firstWord, w.Limit)
+	if done, err := await(ctx, locked, silent); done {
+		return err
 	}
 	held, err := w.holder(ctx, waiting)
 	if err != nil {
 		return err
 	}
-	slog.WarnContext(ctx, "wait for a lock of another session", "table", held.table, "process", held.pid,
-		"query", held.query, "at_most", wait)
-	select {
-	case <-locked:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(wait - min(firstWord, wait)):
+	if held.blocks {
+		slog.WarnContext(ctx, "wait for a lock of another session", "table", held.table, "holder", held,
+			"query", held.query, "at_most", w.Limit)
 	}
-	if held, err = w.holder(ctx, waiting); err != nil {
-		return err
+	// A lock may become free between the limit and the question: then the last pause is enough.
+	for _, pause := range []time.Duration{w.Limit - silent, firstWord} {
+		if done, err := await(ctx, locked, pause); done {
+			return err
+		}
+		if held, err = w.holder(ctx, waiting); err != nil {
+			return err
+		}
+		if held.blocks {
+			break
+		}
 	}
 	return w.tooLong(held)
+}
+
+// await waits for the locks. done is false if the pause ends first.
+func await(ctx context.Context, locked <-chan struct{}, pause time.Duration) (done bool, err error) {
+	select {
+	case <-locked:
+		return true, nil
+	case <-ctx.Done():
+		return true, ctx.Err()
+	case <-time.After(pause):
+		return false, nil
+	}
 }
