@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -111,10 +112,19 @@ func (d *Database) explainCode(what *remedy.Error, err *pgconn.PgError) {
 		what.Fix = "find out why PostgreSQL stopped, then run the command again"
 	case strings.HasPrefix(code, "53"):
 		what.Fix = "give PostgreSQL more room on its disk, memory or connections"
+	case quotesRows(err):
+		what.Err = fmt.Errorf("PostgreSQL refuses a row (%s)", code)
+		what.Fix = "look into PostgreSQL's log, which names the row"
 	case code == "XX001", code == "XX002":
 		what.What += " is damaged"
 		what.Fix = "keep a copy of PostgreSQL's data folder; pg_amcheck finds the damage"
 	}
+}
+
+// quotesRows reports whether the server's words may quote a row: the row is no value of a type
+// (22), breaks a rule (23), or makes a function of the database raise an exception (P0).
+func quotesRows(err *pgconn.PgError) bool {
+	return slices.Contains([]string{"22", "23", "P0"}, err.Code[:min(2, len(err.Code))])
 }
 
 const fixInUse = "stop GoToSocial and every other program that is connected to the database"

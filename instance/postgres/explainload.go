@@ -61,8 +61,7 @@ func (d *Database) explainLoadCode(what *remedy.Error, err *pgconn.PgError) {
 	case class == "57" && err.Code != "57014", class == "08":
 		what.What += wentAway
 		what.Fix = fixWentAway
-	case class == "22", class == "23":
-		// The server's words quote the row.
+	case quotesRows(err):
 		what.Err = gotosocial.Damaged(fmt.Sprintf("PostgreSQL refuses a row (%s)", err.Code))
 		what.Fix = fixDamage + "which names the row"
 	case err.Code == "42P04":
