@@ -170,6 +170,10 @@ func TestHouseOnlyOnePackageStartsPrograms(t *testing.T) {
 		if found := starts.FindString(text); found != "" {
 			t.Errorf("%s starts a program by %s", path, found)
 		}
+		begins := strings.Contains(text, "child.Command(") || strings.Contains(text, "child.Shell(")
+		if begins && !strings.Contains(text, "child.Finish(") && !strings.Contains(text, "watchSilence(") {
+			t.Errorf("%s starts a program and sets no limit for its time: call child.Finish", path)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast/internal/child"
 	"holdfast/remote"
@@ -75,6 +76,9 @@ func (s Source) String() string {
 	return string(s)
 }
 
+// maxCommand bounds the time of a command. A password manager may wait for a person.
+const maxCommand = 5 * time.Minute
+
 // maxSecret bounds a secret, in bytes.
 const maxSecret = 64 << 10
 
@@ -90,10 +94,12 @@ func (s Source) Read(ctx context.Context, warn func(string)) (string, error) {
 		text, err = readCredential(rest)
 	case "cmd":
 		cmd := child.Shell(ctx, rest)
-		cmd.Stderr = os.Stderr
-		if text, err = cmd.Output(); err != nil {
+		out := child.Head{Left: maxSecret}
+		cmd.Stdout, cmd.Stderr = &out, os.Stderr
+		if err = child.Finish(cmd, maxCommand); err != nil {
 			err = fmt.Errorf("the command: %w", err)
 		}
+		text = out.Text
 	default:
 		var open bool
 		if text, open, err = readSecretFile(rest); open {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
-	"time"
 
 	"holdfast/disk"
 	"holdfast/internal/child"
@@ -19,8 +18,6 @@ import (
 // replace the binary. The answer may have a form that [ParseVersion] does not understand,
 // such as "devel"; the answer is at most 64 letters, digits and signs of a version.
 func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	cmd := child.Command(ctx, binary, "--version")
 	user := os.Geteuid()
 	if user == 0 {
@@ -29,9 +26,9 @@ func AskVersion(ctx context.Context, binary string, as *syscall.Credential) (str
 	if err := disk.CheckProgram(binary, user); err != nil {
 		return "", fmt.Errorf("refuse to run %s as user %s: %w", binary, disk.UserName(user), err)
 	}
-	out := Head{Left: 4 << 10}
+	out := child.Head{Left: 4 << 10}
 	cmd.Stdout = &out
-	if err := cmd.Run(); err != nil {
+	if err := child.Finish(cmd, child.Patience); err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w", binary, err)
 	}
 	answer := versionLine.FindSubmatch(out.Text)
@@ -60,16 +57,4 @@ func (c *Config) Program() string {
 		return ""
 	}
 	return path
-}
-
-// Head keeps the first Left bytes that are written, and drops all others.
-type Head struct {
-	Text []byte
-	Left int
-}
-
-func (h *Head) Write(p []byte) (int, error) {
-	kept := p[:min(len(p), h.Left)]
-	h.Text, h.Left = append(h.Text, kept...), h.Left-len(kept)
-	return len(p), nil
 }

@@ -20,8 +20,8 @@ func TestErrorQuotesNoRow(t *testing.T) {
 	testkit.OK(t, err)
 	for name, explain := range map[string]func(error) error{"read": d.explain, "load": d.explainLoad} {
 		for _, code := range []string{"22P02", "22001", "23505", "23514", "P0001"} {
-			err := explain(fmt.Errorf("table statuses: %w", &pgconn.PgError{
-				Code: code, Message: `a row has "a private post"`, Detail: "private", Hint: "private", Where: "private"}))
+			err := explain(fmt.Errorf("table statuses: %w", &pgconn.PgError{Code: code,
+				Message: `a row has "a private post"`, Detail: "private", Hint: "private", Where: "private"}))
 			var said *remedy.Error
 			if !errors.As(err, &said) || !strings.Contains(err.Error(), code) || said.Fix == "" ||
 				strings.Contains(err.Error()+said.Fix+said.Effect, "private") {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"strings"
-	"time"
 
 	"holdfast/internal/child"
 )
@@ -12,10 +11,7 @@ import (
 // Running reports whether systemd runs a service, or is about to start the service.
 // pid is the main process, or 0. Without systemd nothing runs.
 func Running(ctx context.Context, unit string) (running bool, pid int) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := child.Command(ctx, systemctl(), "show", "--property=ActiveState,MainPID", "--", unit)
-	out, err := cmd.Output()
+	out, err := child.Ask(ctx, systemctl(), "show", "--property=ActiveState,MainPID", "--", unit)
 	if err != nil {
 		return false, 0
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"holdfast/disk"
 	"holdfast/internal/child"
@@ -102,6 +103,9 @@ func (m *Machine) inspectUser() Finding {
 	return f
 }
 
+// maxCreation bounds the creation of a user. The program may ask a directory on the network.
+const maxCreation = 2 * time.Minute
+
 // CreateUser creates the missing users and groups of the server. Only root can do so;
 // for other users CreateUser does nothing.
 func (m *Machine) CreateUser(ctx context.Context) (notes []string, err error) {
@@ -114,8 +118,11 @@ func (m *Machine) CreateUser(ctx context.Context) (notes []string, err error) {
 		if err != nil {
 			return notes, fmt.Errorf("create %s: %w", what, err)
 		}
-		if out, err := child.Command(ctx, program, c[1:]...).CombinedOutput(); err != nil {
-			return notes, fmt.Errorf("create %s: %w: %s", what, err, strings.TrimSpace(string(out)))
+		words := child.Head{Left: 4 << 10}
+		cmd := child.Command(ctx, program, c[1:]...)
+		cmd.Stdout, cmd.Stderr = &words, &words
+		if err := child.Finish(cmd, maxCreation); err != nil {
+			return notes, fmt.Errorf("create %s: %w: %s", what, err, strings.TrimSpace(string(words.Text)))
 		}
 		notes = append(notes, what+": created")
 	}

@@ -45,13 +45,16 @@ type pgDump struct {
 // newer pg_dump may print settings unknown to the server.
 func FindDump(ctx context.Context, server int) (string, error) {
 	var best, newest pgDump
-	var distrusted error
+	var unfit error
 	for _, path := range Programs("pg_dump") {
-		if err := child.Trust(path); err != nil {
-			distrusted = err
+		major, err := dumpVersion(ctx, path)
+		if err != nil {
+			if unfit == nil {
+				unfit = err
+			}
 			continue
 		}
-		d := pgDump{path, dumpVersion(ctx, path)}
+		d := pgDump{path, major}
 		if d.major > newest.major {
 			newest = d
 		}
@@ -63,8 +66,8 @@ func FindDump(ctx context.Context, server int) (string, error) {
 	switch {
 	case best.path != "":
 		return best.path, nil
-	case newest.path == "" && distrusted != nil:
-		return "", &remedy.Error{Kind: remedy.Source, What: "dump database", Err: distrusted, Fix: fix}
+	case newest.path == "" && unfit != nil:
+		return "", &remedy.Error{Kind: remedy.Source, What: "dump database", Err: unfit, Fix: fix}
 	case newest.path == "":
 		return "", &remedy.Error{
 			Kind: remedy.Source, What: "dump database: there is no pg_dump on this machine", Fix: fix,
@@ -79,19 +82,18 @@ func FindDump(ctx context.Context, server int) (string, error) {
 
 var printedVersion = regexp.MustCompile(`\) (\d+)`) // pg_dump (PostgreSQL) 15.18 (Debian …)
 
-// dumpVersion returns the major version of a pg_dump, or 0.
-func dumpVersion(ctx context.Context, path string) int {
-	out, err := child.Command(ctx, path, "--version").Output()
+// dumpVersion returns the major version of a pg_dump that nobody else can replace.
+func dumpVersion(ctx context.Context, path string) (major int, err error) {
+	if err := child.Trust(path); err != nil {
+		return 0, err
+	}
+	out, err := child.Ask(ctx, path, "--version")
 	if err != nil {
-		return 0
+		return 0, fmt.Errorf("ask %s for its version: %w", path, err)
 	}
 	m := printedVersion.FindSubmatch(out)
 	if m == nil {
-		return 0
+		return 0, fmt.Errorf("%s --version prints no version", path)
 	}
-	major, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		return 0
-	}
-	return major
+	return strconv.Atoi(string(m[1]))
 }

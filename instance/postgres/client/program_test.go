@@ -41,6 +41,26 @@ func TestPgDumpGetsNoSecretsAndIsTrusted(t *testing.T) {
 	}
 }
 
+func TestPgDumpWithoutAnAnswerIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "pg_dump")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	folders := Folders
+	Folders = nil
+	defer func() { Folders = folders }()
+	_, err := FindDump(t.Context(), 15)
+	if err == nil || !strings.Contains(err.Error(), "ask "+program+" for its version: exit status 7") {
+		t.Errorf("%v", err)
+	}
+	var p *remedy.Error
+	if _, err := Options(t.Context(), program); !errors.As(err, &p) || !strings.Contains(p.Fix, program) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDumpOfTheServersOwnVersionComesFirst(t *testing.T) {
 	for _, c := range []struct {
 		have   []int

@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"holdfast/instance/gotosocial"
 	"holdfast/internal/child"
 	"holdfast/remedy"
 )
@@ -23,9 +22,10 @@ type Help []byte
 
 // Options asks a program for its options.
 func Options(ctx context.Context, program string) (Help, error) {
-	help, err := child.Command(ctx, program, "--help").Output()
+	help, err := child.Ask(ctx, program, "--help")
 	if err != nil {
-		return nil, fmt.Errorf("run pg_dump: %w", err)
+		return nil, &remedy.Error{Kind: remedy.Source, What: "dump database: " + program + " --help", Err: err,
+			Fix: fixProgram(program)}
 	}
 	return help, nil
 }
@@ -52,7 +52,7 @@ func Run(ctx context.Context, c Command, conn *pgconn.HijackedConn) (io.ReadClos
 		return nil, err
 	}
 	o := &output{
-		denied: c.FixDenied, other: c.FixOther, messages: gotosocial.Head{Left: 4 << 10}, relay: r,
+		denied: c.FixDenied, other: c.FixOther, messages: child.Head{Left: 4 << 10}, relay: r,
 		cmd: child.Command(ctx, c.Program, c.Args...),
 	}
 	o.cmd.Env, o.cmd.Stderr = append(o.cmd.Env, r.environment()...), &o.messages
@@ -81,10 +81,10 @@ type output struct {
 	cmd      *exec.Cmd
 	relay    *relay
 	out      io.ReadCloser
-	messages gotosocial.Head // pg_dump's standard error
-	denied   string          // the fix if the user lacks a right
-	other    string          // follows the fix of all other errors
-	end      error           // io.EOF if all is read
+	messages child.Head // pg_dump's standard error
+	denied   string     // the fix if the user lacks a right
+	other    string     // follows the fix of all other errors
+	end      error      // io.EOF if all is read
 	silence  *silence
 }
 

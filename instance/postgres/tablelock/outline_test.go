@@ -52,7 +52,8 @@ func TestOutlineShowsTheStatementAndNoValue(t *testing.T) {
 
 func TestOutlineIsShort(t *testing.T) {
 	for _, query := range []string{
-		"SELECT " + strings.Repeat("a, ", 100), "SELECT " + strings.Repeat("é", 100), "SELECT x" + strings.Repeat("é", 100),
+		"SELECT " + strings.Repeat("a, ", 100), "SELECT " + strings.Repeat("é", 100),
+		"SELECT x" + strings.Repeat("é", 100),
 		strings.Repeat("a", maxOutline) + " 'b'",
 	} {
 		got := outline(query)
