@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/check"
 	"holdfast/instance/postgres/guard"
 	"holdfast/instance/postgres/psql"
 )
@@ -20,10 +21,11 @@ import (
 // the run, so that a repeated run may drop the database of an interrupted run.
 type load struct {
 	db      *Database
-	files   fs.FS  // restore.sql and the files that restore.sql names
-	run     string // a random word, the same for all repetitions of a run
-	replace bool   // rename a database with the final name aside
-	path    string // the search path of restore.sql, quoted, or ""; fill sets it
+	files   fs.FS              // restore.sql and the files that restore.sql names
+	run     string             // a random word, the same for all repetitions of a run
+	replace bool               // rename a database with the final name aside
+	path    string             // the search path of restore.sql, quoted, or ""; fill sets it
+	dropped []check.Constraint // until all rows have their final form
 }
 
 // loaded tells what a load did. The zero loaded means: the database was complete
@@ -33,9 +35,10 @@ type loaded struct {
 	filled   bool
 	tables   int
 	rows     int64
-	leftOut  []leftOut // extensions and event triggers
-	aside    string    // the new name of a database that was in the way, or ""
-	path     string    // the search path that the database has now, quoted, or ""
+	leftOut  []leftOut          // extensions and event triggers
+	open     []check.Constraint // PostgreSQL does not confirm these for all rows
+	aside    string             // the new name of a database that was in the way, or ""
+	path     string             // the search path that the database has now, quoted, or ""
 }
 
 // start makes and fills the database. Start never drops a database of the final
@@ -167,10 +170,22 @@ func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) er
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{psql.Sequences, psql.PostData, afterFile} {
-		if err := l.script(ctx, conn, name); err != nil && !(name == afterFile && errors.Is(err, fs.ErrNotExist)) {
+	for _, name := range []string{psql.Sequences, psql.PostData} {
+		if err := l.script(ctx, conn, name); err != nil {
 			return err
 		}
+	}
+	err = l.script(ctx, conn, afterFile)
+	if check.IsBroken(err) { // PostgreSQL checks each row that the script changes
+		if err = l.dropChecks(ctx, temp, lines...); err == nil {
+			err = l.script(ctx, conn, afterFile)
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if done.open, err = l.addChecks(ctx, temp); err != nil {
+		return err
 	}
 	if err := l.makeOptional(ctx, conn, psql.EventTriggers, done); err != nil {
 		return err

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/instance/gotosocial"
+	"holdfast/instance/postgres/check"
 	"holdfast/instance/postgres/psql"
 )
 
@@ -27,8 +27,7 @@ func (l *load) copyAll(ctx context.Context, temp *Database, lines []psql.CopyLin
 	for i, line := range lines {
 		g.Go(func() (err error) {
 			counts[i], err = l.copy(gctx, temp, line)
-			var server *pgconn.PgError
-			if errors.As(err, &server) && slices.Contains(checked, server.Code) {
+			if check.IsBroken(err) {
 				refused[i], err = err, nil
 			}
 			return l.explainTable(line, err)
@@ -40,13 +39,10 @@ func (l *load) copyAll(ctx context.Context, temp *Database, lines []psql.CopyLin
 	return counts, l.copyRefused(ctx, temp, lines, counts, refused)
 }
 
-// checked are the codes of a check constraint: the constraint is false (23514), or its
-// function raises an exception (P0001) or finds no row (P0002).
-var checked = []string{"23514", "P0001", "P0002"}
-
 // copyRefused loads the tables that copyAll could not load. The function of a check constraint
 // may read a table that was empty at the time. A table may need another refused table, so
-// copyRefused tries again as long as it loads at least one table in each round.
+// copyRefused tries again as long as it loads at least one table in each round. The other tables
+// load without their check constraints.
 func (l *load) copyRefused(
 	ctx context.Context, temp *Database, lines []psql.CopyLine, counts []int64, refused []error,
 ) error {
@@ -61,11 +57,47 @@ func (l *load) copyRefused(
 		}
 	}
 	for i, line := range lines {
-		if refused[i] != nil {
-			return l.explainTable(line, refused[i])
+		if refused[i] == nil {
+			continue
+		}
+		err := l.dropChecks(ctx, temp, line)
+		if err == nil {
+			counts[i], err = l.copy(ctx, temp, line)
+		}
+		if err != nil {
+			return l.explainTable(line, err)
 		}
 	}
 	return nil
+}
+
+// dropChecks drops the check constraints of tables until the end of the load.
+func (l *load) dropChecks(ctx context.Context, temp *Database, lines ...psql.CopyLine) error {
+	conn, err := l.connectByPath(ctx, temp)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	tables := make([]string, len(lines))
+	for i, line := range lines {
+		tables[i] = line.Table
+	}
+	dropped, err := check.Drop(ctx, conn, tables)
+	l.dropped = append(l.dropped, dropped...)
+	return err
+}
+
+// addChecks makes the dropped check constraints again.
+func (l *load) addChecks(ctx context.Context, temp *Database) (open []check.Constraint, err error) {
+	if len(l.dropped) == 0 {
+		return nil, nil
+	}
+	conn, err := l.connectByPath(ctx, temp)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return check.Add(ctx, conn, l.dropped)
 }
 
 // explainTable names the table whose rows did not load.
@@ -76,11 +108,24 @@ func (l *load) explainTable(line psql.CopyLine, err error) error {
 	return fmt.Errorf("table %s: %w", line.Table, l.db.explainLoad(err))
 }
 
+// connectByPath opens a connection that finds GoToSocial's tables: the function of a check
+// constraint may name an object without a schema.
+func (l *load) connectByPath(ctx context.Context, temp *Database) (*pgx.Conn, error) {
+	conn, err := temp.connectToLoad(ctx)
+	if err != nil || l.path == "" {
+		return conn, err
+	}
+	if err := execute(ctx, conn, "SET search_path = "+l.path); err != nil {
+		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
+}
+
 // copy loads the rows of one table. The transaction empties the table first: then
 // PostgreSQL skips the write-ahead log if no replica needs the log, and never has
 // to rewrite the rows (FREEZE).
 func (l *load) copy(ctx context.Context, temp *Database, line psql.CopyLine) (int64, error) {
-	conn, err := temp.connectToLoad(ctx)
+	conn, err := l.connectByPath(ctx, temp)
 	if err != nil {
 		return 0, err
 	}
@@ -90,11 +135,8 @@ func (l *load) copy(ctx context.Context, temp *Database, line psql.CopyLine) (in
 		return 0, err
 	}
 	defer f.Close()
-	settings := "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
+	const settings = "BEGIN; SET LOCAL client_encoding = 'UTF8'; SET LOCAL datestyle = 'ISO, YMD'; " +
 		"SET LOCAL intervalstyle = 'postgres'; SET LOCAL statement_timeout = 0; "
-	if l.path != "" { // the function of a check constraint may name an object without a schema
-		settings += "SET LOCAL search_path = " + l.path + "; "
-	}
 	if err := execute(ctx, conn, settings+"TRUNCATE ONLY "+line.Table); err != nil {
 		return 0, err
 	}

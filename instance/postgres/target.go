@@ -136,6 +136,10 @@ func (t *Target) notes(done loaded) (notes []string) {
 		notes = append(notes, fmt.Sprintf("the restore left out a part that nothing in the database needs (%s); "+
 			"to get it, run as PostgreSQL's superuser in database %s: %s", left.message, name, left.statement))
 	}
+	for _, c := range done.open {
+		notes = append(notes, fmt.Sprintf("PostgreSQL does not confirm the check constraint %s of %s for the "+
+			"restored rows: the constraint stays, for new and changed rows alone (NOT VALID)", c.Name, c.Of))
+	}
 	if done.aside != "" {
 		notes = append(notes, fmt.Sprintf("the old database is now called %s", done.aside))
 	}
