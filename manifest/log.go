@@ -117,15 +117,17 @@ func (l *Log) Kept() []Hash {
 	return slices.SortedFunc(maps.Keys(kept), func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
 }
 
-// Records returns those kept records that were added, newest first.
+// Records returns those kept records that were added, newest first. A head is newer
+// than other records of its sequence: sequences may end at [MaxNumber].
 func (l *Log) Records() History {
-	var all History
+	all := History(l.Heads())
+	heads := len(all)
 	for _, name := range l.Kept() {
-		if rec := l.records[name]; rec != nil {
+		if rec := l.records[name]; rec != nil && !slices.Contains(all[:heads], rec) {
 			all = append(all, rec)
 		}
 	}
-	slices.SortFunc(all, newestFirst)
+	slices.SortStableFunc(all, func(a, b *Record) int { return cmp.Compare(b.Sequence, a.Sequence) })
 	return all
 }
 

@@ -68,6 +68,10 @@ const RecordFormat = 1
 // reader of a record of this size needs less than 128 MiB.
 const MaxRecord = 16 << 20
 
+// MaxNumber bounds the sequence, sizes and counts of a record. Sums of several such
+// numbers never overflow, and each JSON reader represents them exactly.
+const MaxNumber = 1 << 53
+
 // The kinds of records.
 const (
 	KindInit   = "init"
@@ -208,6 +212,9 @@ func (r *Record) validate() error {
 	case (r.Kind == KindBackup) != (r.ListingAt != nil), r.Kind != KindBackup && len(r.Packs) > 0:
 		return fmt.Errorf("kind %.100q contradicts the listing and packs of the record", r.Kind)
 	}
+	if err := r.validateNumbers(); err != nil {
+		return err
+	}
 	numbers, err := r.validatePacks()
 	if err != nil {
 		return err
@@ -216,6 +223,20 @@ func (r *Record) validate() error {
 		return nil
 	}
 	return r.ListingAt.validate(numbers)
+}
+
+// validateNumbers checks the sequence, the sizes and the counts.
+func (r *Record) validateNumbers() error {
+	all := []int64{r.Sequence, r.Stored, r.Read, r.Missing}
+	for _, total := range r.Parts {
+		all = append(all, total.Files, total.Bytes)
+	}
+	for _, n := range all {
+		if n < 0 || n > MaxNumber {
+			return fmt.Errorf("the number %d is not from 0 to 2^53", n)
+		}
+	}
+	return nil
 }
 
 // validatePacks returns the numbers of the record's packs.

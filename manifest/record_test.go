@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -143,6 +144,12 @@ func TestRecordThatContradictsItselfIsRefused(t *testing.T) {
 		"a migration of two lines":  func(r *Record) { r.Facts.Migration = "2025\nreboot" },
 		"a server of two lines":     func(r *Record) { r.Facts.Server = "15\nreboot" },
 		"a user of two lines":       func(r *Record) { r.Facts.User = "a:b\nreboot" },
+		"a sequence without end":    func(r *Record) { r.Sequence = MaxNumber + 1 },
+		"sizes that overflow":       func(r *Record) { r.Parts[Media] = Total{1, math.MaxInt64} },
+		"files that overflow":       func(r *Record) { r.Parts[Media] = Total{math.MaxInt64, 1} },
+		"a negative size":           func(r *Record) { r.Parts[Database] = Total{1, -1} },
+		"fewer than none missing":   func(r *Record) { r.Missing = -1 },
+		"bytes that overflow":       func(r *Record) { r.Read = math.MaxInt64 },
 		"two account domains":       func(r *Record) { r.Facts.AccountDomain = "a\nb" },
 		"a writer that erases":      func(r *Record) { r.Holdfast = "1.0.0\u009b2J" },
 	} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -418,6 +419,33 @@ func TestForgedRecordDoesNotCount(t *testing.T) {
 	}
 	if v := w.verify(0); len(v.Problems) != 1 {
 		t.Errorf("verify: %+v", v.Problems)
+	}
+}
+
+// A thief with the host's key signs records with the largest numbers that count. The next backups still get numbers.
+func TestLargestNumbersOfAnotherHostEndNoBackup(t *testing.T) {
+	w := newWorld(t, sample())
+	largest := *w.backup().Record
+	largest.Previous, largest.Kept = manifest.Hashes{largest.Name()}, manifest.Hashes{largest.Name()}
+	largest.Sequence = manifest.MaxNumber
+	largest.Packs[manifest.Listing][0].Number = math.MaxUint32
+	for i := range largest.ListingAt.Extents {
+		largest.ListingAt.Extents[i].Pack = math.MaxUint32
+	}
+	text, err := largest.Sign(w.host)
+	testkit.OK(t, err)
+	object := manifest.RecordObject(largest.Name())
+	testkit.OK(t, w.store.Put(t.Context(), object, bytes.NewReader(text), int64(len(text))))
+	if head := w.open().Head(); head.Name() != largest.Name() {
+		t.Fatalf("the head is %s, want %s", head.ID(), largest.ID())
+	}
+	for night := range 2 {
+		w.src.night(night, 9)
+		report := w.backup()
+		if n := report.Record.MaxPack(); n >= 1<<31 {
+			t.Errorf("night %d has a pack of number %d", night, n)
+		}
+		w.check("latest", w.src.image())
 	}
 }
 

@@ -58,7 +58,7 @@ func (b *backup) continueLog() {
 	rec.Keys = b.repo.log.Keys()
 	for _, head := range b.repo.log.Heads() {
 		rec.Previous = append(rec.Previous, head.Name())
-		rec.Sequence = max(rec.Sequence, head.Sequence+1)
+		rec.Sequence = max(rec.Sequence, min(head.Sequence+1, manifest.MaxNumber))
 		for _, name := range head.Retired {
 			if _, there := b.repo.objects[manifest.RecordObject(name)]; there && !slices.Contains(rec.Retired, name) {
 				rec.Retired = append(rec.Retired, name)

@@ -251,5 +251,14 @@ func (r *Repository) buildable() error {
 	return nil
 }
 
-// highest returns the highest pack number of the newest record.
-func (r *Repository) highest() uint32 { return r.newest.MaxPack() }
+// highest returns the highest pack number of the newest record. A number that no honest
+// host reaches counts as 0: after it, the numbers of 32 bits would soon end.
+func (r *Repository) highest() uint32 {
+	if n := r.newest.MaxPack(); n < maxContinued {
+		return n
+	}
+	return 0
+}
+
+// maxContinued bounds the pack numbers of another host that a backup continues.
+const maxContinued = 1 << 31
