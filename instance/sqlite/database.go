@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"holdfast/disk"
@@ -159,6 +160,11 @@ func (d *Database) explain(err error) error {
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		p.What += " can't be opened"
 		p.Fix = "run Holdfast as root or as the file's user, with the right to write to the file's folder"
+		if dir := filepath.Dir(d.path); errors.Is(disk.CheckFillable(dir), unix.EROFS) {
+			p.What += " on a disk that is mounted read-only"
+			p.Fix = fmt.Sprintf("mount %s for writing, or start GoToSocial: in WAL mode SQLite needs a file beside "+
+				"the database, and a running server has made the file", dir)
+		}
 	case sqlite3.SQLITE_READONLY:
 		p.What += " needs a recovery: the server died during a write"
 		p.Fix = "start GoToSocial once: the server recovers the database"

