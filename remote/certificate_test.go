@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"holdfast/internal/testkit"
 	"holdfast/remedy"
@@ -76,5 +79,26 @@ func TestPlainRequestToAServerWithTLSPointsToS3(t *testing.T) {
 	var said *remedy.Error
 	if !errors.As(err, &said) || !strings.Contains(said.Fix, "use s3://") {
 		t.Errorf("Create = %v, want a word about s3://", err)
+	}
+}
+
+func TestServerOfAnotherProtocolPointsToPlainHTTP(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.OK(t, err)
+	var g errgroup.Group
+	t.Cleanup(func() { listener.Close(); testkit.OK(t, g.Wait()) })
+	g.Go(func() error {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return nil // the test ends
+			}
+			fmt.Fprint(conn, "SSH-2.0-OpenSSH_9.2\r\n")
+			conn.Close()
+		}
+	})
+	_, err = Create(t.Context(), "s3://"+listener.Addr().String()+"/bucket", Config{AccessKey: "a", SecretKey: "s"})
+	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "speaks no TLS: use s3+http://") {
+		t.Errorf("Create = %v, want a word about s3+http://", err)
 	}
 }

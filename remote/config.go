@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"holdfast/remedy"
 )
 
 // Config holds the settings of a remote beside the URL. Never print a Config:
@@ -70,6 +72,11 @@ type driver interface {
 	ready() Store
 }
 
+// foreignScheme refuses a scheme of other programs.
+func foreignScheme(scheme, form string) error {
+	return &remedy.Error{Kind: remedy.Setting, What: "no remote starts with " + scheme + "://", Fix: "write " + form}
+}
+
 // newDriver never quotes the URL in an error: the URL may hold a secret by mistake.
 func newDriver(rawURL string, cfg Config) (driver, error) {
 	if strings.Contains(rawURL, "#") {
@@ -87,6 +94,12 @@ func newDriver(rawURL string, cfg Config) (driver, error) {
 			return newS3(rawURL, cfg)
 		case "aws", "sftp", "rest+https", "rest+http":
 			return nil, fmt.Errorf("open remote: %s:// is not supported yet: use s3:// or a directory", scheme)
+		case "http":
+			return nil, foreignScheme(scheme, "s3+http://ENDPOINT/BUCKET/PREFIX")
+		case "https":
+			return nil, foreignScheme(scheme, "s3://ENDPOINT/BUCKET/PREFIX")
+		case "file":
+			return nil, foreignScheme(scheme, "dir:///PATH or /PATH")
 		}
 		return nil, errors.New("open remote: unknown scheme: write s3://ENDPOINT/BUCKET/PREFIX, dir:///PATH or /PATH")
 	}

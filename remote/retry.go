@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"time"
 )
 
@@ -132,5 +131,5 @@ func transient(err error) bool {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
-	return errors.Is(err, ErrUnreachable) && !errors.Is(err, http.ErrSchemeMismatch)
+	return errors.Is(err, ErrUnreachable) && !withoutTLS(err)
 }

@@ -28,7 +28,7 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		return fmt.Errorf("%s%w", action(verb, name), ctx.Err())
 	case errors.Is(err, ErrEndless):
 		return fmt.Errorf("%s%w", action(verb, name), remedy.Line(err))
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case withoutTLS(err):
 		return fmt.Errorf("%s%w: %s speaks no TLS%s: %w", action(verb, name), ErrUnreachable, c.url.Host, c.noTLS, err)
 	case errors.As(err, &answer):
 		answer.Code, answer.Message, answer.Region = brief(answer.Code), brief(answer.Message), brief(answer.Region)
@@ -51,6 +51,13 @@ func (c *client) fail(ctx context.Context, verb, name string, err error) error {
 		return fmt.Errorf("%s%w: %w", action(verb, name), what, remedy.Line(err))
 	}
 	return fmt.Errorf("%s%w: %w", action(verb, name), ErrUnreachable, remedy.Line(err))
+}
+
+// withoutTLS reports whether the server speaks no TLS. A server that answers with the
+// status line of HTTP gets an error of its own from net/http.
+func withoutTLS(err error) bool {
+	record := tls.RecordHeaderError{}
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record)
 }
 
 // otherScheme is advice for an endpoint that may want the other scheme. A server often
