@@ -29,9 +29,6 @@ type database interface {
 
 	// Holds reports whether a file belongs to the database.
 	Holds(fs.FileInfo) bool
-
-	// File returns the path of the database, or "" if a server owns the files.
-	File() string
 }
 
 // openDatabase returns the database of the configured engine.
@@ -57,9 +54,6 @@ type store interface {
 	// Problem returns why no media can be read, or nil. The store of an unreadable folder
 	// is open: a backup saves the database without the media.
 	Problem() error
-
-	// Folder returns the folder of the media, or "" if the media are in a bucket.
-	Folder() string
 
 	Close() error
 }

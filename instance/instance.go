@@ -123,7 +123,8 @@ func (v completeView) Facts(ctx context.Context) (manifest.Facts, time.Time) {
 // belong to the server; by number if the server runs in a container. Without either user
 // returns "".
 func (i *Instance) user() string {
-	info, err := os.Stat(cmp.Or(i.media.Folder(), i.db.File(), i.config.Storage()))
+	database, media := i.config.LocalPlaces()
+	info, err := os.Stat(cmp.Or(media, database, i.config.Storage()))
 	if err != nil {
 		return ""
 	}

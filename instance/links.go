@@ -84,7 +84,7 @@ func (g *gathering) walk(ctx context.Context, top string) error {
 
 // isMedia reports whether a folder is the media folder.
 func (g *gathering) isMedia(folder fs.FileInfo) bool {
-	path := g.media.Folder()
+	_, path := g.config.LocalPlaces()
 	if path == "" {
 		return false
 	}

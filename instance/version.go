@@ -46,7 +46,8 @@ func (i *Instance) binary() string { return cmp.Or(i.options.Binary, i.config.Pr
 // database, else of the media folder. Root is refused: the server's user may have
 // written the binary, or have put a link to a file of root in the database's place.
 func (i *Instance) runAs() (user *syscall.Credential, ok bool) {
-	info, err := os.Stat(cmp.Or(i.db.File(), i.config.Storage()))
+	database, _ := i.config.LocalPlaces()
+	info, err := os.Stat(cmp.Or(database, i.config.Storage()))
 	if err != nil {
 		return nil, false
 	}

@@ -79,9 +79,6 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 // Problem returns nil. [Bucket.Reachable] asks the bucket.
 func (b *Bucket) Problem() error { return nil }
 
-// Folder returns "": the media are in no folder.
-func (b *Bucket) Folder() string { return "" }
-
 // Close closes the bucket.
 func (b *Bucket) Close() error { return b.bucket.Close() }
 

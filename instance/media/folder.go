@@ -16,7 +16,6 @@ import (
 // Folder is the media folder: GoToSocial's storage-backend local. A symbolic link may
 // lead out of the folder only as [Folder.openLinked] says.
 type Folder struct {
-	path   string
 	root   *os.Root // nil: the folder can't be opened
 	closed error    // why
 }
@@ -25,9 +24,9 @@ type Folder struct {
 // folder can't be opened, all files of the folder have the error of [Folder.Problem]:
 // a backup can still save the database.
 func OpenFolder(c *gotosocial.Config) *Folder {
-	f := &Folder{path: c.Storage()}
+	f := new(Folder)
 	var err error
-	if f.root, err = disk.OpenRoot(f.path); err != nil {
+	if f.root, err = disk.OpenRoot(c.Storage()); err != nil {
 		f.closed = c.PathError("media directory", "storage-local-base-path", err)
 	}
 	return f
@@ -68,9 +67,6 @@ func (f *Folder) Open(_ context.Context, key string) (io.ReadCloser, error) {
 	}
 	return file, nil
 }
-
-// Folder returns the path of the folder.
-func (f *Folder) Folder() string { return f.path }
 
 // Close closes the folder.
 func (f *Folder) Close() error {

@@ -206,8 +206,5 @@ func (d *Database) String() string {
 	return fmt.Sprintf("database %q at %s", d.config.Database, server)
 }
 
-// File returns "": the server owns its files.
-func (d *Database) File() string { return "" }
-
 // Holds returns false: no backup looks where the server keeps its files.
 func (d *Database) Holds(fs.FileInfo) bool { return false }

@@ -52,9 +52,6 @@ func findDatabase(address string) (db *Database, err error) {
 	return db, err
 }
 
-// File returns the path of the database.
-func (d *Database) File() string { return d.path }
-
 // Holds reports whether a file is the live database under any name, or a file that
 // SQLite keeps beside the database.
 func (d *Database) Holds(info fs.FileInfo) bool {
