@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bytes"
 	"cmp"
+	"go/ast"
 	"go/token"
 	"go/types"
 	"maps"
@@ -20,6 +21,8 @@ const (
 	maxLines      = 2500 // of a package, without tests
 	maxCircle     = 6    // files of a library package that need each other
 	maxMainCircle = 12   // files of a program that need each other
+	maxMethods    = 5    // of an interface
+	maxFunction   = 66   // lines of a function
 )
 
 // largePackages may have more than maxLines. vault is one mechanism: backup,
@@ -56,6 +59,26 @@ func TestHousePackagesAreSmall(t *testing.T) {
 		}
 		if limit := cmp.Or(largePackages[name], maxLines); lines > limit {
 			t.Errorf("package %s has %d lines, want at most %d", name, lines, limit)
+		}
+	}
+}
+
+func TestHouseInterfacesAndFunctionsAreSmall(t *testing.T) {
+	for _, p := range typed(t) {
+		for _, file := range p.Syntax {
+			ast.Inspect(file, func(n ast.Node) bool {
+				size, most := 0, 0
+				switch n := n.(type) {
+				case *ast.FuncDecl:
+					size, most = p.Fset.Position(n.End()).Line-p.Fset.Position(n.Pos()).Line+1, maxFunction
+				case *ast.InterfaceType:
+					size, most = p.TypesInfo.TypeOf(n).Underlying().(*types.Interface).NumMethods(), maxMethods
+				}
+				if size > most {
+					t.Errorf("%s: %d lines or methods, want at most %d", p.Fset.Position(n.Pos()), size, most)
+				}
+				return true
+			})
 		}
 	}
 }

@@ -37,12 +37,7 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 			err = fmt.Errorf("end view: %w: %w", ErrSource, closeErr)
 		}
 		if whole && err == nil {
-			facts, moment := view.Facts(ctx)
-			b.rec.Facts, b.rec.Time = facts, recorded(moment)
-			if partial, ok := view.(Partial); ok {
-				b.report.LeftOut = append(b.report.LeftOut, partial.LeftOut()...)
-				b.report.Refused = partial.Refused()
-			}
+			b.noteFacts(ctx, view)
 		}
 	}()
 	known, err := b.packs()
@@ -85,6 +80,16 @@ func (b *backup) database(ctx context.Context) (whole bool, err error) {
 		return false, err
 	}
 	return true, b.found.noteMedia(view.Media(ctx))
+}
+
+// noteFacts notes what a closed view knows.
+func (b *backup) noteFacts(ctx context.Context, view View) {
+	facts, moment := view.Facts(ctx)
+	b.rec.Facts, b.rec.Time = facts, recorded(moment)
+	if partial, ok := view.(Partial); ok {
+		b.report.LeftOut = append(b.report.LeftOut, partial.LeftOut()...)
+		b.report.Refused = partial.Refused()
+	}
 }
 
 // openDatabase lists the files of the database and opens the files of pages.
