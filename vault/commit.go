@@ -60,7 +60,7 @@ func (b *backup) continueLog() {
 		rec.Previous = append(rec.Previous, head.Name())
 		rec.Sequence = max(rec.Sequence, min(head.Sequence+1, manifest.MaxNumber))
 		for _, name := range head.Retired {
-			if _, there := b.repo.objects[manifest.RecordObject(name)]; there && !slices.Contains(rec.Retired, name) {
+			if b.repo.listed(name) && !slices.Contains(rec.Retired, name) {
 				rec.Retired = append(rec.Retired, name)
 			}
 		}
@@ -74,7 +74,7 @@ func (b *backup) continueLog() {
 func (b *backup) checkListed() error {
 	var gone []string
 	for _, k := range b.rec.Keys {
-		if o, ok := b.repo.objects[k.Object()]; !ok || o.Size != k.Size {
+		if !b.repo.objects.has(k.Object(), k.Size) {
 			gone = append(gone, k.Object())
 		}
 	}
@@ -90,7 +90,7 @@ func (b *backup) checkListed() error {
 	}
 	for _, packs := range b.rec.Packs {
 		for _, p := range packs {
-			if o, ok := b.repo.objects[p.Object()]; !ok || o.Size != p.Size {
+			if !b.repo.objects.has(p.Object(), p.Size) {
 				return fmt.Errorf("commit: %s was stored, and the remote does not list it at its size; "+
 					"nothing was recorded, run the backup again: %w", p.Object(), ErrDamage)
 			}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"holdfast/manifest"
@@ -158,35 +157,39 @@ func (r *Repository) readsOthers(ctx context.Context, than string) bool {
 	return false
 }
 
-// likelyReadable returns small objects, the likeliest to be readable first, and some
-// packs at the end.
-func (r *Repository) likelyReadable() []string {
-	var first, others []string
+// likelyReadable returns objects, the likeliest to be readable first: those that records
+// name, then any small objects, and some packs at the end, if only junk is left beside
+// the packs.
+func (r *Repository) likelyReadable() (names []string) {
 	r.mu.Lock()
-	first = append(first, r.readable)
+	names = append(names, r.readable)
 	r.mu.Unlock()
 	if r.log.Len() > 0 {
-		first = append(first, manifest.RecordObject(r.log.Head().Name()))
+		names = append(names, manifest.RecordObject(r.log.Head().Name()))
 		for _, k := range r.log.Keys() {
-			first = append(first, k.Object())
+			names = append(names, k.Object())
 		}
 	}
-	first = slices.DeleteFunc(first, func(name string) bool {
-		_, listed := r.objects[name]
+	names = slices.DeleteFunc(names, func(name string) bool {
+		_, listed := r.objects.size(name)
 		return !listed
 	})
-	const enough = 3
-	var packs []string
-	for name, o := range r.objects {
-		switch pack := strings.HasPrefix(name, manifest.PackObjectPrefix); {
-		case !isObject(name) || o.Size == 0:
-		case !pack:
-			others = append(others, name)
-		case len(packs) < enough: // if only junk is left beside the packs
-			packs = append(packs, name)
+	names = append(names, r.some(manifest.KeyObjectPrefix, 40)...)
+	names = append(names, r.some(manifest.RecordObjectPrefix, 40)...)
+	return append(names, r.some(manifest.PackObjectPrefix, 3)...)
+}
+
+// some returns at most n objects of a kind that have a byte, in no order.
+func (r *Repository) some(prefix string, n int) (names []string) {
+	for name, size := range r.objects.named(prefix) {
+		if len(names) == n {
+			break
+		}
+		if size > 0 {
+			names = append(names, prefix+name.Hex())
 		}
 	}
-	return slices.Concat(first, others, packs)
+	return names
 }
 
 // noteReadable notes an object that the remote reads.
@@ -211,7 +214,7 @@ func (r *Repository) readByte(ctx context.Context, object string) error {
 // bytes with the object's name.
 func (r *Repository) get(ctx context.Context, object string, limit int64) ([]byte, error) {
 	var text bytes.Buffer
-	if size := r.objects[object].Size; size > 0 && size <= limit { // more bytes than the LIST says are damage
+	if size, _ := r.objects.size(object); size > 0 && size <= limit { // more bytes than the LIST says are damage
 		limit = size
 		text.Grow(int(size) + bytes.MinRead)
 	}

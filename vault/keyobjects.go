@@ -11,7 +11,6 @@ import (
 
 	"holdfast/disk"
 	"holdfast/manifest"
-	"holdfast/remote"
 )
 
 // keepKeys looks after the key objects, which open every snapshot. This host
@@ -32,8 +31,7 @@ func (u *upkeep) keepKeys(ctx context.Context) error {
 		// An unreadable or changed copy counts as missing.
 		copied, readErr := os.ReadFile(path)
 		kept := readErr == nil && manifest.Hash(sha256.Sum256(copied)) == k.Name
-		o, there := u.repo.objects[k.Object()]
-		whole := there && o.Size == k.Size
+		whole := u.repo.objects.has(k.Object(), k.Size)
 		var err error
 		switch {
 		case whole && !kept:
@@ -72,7 +70,7 @@ func (u *upkeep) putKeyBack(ctx context.Context, k manifest.Key, object []byte) 
 		u.report.Warnings = append(u.report.Warnings, fmt.Sprintf("%s could not be put back: %v", k.Object(), err))
 		return nil
 	}
-	u.repo.objects[k.Object()] = remote.Object{Name: k.Object(), Size: k.Size}
+	u.repo.objects.set(k.Object(), k.Size)
 	u.report.addDamage(askProviderFix,
 		"%s, without which an owner can't restore, was gone from the remote or had another size, "+
 			"and was put back from this host's copy", k.Object())

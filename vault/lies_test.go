@@ -114,6 +114,28 @@ func TestFloodedListIsGivenUp(t *testing.T) {
 	w.backup()
 }
 
+// A program has 128 MiB for everything, and keeps the LIST for its whole run.
+func TestLongestListCostsLittleMemory(t *testing.T) {
+	w := newWorld(t, newFake(2))
+	w.backup()
+	w.store = flooded{w.store, func(n int) string { return fmt.Sprintf("packs/%064x", n) }, 500_000}
+	heap := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := heap()
+	repo := w.open()
+	if cost := (heap() - before) >> 20; cost > 56 {
+		t.Errorf("500,000 packs cost %d MiB", cost)
+	}
+	runtime.KeepAlive(repo)
+	if report := w.verify(0); report.Unneeded != 500_000 {
+		t.Errorf("%d objects that no snapshot needs", report.Unneeded)
+	}
+}
+
 func TestManyJunkRecordsAreFewWarnings(t *testing.T) {
 	w := newWorld(t, newFake(2))
 	w.backup()

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"holdfast/manifest"
-	"holdfast/remote"
 )
 
 // putBackRecords puts back records that the remote lost, from the copies of
@@ -140,7 +139,7 @@ func (u *upkeep) putBack(ctx context.Context, name manifest.Hash) (bool, error) 
 		u.report.Warnings = append(u.report.Warnings, fmt.Sprintf("%s could not be put back: %v", object, err))
 		return false, nil
 	}
-	u.repo.objects[object] = remote.Object{Name: object, Size: size}
+	u.repo.objects.set(object, size)
 	if u.repo.log.Record(name) == nil {
 		u.repo.accept(name, text)
 	}

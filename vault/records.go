@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,50 +19,17 @@ import (
 // list lists the remote below prefix, and replaces the known objects of the
 // prefix.
 func (r *Repository) list(ctx context.Context, prefix string) error {
-	objects := map[string]remote.Object{}
-	own, foreign := 0, 0
-	add := func(o remote.Object) {
-		switch _, known := objects[o.Name]; {
-		case known:
-		case isObject(o.Name):
-			own++
-		case foreign == maxForeign:
-			return
-		default:
-			foreign++
-			o.Name = remedy.Cut(o.Name)
-		}
-		objects[o.Name] = remote.Object{Name: o.Name, Size: o.Size}
-	}
-	for name, o := range r.objects {
-		if !strings.HasPrefix(name, prefix) {
-			add(o)
-		}
-	}
+	r.objects.forget(prefix)
 	for o, err := range r.store.List(ctx, prefix) {
 		if err != nil {
 			return fmt.Errorf("list %s: %w", r.store, err)
 		}
-		if add(o); own > maxObjects {
+		if r.objects.set(o.Name, o.Size); r.objects.count() > maxObjects {
 			return fmt.Errorf("list %s: more than %d objects, and no repository has so many: "+
 				"the LIST was given up; find out who filled the storage: %w", r.store, maxObjects, remote.ErrEndless)
 		}
 	}
-	r.objects = objects
 	return nil
-}
-
-// Bounds of the objects that a LIST keeps in memory. A million packs hold up to 16
-// TiB. Further foreign objects are passed over.
-const (
-	maxObjects = 1 << 20
-	maxForeign = 10_000
-)
-
-// isObject reports whether a repository may have an object of this name.
-func isObject(name string) bool {
-	_, _, ok := manifest.ParseObject(name)
-	return ok
 }
 
 // listWaits are the waits of listUntil. Some storages list an object seconds after
@@ -89,10 +55,8 @@ func (r *Repository) listUntil(ctx context.Context, prefix string, shown func() 
 // recordNames returns the names of all objects in the place of records, sorted.
 func (r *Repository) recordNames() []manifest.Hash {
 	var names []manifest.Hash
-	for object := range r.objects {
-		if prefix, name, ok := manifest.ParseObject(object); ok && prefix == manifest.RecordObjectPrefix {
-			names = append(names, name)
-		}
+	for name := range r.objects.named(manifest.RecordObjectPrefix) {
+		names = append(names, name)
 	}
 	slices.SortFunc(names, func(a, b manifest.Hash) int { return bytes.Compare(a[:], b[:]) })
 	return names
@@ -110,7 +74,7 @@ func (r *Repository) readNew(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		size := r.objects[manifest.RecordObject(name)].Size
+		size, _ := r.objects.size(manifest.RecordObject(name))
 		switch {
 		case text != nil:
 			r.accept(name, text)
@@ -135,7 +99,8 @@ func (r *Repository) batch(names []manifest.Hash) []manifest.Hash {
 	const most = 8
 	var size int64
 	for i, name := range names {
-		size += r.objects[manifest.RecordObject(name)].Size
+		one, _ := r.objects.size(manifest.RecordObject(name))
+		size += one
 		if i == most || i > 0 && size > manifest.MaxRecord {
 			return names[:i]
 		}

@@ -41,7 +41,7 @@ type Repository struct {
 
 	store   remote.Store
 	index   *index.Index // nil unless this is the host
-	objects map[string]remote.Object
+	objects objects
 	log     manifest.Log
 	newest  *manifest.Record        // by sequence: the only record in log with its packs
 	named   map[manifest.Hash]int64 // packs that any record names, and their sizes
@@ -60,7 +60,7 @@ type Repository struct {
 // idx is nil.
 func Open(ctx context.Context, store remote.Store, pin seal.RepositoryID, idx *index.Index) (*Repository, error) {
 	r := &Repository{
-		ID: pin, store: store, index: idx,
+		ID: pin, store: store, index: idx, objects: newObjects(),
 		named: map[manifest.Hash]int64{}, sizes: map[manifest.Hash]int64{}, bad: map[manifest.Hash]error{},
 	}
 	if pin.IsZero() {
@@ -162,12 +162,10 @@ func (r *Repository) whyNone() error {
 		return fmt.Errorf("open %s: %d records found, none valid; first problem: %s: %w: %w",
 			r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
 	}
-	for name := range r.objects {
-		if strings.HasPrefix(name, manifest.PackObjectPrefix) {
-			return fmt.Errorf("open %s: every record is gone, and packs are still there: "+
-				"holdfast backup on the instance's server puts back its copies of the records: %w",
-				r.store, ErrDamage)
-		}
+	for range r.objects.named(manifest.PackObjectPrefix) {
+		return fmt.Errorf("open %s: every record is gone, and packs are still there: "+
+			"holdfast backup on the instance's server puts back its copies of the records: %w",
+			r.store, ErrDamage)
 	}
 	return fmt.Errorf("open %s: %w", r.store, ErrNoRepository)
 }
@@ -192,7 +190,7 @@ func (r *Repository) recallHead() error {
 		return nil // a record of another repository
 	}
 	for _, p := range rec.Inventory() {
-		if r.objects[p.Object()].Size == p.Size {
+		if r.objects.has(p.Object(), p.Size) {
 			r.accept(name, text)
 			return nil
 		}
@@ -213,7 +211,7 @@ func (r *Repository) Keeps(name manifest.Hash) bool { return slices.Contains(r.l
 
 // listed reports whether the last LIST shows a record.
 func (r *Repository) listed(name manifest.Hash) bool {
-	_, there := r.objects[manifest.RecordObject(name)]
+	_, there := r.objects.size(manifest.RecordObject(name))
 	return there
 }
 
@@ -221,8 +219,8 @@ func (r *Repository) listed(name manifest.Hash) bool {
 // changed their size.
 func (r *Repository) lost() []manifest.Hash {
 	return slices.DeleteFunc(r.log.Kept(), func(name manifest.Hash) bool {
-		size := r.objects[manifest.RecordObject(name)].Size
-		return r.listed(name) && (r.log.Record(name) == nil || size == r.sizes[name])
+		size, listed := r.objects.size(manifest.RecordObject(name))
+		return listed && (r.log.Record(name) == nil || size == r.sizes[name])
 	})
 }
 
@@ -230,7 +228,7 @@ func (r *Repository) lost() []manifest.Hash {
 func (r *Repository) holds(rec *manifest.Record) bool {
 	for _, packs := range rec.Packs {
 		for _, p := range packs {
-			if r.objects[p.Object()].Size != p.Size {
+			if !r.objects.has(p.Object(), p.Size) {
 				return false
 			}
 		}

@@ -14,8 +14,7 @@ func (u *upkeep) settle() error {
 	spooled := spooledPacks(u.state)
 	var gone []uint32
 	for _, p := range packs {
-		o, there := u.repo.objects[p.Object()]
-		whole := there && o.Size == p.Size
+		whole := u.repo.objects.has(p.Object(), p.Size)
 		_, named := u.repo.named[p.Name]
 		switch {
 		case whole && named && p.State != index.Committed:
@@ -37,7 +36,7 @@ func (u *upkeep) settle() error {
 	}
 	lost := 0
 	for name, size := range u.repo.named {
-		if u.repo.objects[manifest.Pack{Name: name}.Object()].Size != size {
+		if !u.repo.objects.has(manifest.Pack{Name: name}.Object(), size) {
 			lost++
 		}
 	}

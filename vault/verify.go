@@ -95,7 +95,7 @@ func (v *verify) checkRecords() {
 	for _, name := range v.repo.log.Kept() {
 		object := manifest.RecordObject(name)
 		if v.repo.log.Record(name) != nil {
-			v.needed[object] = v.repo.objects[object].Size
+			v.needed[object], _ = v.repo.objects.size(object)
 		} else if v.repo.bad[name] == nil {
 			v.note(object, finding{what: "is missing"})
 		}
@@ -119,18 +119,18 @@ func (v *verify) checkObjects() {
 	for object, size := range v.needed {
 		v.report.Objects++
 		v.report.Bytes += size
-		switch o, there := v.repo.objects[object]; {
+		switch listed, there := v.repo.objects.size(object); {
 		case !there:
 			v.note(object, finding{what: "is missing"})
-		case o.Size != size:
-			v.note(object, finding{what: fmt.Sprintf("has %d bytes, want %d", o.Size, size)})
+		case listed != size:
+			v.note(object, finding{what: fmt.Sprintf("has %d bytes, want %d", listed, size)})
 		}
 	}
 }
 
 // sortUnneeded counts the objects that no record needs.
 func (v *verify) sortUnneeded() {
-	for name, o := range v.repo.objects {
+	for name, size := range v.repo.objects.all() {
 		if _, needed := v.needed[name]; needed {
 			continue
 		}
@@ -140,7 +140,7 @@ func (v *verify) sortUnneeded() {
 		switch {
 		case own && prefix == manifest.PackObjectPrefix:
 			v.report.Unneeded++
-			v.report.UnneededBytes += o.Size
+			v.report.UnneededBytes += size
 		case own:
 			// checkRecords notes objects that do not count as records. A
 			// retired record stays until its deletion.
