@@ -195,25 +195,12 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 			top = prefix[:i]
 		}
-		err = fs.WalkDir(root.FS(), top, func(name string, entry fs.DirEntry, err error) error {
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case errors.Is(err, fs.ErrNotExist): // deleted since, or no folder for the kind yet
-				return nil
-			case name == tmp, name == "lost+found": // only root may read lost+found
-				return fs.SkipDir
-			case entry.IsDir() && strings.Count(name, "/") == maxLevels:
-				return fs.SkipDir
-			case errors.Is(err, fs.ErrPermission) && !possibleKind(name): // another program's folder
-				return fs.SkipDir
-			case err != nil:
-				return err
-			case entry.IsDir() || !strings.HasPrefix(name, prefix):
+		err = walk(ctx, root, top, func(name string, entry fs.DirEntry) error {
+			if !strings.HasPrefix(name, prefix) {
 				return nil
 			}
 			info, err := entry.Info()
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, fs.ErrNotExist) { // deleted since
 				return nil
 			}
 			if err != nil {
@@ -224,10 +211,55 @@ func (d *directory) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 			}
 			return nil
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.SkipAll) {
 			yield(Object{}, d.fail("list", prefix, err))
 		}
 	}
+}
+
+// walk calls visit with each file below a folder, in no order. walk reads some names at a
+// time: [fs.WalkDir] needs memory for all names of a folder.
+func walk(ctx context.Context, root *os.Root, folder string, visit func(string, fs.DirEntry) error) error {
+	if strings.Count(folder, "/") == maxLevels || folder == tmp || folder == "lost+found" { // only root may read that
+		return nil
+	}
+	f, err := root.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return passedOver(folder, err)
+	}
+	defer f.Close()
+	for {
+		entries, err := f.ReadDir(1000)
+		for _, entry := range entries {
+			name := path.Join(folder, entry.Name())
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			var err error
+			if entry.IsDir() {
+				err = walk(ctx, root, name, visit)
+			} else {
+				err = visit(name, entry)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return passedOver(folder, err)
+		}
+	}
+}
+
+// passedOver returns nil for an error of a folder that a List passes over: the end of the
+// folder, a folder that is gone, or a folder of another program.
+func passedOver(folder string, err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR),
+		errors.Is(err, fs.ErrPermission) && !possibleKind(folder):
+		return nil
+	}
+	return err
 }
 
 // maxLevels is the number of levels of folders that a List searches. Objects lie in the

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -281,5 +282,33 @@ func TestListSearchesNoDeepFolders(t *testing.T) {
 	}
 	if want := []string{"other/program/file", name("x")}; !slices.Equal(found, want) {
 		t.Errorf("the List has %v, want %v", found, want)
+	}
+}
+
+// Hundreds of thousands of packs lie in one folder, and a thief may add files.
+func TestListOfAFolderWithManyFilesCostsNoMemory(t *testing.T) {
+	const files = 30_000
+	dir := t.TempDir()
+	testkit.OK(t, os.MkdirAll(dir+"/packs", 0o700))
+	for n := range files {
+		testkit.OK(t, syscall.Mknod(fmt.Sprintf("%s/packs/%064x", dir, n), syscall.S_IFREG|0o600, 0))
+	}
+	heap := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before, listed := heap(), 0
+	for o, err := range open(t, dir).List(t.Context(), "packs/") {
+		testkit.OK(t, err)
+		if listed++; listed == 1 {
+			if cost := heap() - before; cost > 1<<20 {
+				t.Errorf("the List holds %d bytes at %s", cost, o.Name)
+			}
+		}
+	}
+	if listed != files {
+		t.Errorf("%d files listed, want %d", listed, files)
 	}
 }

@@ -174,13 +174,13 @@ func (r *Repository) likelyReadable() (names []string) {
 		_, listed := r.objects.size(name)
 		return !listed
 	})
-	names = append(names, r.some(manifest.KeyObjectPrefix, 40)...)
-	names = append(names, r.some(manifest.RecordObjectPrefix, 40)...)
-	return append(names, r.some(manifest.PackObjectPrefix, 3)...)
+	names = append(names, r.sample(manifest.KeyObjectPrefix, 40)...)
+	names = append(names, r.sample(manifest.RecordObjectPrefix, 40)...)
+	return append(names, r.sample(manifest.PackObjectPrefix, 3)...)
 }
 
-// some returns at most n objects of a kind that have a byte, in no order.
-func (r *Repository) some(prefix string, n int) (names []string) {
+// sample returns at most n objects of a kind that have a byte, in no order.
+func (r *Repository) sample(prefix string, n int) (names []string) {
 	for name, size := range r.objects.named(prefix) {
 		if len(names) == n {
 			break
