@@ -138,6 +138,28 @@ func TestScriptThatReachesOutIsRefused(t *testing.T) {
 	}
 }
 
+// Only a superuser can make these objects, and a superuser's restore takes no code. The
+// check names them at the backup, before a restore needs them.
+func TestObjectsOfSuperusersAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"CREATE FUNCTION public.f(leakproof integer) RETURNS integer\n    LANGUAGE sql AS $_$SELECT $1$_$;": "",
+
+		"CREATE FUNCTION public.f() RETURNS integer\n    LANGUAGE sql LEAKPROOF AS $$SELECT 1$$;": "leakproof",
+
+		"CREATE OPERATOR FAMILY public.o USING btree;": "operator class",
+		"CREATE OPERATOR CLASS public.o\n    FOR TYPE integer USING btree FAMILY public.o AS\n" +
+			"    OPERATOR 1 <(integer,integer) ,\n    FUNCTION 1 public.c(integer,integer);": "operator class",
+		"ALTER OPERATOR FAMILY public.o USING btree ADD\n    OPERATOR 1 <(integer,integer);": "operator class",
+
+		"CREATE OPERATOR public.=== (\n    FUNCTION = int4eq,\n    LEFTARG = integer\n);": "",
+	} {
+		err := CheckText(PreData, text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // By psql the rows come before these scripts, and a function that checks the rows may leave
 // psql with another encoding, in which a letter and the quote after it are one character.
 func TestLetterCannotHideAQuote(t *testing.T) {

@@ -28,7 +28,9 @@ func checkSchema(s statement) error {
 	case s.begins("create extension"):
 		return nil
 	case s.makesFunction():
-		return errors.Join(s.checkLanguage(), s.checkBody())
+		return errors.Join(s.checkLanguage(), s.checkLeakproof(), s.checkBody())
+	case s.begins("create operator class"), s.begins("create operator family"), s.begins("alter operator family"):
+		return errors.New("an operator class, which only a superuser can make")
 	case s.begins("create") && s.kind() == "table":
 		return s.checkTable()
 	case s.begins("alter table"):
@@ -140,6 +142,18 @@ func (s statement) checkLanguage() error {
 		}
 		if i+1 == len(s) || s[i+1].kind == literal || !slices.Contains(languages, s[i+1].text) {
 			return errors.New("a function in a language that reaches out of the database")
+		}
+	}
+	return nil
+}
+
+// checkLeakproof refuses a function that only a superuser can make, and a superuser's
+// restore takes no functions.
+func (s statement) checkLeakproof() error {
+	depth := 0
+	for _, t := range s {
+		if depth += nesting(t); depth == 0 && t == (token{word, "leakproof"}) {
+			return errors.New("a leakproof function, which only a superuser can make")
 		}
 	}
 	return nil
