@@ -138,7 +138,8 @@ func (t *Target) notes(done loaded) (notes []string) {
 	}
 	for _, c := range done.open {
 		notes = append(notes, fmt.Sprintf("PostgreSQL does not confirm the check constraint %s of %s for the "+
-			"restored rows: the constraint stays, for new and changed rows alone (NOT VALID)", c.Name, c.Of))
+			"restored rows: the constraint stays, for new and changed rows alone (NOT VALID)",
+			remedy.Printable(c.Name), remedy.Printable(c.Of)))
 	}
 	if done.aside != "" {
 		notes = append(notes, fmt.Sprintf("the old database is now called %s", done.aside))

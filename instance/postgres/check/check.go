@@ -33,18 +33,20 @@ type Constraint struct {
 	valid bool   // the old database checked all rows
 }
 
-// Drop drops the check constraints of tables, and of the domains that are types of their columns.
-// An inherited constraint stays.
+// Drop drops the check constraints of tables, of the tables that they inherit from, and of the
+// domains that are types of their columns.
 func Drop(ctx context.Context, conn *pgx.Conn, tables []string) ([]Constraint, error) {
-	const query = `SELECT owner, quote_ident(conname),
+	const query = `WITH RECURSIVE tables AS (SELECT unnest($1::text[])::regclass::oid AS oid
+			UNION SELECT inhparent FROM pg_inherits JOIN tables ON inhrelid = tables.oid)
+		SELECT owner, quote_ident(conname),
 			format('ALTER %s ADD CONSTRAINT %I %s %s; COMMENT ON CONSTRAINT %2$I ON %5$s IS %6$L',
 				owner, conname, pg_get_constraintdef(oid), CASE WHEN convalidated THEN 'NOT VALID' END,
 				regexp_replace(owner, '^table ', ''), obj_description(oid, 'pg_constraint')),
 			convalidated
 		FROM pg_constraint, concat_ws(' ', CASE WHEN contypid = 0 THEN 'table' ELSE 'domain' END,
 			nullif(conrelid, 0)::regclass, nullif(contypid, 0)::regtype) AS owner
-		WHERE contype = 'c' AND (coninhcount = 0 AND conrelid = ANY ($1::text[]::regclass[]) OR contypid IN (
-			SELECT atttypid FROM pg_attribute WHERE attrelid = ANY ($1::text[]::regclass[])))
+		WHERE contype = 'c' AND (coninhcount = 0 AND conrelid IN (SELECT oid FROM tables)
+			OR contypid IN (SELECT atttypid FROM pg_attribute WHERE attrelid IN (SELECT oid FROM tables)))
 		ORDER BY 1, 2`
 	rows, err := conn.Query(ctx, query, tables)
 	if err != nil {

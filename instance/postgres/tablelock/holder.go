@@ -40,8 +40,8 @@ func (w Wait) holder(ctx context.Context, waiting uint32) (h holder, err error) 
 				WHERE pids[1] = 0 LIMIT 1), '')
 		FROM blockers`
 	err = conn.QueryRow(ctx, query, waiting).Scan(&h.blocks, &h.table, &h.pid, &h.query, &h.prepared)
+	h.table, h.prepared = remedy.Printable(h.table), remedy.Printable(h.prepared)
 	h.query = remedy.Printable(outline(h.query))
-	h.prepared = remedy.Printable(h.prepared)
 	return h, err
 }
 
