@@ -26,19 +26,24 @@ func (w Wait) holder(ctx context.Context, waiting uint32) (h holder, err error) 
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	// A prepared transaction counts as process 0. The server's answer may change at any time, so the
-	// query asks once.
-	const query = `WITH blockers AS MATERIALIZED (SELECT pg_blocking_pids($1) AS pids),
+	// query asks once. A session that itself waits is no holder: the holder is at the end of the
+	// queue.
+	const query = `WITH RECURSIVE queue AS (
+				SELECT 0 AS n, b AS pid FROM unnest(pg_blocking_pids($1)) AS b
+				UNION SELECT n + 1, b FROM queue, unnest(pg_blocking_pids(pid)) AS b WHERE n < 10),
+			blocker AS MATERIALIZED (SELECT max(n) IS NOT NULL AS blocks,
+				(array_agg(pid ORDER BY n DESC, pid))[1] AS pid FROM queue),
 			wanted AS MATERIALIZED (SELECT * FROM pg_locks
 				WHERE pid = $1 AND NOT granted AND relation IS NOT NULL LIMIT 1)
-		SELECT cardinality(pids) > 0, coalesce((SELECT relation::regclass::text FROM wanted), 'unknown'),
-			coalesce(pids[1], 0),
-			coalesce((SELECT left(query, 1000) FROM pg_stat_activity WHERE pid = pids[1]), ''),
+		SELECT blocks, coalesce((SELECT relation::regclass::text FROM wanted), 'unknown'),
+			coalesce(pid, 0),
+			coalesce((SELECT left(query, 1000) FROM pg_stat_activity AS a WHERE a.pid = blocker.pid), ''),
 			coalesce((SELECT quote_literal(p.gid) FROM pg_prepared_xacts AS p
 				JOIN pg_locks AS own ON own.pid IS NULL AND own.transactionid = p.transaction
 				JOIN pg_locks AS held ON held.pid IS NULL AND held.virtualtransaction = own.virtualtransaction
 				JOIN wanted ON wanted.database = held.database AND wanted.relation = held.relation
-				WHERE pids[1] = 0 LIMIT 1), '')
-		FROM blockers`
+				WHERE blocker.pid = 0 LIMIT 1), '')
+		FROM blocker`
 	err = conn.QueryRow(ctx, query, waiting).Scan(&h.blocks, &h.table, &h.pid, &h.query, &h.prepared)
 	h.table, h.prepared = remedy.Printable(h.table), remedy.Printable(h.prepared)
 	h.query = remedy.Printable(outline(h.query))

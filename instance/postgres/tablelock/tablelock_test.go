@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"holdfast/instance/postgres/tablelock"
 	"holdfast/instance/postgrestest"
@@ -43,7 +44,10 @@ func begin(t *testing.T, s *postgrestest.Server, statements string) *pgx.Conn {
 	return conn
 }
 
-const lock = "LOCK TABLE statuses IN ACCESS EXCLUSIVE MODE"
+const (
+	lock      = "LOCK TABLE statuses IN ACCESS EXCLUSIVE MODE"
+	isAwaited = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'statuses'::regclass AND NOT granted)"
+)
 
 func TestHolderOfALockIsNamedWithoutTheValuesOfItsQuery(t *testing.T) {
 	s := database(t)
@@ -112,14 +116,40 @@ func TestLockThatBecomesFreeAtTheLimitIsTaken(t *testing.T) {
 	}
 }
 
+// A migration waits for a session that hangs, and the backup waits behind the migration. The advice
+// must not end the migration.
+func TestSessionAtTheEndOfTheQueueIsNamed(t *testing.T) {
+	s := database(t)
+	hung, migration := begin(t, s, "SELECT FROM statuses"), begin(t, s, "")
+	watch := s.Connect(t, postgrestest.Owner, "gotosocial")
+	ctx, stop := context.WithCancel(t.Context())
+	var g errgroup.Group
+	g.Go(func() error {
+		_, err := migration.Exec(ctx, lock)
+		return err
+	})
+	for waiting := false; !waiting; {
+		testkit.OK(t, watch.QueryRow(t.Context(), isAwaited).Scan(&waiting))
+	}
+	err := tablelock.Take(t.Context(), begin(t, s, ""),
+		tablelock.Wait{Limit: 100 * time.Millisecond, Database: "the database", Connect: connector(s)})
+	want := fmt.Sprintf("process %d kept table statuses locked", hung.PgConn().PID())
+	if !remedy.Is(err, remedy.Busy) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	stop()
+	if err := g.Wait(); err == nil {
+		t.Error("the migration has the lock")
+	}
+}
+
 func TestLockThatEndsInTimeDelaysTheBackup(t *testing.T) {
 	s := database(t)
 	other, watch := begin(t, s, lock), s.Connect(t, postgrestest.Owner, "gotosocial")
 	released := make(chan error, 1)
 	go func() {
 		for waiting := false; !waiting; {
-			const query = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'statuses'::regclass AND NOT granted)"
-			if err := watch.QueryRow(t.Context(), query).Scan(&waiting); err != nil {
+			if err := watch.QueryRow(t.Context(), isAwaited).Scan(&waiting); err != nil {
 				released <- err
 				return
 			}
