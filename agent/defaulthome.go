@@ -1,8 +1,9 @@
 package agent
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -32,31 +33,49 @@ func DefaultHome() Home {
 // gets the folder service: errors then tell root to make the folder.
 func defaultFolder(service, variable, base string) string {
 	info, err := os.Stat(service)
-	own := err == nil && disk.FileUser(info) == os.Geteuid()
-	home := homeFolder()
-	switch dir := os.Getenv(variable); {
-	case own || os.Geteuid() == 0:
-		return service
-	case filepath.IsAbs(dir):
-		return filepath.Join(dir, "holdfast")
-	case home == "":
+	if own := err == nil && disk.FileUser(info) == os.Geteuid(); own || os.Geteuid() == 0 {
 		return service
 	}
-	return filepath.Join(home, base, "holdfast")
+	candidates := []string{filepath.Join(os.Getenv(variable), "holdfast")}
+	for _, home := range homeFolders() {
+		candidates = append(candidates, filepath.Join(home, base, "holdfast"))
+	}
+	for _, folder := range candidates {
+		if filepath.IsAbs(folder) && isUsable(folder) {
+			return folder
+		}
+	}
+	return service
 }
 
-// homeFolder returns the existing home folder of this user, or "". Services often run
-// without the variable HOME.
-func homeFolder() string {
-	dir := ""
+// homeFolders returns the existing home folders of this user: in the variable HOME, and in
+// the entry of the user. Services often run without the variable.
+func homeFolders() (homes []string) {
+	dirs := []string{os.Getenv("HOME")}
 	if u, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
-		dir = u.HomeDir
+		dirs = append(dirs, u.HomeDir)
 	}
-	dir = cmp.Or(os.Getenv("HOME"), dir)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() || !filepath.IsAbs(dir) {
-		return ""
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && filepath.IsAbs(dir) {
+			homes = append(homes, dir)
+		}
 	}
-	return dir
+	return homes
+}
+
+// isUsable reports whether a folder exists, or lies below a folder of this user or a folder
+// that is open to this user. sudo -E and systemd keep variables that lead to root's folders.
+func isUsable(folder string) bool {
+	_, err := os.Stat(folder)
+	if err == nil {
+		return true
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	above := disk.Nearest(folder)
+	info, err := os.Stat(above)
+	return err == nil && (disk.FileUser(info) == os.Geteuid() || disk.CheckWritable(above) == nil)
 }
 
 // makeFolders is the shell line by which root makes folders for this user.
