@@ -44,9 +44,14 @@ func ReadSmall(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	return ReadAtMost(f, path, most)
+}
+
+// ReadAtMost reads r to the end. Text of more than most bytes is [TooLarge], with the path.
+func ReadAtMost(r io.Reader, path string, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err == nil && int64(len(text)) > most {
-		err = &TooLarge{path, most}
+		return nil, &TooLarge{path, most}
 	}
 	return text, err
 }

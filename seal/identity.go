@@ -9,6 +9,8 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
+
+	"holdfast/disk"
 )
 
 // Identity is an owner's secret. An identity opens the key object of the owner.
@@ -69,7 +71,7 @@ const maxIdentityFile = 64 << 10
 // is zero without a comment. No error quotes more of an identity than one wrong letter.
 func ReadIdentities(r io.Reader, passphrase func() ([]byte, error)) ([]age.Identity, RepositoryID, error) {
 	var id RepositoryID
-	raw, err := io.ReadAll(io.LimitReader(r, maxIdentityFile))
+	raw, err := disk.ReadAtMost(r, "the file", maxIdentityFile)
 	if err != nil {
 		return nil, id, fmt.Errorf("read identity: %w", err)
 	}
@@ -141,7 +143,7 @@ func unlock(text string, passphrase func() ([]byte, error)) (string, error) {
 	if err != nil {
 		return "", errors.New("read identity: wrong passphrase")
 	}
-	plain, err := io.ReadAll(io.LimitReader(opened, maxIdentityFile))
+	plain, err := disk.ReadAtMost(opened, "the file", maxIdentityFile)
 	if err != nil {
 		return "", fmt.Errorf("read identity: %w", err)
 	}

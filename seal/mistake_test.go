@@ -25,6 +25,16 @@ func TestIdentityFromAnEditorIsRead(t *testing.T) {
 	}
 }
 
+// The second of two identities does not get lost.
+func TestLongIdentityFileIsRefused(t *testing.T) {
+	identity, _, err := NewIdentity()
+	testkit.OK(t, err)
+	long := identity + strings.Repeat("\n# a comment", maxIdentityFile/8) + "\n" + identity + "\n"
+	if ids, _, err := ReadIdentities(strings.NewReader(long), nil); err == nil {
+		t.Errorf("%d of 2 identities, without an error", len(ids))
+	}
+}
+
 func TestMistypedIdentityIsExplainedAndNotQuoted(t *testing.T) {
 	identity, _, err := NewIdentity()
 	testkit.OK(t, err)

@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"holdfast/disk"
 	"holdfast/internal/child"
 	"holdfast/remote"
 	"holdfast/seal"
@@ -94,12 +94,14 @@ func (s Source) Read(ctx context.Context, warn func(string)) (string, error) {
 		text, err = readCredential(rest)
 	case "cmd":
 		cmd := child.Shell(ctx, rest)
-		out := child.Head{Left: maxSecret}
+		out := child.Head{Left: maxSecret + 1}
 		cmd.Stdout, cmd.Stderr = &out, os.Stderr
 		if err = child.Finish(cmd, maxCommand); err != nil {
 			err = fmt.Errorf("the command: %w", err)
 		}
-		text = out.Text
+		if text = out.Text; len(text) > maxSecret {
+			err = &disk.TooLarge{Path: "the output", Most: maxSecret}
+		}
 	default:
 		var open bool
 		if text, open, err = readSecretFile(rest); open {
@@ -108,6 +110,9 @@ func (s Source) Read(ctx context.Context, warn func(string)) (string, error) {
 	}
 	if text = bytes.TrimSpace(text); err == nil && len(text) == 0 {
 		err = errors.New("the secret is empty")
+	}
+	if tooLarge := (*disk.TooLarge)(nil); errors.As(err, &tooLarge) {
+		err = fmt.Errorf("%w, and a secret is shorter: name the right file or command", err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", s, err)
@@ -149,6 +154,6 @@ func readSecretFile(path string) (text []byte, open bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	text, err = io.ReadAll(io.LimitReader(f, maxSecret))
+	text, err = disk.ReadAtMost(f, path, maxSecret)
 	return text, info.Mode().Perm()&0o004 != 0, err
 }

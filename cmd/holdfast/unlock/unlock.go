@@ -3,6 +3,7 @@
 package unlock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"holdfast/cmd/holdfast/commandline"
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/disk"
 	"holdfast/remedy"
 	"holdfast/seal"
 )
@@ -87,7 +89,7 @@ func identityText(ctx context.Context, t *terminal.Terminal, file string) (strin
 		defer f.Close()
 		r = f
 	}
-	text, err := io.ReadAll(io.LimitReader(r, maxIdentity))
+	text, err := disk.ReadAtMost(r, cmp.Or(strings.TrimPrefix(file, "-"), "the input"), maxIdentity)
 	if err != nil {
 		return "", badIdentity(err)
 	}
