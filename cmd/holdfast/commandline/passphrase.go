@@ -80,11 +80,12 @@ func RefuseIdentities(flags *pflag.FlagSet, args []string) error {
 			"the key; --owner takes a recipient (age1…)"}
 }
 
-// RefuseSecrets refuses an [secret.Source] without a flag.
+// RefuseSecrets refuses a [secret.Source] without a flag. An argument file://… is a mistaken
+// address of a storage.
 func RefuseSecrets(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		for _, arg := range args {
-			if s := secret.Source(arg); s.Valid() {
+			if s := secret.Source(arg); s.Valid() && !strings.HasPrefix(arg, "file://") {
 				return fmt.Errorf("%s names a secret: write it after its flag and =, as in --passphrase=%s", s, s)
 			}
 		}
