@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -71,6 +72,20 @@ func (h Home) checkStateGuarded() error {
 		What:   "another user can change the state folder " + h.State,
 		Effect: "nothing was changed",
 		Fix:    keepOthersOut(unguarded, h.State) + "; or name another folder by --state"}
+}
+
+// checkKitGuarded refuses a folder in which another user can put another kit in the place of
+// the kit.
+func checkKitGuarded(file string) error {
+	err := disk.CheckGuarded(filepath.Dir(file))
+	var unguarded *disk.Unguarded
+	if !errors.As(err, &unguarded) {
+		return err
+	}
+	return &remedy.Error{Kind: remedy.Refused, Err: unguarded,
+		What:   "another user can replace the recovery kit " + file,
+		Effect: "nothing was changed",
+		Fix:    "change (cd) to a folder of your own, such as your home, or name a file there by --kit FILE"}
 }
 
 // keepOthersOut says how to keep other users from changing the file or folder at path.

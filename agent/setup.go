@@ -157,6 +157,9 @@ func (s *SetUp) checkWritable() error {
 				What: fmt.Sprintf("the recovery kit %s can't be written", s.cfg.KitFile), Err: err,
 				Fix: "make that folder, change (cd) to a folder that you may write, or name another file by --kit FILE"}
 		}
+		if err := checkKitGuarded(s.cfg.KitFile); err != nil {
+			return err
+		}
 	}
 	for _, need := range []struct{ what, path, flag string }{
 		{"configuration", filepath.Dir(s.home.ConfigFile), "-c FILE"},
