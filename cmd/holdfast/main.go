@@ -55,7 +55,11 @@ func run(a *app, args []string) int {
 	if err := a.term.WriteError(); err != nil && failure == nil && !(a.outlives && isLostReader(err)) {
 		// A person asked for the output. A script must not take a part of a list for the
 		// whole.
-		failure = &remedy.Error{What: "write standard output", Err: err}
+		failure = &remedy.Error{What: "write standard output", Err: err, Effect: "the output is incomplete",
+			Fix: "send the output to a terminal or to a disk with room"}
+		if a.outlives {
+			failure.Effect = "the work is done, and only the report is lost"
+		}
 		a.term.ShowProblem(name, failure)
 		return problem.ExitCode(failure)
 	}

@@ -3,6 +3,7 @@ package problem
 import (
 	"errors"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -15,6 +16,10 @@ import (
 func cause(err error) (kind remedy.Kind, fix string) {
 	if damage := (*remedy.DamageError)(nil); errors.As(err, &damage) {
 		return remedy.Damage, damageFix(damage)
+	}
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) && call.Syscall == "getwd" {
+		return remedy.Setting, "the current folder is deleted or closed to this user: " +
+			"change (cd) to another folder, then run the command again"
 	}
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
@@ -81,6 +86,9 @@ var causes = []struct {
 			"holdfast config check tries the keys"},
 	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run the command again: uploaded data is kept"},
 	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run the command again"},
+	{unix.EDQUOT, remedy.Full, "raise this user's quota on that disk or make room, then run the command again"},
+	{unix.EROFS, remedy.Unexpected,
+		"mount that disk read-write, or name a folder elsewhere; a failing disk turns read-only by itself: see dmesg"},
 	{remote.ErrNoBucket, remedy.NoRepository,
 		"make the bucket at the provider, or correct the URL; if the bucket held snapshots, " +
 			"ask the provider what happened to the bucket, or restore from a mirror"},

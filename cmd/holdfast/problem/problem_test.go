@@ -2,6 +2,7 @@ package problem
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +38,9 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrNoBucket, remedy.NoRepository, "make the bucket"},
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
+		{syscall.EDQUOT, remedy.Full, "quota"},
+		{syscall.EROFS, remedy.Unexpected, "read-write"},
+		{os.NewSyscallError("getwd", syscall.ENOENT), remedy.Setting, "change (cd)"},
 		{&remedy.Error{Kind: remedy.Busy, What: "another restore", Fix: "wait"}, remedy.Busy, "wait"},
 		{&remedy.Error{Kind: remedy.Source, What: "the disk of PostgreSQL", Err: syscall.ENOSPC, Fix: "on that disk"},
 			remedy.Full, "on that disk"},
