@@ -31,7 +31,7 @@ func (h Home) CheckConfig(ctx context.Context, o Observer, report func(Check)) e
 	}
 	c.Patience = 5 * time.Second // a person waits
 	report(Check{Name: "configuration", Detail: h.ConfigFile})
-	found, err := c.inspect(ctx, h.State, o)
+	found, err := c.inspect(ctx, []string{h.State}, o)
 	report(Check{Name: "instance", Detail: found.describe(), Err: err, Instance: found})
 	for _, theirs := range slices.Sorted(maps.Keys(c.Instance.Paths)) {
 		detail, err := checkPath(theirs, c.Instance.Paths[theirs])

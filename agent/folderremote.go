@@ -25,9 +25,25 @@ func (c *Config) warnOfFolderRemotes(settings *gotosocial.Config, o Observer) {
 			o.warn("the repository in %s is inside GoToSocial's storage, and is lost if the storage is moved or "+
 				"cleaned: name a folder elsewhere, or a bucket", folder)
 		}
+		if database != "" && disk.Around(database, folder) != "" || media != "" && disk.Around(media, folder) != "" {
+			o.warn("GoToSocial's database or storage is inside the repository in %s: name another folder, or a bucket",
+				folder)
+		}
 		if shared := sharedWith(folder, database, media); len(shared) > 0 {
 			o.warn("the repository in %s is on the disk of GoToSocial's %s, and a broken disk takes both: "+
 				"name a folder on another disk, or a bucket", folder, strings.Join(shared, " and "))
+		}
+	}
+}
+
+// warnOfFilesInStorage warns of files and folders of Holdfast that are lost together with
+// GoToSocial's storage.
+func warnOfFilesInStorage(settings *gotosocial.Config, own []string, o Observer) {
+	_, media := settings.LocalPlaces()
+	for _, path := range own {
+		if media != "" && disk.Around(path, media) != "" {
+			o.warn("%s is inside GoToSocial's storage, and is lost if the storage is moved or cleaned: "+
+				"name another place by --state or --kit", path)
 		}
 	}
 }

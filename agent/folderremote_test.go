@@ -25,12 +25,14 @@ func TestRepositoryThatIsLostWithTheInstanceIsWarnedOf(t *testing.T) {
 		inStorage = "inside GoToSocial's storage"
 		sameDisk  = "on the disk of GoToSocial's database and media"
 		inMemory  = "in memory (tmpfs)"
+		around    = "database or storage is inside the repository"
 	)
 	for url, want := range map[string][]string{
 		inside:                               {inStorage, sameDisk},
 		link:                                 {inStorage, sameDisk},
 		"dir://" + instance.Dir + "/backup":  {sameDisk},
 		other:                                {inMemory},
+		filepath.Dir(instance.Dir):           {around, sameDisk},
 		"s3://s3.example.org/bucket/storage": nil,
 	} {
 		var got []string
@@ -54,6 +56,29 @@ func TestRepositoryThatIsLostWithTheInstanceIsWarnedOf(t *testing.T) {
 		}
 		if url == other && strings.Contains(strings.Join(got, "\n"), "disk of") || want == nil && len(got) > 0 {
 			t.Errorf("%s: warnings %q", url, got)
+		}
+	}
+}
+
+func TestOwnFilesInTheStorageAreWarnedOf(t *testing.T) {
+	instance, err := sample.Make(filepath.Join(t.TempDir(), "instance"),
+		sample.Config{Accounts: 2, Statuses: 2, Media: 1, MediaBytes: 100})
+	testkit.OK(t, err)
+	storage := filepath.Join(instance.Dir, "storage")
+	var got []string
+	home := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: storage + "/state"}
+	s, err := home.SetUp(t.Context(), agent.SetUpConfig{
+		KitFile:  storage + "/kit.txt",
+		Observer: agent.Observer{Warn: func(text string) { got = append(got, text) }},
+		Config: agent.Config{
+			Instance: agent.InstanceConfig{GoToSocial: filepath.Join(instance.Dir, "config.yaml")},
+			Remotes:  []agent.RemoteConfig{{URL: t.TempDir()}},
+		}})
+	testkit.OK(t, err)
+	testkit.OK(t, s.Close())
+	for _, own := range []string{"/state", "/kit.txt"} {
+		if want := storage + own + " is inside GoToSocial's storage"; !strings.Contains(strings.Join(got, "\n"), want) {
+			t.Errorf("no warning %q among %q", want, got)
 		}
 	}
 }

@@ -30,8 +30,8 @@ type UnsavedFile struct {
 }
 
 // inspect opens the instance and a view of the database, and lists the files. After an
-// error the inspection has what was found before.
-func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspection, error) {
+// error the inspection has what was found before. own are files and folders of Holdfast.
+func (c *Config) inspect(ctx context.Context, own []string, o Observer) (*Inspection, error) {
 	found := new(Inspection)
 	if err := c.CheckBinary(); err != nil {
 		return found, err
@@ -42,13 +42,14 @@ func (c *Config) inspect(ctx context.Context, state string, o Observer) (*Inspec
 	}
 	defer i.Close()
 	found.Domain, found.config = i.Domain(), i.Config()
-	if err := c.CheckOutside(i, state); err != nil {
+	if err := c.CheckOutside(i, own...); err != nil {
 		return found, err
 	}
 	if err := i.MediaProblem(); err != nil {
 		return found, err
 	}
 	c.warnOfFolderRemotes(i.Config(), o)
+	warnOfFilesInStorage(i.Config(), own, o)
 	view, err := i.Begin(ctx)
 	if err != nil {
 		return found, fmt.Errorf("%w: %w", vault.ErrSource, err)

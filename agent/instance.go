@@ -11,7 +11,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"holdfast/agent/location"
 	"holdfast/instance"
 	"holdfast/instance/gotosocial"
 	"holdfast/instance/media"
@@ -107,29 +106,6 @@ func (c *Config) CheckBinary() error {
 	if err != nil {
 		return &remedy.Error{Kind: remedy.Setting, What: "GoToSocial's binary", Err: err,
 			Fix: "correct instance.binary, or leave the setting out: Holdfast then looks for the program"}
-	}
-	return nil
-}
-
-// CheckOutside refuses a state folder or a remote inside the backed up folders.
-func (c *Config) CheckOutside(i *instance.Instance, state string) error {
-	state, err := filepath.Abs(state)
-	if err != nil {
-		return err
-	}
-	var paths []string
-	for _, r := range c.Remotes {
-		if l, err := location.Parse(r.URL); err == nil && l.Folder() != "" {
-			paths = append(paths, l.Folder())
-		}
-	}
-	for _, path := range append(paths, state) {
-		if around := i.Around(path); around != "" {
-			return &remedy.Error{Kind: remedy.Refused,
-				What:   fmt.Sprintf("%s lies in %s, which is backed up", path, around),
-				Effect: "each backup would save the earlier backups again",
-				Fix:    "name another folder than " + path + ", or other extra paths"}
-		}
 	}
 	return nil
 }

@@ -10,9 +10,19 @@ import (
 
 // OpenRebuild opens the restore of a whole instance. Holdfast's configuration in the
 // snapshot tells how the server ran.
-func OpenRebuild(ctx context.Context, snap *vault.Snapshot, o rebuild.Options) (*rebuild.Rebuild, error) {
+func (r *Repository) OpenRebuild(
+	ctx context.Context, snap *vault.Snapshot, o rebuild.Options,
+) (*rebuild.Rebuild, error) {
 	o.ParseServer = serverOf
-	return rebuild.Open(ctx, snap, o)
+	opened, err := rebuild.Open(ctx, snap, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkTarget(opened.WorkFolder(), "--work"); err != nil {
+		opened.Close()
+		return nil, err
+	}
+	return opened, nil
 }
 
 // Rebuild runs the steps that restore a whole instance. A person has accepted the plan

@@ -46,6 +46,11 @@ type RestorePlan struct {
 func (r *Repository) PlanRestore(
 	ctx context.Context, snap *vault.Snapshot, cfg RestoreConfig,
 ) (plan RestorePlan, err error) {
+	if cfg.To != "" {
+		if err := r.checkTarget(cfg.To, "--to"); err != nil {
+			return plan, err
+		}
+	}
 	records := manifest.History(r.Records())
 	plan.Newest = snap.Record.Name() == records.Latest().Name()
 	if snap.Record.Missing > 0 {

@@ -130,8 +130,12 @@ func (c InstanceConfig) isNamed() bool { return c.GoToSocial != "" || c.Unit != 
 // the instance goes into the configuration.
 func (s *SetUp) inspect(ctx context.Context) error {
 	c := &s.cfg.Config
+	own := []string{s.home.State}
+	if !s.cfg.WithoutKit {
+		own = append(own, cmp.Or(s.cfg.KitFile, "holdfast-kit.txt"))
+	}
 	var err error
-	s.Instance, err = c.inspect(ctx, s.home.State, s.cfg.Observer)
+	s.Instance, err = c.inspect(ctx, own, s.cfg.Observer)
 	if err != nil && s.Instance.config == nil && !c.Instance.isNamed() {
 		return &remedy.Error{Kind: remedy.Setting,
 			What: "no systemd unit runs GoToSocial's server, and init found no configuration file", Err: err,

@@ -33,9 +33,10 @@ type rebuildFlags struct {
 // rebuild restores the whole instance onto this machine: the plan, the question, the
 // steps, and what remains for a person.
 func (v *restoreFlags) rebuild(
-	ctx context.Context, a *app, snap *vault.Snapshot, parts []manifest.Part, result *restoreResult,
+	ctx context.Context, a *app, repo *agent.Repository, snap *vault.Snapshot, parts []manifest.Part,
+	result *restoreResult,
 ) error {
-	r, err := agent.OpenRebuild(ctx, snap, rebuild.Options{
+	r, err := repo.OpenRebuild(ctx, snap, rebuild.Options{
 		Options: machine.Options{
 			Parts: parts, GoToSocial: v.full.gotosocial, User: v.full.user, Paths: v.mapped,
 			Verbatim: v.verbatim, Replace: v.full.replace,

@@ -128,7 +128,7 @@ func (v *restoreFlags) run(ctx context.Context, a *app, which string) (*restoreR
 	v.printPlan(a.term, result, plan)
 	switch {
 	case v.isFull():
-		return result, v.rebuild(ctx, a, snap, cfg.Parts, result)
+		return result, v.rebuild(ctx, a, repo, snap, cfg.Parts, result)
 	case v.plan:
 		return result, nil
 	}
