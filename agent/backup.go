@@ -37,6 +37,7 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 	report := new(BackupReport)
 	began := time.Now()
 	defer func() {
+		err = explainFull(err, h.State, os.TempDir())
 		report.Duration = time.Since(began)
 		report.log(ctx, err)
 	}()
@@ -56,7 +57,7 @@ func (h Home) Backup(ctx context.Context, cfg BackupConfig) (_ *BackupReport, er
 		return report, err
 	}
 	report.Saved, err = vault.Backup(ctx, job)
-	return report, explainFull(err, h.State, os.TempDir())
+	return report, err
 }
 
 // log writes the log line of the backup.

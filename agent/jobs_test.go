@@ -207,6 +207,18 @@ func TestFailedBackupSaysWhatIsLeft(t *testing.T) {
 	}
 }
 
+// The index and the lock lie on the disk of the state folder.
+func TestBackupNamesTheFullDiskOfItsState(t *testing.T) {
+	w := newWorld(t)
+	host := testkit.Read(t, w.home.HostFile())
+	testkit.MountSmallDisk(t, w.home.State, "size=64k,mode=0700")
+	testkit.OK(t, os.WriteFile(w.home.HostFile(), host, 0o600))
+	_, err := w.home.Backup(t.Context(), agent.BackupConfig{})
+	if !remedy.Is(err, remedy.Full) || !strings.HasPrefix(err.Error(), "the disk of "+w.home.State+" is full") {
+		t.Error(err)
+	}
+}
+
 func TestLockedStateIsBusy(t *testing.T) {
 	w := newWorld(t)
 	unlock, err := w.home.Lock("init")

@@ -13,7 +13,7 @@ import (
 	"holdfast/remote"
 )
 
-// Shortage is a disk with too little room for a restore.
+// Shortage is a disk with too little room for a restore, or hardly enough.
 type Shortage struct {
 	Dir  string // a folder on the disk
 	Free disk.Room
@@ -28,10 +28,18 @@ func shortage(to string, totals map[manifest.Part]manifest.Total) *Shortage {
 		s.Need = s.Need.Plus(total)
 	}
 	var err error
-	if s.Free, err = disk.Free(s.Dir); err != nil || s.Need.Bytes <= s.Free.Bytes && s.Need.Files <= s.Free.Files {
+	if s.Free, err = disk.Free(s.Dir); err != nil {
+		return nil
+	}
+	if !s.isCertain() && s.Need.Bytes+s.Free.Ends(s.Need.Files) <= s.Free.Bytes {
 		return nil
 	}
 	return s
+}
+
+// isCertain reports that the bytes or the number of the files alone are too much.
+func (s *Shortage) isCertain() bool {
+	return s.Need.Bytes > s.Free.Bytes || s.Need.Files > s.Free.Files
 }
 
 // String says what the disk lacks.
@@ -40,14 +48,19 @@ func (s *Shortage) String() string {
 		return fmt.Sprintf("the disk of %s has room for %s, and the restore needs %s", s.Dir,
 			units.Size(max(0, s.Free.Bytes)), units.Size(s.Need.Bytes))
 	}
+	if !s.isCertain() {
+		return fmt.Sprintf("the disk of %s has room for %s, and the restore needs %s and about %s more for the ends of "+
+			"files in whole blocks", s.Dir, units.Size(max(0, s.Free.Bytes)), units.Size(s.Need.Bytes),
+			units.Size(s.Free.Ends(s.Need.Files)))
+	}
 	return fmt.Sprintf("the disk of %s has inodes for %s, and the restore makes %d", s.Dir,
 		units.Count(s.Free.Files, "more file"), s.Need.Files)
 }
 
-// Refusal refuses a restore that would fill the disk. A disk that may compress gets a
-// warning instead: see [RestorePlan.Short].
+// Refusal refuses a restore that would fill the disk. A disk that may compress, or that the
+// restore may fit on, gets a warning instead: see [RestorePlan.Short].
 func (p RestorePlan) Refusal() error {
-	if p.Short == nil || !p.Short.Free.Exact {
+	if p.Short == nil || !p.Short.Free.Exact || !p.Short.isCertain() {
 		return nil
 	}
 	return &remedy.Error{Kind: remedy.Full, What: p.Short.String(), Effect: "nothing was restored",

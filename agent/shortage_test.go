@@ -48,6 +48,24 @@ func TestDiskThatMayCompressIsNoReasonToRefuse(t *testing.T) {
 	}
 }
 
+// A disk stores whole blocks. Small files need up to twice the room of their bytes.
+func TestDiskThatSmallFilesMayFillIsWarnedOf(t *testing.T) {
+	small := t.TempDir()
+	testkit.MountSmallDisk(t, small, "size=1m")
+	for need, want := range map[manifest.Total]bool{
+		{Files: 200, Bytes: 800 << 10}: true,
+		{Files: 20, Bytes: 800 << 10}:  false,
+	} {
+		plan := RestorePlan{Short: shortage(small, map[manifest.Part]manifest.Total{manifest.Media: need})}
+		if plan.Refusal() != nil || (plan.Short != nil) != want {
+			t.Errorf("%+v: warned of %q, want %t; refused %v", need, plan.Short, want, plan.Refusal())
+		}
+		if want && !strings.Contains(plan.Short.String(), "about 400 KiB more for the ends of files") {
+			t.Error(plan.Short)
+		}
+	}
+}
+
 // The target may have the disk itself as its root.
 func TestRoomIsThatOfTheTargetsOwnDisk(t *testing.T) {
 	small := t.TempDir()

@@ -174,7 +174,7 @@ func TestFreeCountsBytesAndInodes(t *testing.T) {
 	testkit.Write(t, filepath.Join(dir, "file"), "x")
 	room, err := disk.Free(dir)
 	testkit.OK(t, err)
-	if want := (disk.Room{Bytes: 1<<20 - 4<<10, Files: 8, Exact: true}); room != want {
+	if want := (disk.Room{Bytes: 1<<20 - 4<<10, Files: 8, Block: 4 << 10, Exact: true}); room != want {
 		t.Errorf("Free: %+v, want %+v", room, want)
 	}
 }

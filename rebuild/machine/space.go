@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"holdfast/disk"
+	"holdfast/internal/units"
 	"holdfast/manifest"
 )
 
@@ -59,6 +60,10 @@ func (l load) finding(fix string) Finding {
 		l.need.Bytes>>20, l.folder, free.Bytes>>20)
 	if l.need.Files > free.Files {
 		f.Detail += fmt.Sprintf(", but only %d free inodes for %d files", free.Files, l.need.Files)
+	}
+	if ends := free.Ends(l.need.Files); l.need.Bytes <= free.Bytes && l.need.Bytes+ends > free.Bytes {
+		f.Detail += fmt.Sprintf(", and the ends of the files take about %s more in whole blocks", units.Size(ends))
+		f.Fix = fix
 	}
 	if l.need.Bytes > free.Bytes || l.need.Files > free.Files && free.Exact {
 		f.Fix, f.Refused = fix, true

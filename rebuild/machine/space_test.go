@@ -28,6 +28,9 @@ func TestEachDiskOfARestoreNeedsRoom(t *testing.T) {
 		}, "the restore needs 12 MiB; the disk of " + small},
 		{work, small, map[manifest.Part]manifest.Total{manifest.Media: {Files: 30, Bytes: 1 << 20}},
 			"free inodes for 30 files"},
+		{work, small, map[manifest.Part]manifest.Total{manifest.Media: {Files: 5, Bytes: 8<<20 - 6<<10}},
+			"warned: the restore needs 7 MiB; the disk of " + small + " has 8 MiB free, and the ends of the files take " +
+				"about 10 KiB more"},
 	} {
 		config := filepath.Join(t.TempDir(), "config.yaml")
 		testkit.Write(t, config, "host: example.org\ndb-type: sqlite\ndb-address: "+c.database+
@@ -37,7 +40,10 @@ func TestEachDiskOfARestoreNeedsRoom(t *testing.T) {
 		m := &Machine{Config: loaded, Folder: filepath.Join(work, "work")}
 		var told string
 		for _, f := range m.inspectSpace(c.sizes) {
-			if f.Refused {
+			if f.Fix != "" && !f.Refused {
+				told += "warned: "
+			}
+			if f.Fix != "" {
 				told += f.Detail
 			}
 		}
