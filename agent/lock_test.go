@@ -11,7 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"holdfast/agent"
+	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
@@ -46,6 +49,34 @@ func TestHolderOfTheLockIsNamed(t *testing.T) {
 		}
 	})
 	testkit.OK(t, unlock())
+}
+
+// chown is no way out of a full or read-only disk.
+func TestStateOnAnUnusableDiskNeedsNoOtherUser(t *testing.T) {
+	for options, want := range map[string]error{"ro": unix.EROFS, "nr_inodes=1": unix.ENOSPC} {
+		home := agent.Home{State: t.TempDir()}
+		testkit.MountSmallDisk(t, home.State, "size=1m,mode=0700")
+		testkit.OK(t, unix.Mount("", home.State, "", unix.MS_REMOUNT|map[string]uintptr{"ro": unix.MS_RDONLY}[options],
+			strings.TrimPrefix(options, "ro")))
+		_, err := home.Lock("backup")
+		if said := (*remedy.Error)(nil); !errors.Is(err, want) || errors.As(err, &said) {
+			t.Errorf("%s: %v", options, err)
+		}
+	}
+	home := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: t.TempDir()}
+	testkit.MountSmallDisk(t, home.State, "size=1m,mode=0700")
+	testkit.OK(t, unix.Mount("", home.State, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	instance, err := sample.Make(filepath.Join(t.TempDir(), "instance"),
+		sample.Config{Accounts: 2, Statuses: 2, Media: 1, MediaBytes: 100})
+	testkit.OK(t, err)
+	_, err = home.SetUp(t.Context(), agent.SetUpConfig{WithoutKit: true, Config: agent.Config{
+		Instance: agent.InstanceConfig{GoToSocial: filepath.Join(instance.Dir, "config.yaml")},
+		Remotes:  []agent.RemoteConfig{{URL: t.TempDir()}},
+	}})
+	said := (*remedy.Error)(nil)
+	if !errors.As(err, &said) || !strings.HasPrefix(said.Fix, "mount that disk read-write") {
+		t.Errorf("%v", err)
+	}
 }
 
 // Links in the folder of another user lead root anywhere.

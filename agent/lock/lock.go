@@ -29,9 +29,8 @@ type holder struct {
 // [remedy.Busy] names the job with the lock. The kernel releases the lock when the process
 // ends, even by a kill.
 func Take(folder, job string) (release func() error, err error) {
-	const fix = "run Holdfast as the user who owns the folder, or name another folder by --state"
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, &remedy.Error{What: "make state folder", Err: err, Fix: fix}
+		return nil, explain("make state folder", err)
 	}
 	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if errors.Is(err, unix.ELOOP) {
@@ -39,7 +38,7 @@ func Take(folder, job string) (release func() error, err error) {
 			Effect: "nothing was changed", Fix: "find out who made the link, and remove it"}
 	}
 	if err != nil {
-		return nil, &remedy.Error{What: "lock state folder", Err: err, Fix: fix}
+		return nil, explain("lock state folder", err)
 	}
 	err = disk.Lock(f)
 	if errors.Is(err, disk.ErrLocked) {
@@ -58,6 +57,18 @@ func Take(folder, job string) (release func() error, err error) {
 		}
 		return nil
 	}, nil
+}
+
+// explain adds a fix to an error of the state folder. A full or read-only disk has a fix of
+// its own.
+func explain(what string, err error) error {
+	for _, ofDisk := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS} {
+		if errors.Is(err, ofDisk) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return &remedy.Error{What: what, Err: err,
+		Fix: "run Holdfast as the user who owns the folder, or name another folder by --state"}
 }
 
 // sign writes this process into the lock file.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/disk"
 	"holdfast/remedy"
 	"holdfast/remote"
 	"holdfast/vault"
@@ -22,11 +23,27 @@ func cause(err error) (kind remedy.Kind, fix string) {
 			"change (cd) to another folder, then run the command again"
 	}
 	for _, c := range causes {
+		if errors.Is(err, c.err) && (c.err == unix.ENOSPC || c.err == unix.EDQUOT) {
+			return c.kind, fullFix(err, c.fix)
+		}
 		if errors.Is(err, c.err) {
 			return c.kind, c.fix
 		}
 	}
 	return remedy.Unexpected, ""
+}
+
+// fullFix names the full disk, if the error has a path.
+func fullFix(err error, otherwise string) string {
+	file := (*fs.PathError)(nil)
+	if !errors.As(err, &file) {
+		return otherwise
+	}
+	fix := "make room on the disk of " + file.Path + ", then run the command again"
+	if disk.Around(file.Path, os.TempDir()) != "" {
+		fix += "; or name a folder on another disk by the variable TMPDIR"
+	}
+	return fix
 }
 
 // damageFix says how to restore in spite of damage.
@@ -87,8 +104,6 @@ var causes = []struct {
 	{remote.ErrFull, remedy.Full, "make room or raise the quota, then run the command again: uploaded data is kept"},
 	{unix.ENOSPC, remedy.Full, "make room on this machine's disk, then run the command again"},
 	{unix.EDQUOT, remedy.Full, "raise this user's quota on that disk or make room, then run the command again"},
-	{unix.EROFS, remedy.Unexpected,
-		"mount that disk read-write, or name a folder elsewhere; a failing disk turns read-only by itself: see dmesg"},
 	{remote.ErrNoBucket, remedy.NoRepository,
 		"make the bucket at the provider, or correct the URL; if the bucket held snapshots, " +
 			"ask the provider what happened to the bucket, or restore from a mirror"},
@@ -108,5 +123,7 @@ var causes = []struct {
 	{vault.ErrDamage, remedy.Damage,
 		"run holdfast verify --data all, which names the damaged objects and the snapshots that need them"},
 	{vault.ErrSource, remedy.Source, ""},
+	{unix.EROFS, remedy.Unexpected,
+		"mount that disk read-write, or name a folder elsewhere; a failing disk turns read-only by itself: see dmesg"},
 	{fs.ErrPermission, remedy.Unexpected, "run Holdfast as root or as the user who owns the file"},
 }

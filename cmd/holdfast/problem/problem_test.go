@@ -2,6 +2,7 @@ package problem
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -38,6 +39,9 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrNoBucket, remedy.NoRepository, "make the bucket"},
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
+		{&fs.PathError{Op: "write", Path: os.TempDir(), Err: syscall.ENOSPC}, remedy.Full, "TMPDIR"},
+		{&fs.PathError{Op: "write", Path: "/srv/x", Err: syscall.ENOSPC}, remedy.Full, "the disk of /srv/x, then run"},
+		{fmt.Errorf("%w: %w", remote.ErrReadOnly, syscall.EROFS), remedy.Unreachable, "read-write"},
 		{syscall.EDQUOT, remedy.Full, "quota"},
 		{syscall.EROFS, remedy.Unexpected, "read-write"},
 		{os.NewSyscallError("getwd", syscall.ENOENT), remedy.Setting, "change (cd)"},
