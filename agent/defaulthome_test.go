@@ -1,14 +1,17 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"holdfast/internal/testkit"
+	"holdfast/remedy"
 )
 
 // README gives the folders of the service to a user of its own, whose shells know no
@@ -58,6 +61,23 @@ func TestFolderOfAnotherUserIsNoHome(t *testing.T) {
 		if got != c.want {
 			t.Errorf("XDG_CONFIG_HOME=%s HOME=%s: %s, want %s", c.variable, c.home, got, c.want)
 		}
+	}
+}
+
+// A run as root left the state folder to root. The key of the host is not lost.
+func TestUnreadableHostKeyIsNoLostKey(t *testing.T) {
+	testkit.NeedsRoot(t)
+	home := Home{State: testkit.PublicDir(t)}
+	testkit.OK(t, os.WriteFile(home.HostFile(), nil, 0o600))
+	fix := asNobody(t, func() string {
+		_, err := home.Host()
+		if said := (*remedy.Error)(nil); errors.As(err, &said) {
+			return said.Fix
+		}
+		return ""
+	})
+	if want := "chown -R nobody " + home.State; !strings.Contains(fix, want) {
+		t.Errorf("%q does not contain %q", fix, want)
 	}
 }
 

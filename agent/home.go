@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"holdfast/agent/lock"
+	"holdfast/disk"
 	"holdfast/remedy"
 	"holdfast/seal"
 )
@@ -45,6 +46,12 @@ func (h Home) Host() (*seal.Host, error) {
 			Fix: fmt.Sprintf("name the right folder by --state, or put a copy of %s back; without a copy, "+
 				"move %s and the rest of %s away and run holdfast init with a new prefix in the same bucket: "+
 				"the recovery kit still restores the old snapshots", h.HostFile(), h.ConfigFile, h.State)}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
+			Fix: fmt.Sprintf("run Holdfast as the user who owns the state folder; if a run as root gave files to root, "+
+				"as root: %s; or name another folder by --state",
+				remedy.ShellLine([]string{"chown", "-R", disk.UserName(os.Geteuid()), h.State}))}
 	}
 	if err != nil {
 		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "put back a copy of the file"}
