@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -63,19 +61,11 @@ func homeFolders() (homes []string) {
 	return homes
 }
 
-// isUsable reports whether a folder exists, or lies below a folder of this user or a folder
-// that is open to this user. sudo -E and systemd keep variables that lead to root's folders.
+// isUsable reports whether a folder exists, or this user can make the folder. sudo -E and
+// systemd keep variables that lead to root's folders.
 func isUsable(folder string) bool {
 	_, err := os.Stat(folder)
-	if err == nil {
-		return true
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	above := disk.Nearest(folder)
-	info, err := os.Stat(above)
-	return err == nil && (disk.FileUser(info) == os.Geteuid() || disk.CheckWritable(above) == nil)
+	return err == nil || disk.CheckCreatable(folder) == nil
 }
 
 // makeFolders is the shell line by which root makes folders for this user.

@@ -23,10 +23,11 @@ func TestKitInAFolderOfAnotherUserIsRefused(t *testing.T) {
 	for dir, refused := range map[string]bool{theirs: true, theirs + "/mine": true, public: false} {
 		testkit.OK(t, os.MkdirAll(dir, 0o700))
 		home := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: t.TempDir() + "/state"}
-		s, err := home.SetUp(t.Context(), agent.SetUpConfig{KitFile: filepath.Join(dir, "kit.txt"), Config: agent.Config{
+		config := agent.Config{
 			Instance: agent.InstanceConfig{GoToSocial: filepath.Join(instance.Dir, "config.yaml")},
 			Remotes:  []agent.RemoteConfig{{URL: t.TempDir()}},
-		}})
+		}
+		s, err := home.SetUp(t.Context(), agent.SetUpConfig{KitFile: filepath.Join(dir, "kit.txt"), Config: config})
 		if err == nil {
 			testkit.OK(t, s.Close())
 		}

@@ -49,8 +49,8 @@ func (h Home) Host() (*seal.Host, error) {
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
-			Fix: fmt.Sprintf("run Holdfast as the user who owns the state folder; if a run as root gave files to root, "+
-				"as root: %s; or name another folder by --state",
+			Fix: fmt.Sprintf("run Holdfast as the user who owns the state folder; if a run as root gave files to "+
+				"root, as root: %s; or name another folder by --state",
 				remedy.ShellLine([]string{"chown", "-R", disk.UserName(os.Geteuid()), h.State}))}
 	}
 	if err != nil {

@@ -49,8 +49,8 @@ func (s *Shortage) String() string {
 			units.Size(max(0, s.Free.Bytes)), units.Size(s.Need.Bytes))
 	}
 	if !s.isCertain() {
-		return fmt.Sprintf("the disk of %s has room for %s, and the restore needs %s and about %s more for the ends of "+
-			"files in whole blocks", s.Dir, units.Size(max(0, s.Free.Bytes)), units.Size(s.Need.Bytes),
+		return fmt.Sprintf("the disk of %s has room for %s, and the restore needs %s and about %s more for the ends "+
+			"of files in whole blocks", s.Dir, units.Size(max(0, s.Free.Bytes)), units.Size(s.Need.Bytes),
 			units.Size(s.Free.Ends(s.Need.Files)))
 	}
 	return fmt.Sprintf("the disk of %s has inodes for %s, and the restore makes %d", s.Dir,

@@ -29,8 +29,8 @@ func TestEachDiskOfARestoreNeedsRoom(t *testing.T) {
 		{work, small, map[manifest.Part]manifest.Total{manifest.Media: {Files: 30, Bytes: 1 << 20}},
 			"free inodes for 30 files"},
 		{work, small, map[manifest.Part]manifest.Total{manifest.Media: {Files: 5, Bytes: 8<<20 - 6<<10}},
-			"warned: the restore needs 7 MiB; the disk of " + small + " has 8 MiB free, and the ends of the files take " +
-				"about 10 KiB more"},
+			"warned: the restore needs 7 MiB; the disk of " + small + " has 8 MiB free, and the ends of the files " +
+				"take about 10 KiB more"},
 	} {
 		config := filepath.Join(t.TempDir(), "config.yaml")
 		testkit.Write(t, config, "host: example.org\ndb-type: sqlite\ndb-address: "+c.database+
