@@ -66,9 +66,7 @@ instance from there. A restore needs the bucket, an owner's key and nothing else
 		keyCommand(a), configCommand(a), demoCommand(a),
 		completionCommand(a), manCommand(a), versionCommand(a),
 	)
-	for _, c := range root.Commands() {
-		c.Args = commandline.RefuseSecrets(c.Args)
-	}
+	commandline.CheckArguments(root)
 	return root
 }
 

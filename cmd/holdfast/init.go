@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"holdfast/agent"
 	"holdfast/agent/secret"
@@ -29,6 +30,7 @@ type initFlags struct {
 	passphrase       string
 	kit              string
 	keepIdentity     bool
+	flags            *pflag.FlagSet
 }
 
 func initCommand(a *app) *cobra.Command {
@@ -67,6 +69,7 @@ func (v *initFlags) remote() *agent.RemoteConfig { return &v.config.Remotes[0] }
 // define defines the flags.
 func (v *initFlags) define(cmd *cobra.Command) {
 	f := cmd.Flags()
+	v.flags = f
 	i := &v.config.Instance
 	f.StringVar(&i.GoToSocial, "gotosocial", "", "read GoToSocial's settings from its configuration `FILE`")
 	f.StringVar(&i.Unit, "unit", "", "read GoToSocial's settings from its systemd `UNIT`, named by name or file")
@@ -142,7 +145,7 @@ func (v *initFlags) run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	printSetUp(a, report)
+	printSetUp(a, report, commandline.Again(v.flags, commandline.IsHome, "backup"))
 	return nil
 }
 
@@ -228,7 +231,7 @@ func (v *initFlags) passphraseOwner(ctx context.Context, t *terminal.Terminal) (
 }
 
 // printSetUp shows the result of init, and the next steps of the person.
-func printSetUp(a *app, report *agent.SetUpReport) {
+func printSetUp(a *app, report *agent.SetUpReport, next string) {
 	kit := report.Kit
 	a.term.Say("✓ repository   %s", kit.Repository)
 	a.term.Say("✓ configured   %s (host key and index: %s)", a.home.ConfigFile, a.home.State)
@@ -248,5 +251,5 @@ func printSetUp(a *app, report *agent.SetUpReport) {
 	}
 	a.term.Say("  Keep a copy of %s elsewhere too: with this file another server can continue these backups.",
 		a.home.HostFile())
-	a.term.Say("next: holdfast backup")
+	a.term.Say("next: %s", next)
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"net/url"
-	"strings"
+	"slices"
 
-	"github.com/spf13/pflag"
-
+	"holdfast/cmd/holdfast/commandline"
 	"holdfast/remedy"
 )
 
@@ -33,40 +31,9 @@ func continueBy(problem *remedy.Error, command string) *remedy.Error {
 	return problem
 }
 
-// again returns the command line that continues the restore of a snapshot. The command
-// line holds no secret: a password in a URL is replaced, and so is a command that
-// prints a passphrase.
+// again returns the command line that continues the restore of a snapshot.
 func (v *restoreFlags) again(snapshot string) string {
-	words := []string{"holdfast restore", snapshot}
-	v.flags.Visit(func(f *pflag.Flag) {
-		value := f.Value.String()
-		switch f.Name {
-		case "plan", "resume", "json", "quiet", "verbose", "progress":
-			return
-		case "from":
-			if u, err := url.Parse(value); err == nil && u.User != nil {
-				value = u.Redacted()
-			}
-		case "passphrase":
-			if kind, _, _ := strings.Cut(value, ":"); kind == "cmd" {
-				value = "cmd:…"
-			}
-			if words = append(words, "--passphrase"); value != "ask" {
-				words[len(words)-1] += "=" + remedy.QuoteShell(value)
-			}
-			return
-		}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			for _, value := range list.GetSlice() {
-				words = append(words, "--"+f.Name, remedy.QuoteShell(value))
-			}
-			return
-		}
-		if f.Value.Type() != "bool" {
-			words = append(words, "--"+f.Name, remedy.QuoteShell(value))
-		} else if value == "true" {
-			words = append(words, "--"+f.Name)
-		}
-	})
-	return strings.Join(append(words, "--resume"), " ")
+	apart := []string{"plan", "resume", "json", "quiet", "verbose", "progress"}
+	return commandline.Again(v.flags, func(name string) bool { return !slices.Contains(apart, name) },
+		"restore", snapshot) + " --resume"
 }

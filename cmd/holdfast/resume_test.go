@@ -8,10 +8,13 @@ import (
 
 	"holdfast/cmd/holdfast/problem"
 	"holdfast/cmd/holdfast/terminal"
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 )
 
 func TestCommandThatGoesOnHoldsNoSecret(t *testing.T) {
+	here, err := os.Getwd()
+	testkit.OK(t, err)
 	var out strings.Builder
 	a := newApp(terminal.New(os.Stdin, &out, &out))
 	for _, c := range []struct{ args, want string }{
@@ -19,6 +22,7 @@ func TestCommandThatGoesOnHoldsNoSecret(t *testing.T) {
 			"--from '/remote#hf1abc' --identity - --verbatim --yes social.example.org"},
 		{"--from|s3://key:hunter2@host/bucket|--passphrase=cmd:echo hunter2",
 			"--from s3://key:xxxxx@host/bucket --passphrase='cmd:…'"},
+		{"--from|./repo|--identity|kit.txt", "--from " + here + "/repo --identity " + here + "/kit.txt"},
 		{"--only|database|--only|files", "--only database --only files"},
 		{"--path|/a=/my disk|--path|/b=/b", "--path '/a=/my disk' --path /b=/b"},
 		{"--passphrase|--replace=false|--work|/it's here|--resume", "--passphrase --work '/it'\\''s here'"},
