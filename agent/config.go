@@ -74,9 +74,13 @@ func (h Home) Config() (*Config, error) {
 	if remedy.Is(err, remedy.Refused) {
 		return nil, err
 	}
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return nil, &remedy.Error{Kind: remedy.Setting, Err: err,
 			Fix: sudoFix() + "run Holdfast as the user who owns its configuration, or name another file by -c FILE"}
+	}
+	if err != nil {
+		return nil, &remedy.Error{Kind: remedy.Setting, What: "the configuration can't be read", Err: err,
+			Fix: "name the configuration file by -c FILE"}
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o022 != 0 {

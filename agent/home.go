@@ -54,7 +54,8 @@ func (h Home) Host() (*seal.Host, error) {
 				remedy.ShellLine([]string{"chown", "-R", disk.UserName(os.Geteuid()), h.State}))}
 	}
 	if err != nil {
-		return nil, &remedy.Error{Kind: remedy.WrongKey, Err: err, Fix: "put back a copy of the file"}
+		return nil, &remedy.Error{Kind: remedy.WrongKey, What: "this host's key can't be read", Err: err,
+			Fix: fmt.Sprintf("put back a copy of %s, or name the right folder by --state", h.HostFile())}
 	}
 	return host, nil
 }

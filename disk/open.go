@@ -68,8 +68,8 @@ func OpenIn(folder *os.Root, path string) (*os.File, error) {
 // keepRegular closes f unless f is a regular file.
 func keepRegular(f *os.File) (*os.File, error) {
 	info, err := f.Stat()
-	if err == nil {
-		err = CheckRegular(info)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", f.Name())
 	}
 	if err != nil {
 		f.Close()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/restic/chunker"
 
@@ -58,10 +57,13 @@ func (h *Host) SignRecord(line []byte) []byte {
 	return ed25519.Sign(ed25519.NewKeyFromSeed(h.SigningKey), append([]byte(recordContext), line...))
 }
 
+// maxHostFile bounds the file of a host's key, in bytes.
+const maxHostFile = 64 << 10
+
 // LoadHost reads the file of [Host.Save] and verifies the certificate. No error
 // quotes the file.
 func LoadHost(path string) (*Host, error) {
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadSmall(path, maxHostFile)
 	if err != nil {
 		return nil, err
 	}

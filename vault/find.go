@@ -39,8 +39,8 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 	case latest:
 		return nil, fmt.Errorf("find snapshot: %w", ErrEmpty)
 	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
-		return nil, fmt.Errorf("find snapshot %q: no snapshot has this number, and an ID needs at least %d digits: %w",
-			which, minID, ErrNoSnapshot)
+		return nil, fmt.Errorf("find snapshot %q: %w has this number, and an ID needs at least %d digits",
+			which, ErrNoSnapshot, minID)
 	}
 	return nil, fmt.Errorf("find snapshot %q: %w", which, ErrNoSnapshot)
 }

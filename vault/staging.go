@@ -169,7 +169,7 @@ func (s *staging) inspect() (stranger string, staged bool, err error) {
 }
 
 func notEmpty(stranger string) string {
-	return "the folder is not empty (" + stranger + " is there); choose a folder that is empty or does not exist"
+	return "the folder is not empty (" + stranger + " is there)"
 }
 
 // check refuses to continue the work of a different restore, or beside a stranger. If
