@@ -31,7 +31,8 @@ import (
 // that the snapshot leaves out. An error without a path ends the list.
 func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 	return func(yield func(manifest.File, error) bool) {
-		g := &gathering{Instance: i, all: map[string]entry{}, walked: map[string]bool{}, led: map[string]leftOut{}}
+		g := &gathering{Instance: i, all: map[string]*entry{}, walked: map[string]bool{}, led: map[string]leftOut{},
+			users: map[string]string{}}
 		for _, path := range i.roots() {
 			if err := g.gather(ctx, path); err != nil {
 				yield(manifest.File{}, err)
@@ -49,7 +50,9 @@ func (i *Instance) Files(ctx context.Context) iter.Seq2[manifest.File, error] {
 		g.nameLed()
 		g.addFoldersAbove()
 		for _, path := range slices.Sorted(maps.Keys(g.all)) {
-			if !yield(g.all[path].file, g.all[path].err) {
+			e := g.all[path]
+			delete(g.all, path) // the caller may keep the file, and memory holds each file once
+			if !yield(e.file, e.err) {
 				return
 			}
 		}
@@ -112,9 +115,8 @@ func (g *gathering) holdfast(ctx context.Context) error {
 		return err
 	}
 	if end, _, err := g.follow(filepath.Clean(path), anywhere); err == nil {
-		if e, ok := g.all[listed(end)]; ok && e.file.Link == "" {
+		if e := g.all[listed(end)]; e != nil && e.file.Link == "" {
 			e.file.Holdfast = true
-			g.all[listed(end)] = e
 		}
 	}
 	return nil

@@ -32,12 +32,12 @@ func (g *gathering) addFoldersAbove() {
 			}
 			// The ACL or the sticky bit of /tmp is no part of the instance.
 			mode, _ := disk.PlainMode("/"+actual, info)
-			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, User: g.userOf("/"+actual, info)}
+			f := manifest.File{Part: manifest.Files, Path: dir, Folder: true, User: g.knownUser("/"+actual, info)}
 			f.Mode = manifest.Mode(mode)
 			if actual != dir {
 				f.Name = []byte(actual)
 			}
-			g.all[dir] = entry{file: f}
+			g.all[dir] = &entry{file: f}
 		}
 	}
 }

@@ -20,9 +20,10 @@ import (
 // gathering collects the files part.
 type gathering struct {
 	*Instance
-	all    map[string]entry   // by path of the listing
+	all    map[string]*entry  // by path of the listing
 	walked map[string]bool    // folders that were searched
 	led    map[string]leftOut // the targets of links that are left out, and why
+	users  map[string]string  // names of users, by their numbers
 
 	special, acls, capable []string // files and folders with more rights than a mode has
 }
@@ -165,9 +166,8 @@ func (g *gathering) follow(path string, may func(link, to fs.FileInfo) bool) (en
 			}
 		}
 		g.add(path, info, manifest.Link(text), nil)
-		if f := g.all[listed(path)]; f.err == nil {
+		if f := g.all[listed(path)]; f != nil && f.err == nil {
 			f.leads = next
-			g.all[listed(path)] = f
 		}
 		if to, err := os.Lstat(next); err == nil && !may(info, to) {
 			return next, nil, errOthers
@@ -222,9 +222,8 @@ func (g *gathering) moveBelowLinks() {
 				f.file.Name, f.err = nil, oddBelowLink
 			}
 			// If another path led to the file before, that entry stays.
-			if e, known := g.all[to]; known {
+			if e := g.all[to]; e != nil {
 				e.file.Holdfast = e.file.Holdfast || f.file.Holdfast
-				g.all[to] = e
 			} else if err == nil {
 				f.file.Path = to
 				g.all[to] = f
@@ -237,7 +236,10 @@ func (g *gathering) moveBelowLinks() {
 func (g *gathering) resolve(name string) (string, error) {
 	return manifest.Resolve(name, func(path string) (manifest.Link, bool) {
 		f := g.all[path]
-		return manifest.Link(manifest.StandIn(f.leads)), f.leads != ""
+		if f == nil || f.leads == "" {
+			return "", false
+		}
+		return manifest.Link(manifest.StandIn(f.leads)), true
 	})
 }
 
@@ -253,7 +255,7 @@ func (g *gathering) nameLed() {
 		real, err := g.resolve(listed(end))
 		if _, known := g.all[real]; err == nil && !known && !saved[real] {
 			// The slash keeps the path apart from those of files, and the root from "".
-			g.all[real+"/"] = entry{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
+			g.all[real+"/"] = &entry{file: manifest.File{Part: manifest.Files, Path: real + "/"}, err: why}
 		}
 	}
 }
@@ -276,9 +278,9 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 	if actual := inRoot(path); actual != f.Path {
 		f.Name = []byte(actual)
 	}
-	other, known := g.all[f.Path]
+	other := g.all[f.Path]
 	switch {
-	case known && other.file.TruePath() != f.TruePath():
+	case other != nil && other.file.TruePath() != f.TruePath():
 		f.Path += "/" // no path of a listing
 		err = &remedy.Error{Kind: remedy.Setting, Fix: "rename one of the two files",
 			What: fmt.Sprintf("a listing can't tell %q from %q", path, "/"+other.file.TruePath())}
@@ -291,7 +293,7 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 		err = &remedy.Error{Kind: remedy.Setting, Fix: "make the link again",
 			What: "the target of the link has a line break or is not valid UTF-8"}
 	default:
-		f.Mode, f.User = manifest.Mode(info.Mode().Perm()), g.userOf(path, info)
+		f.Mode, f.User = manifest.Mode(info.Mode().Perm()), g.knownUser(path, info)
 		if f.Folder = info.IsDir(); !f.Folder {
 			f.Modified = info.ModTime()
 		}
@@ -302,5 +304,5 @@ func (g *gathering) add(path string, info fs.FileInfo, link manifest.Link, err e
 			f.Size, f.Changed = info.Size(), disk.Changed(info)
 		}
 	}
-	g.all[f.Path] = entry{file: f, err: err}
+	g.all[f.Path] = &entry{file: f, err: err}
 }

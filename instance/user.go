@@ -19,6 +19,18 @@ func (i *Instance) userOf(path string, info fs.FileInfo) string {
 	return userByName(info)
 }
 
+// knownUser is userOf, and asks the machine once for each user.
+func (g *gathering) knownUser(path string, info fs.FileInfo) string {
+	number := userByNumber(info)
+	if g.config.Container && g.config.InContainer(path) {
+		return number
+	}
+	if _, known := g.users[number]; !known {
+		g.users[number] = userByName(info)
+	}
+	return g.users[number]
+}
+
 // userByNumber returns "UID:GID" of a file.
 func userByNumber(info fs.FileInfo) string {
 	s := info.Sys().(*syscall.Stat_t)

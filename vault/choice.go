@@ -13,11 +13,12 @@ import (
 type choice struct {
 	parts []manifest.Part // none: all
 	paths map[string]bool // "PART/PATH" of files and folders; none: all
+	which func(*manifest.File) bool
 }
 
-// newChoice returns the choice of parts and of paths, as [RestoreConfig] has them.
-func newChoice(parts []manifest.Part, paths []string) choice {
-	made := choice{parts: parts, paths: make(map[string]bool, len(paths))}
+// newChoice returns the choice of parts, paths and files, as [RestoreConfig] has them.
+func newChoice(parts []manifest.Part, paths []string, which func(*manifest.File) bool) choice {
+	made := choice{parts: parts, paths: make(map[string]bool, len(paths)), which: which}
 	for _, name := range paths {
 		made.paths[strings.TrimSuffix(name, "/")] = true
 	}
@@ -26,7 +27,7 @@ func newChoice(parts []manifest.Part, paths []string) choice {
 
 // holds reports whether the restore wants a file.
 func (c choice) holds(f *manifest.File) bool {
-	if len(c.parts) > 0 && !slices.Contains(c.parts, f.Part) {
+	if len(c.parts) > 0 && !slices.Contains(c.parts, f.Part) || c.which != nil && !c.which(f) {
 		return false
 	}
 	if len(c.paths) == 0 {

@@ -15,7 +15,7 @@ func TestManyChosenPathsAreCheap(t *testing.T) {
 	for i := range n {
 		cfg.Paths = append(cfg.Paths, fmt.Sprintf("files/srv/extra/some/where/%d", i))
 	}
-	choice := newChoice(cfg.Parts, cfg.Paths)
+	choice := newChoice(cfg.Parts, cfg.Paths, cfg.Which)
 	held := 0
 	for i := range 2 * n {
 		if choice.holds(&manifest.File{Part: manifest.Files, Path: fmt.Sprintf("srv/extra/some/where/%d", i)}) {

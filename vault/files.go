@@ -32,8 +32,9 @@ func (b *backup) files(ctx context.Context) error {
 	}
 	b.cfg.Progress.begin("files", int64(len(all)), bytes)
 	lost, err := b.saveFiles(ctx, manifest.Files, func(yield func(listedFile, error) bool) {
-		for _, f := range all {
-			if !yield(f, nil) {
+		for i, f := range all {
+			all[i] = nil // for the garbage collector
+			if !yield(*f, nil) {
 				return
 			}
 		}
@@ -50,7 +51,7 @@ func (b *backup) files(ctx context.Context) error {
 
 // listFiles returns the files part in path order, with the sum of the sizes, and
 // notes the paths. Files that no listing can hold go to the report.
-func (b *backup) listFiles(ctx context.Context) (all []listedFile, bytes int64, err error) {
+func (b *backup) listFiles(ctx context.Context) (all []*listedFile, bytes int64, err error) {
 	b.found.files = nil
 	for f, err := range b.cfg.Files.Files(ctx) {
 		switch {
@@ -67,7 +68,7 @@ func (b *backup) listFiles(ctx context.Context) (all []listedFile, bytes int64, 
 			f.Modified = stamp(f.Modified)
 		}
 		b.found.files = append(b.found.files, f.Path)
-		all = append(all, listedFile{f, err})
+		all = append(all, &listedFile{f, err})
 		bytes += f.Size
 	}
 	return all, bytes, nil

@@ -17,7 +17,7 @@ func (r *restore) makePlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := planner{snap: r.snap, choice: newChoice(r.cfg.Parts, r.cfg.Paths), target: r.target, out: w}
+	p := planner{snap: r.snap, choice: newChoice(r.cfg.Parts, r.cfg.Paths, r.cfg.Which), target: r.target, out: w}
 	for line, err := range r.snap.Lines(ctx) {
 		if err == nil {
 			err = p.line(line)

@@ -19,6 +19,9 @@ type RestoreConfig struct {
 	Parts []manifest.Part // none: all
 	// Paths are "PART/PATH" of files, or of folders with everything below.
 	Paths []string
+	// Which chooses among these files; nil chooses all. The journal of a restore does not
+	// remember Which: only [Snapshot.Lend] takes the field.
+	Which func(*manifest.File) bool
 	// Salvage restores the whole files and leaves out the damaged files. A
 	// damaged database is never restored.
 	Salvage  bool

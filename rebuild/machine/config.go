@@ -102,13 +102,14 @@ type saved struct {
 // readSaved reads the small files of the snapshot.
 func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File, o Options) (*saved, error) {
 	s := new(saved)
-	paths, own, unread := smallFiles(files)
-	s.unread = unread
-	if len(paths) == 0 {
+	if !slices.ContainsFunc(files, func(f manifest.File) bool { return mayHoldSettings(&f) }) {
 		s.err = errors.New("the snapshot has no configuration of GoToSocial")
 		return s, nil
 	}
-	err := snap.Lend(ctx, &restored.Folder{Path: "/"}, vault.RestoreConfig{Paths: paths}, func(dir string) error {
+	own := ""
+	own, s.unread = ownConfiguration(files)
+	small := vault.RestoreConfig{Parts: []manifest.Part{manifest.Files}, Which: mayHoldSettings}
+	err := snap.Lend(ctx, &restored.Folder{Path: "/"}, small, func(dir string) error {
 		folder := os.DirFS(dir)
 		if own != "" {
 			s.server, s.unread = restored.Server(folder, own, o.ParseServer)
@@ -122,25 +123,25 @@ func readSaved(ctx context.Context, snap *vault.Snapshot, files []manifest.File,
 	return s, err
 }
 
-// smallFiles returns the files of the snapshot that are small enough for settings, and
-// the true path of Holdfast's configuration, or "". unread tells why the snapshot has no
-// usable copy of the configuration, or is nil.
-func smallFiles(files []manifest.File) (paths []string, own string, unread error) {
+// mayHoldSettings reports whether a file is small enough for settings, or a link.
+func mayHoldSettings(f *manifest.File) bool {
+	return !f.Missing && !f.Folder && f.Size <= systemd.MaxSettings
+}
+
+// ownConfiguration returns the true path of Holdfast's configuration in the snapshot, or
+// "". unread tells why the snapshot has no usable copy of the configuration, or is nil.
+func ownConfiguration(files []manifest.File) (path string, unread error) {
 	for _, f := range files {
-		usable := !f.Missing && f.Size <= systemd.MaxSettings
 		switch {
 		case f.Holdfast && f.Missing:
 			unread = fmt.Errorf("the snapshot lacks /%s, Holdfast's configuration", f.Path)
-		case f.Holdfast && !usable:
+		case f.Holdfast && !mayHoldSettings(&f):
 			unread = fmt.Errorf("/%s, Holdfast's configuration, is larger than %d bytes", f.Path, systemd.MaxSettings)
 		case f.Holdfast:
-			own = f.TruePath()
-		}
-		if usable && !f.Folder {
-			paths = append(paths, string(f.Part)+"/"+f.Path)
+			path = f.TruePath()
 		}
 	}
-	return paths, own, unread
+	return path, unread
 }
 
 // choose returns the given configuration, or the configuration in the snapshot. A given

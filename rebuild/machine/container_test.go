@@ -61,10 +61,10 @@ func TestUnusableConfigurationOfHoldfastIsNamed(t *testing.T) {
 		file  manifest.File
 		words string // of the error
 	}{{own, ""}, {large, "is larger than"}, {missing, "lacks /etc/h"}} {
-		paths, at, err := smallFiles([]manifest.File{small, c.file})
+		at, err := ownConfiguration([]manifest.File{small, c.file})
 		usable := c.words == ""
-		if (len(paths) == 2) != usable || (at == "etc/h\xff.yaml") != usable || (err == nil) != usable {
-			t.Errorf("%q, %q, %v", paths, at, err)
+		if mayHoldSettings(&c.file) != usable || (at == "etc/h\xff.yaml") != usable || (err == nil) != usable {
+			t.Errorf("%q, %v", at, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), c.words) {
 			t.Error(err)
