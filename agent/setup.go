@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/agent/location"
+	"holdfast/agent/userfolder"
 	"holdfast/disk"
 	"holdfast/instance/gotosocial"
 	"holdfast/remedy"
@@ -182,7 +183,7 @@ func (s *SetUp) checkWritable() error {
 				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
 				Fix: fmt.Sprintf("as root, make the folder for this user: %s; or the usual folders, which this user's "+
 					"Holdfast then finds: %s; or name another folder by %s",
-					makeFolders(need.path), makeFolders(serviceConfig, serviceState), need.flag)}
+					userfolder.MakeCommand(need.path), userfolder.MakeCommand(serviceConfig, serviceState), need.flag)}
 		}
 	}
 	return nil
@@ -225,11 +226,11 @@ func (s *SetUp) folderError(err error) error {
 		return nil
 	case errors.Is(err, remote.ErrRights):
 		refused.Kind = remedy.Credentials
-		refused.Fix = "as root, make the folder for this user, then run init again: " + makeFolders(folder)
+		refused.Fix = "as root, make the folder for this user, then run init again: " + userfolder.MakeCommand(folder)
 	case errors.Is(err, remote.ErrNotMounted):
 		refused.Kind = remedy.Unreachable
 		refused.Fix = "mount the disk of the folder, or correct the path; if the folder lies on no other disk, " +
-			"make the folder as root, then run init again: " + makeFolders(folder)
+			"make the folder as root, then run init again: " + userfolder.MakeCommand(folder)
 	default:
 		return nil
 	}

@@ -1,17 +1,11 @@
-package agent
+package userfolder
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"holdfast/internal/testkit"
-	"holdfast/remedy"
 )
 
 // README gives the folders of the service to a user of its own, whose shells know no
@@ -27,7 +21,7 @@ func TestServiceFolderIsThatOfItsUser(t *testing.T) {
 		{roots, home + "/missing", roots}, // the error tells root to make the folder
 	} {
 		t.Setenv("HOME", c.home)
-		got := asNobody(t, func() string { return defaultFolder(c.service, "XDG_CONFIG_HOME", ".config") })
+		got := testkit.CallAsNobody(t, func() string { return Default(c.service, "XDG_CONFIG_HOME", ".config") })
 		if got != c.want {
 			t.Errorf("beside %s, with the home %s, the folder is %s", c.service, c.home, got)
 		}
@@ -57,41 +51,9 @@ func TestFolderOfAnotherUserIsNoHome(t *testing.T) {
 	} {
 		t.Setenv("XDG_CONFIG_HOME", c.variable)
 		t.Setenv("HOME", c.home)
-		got := asNobody(t, func() string { return defaultFolder(none, "XDG_CONFIG_HOME", ".config") })
+		got := testkit.CallAsNobody(t, func() string { return Default(none, "XDG_CONFIG_HOME", ".config") })
 		if got != c.want {
 			t.Errorf("XDG_CONFIG_HOME=%s HOME=%s: %s, want %s", c.variable, c.home, got, c.want)
 		}
 	}
-}
-
-// A run as root left the state folder to root. The key of the host is not lost.
-func TestUnreadableHostKeyIsNoLostKey(t *testing.T) {
-	testkit.NeedsRoot(t)
-	home := Home{State: testkit.PublicDir(t)}
-	testkit.OK(t, os.WriteFile(home.HostFile(), nil, 0o600))
-	fix := asNobody(t, func() string {
-		_, err := home.Host()
-		if said := (*remedy.Error)(nil); errors.As(err, &said) {
-			return said.Fix
-		}
-		return ""
-	})
-	if want := "chown -R nobody " + home.State; !strings.Contains(fix, want) {
-		t.Errorf("%q does not contain %q", fix, want)
-	}
-}
-
-// asNobody calls a function as the user nobody. The thread ends with the call.
-func asNobody(t *testing.T, call func() string) string {
-	t.Helper()
-	result := make(chan string)
-	go func() {
-		runtime.LockOSThread()
-		const nobody = testkit.Nobody
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
-			t.Error(errno)
-		}
-		result <- call()
-	}()
-	return <-result
 }
