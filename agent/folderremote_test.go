@@ -9,6 +9,7 @@ import (
 	"holdfast/agent"
 	"holdfast/instance/sample"
 	"holdfast/internal/testkit"
+	"holdfast/remote/remotetest"
 )
 
 func TestRepositoryThatIsLostWithTheInstanceIsWarnedOf(t *testing.T) {
@@ -79,6 +80,33 @@ func TestOwnFilesInTheStorageAreWarnedOf(t *testing.T) {
 	for _, own := range []string{"/state", "/kit.txt"} {
 		if want := storage + own + " is inside GoToSocial's storage"; !strings.Contains(strings.Join(got, "\n"), want) {
 			t.Errorf("no warning %q among %q", want, got)
+		}
+	}
+}
+
+func TestRepositoryInTheBucketOfTheMediaIsWarnedOf(t *testing.T) {
+	b := remotetest.NewBucket(t)
+	instance, err := sample.Make(filepath.Join(t.TempDir(), "instance"),
+		sample.Config{Accounts: 2, Statuses: 2, Media: 1, MediaBytes: 100})
+	testkit.OK(t, err)
+	config := filepath.Join(instance.Dir, "config.yaml")
+	text := strings.Replace(string(testkit.Read(t, config)), "storage-backend: \"local\"",
+		"storage-backend: s3\nstorage-s3-use-ssl: false\nstorage-s3-endpoint: "+b.Endpoint+"\nstorage-s3-bucket: "+
+			b.Name+"\nstorage-s3-access-key: "+b.AccessKey+"\nstorage-s3-secret-key: "+b.SecretKey, 1)
+	testkit.Write(t, config, text)
+	for bucket, want := range map[string]bool{b.Name: true, "backup": false} {
+		var got []string
+		home := agent.Home{ConfigFile: t.TempDir() + "/holdfast.yaml", State: t.TempDir() + "/state"}
+		s, err := home.SetUp(t.Context(), agent.SetUpConfig{
+			WithoutKit: true, Observer: agent.Observer{Warn: func(text string) { got = append(got, text) }},
+			Config: agent.Config{
+				Instance: agent.InstanceConfig{GoToSocial: config},
+				Remotes:  []agent.RemoteConfig{{URL: "s3+http://" + b.Endpoint + "/" + bucket + "/x"}},
+			}})
+		testkit.OK(t, err)
+		testkit.OK(t, s.Close())
+		if strings.Contains(strings.Join(got, "\n"), "in the bucket of GoToSocial's media") != want {
+			t.Errorf("%s: %q", bucket, got)
 		}
 	}
 }

@@ -90,6 +90,16 @@ func (l Location) Folder() string {
 	return l.URL
 }
 
+// IsInBucket reports whether the remote lies in a bucket of an S3 endpoint.
+func (l Location) IsInBucket(endpoint, bucket string) bool {
+	u, err := url.Parse(l.URL)
+	if err != nil || bucket == "" || !strings.HasPrefix(u.Scheme, "s3") || !strings.EqualFold(u.Host, endpoint) {
+		return false
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	return first == bucket
+}
+
 // WithEnvironment fills empty settings of S3 from the environment.
 func WithEnvironment(c remote.Config) remote.Config {
 	if c.AccessKey == "" && c.SecretKey == "" { // a token belongs to its keys

@@ -3,6 +3,7 @@ package location
 import (
 	"testing"
 
+	"holdfast/internal/testkit"
 	"holdfast/remedy"
 	"holdfast/remote"
 )
@@ -47,5 +48,18 @@ func TestSessionTokenBelongsToTheKeysOfTheEnvironment(t *testing.T) {
 	own := remote.Config{AccessKey: "mine", SecretKey: "mine too"}
 	if got := WithEnvironment(own); got.SessionToken != "" {
 		t.Errorf("with other keys: %q", got.SessionToken)
+	}
+}
+
+func TestBucketOfTheMediaIsKnown(t *testing.T) {
+	for address, want := range map[string]bool{
+		"s3://S3.example.org:9000/media/backup": true, "s3+http://s3.example.org:9000/media": true,
+		"s3://s3.example.org:9000/media2": false, "s3://other.example.org/media": false, "/s3.example.org:9000/media": false,
+	} {
+		l, err := Parse(address)
+		testkit.OK(t, err)
+		if l.IsInBucket("s3.example.org:9000", "media") != want || l.IsInBucket("s3.example.org:9000", "") {
+			t.Errorf("%s: %t", address, !want)
+		}
 	}
 }
