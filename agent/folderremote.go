@@ -53,10 +53,10 @@ func warnOfFilesInStorage(settings *gotosocial.Config, own []string, o Observer)
 
 // sharedWith returns what lies on the disk of a folder: "database", "media", or both.
 func sharedWith(folder, database, media string) (shared []string) {
-	if database != "" && disk.SameDisk(folder, database) {
+	if database != "" && disk.ShareDevice(folder, database) {
 		shared = append(shared, "database")
 	}
-	if media != "" && disk.SameDisk(folder, media) {
+	if media != "" && disk.ShareDevice(folder, media) {
 		shared = append(shared, "media")
 	}
 	return shared
