@@ -125,5 +125,8 @@ var causes = []struct {
 	{vault.ErrSource, remedy.Source, ""},
 	{unix.EROFS, remedy.Unexpected,
 		"mount that disk read-write, or name a folder elsewhere; a failing disk turns read-only by itself: see dmesg"},
+	{unix.EFBIG, remedy.Unexpected,
+		"use a disk that takes larger files, and not FAT; or raise the limit of a file (ulimit -f, LimitFSIZE=)"},
+	{unix.EMFILE, remedy.Unexpected, "raise the limit of open files (ulimit -n, LimitNOFILE=)"},
 	{fs.ErrPermission, remedy.Unexpected, "run Holdfast as root or as the user who owns the file"},
 }

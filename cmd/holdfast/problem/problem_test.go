@@ -43,6 +43,8 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{&fs.PathError{Op: "write", Path: "/srv/x", Err: syscall.ENOSPC}, remedy.Full, "the disk of /srv/x, then run"},
 		{fmt.Errorf("%w: %w", remote.ErrReadOnly, syscall.EROFS), remedy.Unreachable, "read-write"},
 		{syscall.EDQUOT, remedy.Full, "quota"},
+		{syscall.EFBIG, remedy.Unexpected, "FAT"},
+		{syscall.EMFILE, remedy.Unexpected, "ulimit -n"},
 		{syscall.EROFS, remedy.Unexpected, "read-write"},
 		{os.NewSyscallError("getwd", syscall.ENOENT), remedy.Setting, "change (cd)"},
 		{&remedy.Error{Kind: remedy.Busy, What: "another restore", Fix: "wait"}, remedy.Busy, "wait"},
