@@ -6,6 +6,7 @@ import (
 	"text/template"
 	"time"
 
+	"holdfast/remedy"
 	"holdfast/seal"
 )
 
@@ -52,7 +53,7 @@ var kitText = template.Must(template.New("kit").Parse(`#
 {{- end}}{{else}}:
 #{{end}}
 #        holdfast restore --identity {{.File}} \
-#          --from '{{.Remote}}'
+#          --from {{.From}}
 #
 #      The command shows a plan, asks for the domain, and rebuilds the instance.
 #      With --to ./restored everything goes into a folder instead, on any
@@ -70,9 +71,10 @@ func (k Kit) save(path string) error {
 	var b strings.Builder
 	err := kitText.Execute(&b, struct {
 		Kit
-		Date, File string
-		S3         bool
-	}{k, time.Now().Format(time.DateOnly), filepath.Base(path), strings.HasPrefix(k.Remote, "s3")})
+		Date, File, From string
+		S3               bool
+	}{k, time.Now().Format(time.DateOnly), remedy.QuoteShell(filepath.Base(path)), remedy.QuoteShell(k.Remote),
+		strings.HasPrefix(k.Remote, "s3")})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,5 +27,18 @@ func TestKitTellsTheRegion(t *testing.T) {
 	text, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(text), "AWS_SECRET_ACCESS_KEY=… AWS_REGION=garage\n") {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// A person types the command of the kit at three in the morning.
+func TestCommandOfTheKitIsQuotedForAShell(t *testing.T) {
+	const name, url = "it's my kit.txt", "/mnt/a disk's/repo#hf1x"
+	path := filepath.Join(t.TempDir(), name)
+	testkit.OK(t, (Kit{Remote: url}).save(path))
+	_, command, _ := strings.Cut(string(testkit.Read(t, path)), "#        holdfast restore ")
+	command, _, _ = strings.Cut(strings.Replace(command, "#          --from", "--from", 1), "\n#\n")
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf '%s\n' "+command).CombinedOutput()
+	if want := "--identity\n" + name + "\n--from\n" + url + "\n"; err != nil || string(out) != want {
+		t.Errorf("%s, %v: a shell reads %q, want %q", command, err, out, want)
 	}
 }

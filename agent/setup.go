@@ -172,13 +172,11 @@ func (s *SetUp) checkWritable() error {
 		{"configuration", filepath.Dir(s.home.ConfigFile), "-c FILE"},
 		{"state", s.home.State, "--state DIR"},
 	} {
-		err := disk.CheckCreatable(need.path)
-		if errors.Is(err, unix.EROFS) {
+		if err := disk.CheckCreatable(need.path); errors.Is(err, unix.EROFS) {
 			return &remedy.Error{Kind: remedy.Setting, Err: err,
 				What: fmt.Sprintf("the folder %s of Holdfast's %s is on a read-only disk", need.path, need.what),
 				Fix:  "mount that disk read-write, or name another folder by " + need.flag}
-		}
-		if err != nil {
+		} else if err != nil {
 			return &remedy.Error{Err: err,
 				What: fmt.Sprintf("the folder %s of Holdfast's %s can't be written", need.path, need.what),
 				Fix: fmt.Sprintf("as root, make the folder for this user: %s; or the usual folders, which this user's "+

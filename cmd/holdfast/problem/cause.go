@@ -118,6 +118,7 @@ var causes = []struct {
 		"if the storage has a certificate of its own, name the certificate's PEM file: ca in the configuration, " +
 			"holdfast init --ca FILE, or SSL_CERT_FILE=FILE before any command; " +
 			"else check the address and this machine's clock"},
+	{unix.ENOTDIR, remedy.Setting, "a file is in the place of a folder: name another folder, or move the file away"},
 	{remote.ErrUnreachable, remedy.Unreachable,
 		"check the URL and the network, then run the command again: uploaded data is kept"},
 	{vault.ErrDamage, remedy.Damage,

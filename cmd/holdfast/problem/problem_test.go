@@ -43,6 +43,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{&fs.PathError{Op: "write", Path: "/srv/x", Err: syscall.ENOSPC}, remedy.Full, "the disk of /srv/x, then run"},
 		{fmt.Errorf("%w: %w", remote.ErrReadOnly, syscall.EROFS), remedy.Unreachable, "read-write"},
 		{syscall.EDQUOT, remedy.Full, "quota"},
+		{fmt.Errorf("%w: %w", remote.ErrUnreachable, syscall.ENOTDIR), remedy.Setting, "a file is in the place"},
 		{syscall.EFBIG, remedy.Unexpected, "FAT"},
 		{syscall.EMFILE, remedy.Unexpected, "ulimit -n"},
 		{syscall.EROFS, remedy.Unexpected, "read-write"},
