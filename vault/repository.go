@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"holdfast/internal/units"
 	"holdfast/manifest"
 	"holdfast/manifest/index"
 	"holdfast/remedy"
@@ -159,8 +160,8 @@ func (r *Repository) whyNone() error {
 		}
 	}
 	for name, err := range r.bad {
-		return fmt.Errorf("open %s: %d records found, none valid; first problem: %s: %w: %w",
-			r.store, len(r.bad), manifest.RecordObject(name), ErrDamage, err)
+		return fmt.Errorf("open %s: %s found, none valid; first problem: %s: %w: %w",
+			r.store, units.Count(len(r.bad), "record"), manifest.RecordObject(name), ErrDamage, err)
 	}
 	for range r.objects.named(manifest.PackObjectPrefix) {
 		return fmt.Errorf("open %s: every record is gone, and packs are still there: "+

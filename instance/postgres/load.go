@@ -14,6 +14,7 @@ import (
 	"holdfast/instance/postgres/check"
 	"holdfast/instance/postgres/guard"
 	"holdfast/instance/postgres/psql"
+	"holdfast/internal/units"
 )
 
 // load fills a new database from the files of a snapshot's database part. The
@@ -202,7 +203,8 @@ func (l *load) fill(ctx context.Context, lines []psql.CopyLine, done *loaded) er
 			return err
 		}
 		if n != counts[i] {
-			return gotosocial.Damaged(fmt.Sprintf("table %s has %d rows, but %d were loaded", line.Table, n, counts[i]))
+			return gotosocial.Damaged(fmt.Sprintf("table %s has %s instead of %d", line.Table, units.Count(n, "row"),
+				counts[i]))
 		}
 		done.rows += n
 	}

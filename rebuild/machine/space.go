@@ -59,7 +59,8 @@ func (l load) finding(fix string) Finding {
 	f.Detail = fmt.Sprintf("the restore needs %d MiB; the disk of %s has %d MiB free",
 		l.need.Bytes>>20, l.folder, free.Bytes>>20)
 	if l.need.Files > free.Files {
-		f.Detail += fmt.Sprintf(", but only %d free inodes for %d files", free.Files, l.need.Files)
+		f.Detail += fmt.Sprintf(", but only %s for %s", units.Count(free.Files, "free inode"),
+			units.Count(l.need.Files, "file"))
 	}
 	if ends := free.Ends(l.need.Files); l.need.Bytes <= free.Bytes && l.need.Bytes+ends > free.Bytes {
 		f.Detail += fmt.Sprintf(", and the ends of the files take about %s more in whole blocks", units.Size(ends))
