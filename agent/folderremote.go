@@ -14,7 +14,8 @@ func (c *Config) warnOfFolderRemotes(settings *gotosocial.Config, o Observer) {
 	for _, r := range c.Remotes {
 		l, err := location.Parse(r.URL)
 		if l.IsInBucket(settings.Get("storage-s3-endpoint"), settings.Bucket()) {
-			o.warn("the repository is in the bucket of GoToSocial's media, and is lost with the bucket: name another bucket")
+			o.warn("the repository is in the bucket of GoToSocial's media, and is lost with the bucket: " +
+				"name another bucket")
 		}
 		folder := l.Folder()
 		if err != nil || folder == "" {

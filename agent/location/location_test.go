@@ -54,7 +54,8 @@ func TestSessionTokenBelongsToTheKeysOfTheEnvironment(t *testing.T) {
 func TestBucketOfTheMediaIsKnown(t *testing.T) {
 	for address, want := range map[string]bool{
 		"s3://S3.example.org:9000/media/backup": true, "s3+http://s3.example.org:9000/media": true,
-		"s3://s3.example.org:9000/media2": false, "s3://other.example.org/media": false, "/s3.example.org:9000/media": false,
+		"s3://s3.example.org:9000/media2": false, "s3://other.example.org/media": false,
+		"/s3.example.org:9000/media": false,
 	} {
 		l, err := Parse(address)
 		testkit.OK(t, err)
