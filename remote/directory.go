@@ -59,10 +59,13 @@ func (d *directory) Close() error { return nil }
 // unmounted disk.
 func (d *directory) create(context.Context) error {
 	err := os.Mkdir(d.path, 0o700)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("create %s: %w", d, missing(filepath.Dir(d.path)))
-		}
+	switch {
+	case err == nil, errors.Is(err, fs.ErrExist):
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("create %s: %w", d, missing(filepath.Dir(d.path)))
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("create %s: %w", d, notFolder(d.path))
+	default:
 		return d.fail("create", d.path, err)
 	}
 	if err := disk.SyncFolder(filepath.Dir(d.path)); err != nil {
@@ -301,8 +304,20 @@ func (d *directory) root() (*os.Root, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRights, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, missing(d.path)
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, notFolder(d.path)
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// notFolder is the error of a path that is a file, or lies below a file.
+func notFolder(path string) error {
+	for at := path; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err == nil && !info.IsDir() {
+			return &trouble{at + " is a file, not a folder", ErrNotFolder}
+		}
+	}
+	return &trouble{path + " is no folder", ErrNotFolder}
 }
 
 // missing is the error of a folder that does not exist.

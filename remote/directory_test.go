@@ -72,6 +72,24 @@ func TestUnmountedDirectoryRefusesEveryCall(t *testing.T) {
 	}
 }
 
+// The recovery kit often lies beside the repository, and both names are completed by a shell.
+func TestFileInPlaceOfTheFolderIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kit.txt")
+	testkit.OK(t, os.WriteFile(file, nil, 0o600))
+	for _, path := range []string{file, filepath.Join(file, "repo")} {
+		var listErr error
+		for _, err := range open(t, path).List(t.Context(), "") {
+			listErr = err
+		}
+		_, createErr := Create(t.Context(), path, Config{})
+		for verb, err := range map[string]error{"List": listErr, "Create": createErr} {
+			if !errors.Is(err, ErrNotFolder) || !strings.Contains(err.Error(), file+" is a file, not a folder") {
+				t.Errorf("%s = %v", verb, err)
+			}
+		}
+	}
+}
+
 func TestCreateMakesTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "remote")
 	for range 2 {

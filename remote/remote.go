@@ -77,6 +77,7 @@ var (
 	ErrRights     = error(&trouble{"this user has no right to the folder", ErrCredentials})
 	ErrNotMounted = error(&trouble{"the folder is missing or empty", ErrUnreachable})
 	ErrReadOnly   = error(&trouble{"the folder is on a read-only disk", ErrUnreachable})
+	ErrNotFolder  = error(&trouble{"the path is no folder", ErrUnreachable})
 )
 
 // trouble is an error with a cause. The text names the trouble without the cause.

@@ -112,6 +112,7 @@ var causes = []struct {
 			"ask the provider"},
 	{remote.ErrNotMounted, remedy.Unreachable,
 		"mount the disk of the folder, or correct the path; holdfast init starts a repository in a new folder"},
+	{remote.ErrNotFolder, remedy.Unreachable, "name the folder of the repository, and no file"},
 	{remote.ErrReadOnly, remedy.Unreachable,
 		"mount the disk read-write, then run the command again; a failing disk turns read-only by itself: see dmesg"},
 	{remote.ErrCertificate, remedy.Unreachable,

@@ -36,6 +36,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		{remote.ErrCertificate, remedy.Unreachable, "SSL_CERT_FILE=FILE"},
 		{remote.ErrNotMounted, remedy.Unreachable, "mount the disk"},
 		{remote.ErrReadOnly, remedy.Unreachable, "read-write"},
+		{remote.ErrNotFolder, remedy.Unreachable, "name the folder"},
 		{remote.ErrNoBucket, remedy.NoRepository, "make the bucket"},
 		{remote.ErrFull, remedy.Full, "quota"},
 		{syscall.ENOSPC, remedy.Full, "this machine's disk"},
