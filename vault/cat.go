@@ -41,9 +41,9 @@ func (s *Snapshot) cat(ctx context.Context, name string, w io.Writer) error {
 	})
 	switch {
 	case target.folder && target.below == "" && errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%q is a folder without a file: %w", name, ErrNoFile)
+		return &unclear{fmt.Sprintf("%q is a folder without a file", name), ErrNoFile}
 	case target.below != "":
-		return fmt.Errorf("%q is a folder; name a file in it, such as %q: %w", name, target.below, ErrNoFile)
+		return &unclear{fmt.Sprintf("%q is a folder; name a file in it, such as %q", name, target.below), ErrNoFile}
 	case errors.Is(err, ErrNoFile): // the error names the file
 		return err
 	}

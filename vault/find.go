@@ -34,12 +34,12 @@ func (r *Repository) Find(ctx context.Context, which string) (*manifest.Record, 
 	case len(found) == 1:
 		return r.Load(ctx, found[0])
 	case len(found) > 1:
-		return nil, fmt.Errorf("find snapshot %q: the snapshots %s and %s start so; write more digits: %w",
-			which, found[0].ID(), found[1].ID(), ErrNoSnapshot)
+		return nil, &unclear{fmt.Sprintf("find snapshot %q: the name fits the snapshots %s and %s",
+			which, found[0].ID(), found[1].ID()), ErrNoSnapshot}
 	case latest:
 		return nil, fmt.Errorf("find snapshot: %w", ErrEmpty)
 	case len(which) < minID && strings.Trim(strings.ToLower(which), "0123456789abcdef") == "":
-		return nil, fmt.Errorf("find snapshot %q: %w has this number, and an ID needs at least %d digits",
+		return nil, fmt.Errorf("find snapshot %q: %w; the start of an ID has at least %d digits",
 			which, ErrNoSnapshot, minID)
 	}
 	return nil, fmt.Errorf("find snapshot %q: %w", which, ErrNoSnapshot)

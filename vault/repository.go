@@ -32,6 +32,17 @@ var (
 	ErrSource       = errors.New("the instance could not be read")
 )
 
+// unclear is an error of a name that fits something else than one snapshot or file. The
+// text says what the name fits, and leaves out the cause, which would contradict it.
+type unclear struct {
+	text  string
+	cause error
+}
+
+func (u *unclear) Error() string { return u.text }
+
+func (u *unclear) Unwrap() error { return u.cause }
+
 // Repository is the state of a remote at the last LIST, as its records tell.
 type Repository struct {
 	// ID names the root key that certifies every record of the repository.

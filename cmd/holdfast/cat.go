@@ -20,6 +20,10 @@ func catCommand(a *app) *cobra.Command {
 			if err := a.refuseJSON("the file itself"); err != nil {
 				return err
 			}
+			name := terminal.Unquote(args[1])
+			if err := checkPartPath(name); err != nil {
+				return err
+			}
 			repo, err := a.openOwned(cmd.Context(), from, u)
 			if err != nil {
 				return err
@@ -29,7 +33,7 @@ func catCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return snap.Cat(cmd.Context(), terminal.Unquote(args[1]), a.term.Out)
+			return snap.Cat(cmd.Context(), name, a.term.Out)
 		},
 	}
 	fromFlag(cmd, &from)

@@ -23,12 +23,18 @@ func lsCommand(a *app) *cobra.Command {
 		Short: "List the files of a snapshot, or the files below a path",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			path := terminal.Unquote(first(args[1:]))
+			if len(args) > 1 {
+				if err := checkPartPath(path); err != nil {
+					return err
+				}
+			}
 			repo, err := a.openOwned(cmd.Context(), from, u)
 			if err != nil {
 				return err
 			}
 			defer repo.Close()
-			return listFiles(cmd.Context(), a.term, repo, args[0], terminal.Unquote(first(args[1:])))
+			return listFiles(cmd.Context(), a.term, repo, args[0], path)
 		},
 	}
 	fromFlag(cmd, &from)
@@ -72,7 +78,7 @@ func listFiles(ctx context.Context, t *terminal.Terminal, repo *agent.Repository
 	t.Result = total
 	if total.Files+folders == 0 {
 		return problem.Usage(fmt.Errorf("snapshot %s has no file %q", snap.Record.ID(), path),
-			"a path starts with database, files or media")
+			"choose one of the files that holdfast ls SNAP lists")
 	}
 	return nil
 }

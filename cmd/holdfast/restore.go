@@ -200,7 +200,7 @@ func (v *restoreFlags) config() (cfg agent.RestoreConfig, err error) {
 	for _, name := range v.only {
 		for part := range strings.SplitSeq(name, ",") {
 			if !slices.Contains(manifest.Parts, manifest.Part(part)) {
-				return cfg, problem.Usage(fmt.Errorf("--only %s names no part", part),
+				return cfg, problem.Usage(fmt.Errorf("--only %q names no part", part),
 					"name database, media or files")
 			}
 			cfg.Parts = append(cfg.Parts, manifest.Part(part))
