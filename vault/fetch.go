@@ -61,7 +61,7 @@ func (f *fetch) next(ctx context.Context) bool {
 	body, err := f.repo.store.Get(ctx, f.object)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.err = fmt.Errorf("the object is gone: %w: %w", ErrDamage, err)
+		f.err = fmt.Errorf("%w: the object is gone", ErrDamage)
 		return false
 	case err != nil:
 		f.err = &storageError{err: err}

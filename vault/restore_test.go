@@ -344,6 +344,25 @@ func TestCatNamesTheMissingFile(t *testing.T) {
 	}
 }
 
+// A hash has 64 digits: an error that repeats the name of its object fills the screen.
+func TestGonePackIsNamedOnce(t *testing.T) {
+	w := small(t)
+	for object := range objects(t, w.store) {
+		if strings.HasPrefix(object, "packs/") {
+			w.lose(object)
+		}
+	}
+	s, err := w.snapshot("latest")
+	testkit.OK(t, err)
+	var lost error
+	for _, err := range s.Files(t.Context()) {
+		lost = err
+	}
+	if !errors.Is(lost, vault.ErrDamage) || strings.Count(lost.Error(), "packs/") != 1 {
+		t.Errorf("%v", lost)
+	}
+}
+
 func TestCatRemovesTheFoldersOfKilledRuns(t *testing.T) {
 	w := newWorld(t, sample())
 	w.backup()
