@@ -17,7 +17,7 @@ import (
 )
 
 // list lists the remote below prefix, and replaces the known objects of the
-// prefix.
+// prefix. After an error only some of these objects are known.
 func (r *Repository) list(ctx context.Context, prefix string) error {
 	r.objects.forget(prefix)
 	for o, err := range r.store.List(ctx, prefix) {
