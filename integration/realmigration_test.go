@@ -44,6 +44,7 @@ func TestNewerServerMigratesAnOlderSnapshot(t *testing.T) {
 		t.Parallel()
 		s := newServed(t, newer)
 		s.backup()
+		s.kill()
 		m := newMachine(t, s.host)
 		s.server.At(t, m.root, older)
 		m.restore("--yes", gotosocialtest.Domain).start().expect(20).says("0.18.3", "0.19.2")
