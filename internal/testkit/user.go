@@ -30,7 +30,7 @@ func LetIn(t testing.TB, dir string) {
 	for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		OK(t, err)
-		OK(t, os.Chmod(dir, info.Mode().Perm()|0o055))
+		OK(t, os.Chmod(dir, info.Mode()|0o055)) // a sticky bit stays
 	}
 }
 
