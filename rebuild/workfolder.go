@@ -70,7 +70,7 @@ func workFolderNear(dir, domain string) *workFolder {
 func (w *workFolder) journalFile() string { return filepath.Join(w.path, journalName) }
 
 // searchedPaths lists the searched folders for a person.
-func (w *workFolder) searchedPaths() string { return strings.Join(w.searched, " or in ") }
+func (w *workFolder) searchedPaths() string { return strings.Join(w.searched, ", ") }
 
 // lockExisting locks the folder. A missing folder is not an error.
 func (w *workFolder) lockExisting() (err error) {

@@ -1,7 +1,9 @@
 package commandline
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -24,6 +26,9 @@ func wantedArguments(c *cobra.Command) cobra.PositionalArgs {
 		return check
 	}
 	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && strings.Contains(cmd.Use, "SNAP") && strings.Contains(args[0], "/") {
+			return errors.New("a snapshot has no / in its name: write a remote after --from")
+		}
 		if check(cmd, args) != nil {
 			return fmt.Errorf("wrong arguments: write %s", cmd.UseLine())
 		}
