@@ -130,7 +130,9 @@ func TestLongestListCostsLittleMemory(t *testing.T) {
 	if cost := (heap() - before) >> 20; cost > 56 {
 		t.Errorf("500,000 packs cost %d MiB", cost)
 	}
-	runtime.KeepAlive(repo)
+	if len(repo.Warnings) != 1 || !strings.Contains(repo.Warnings[0], "at most 524288") {
+		t.Errorf("warnings %q", repo.Warnings)
+	}
 	if report := w.verify(0); report.Unneeded != 500_000 {
 		t.Errorf("%d objects that no snapshot needs", report.Unneeded)
 	}

@@ -144,6 +144,10 @@ func (r *Repository) warn() {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the log is forked: snapshots %s and %s both continue the log; "+
 			"did two hosts back up at once, or is a copy of the host's key in use?", heads[0].ID(), heads[1].ID()))
 	}
+	if n := r.objects.count(); n > maxObjects/4*3 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the storage holds %d objects, and Holdfast reads at most %d: "+
+			"find out who wrote them, or begin a repository under a new prefix", n, maxObjects))
+	}
 }
 
 // Load returns a record with its pack lists.
