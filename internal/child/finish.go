@@ -12,7 +12,7 @@ import (
 // version. A busy machine may need some seconds to read a program from its disk.
 const Patience = 30 * time.Second
 
-// Ask runs a program that answers a question, and returns the begin of its output.
+// Ask runs a program that answers a question, and returns the beginning of its output.
 func Ask(ctx context.Context, program string, args ...string) ([]byte, error) {
 	cmd := Command(ctx, program, args...)
 	out := Head{Left: 64 << 10}

@@ -42,7 +42,7 @@ func watchSilence(limit time.Duration, end func()) *silence {
 	return s
 }
 
-// now is the time since the begin of the watch, and never 0.
+// now is the time since the beginning of the watch, and never 0.
 func (s *silence) now() int64 { return int64(time.Since(s.began)) + 1 }
 
 // heard notes a sign of life.

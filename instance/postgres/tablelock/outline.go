@@ -104,7 +104,7 @@ func cut(query string) (text string, kind lexeme) {
 func isSpace(c byte) bool  { return strings.IndexByte(" \t\n\r\f\v", c) >= 0 }
 func isLetter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
 
-// commentEnd returns the length of the comment at the begin of a query. Comments nest.
+// commentEnd returns the length of the comment at the beginning of a query. Comments nest.
 func commentEnd(query string) int {
 	depth := 0
 	for i := 0; i+1 < len(query); i++ {
