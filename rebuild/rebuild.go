@@ -118,7 +118,7 @@ func (r *Rebuild) checkUnbegun() error {
 	if r.options.Resume {
 		return refusal(
 			"name by --work the folder of the unfinished restore, or leave out --resume to begin anew",
-			"no restore of %s is unfinished in any of %s", r.Domain(), r.work.searchedPaths())
+			"no restore of %s is unfinished in %s", r.Domain(), r.work.searchedPaths())
 	}
 	if r.work.hasStrangers() {
 		return refusal("name another folder by --work, or move that folder away",
